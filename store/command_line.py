@@ -1,0 +1,152 @@
+"""The one wrapper around every ``python -m room.command``.
+
+A command is a frozen dataclass ``Config``, a function ``run(config)`` that a notebook calls too, and a call of
+`command`. tyro turns the dataclass into options; this wrapper turns every mistake of the user's into one line on
+standard error and exit status 2.
+"""
+
+import contextlib
+import errno
+import io
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import tyro
+
+from store.bad_input import BadInput
+
+__all__ = ["Options", "command", "json_document", "parse"]
+
+Config = TypeVar("Config")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options that every command has."""
+
+    device: str = "auto"
+    """where to compute: auto, cpu, cuda or cuda:N (auto: a CUDA GPU where there is one)"""
+    threads: int | None = None
+    """CPU threads; results on the CPU are bit-identical only for the same number (None: one per core)"""
+    store: Path = Path("runs")
+    """the directory of the runs; finished ones in it are reused"""
+    out: Path = Path("out")
+    """the directory for tables and figures"""
+    dry_run: bool = False
+    """say what would be trained and what would be reused, then stop"""
+    force: bool = False
+    """do again what is already there"""
+    json: str | None = None
+    """write the results as one JSON document to this file (-: standard output, and the rest to standard error)"""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
+            raise BadInput("--device", repr(self.device), "auto, cpu, cuda or cuda:N")
+        if self.threads is not None and self.threads < 1:
+            raise BadInput("--threads", self.threads, "an integer of at least 1")
+        if self.json not in (None, "-") and not Path(self.json).resolve().parent.is_dir():
+            raise BadInput("--json", repr(self.json), "a file in an existing directory, or -")
+
+
+def parse(config: type[Config], program: str, arguments: Sequence[str] | None = None) -> Config:
+    """Parse command-line arguments into ``config``.
+
+    Raises:
+        BadInput: with tyro's explanation in one line.
+        SystemExit: after ``--help``.
+    """
+    complaint = io.StringIO()
+    width = os.environ.get("COLUMNS")
+    help_wanted = {"-h", "--help"} & set(sys.argv[1:] if arguments is None else arguments)
+    try:
+        if not help_wanted:
+            os.environ["COLUMNS"] = "400"  # tyro wraps its complaint into a box as wide as the terminal
+        with contextlib.redirect_stderr(complaint):
+            return tyro.cli(
+                config,
+                prog=program,
+                args=arguments,
+                config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
+            )
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+        raise Unparsable(_one_line(complaint.getvalue())) from None
+    finally:
+        if width is None:
+            os.environ.pop("COLUMNS", None)
+        else:
+            os.environ["COLUMNS"] = width
+
+
+class Unparsable(BadInput):
+    """Arguments that do not parse; the explanation is tyro's."""
+
+    def __init__(self, explanation: str):
+        ValueError.__init__(self, f"{explanation} (--help lists every option)")
+
+
+def _one_line(box: str) -> str:
+    """The first section of tyro's box, as one line."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", box)
+    lines = [line.strip("│╭╰╮╯ ").strip() for line in text.splitlines()]
+    words: list[str] = []
+    for line in lines[1:]:
+        if set(line) <= {"─"}:
+            break
+        words.append(line)
+    suggestion = re.search(r"Perhaps you meant:\W*(--[\w-]+)", text)
+    return " ".join(words) + (f"; perhaps {suggestion[1]}?" if suggestion else "")
+
+
+def command(
+    config: type[Config],
+    run: Callable[[Config], Any],
+    program: str,
+    arguments: Sequence[str] | None = None,
+) -> None:
+    """Parse, run and exit: 0 done, 1 a run failed, 2 bad input, 130 or 143 interrupted.
+
+    ``run`` returns anything; an attribute ``exit_status`` of it, if there is one, becomes the exit status.
+    """
+    try:
+        result = run(parse(config, program, arguments))
+    except BadInput as mistake:
+        _stop(program, str(mistake), 2)
+    except KeyboardInterrupt as interruption:
+        _stop(program, str(interruption) or "interrupted", getattr(interruption, "exit_status", 130))
+    except BrokenPipeError:  # the reader of our output, `head` say, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except OSError as problem:
+        if problem.errno not in _OUTSIDE:
+            raise
+        where = f"{problem.filename}: " if problem.filename else ""
+        _stop(program, f"{where}{os.strerror(problem.errno or 0)}; needs {_OUTSIDE[problem.errno]}", 2)
+    sys.exit(getattr(result, "exit_status", 0))
+
+
+_OUTSIDE = {
+    errno.ENOSPC: "free space on the disk (finished runs are kept; the same command goes on from there)",
+    errno.EDQUOT: "a larger disk quota (finished runs are kept; the same command goes on from there)",
+    errno.EROFS: "a writable directory (--store, --out)",
+    errno.EACCES: "permission to read and write there",
+    errno.ENOENT: "an existing file",
+    errno.ENOTDIR: "a directory",
+    errno.EISDIR: "a file, not a directory",
+}
+
+
+def _stop(program: str, line: str, status: int) -> None:
+    print(f"{program}: {' '.join(line.split())}", file=sys.stderr)
+    sys.exit(status)
+
+
+def json_document(command: str, config: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The document that ``--json`` writes."""
+    return {"schema": 1, "command": command, "config": config, "results": rows}

@@ -1,0 +1,274 @@
+"""One directory per run, found by what the run *is* rather than by when it was started.
+
+``<store>/<kind>/<slug>-<hash>/`` holds ``config.json``, ``weights.safetensors``, ``resume.pt`` while the run is under
+way, ``log.jsonl``, and at the end ``result.json`` (or ``failure.json``). The hash is over the canonical configuration,
+the name and content of the data, and a version per kind of run, never over a path, so the same experiment finds its
+own results wherever the store is mounted. There is no shared database: directories can be copied, deleted and written
+by several machines at once, and every table is derived from them.
+
+Every file is written beside its place and renamed into it, so that a kill at any moment leaves either the old file or
+the new one and never a file that reads as whole and is not.
+"""
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import re
+import shlex
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from store.bad_input import BadInput
+
+__all__ = ["SCHEMA", "Run", "digest_of", "list_runs", "provenance", "write_atomically", "write_json"]
+
+SCHEMA = 1
+"""Version of the layout of ``result.json``; a directory with another one is refused, not guessed at."""
+
+
+@contextmanager
+def write_atomically(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; rename it into place when the block succeeds, remove it when it fails."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        yield temporary
+        with open(temporary, "rb") as written:
+            os.fsync(written.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, document: object) -> None:
+    """Write ``document`` as JSON, atomically. NaN and infinities are refused: numbers in records are finite."""
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+    with write_atomically(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file; a damaged one is the user's to know about."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise BadInput(str(path), f"a file that is not JSON ({error})", "the JSON record this toolkit wrote") from None
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def provenance(device: str, threads: int) -> dict[str, Any]:
+    """Versions, device and command line of this process, as they go into a record."""
+    packages = ("mixinfo", "torch", "torchvision", "numpy", "scikit-learn")
+    versions = {"python": platform.python_version()}
+    for package in packages:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    module = getattr(sys.modules.get("__main__"), "__spec__", None)
+    program = f"python -m {module.name.removesuffix('.__main__')}" if module else Path(sys.argv[0]).name
+    return {
+        "versions": versions,
+        "device": device,
+        "threads": threads,
+        "command": " ".join([program, shlex.join(sys.argv[1:])]).strip(),
+    }
+
+
+def now() -> str:
+    """The time, in UTC to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's directory. Making the object touches nothing on the disk.
+
+    Args:
+        store: the store's root.
+        kind: what sort of run it is: ``"vae"``, ``"mutual-info"``; also the first folder.
+        name: a short readable name; anything but letters, digits, ``.``, ``_``, ``+`` and ``-`` is replaced, so that
+            a name can never leave the directory.
+        identity: everything that decides the result, as JSON values.
+
+    Example:
+        >>> run = Run(Path("runs"), "vae", "digits fmix/1", {"seed": 1})
+        >>> run.path.as_posix()
+        'runs/vae/digits-fmix-1-7f96fb9d55d7'
+    """
+
+    store: Path
+    kind: str
+    name: str
+    identity: dict[str, Any]
+
+    @property
+    def hash(self) -> str:
+        """Twelve hexadecimal digits of the SHA-256 of the canonical identity."""
+        canonical = json.dumps(
+            {"kind": self.kind, "identity": self.identity}, sort_keys=True, separators=(",", ":"), allow_nan=False
+        )
+        return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+    @property
+    def path(self) -> Path:
+        """The run's directory."""
+        slug = re.sub(r"[^A-Za-z0-9_+-]+", "-", self.name.replace(".", "_")).strip("-")[:80]
+        return Path(self.store) / self.kind / f"{slug}-{self.hash}"
+
+    @property
+    def weights(self) -> Path:
+        """Where the trained weights are."""
+        return self.path / "weights.safetensors"
+
+    @property
+    def resume(self) -> Path:
+        """Where the checkpoint of an unfinished run is."""
+        return self.path / "resume.pt"
+
+    @property
+    def status(self) -> str:
+        """One of ``"new"``, ``"partial"``, ``"failed"`` and ``"done"``."""
+        for file, status in (("result.json", "done"), ("failure.json", "failed"), ("config.json", "partial")):
+            if (self.path / file).exists():
+                return status
+        return "new"
+
+    def result(self) -> dict[str, Any]:
+        """The finished run's record.
+
+        Raises:
+            BadInput: the directory was written by another schema version.
+        """
+        return _checked(self.path / "result.json")
+
+    def failure(self) -> dict[str, Any]:
+        """The failed run's record; ``["error"]`` says what happened."""
+        return _checked(self.path / "failure.json")
+
+    @contextmanager
+    def lock(self, say: Callable[[str], None] = lambda line: print(line, file=sys.stderr)) -> Iterator[None]:
+        """Hold the run for this process; wait, saying so, while another one has it.
+
+        The lock is the kernel's (``flock``), so a process that dies releases it. Whoever waited must look at
+        ``status`` again: the other process has usually finished the run.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.path / ".lock")
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            say(f"{self.path} is being worked on by another process; waiting for it")
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def begin(self) -> None:
+        """Write ``config.json``, from which the run can be recognised before it has a result."""
+        write_json(self.path / "config.json", {"schema": SCHEMA, "kind": self.kind, "name": self.name, **self.identity})
+
+    def log(self, row: dict[str, Any]) -> None:
+        """Append one row to ``log.jsonl``."""
+        with open(self.path / "log.jsonl", "a", encoding="utf-8") as log:
+            log.write(json.dumps(row, allow_nan=False) + "\n")
+
+    def rewind_log(self, step: int) -> None:
+        """Drop the rows after ``step``, which a resumed run will write again, and a last row cut short by a kill."""
+        log = self.path / "log.jsonl"
+        if not log.exists():
+            return
+        kept = []
+        for line in log.read_text(encoding="utf-8").splitlines():
+            try:
+                if json.loads(line)["step"] <= step:
+                    kept.append(line)
+            except json.JSONDecodeError:
+                break
+        with write_atomically(log) as temporary:
+            temporary.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+
+    def finish(self, *, metrics: dict[str, Any], started: str, origin: dict[str, Any], **more: Any) -> dict[str, Any]:
+        """Write ``result.json``, which makes the run done, and drop the checkpoint. Returns the record."""
+        record = self._record(started, origin) | {"metrics": metrics} | more
+        record["files"] = {
+            file.name: digest_of(file)
+            for file in sorted(self.path.iterdir())
+            if file.suffix in {".safetensors", ".npz", ".csv"} and not file.name.startswith(".")
+        }
+        write_json(self.path / "result.json", record)
+        (self.path / "failure.json").unlink(missing_ok=True)
+        self.resume.unlink(missing_ok=True)
+        return record
+
+    def fail(self, error: str, *, started: str, origin: dict[str, Any]) -> None:
+        """Write ``failure.json``: a run that cannot succeed is a result too, and is not tried again unasked."""
+        write_json(self.path / "failure.json", self._record(started, origin) | {"error": error})
+        self.resume.unlink(missing_ok=True)
+
+    def forget(self) -> None:
+        """Remove what earlier attempts left (``--force``), the lock excepted."""
+        if self.path.exists():
+            for file in self.path.iterdir():
+                if file.name != ".lock":
+                    file.unlink()
+
+    def _record(self, started: str, origin: dict[str, Any]) -> dict[str, Any]:
+        head = {"schema": SCHEMA, "kind": self.kind, "name": self.name, "hash": self.hash}
+        return head | self.identity | {"start": started, "end": now()} | origin
+
+
+def _checked(path: Path) -> dict[str, Any]:
+    record = read_json(path)
+    schema = record.get("schema") if isinstance(record, dict) else None
+    if schema != SCHEMA:
+        raise BadInput(str(path), f"schema version {schema}", f"schema version {SCHEMA}; move the directory away")
+    return record
+
+
+def list_runs(store: Path) -> list[dict[str, Any]]:
+    """One row per run directory under ``store``: kind, name, status, its record or configuration, and its path.
+
+    A damaged or foreign record is a row whose status is ``"unreadable"`` and not an error: the listing is what one
+    consults when something is wrong.
+    """
+    rows = []
+    for path in sorted(Path(store).glob("*/*")):
+        record: dict[str, Any] = {}
+        status = "unreadable"
+        for file, meaning in (("result.json", "done"), ("failure.json", "failed"), ("config.json", "partial")):
+            if (path / file).exists():
+                try:
+                    record, status = _checked(path / file), meaning
+                except BadInput as problem:
+                    record = {"error": str(problem)}
+                break
+        else:
+            continue
+        rows.append(
+            {
+                "kind": path.parent.name,
+                "name": record.get("name", path.name),
+                "status": status,
+                "end": record.get("end"),
+                "path": path.as_posix(),
+                "record": record,
+            }
+        )
+    return rows

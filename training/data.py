@@ -1,0 +1,269 @@
+"""Data sets, whole, as uint8 tensors.
+
+A data set is named by a word: ``digits`` (8×8, inside scikit-learn), a data set of torchvision's (`TORCHVISION`,
+downloaded where a network is there), ``folder:PATH`` or ``npz:PATH``. Whatever its source, it becomes an `ImageData`
+that lives on the device as uint8; batches are indexed there, and no worker process is involved.
+"""
+
+import gzip
+import hashlib
+import sys
+import urllib.error
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from store import BadInput
+
+__all__ = ["TORCHVISION", "DataOptions", "ImageData", "load"]
+
+TORCHVISION = {
+    "mnist": ("MNIST", "MNIST"),
+    "fashion-mnist": ("FashionMNIST", "Fashion-MNIST"),
+    "kmnist": ("KMNIST", "KMNIST"),
+    "cifar10": ("CIFAR10", "CIFAR-10"),
+    "cifar100": ("CIFAR100", "CIFAR-100"),
+    "svhn": ("SVHN", "SVHN"),
+    "stl10": ("STL10", "STL-10"),
+}
+"""Our word, torchvision's class, and the name that tables print."""
+
+DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
+"""Where Debian's package ``dataset-fashion-mnist`` puts the IDX files."""
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """Which images."""
+
+    data: str = "digits"
+    """digits, mnist, fashion-mnist, kmnist, cifar10, cifar100, svhn, stl10, folder:PATH (PATH/train/CLASS/*.png and
+    PATH/test/CLASS/*.png) or npz:PATH (train_images, train_labels, test_images, test_labels; N×H×W×C uint8)"""
+    data_name: str | None = None
+    """the data set's name in tables, for example "CIFAR-10 (JPEG)" (None: its usual name)"""
+    data_root: Path = Path("data")
+    """where torchvision keeps its downloads"""
+    train_images: int | None = None
+    """train on this many images, the same ones every time (None: all)"""
+
+    def __post_init__(self) -> None:
+        if self.train_images is not None and self.train_images < 2:
+            raise BadInput("--train-images", self.train_images, "an integer of at least 2")
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """A data set with its test split.
+
+    Args:
+        name: as tables print it.
+        train_images: (N, C, H, W) uint8.
+        train_labels: (N,) int64.
+        test_images: (M, C, H, W) uint8.
+        test_labels: (M,) int64.
+        digest: SHA-256 of the content of all four; identifies the data in a run's identity.
+    """
+
+    name: str
+    train_images: Tensor
+    train_labels: Tensor
+    test_images: Tensor
+    test_labels: Tensor
+    digest: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.digest:
+            sha = hashlib.sha256()
+            for array in (self.train_images, self.train_labels, self.test_images, self.test_labels):
+                sha.update(str((tuple(array.shape), array.dtype)).encode())
+                sha.update(array.contiguous().numpy())
+            object.__setattr__(self, "digest", sha.hexdigest())
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of one image."""
+        return tuple(self.train_images.shape[1:])  # type: ignore[return-value]
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """Name and content, as a run's identity carries them."""
+        return {"name": self.name, "sha256": self.digest}
+
+    def statistics(self) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation per channel, (C,) each, of the training pixels in [0, 1].
+
+        Computed from a histogram: exact, and no float copy of the data set.
+        """
+        levels = torch.arange(256, dtype=torch.float64) / 255
+        channels = self.train_images.transpose(0, 1).flatten(1).cpu()
+        counts = torch.stack([torch.bincount(channel, minlength=256) for channel in channels]).double()
+        counts /= counts.sum(1, keepdim=True)
+        mean = counts @ levels
+        std = (counts @ levels.square() - mean.square()).sqrt()
+        return mean.float(), std.float()
+
+    def to(self, device: torch.device) -> "ImageData":
+        """The same data on ``device``."""
+        arrays = ("train_images", "train_labels", "test_images", "test_labels")
+        return replace(self, **{name: getattr(self, name).to(device) for name in arrays})
+
+
+def load(options: DataOptions) -> ImageData:
+    """Load the data set that ``options`` names, on the CPU.
+
+    Raises:
+        BadInput: an unknown name, a missing or unsuitable file, or a download that failed.
+    """
+    word, _, path = options.data.partition(":")
+    if word == "digits":
+        data = _digits()
+    elif word == "npz" and path:
+        data = _npz(Path(path))
+    elif word == "folder" and path:
+        data = _folder(Path(path))
+    elif word == "fashion-mnist" and DEBIAN_FASHION_MNIST.is_dir():
+        data = read_idx(DEBIAN_FASHION_MNIST, "Fashion-MNIST")
+    elif options.data in TORCHVISION:
+        data = _torchvision(options.data, options.data_root)
+    else:
+        known = ", ".join(["digits", *TORCHVISION, "folder:PATH", "npz:PATH"])
+        raise BadInput("--data", repr(options.data), f"one of {known}")
+    if options.data_name:
+        data = replace(data, name=options.data_name)
+    if options.train_images is not None:
+        if options.train_images > len(data.train_images):
+            raise BadInput("--train-images", options.train_images, f"at most the {len(data.train_images)} there are")
+        chosen = torch.randperm(len(data.train_images), generator=torch.Generator().manual_seed(0))
+        chosen = chosen[: options.train_images]
+        data = replace(
+            data, train_images=data.train_images[chosen], train_labels=data.train_labels[chosen], digest=""
+        )  # fmt: skip
+    return data
+
+
+def _digits() -> ImageData:
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    images, labels = load_digits(return_X_y=True)
+    images = np.rint(images.reshape(-1, 8, 8, 1) * (255 / 16)).astype(np.uint8)
+    train, test = train_test_split(np.arange(len(images)), test_size=360, stratify=labels, random_state=0)
+    return _from_arrays("digits", images[train], labels[train], images[test], labels[test])
+
+
+def _from_arrays(name: str, train_images, train_labels, test_images, test_labels) -> ImageData:  # type: ignore[no-untyped-def]
+    """From arrays N×H×W×C."""
+
+    def images(array: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array.transpose(0, 3, 1, 2)))
+
+    def labels(array: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.asarray(array).astype(np.int64))
+
+    return ImageData(name, images(train_images), labels(train_labels), images(test_images), labels(test_labels))
+
+
+def _npz(path: Path) -> ImageData:
+    if not path.is_file():
+        raise BadInput("--data", f"npz:{path}, where there is no file", "an existing .npz file")
+    needed = ("train_images", "train_labels", "test_images", "test_labels")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            missing = [key for key in needed if key not in archive.files]
+            if missing:
+                raise BadInput("--data", f"{path} without {', '.join(missing)}", f"arrays {', '.join(needed)}")
+            arrays = {key: archive[key] for key in needed}
+    except BadInput:
+        raise
+    except Exception as error:  # NumPy raises half a dozen types for damaged archives and for pickles
+        raise BadInput("--data", f"{path}, which cannot be read ({error})", "an .npz archive of plain arrays") from None
+    for part in ("train", "test"):
+        images, labels = arrays[f"{part}_images"], arrays[f"{part}_labels"]
+        if images.ndim != 4 or images.dtype != np.uint8 or images.shape[-1] not in (1, 3):
+            raise BadInput("--data", f"{part}_images {images.shape} {images.dtype}", "N×H×W×C uint8 with C 1 or 3")
+        if labels.shape != images.shape[:1]:
+            raise BadInput("--data", f"{part}_labels {labels.shape}", f"one label for each of {len(images)} images")
+    return _from_arrays(path.stem, *(arrays[key] for key in needed))
+
+
+def _folder(path: Path) -> ImageData:
+    from torchvision.datasets import ImageFolder
+
+    arrays = []
+    classes: list[list[str]] = []
+    for part in ("train", "test"):
+        if not (path / part).is_dir():
+            raise BadInput("--data", f"folder:{path} without {part}/", "PATH/train/CLASS/ and PATH/test/CLASS/")
+        try:
+            folder = ImageFolder(str(path / part))
+        except FileNotFoundError as error:
+            raise BadInput("--data", f"folder:{path} ({error})", "images under every PATH/train/CLASS/") from None
+        images = [np.asarray(image) for image, _ in folder]
+        shapes = {image.shape for image in images}
+        if len(shapes) != 1:
+            raise BadInput("--data", f"{path / part} with image sizes {sorted(shapes)[:3]}…", "images of one size")
+        arrays += [np.stack(images), np.array(folder.targets)]
+        classes.append(folder.classes)
+    if classes[0] != classes[1] or arrays[0].shape[1:] != arrays[2].shape[1:]:
+        raise BadInput("--data", f"folder:{path}", "the same classes and image size in train/ and test/")
+    return _from_arrays(path.name, *arrays)
+
+
+def read_idx(directory: Path, name: str) -> ImageData:
+    """The four IDX ``.gz`` files of the MNIST family.
+
+    Raises:
+        BadInput: a file is missing, truncated or not IDX.
+    """
+    arrays = []
+    for part in ("train", "t10k"):
+        for content, dimensions in (("images", 3), ("labels", 1)):
+            path = directory / f"{part}-{content}-idx{dimensions}-ubyte.gz"
+            try:
+                raw = gzip.decompress(path.read_bytes())
+                if raw[:4] != bytes((0, 0, 8, dimensions)):
+                    raise ValueError("not an IDX file of bytes")
+                shape = np.frombuffer(raw, ">i4", dimensions, 4)
+                arrays.append(np.frombuffer(raw, np.uint8, offset=4 + 4 * dimensions).reshape(shape))
+            except (OSError, EOFError, ValueError) as error:
+                raise BadInput("--data", f"{path} ({error})", f"the IDX files of {name}") from None
+    train_images, train_labels, test_images, test_labels = arrays
+    return _from_arrays(name, train_images[..., None], train_labels, test_images[..., None], test_labels)
+
+
+def _torchvision(word: str, root: Path) -> ImageData:
+    import torchvision.datasets
+
+    kind, name = TORCHVISION[word]
+    splits = kind in ("SVHN", "STL10")
+
+    def part(train: bool, download: bool):  # type: ignore[no-untyped-def]
+        which = {"split": "train" if train else "test"} if splits else {"train": train}
+        return getattr(torchvision.datasets, kind)(root=str(root), download=download, **which)
+
+    try:
+        train, test = part(True, False), part(False, False)
+    except RuntimeError:
+        print(f"downloading {name} to {root}", file=sys.stderr)
+        try:
+            train, test = part(True, True), part(False, True)
+        except (urllib.error.URLError, RuntimeError, OSError) as error:
+            if getattr(error, "errno", None):
+                raise
+            raise BadInput(
+                "--data", f"{word!r}, which is not under {root} and cannot be downloaded ({error})",
+                "a network connection, or torchvision's files under --data-root",
+            ) from None  # fmt: skip
+
+    def arrays(dataset) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[no-untyped-def]
+        images = np.asarray(dataset.data)
+        if images.ndim == 3:
+            images = images[..., None]
+        elif splits:
+            images = images.transpose(0, 2, 3, 1)
+        return images, np.asarray(dataset.labels if splits else dataset.targets)
+
+    return _from_arrays(name, *arrays(train), *arrays(test))

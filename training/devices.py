@@ -1,0 +1,33 @@
+"""Which device and how many threads."""
+
+import torch
+
+from store import BadInput
+
+__all__ = ["describe", "resolve_device", "use_threads"]
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device for ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises:
+        BadInput: that GPU is not here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise BadInput("--device", repr(name), f"cpu, or one of the {torch.cuda.device_count()} CUDA GPUs found")
+    return device
+
+
+def use_threads(threads: int | None) -> int:
+    """Set the number of CPU threads where one is given; return the number in use."""
+    if threads is not None:
+        torch.set_num_threads(threads)
+    return torch.get_num_threads()
+
+
+def describe(device: torch.device) -> str:
+    """The device in words, as records name it."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"

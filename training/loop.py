@@ -1,0 +1,196 @@
+"""The training loop: batches by index, checkpoints, interruption, divergence, progress.
+
+The loop owns what VAEs and classifiers have in common and knows nothing of either: a step is a function from
+(indices of the batch, a generator, the step's number) to named losses, the first of which is minimised.
+"""
+
+import io
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from store import BadInput, Run, write_atomically
+from training.seeds import derive, generator
+
+__all__ = ["Diverged", "Interrupted", "fit"]
+
+EXPLODED = 1000.0
+"""A loss above this many times the first step's ends the run."""
+
+
+class Diverged(RuntimeError):
+    """The loss or the weights stopped being finite numbers, or the loss exploded."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """SIGINT or SIGTERM arrived; the checkpoint has been written."""
+
+    def __init__(self, message: str, signum: int):
+        super().__init__(message)
+        self.exit_status = 128 + signum
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Collect the first SIGINT or SIGTERM in a list; a second one acts at once, as if we were not here."""
+    received: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield received  # Python delivers signals to the main thread only
+        return
+
+    def note(signum: int, _frame: object) -> None:
+        received.append(signum)
+        signal.signal(signum, previous[signum])
+
+    previous = {signum: signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM)}
+    for signum in previous:
+        signal.signal(signum, note)
+    try:
+        yield received
+    finally:
+        for signum, handler in previous.items():
+            signal.signal(signum, handler)
+
+
+def _save(run: Run, model: nn.Module, optimizer: torch.optim.Optimizer, progress: dict[str, Any]) -> None:
+    state = {"hash": run.hash, "progress": progress, "model": model.state_dict(), "optimizer": optimizer.state_dict()}
+    buffer = io.BytesIO()  # torch.save hides a full disk in a RuntimeError; a plain write says so
+    torch.save(state, buffer)
+    with write_atomically(run.resume) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
+
+
+def _restore(run: Run, model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """Load the run's checkpoint into model and optimiser; nothing in it is executed (``weights_only``)."""
+    remedy = "a checkpoint that this run wrote; delete it, or use --force, to start the run again"
+    try:
+        state = torch.load(run.resume, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged pickle can raise anything
+        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        raise BadInput(str(run.resume), f"a file that cannot be loaded ({reason})", remedy) from None
+    if not isinstance(state, dict) or state.get("hash") != run.hash:
+        raise BadInput(str(run.resume), "the checkpoint of another run", remedy)
+    try:
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        return state["progress"]
+    except (KeyError, RuntimeError, ValueError, TypeError):
+        raise BadInput(str(run.resume), "weights that do not fit this run's network", remedy) from None
+
+
+def fit(
+    run: Run,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    losses: Callable[[Tensor, torch.Generator, int], dict[str, Tensor]],
+    *,
+    images: int,
+    batch_size: int,
+    epochs: int,
+    seed: int,
+    learning_rate: Callable[[int], float],
+    device: torch.device,
+    checkpoint_seconds: float = 60.0,
+    label: str = "",
+) -> dict[str, Any]:
+    """Train ``model`` in place for ``epochs``, from the run's checkpoint if there is one.
+
+    Batches are full: the images left over at the end of an epoch differ from epoch to epoch. On the CPU with the same
+    number of threads a resumed run gives the same bits as one that was never stopped.
+
+    Args:
+        run: where the checkpoint and the log go.
+        model: on ``device``; its parameters are what ``optimizer`` updates.
+        optimizer: any of torch's; its learning rate is set each step.
+        losses: (indices (B,) on the device, generator on the device, step) -> scalar tensors; the first is minimised.
+        images: how many training images there are.
+        batch_size: images a step.
+        epochs: passes over the images.
+        seed: of the order of the images and of the generators.
+        learning_rate: step -> learning rate.
+        device: of the indices and generators.
+        checkpoint_seconds: time between checkpoints.
+        label: what the progress bar says.
+
+    Returns:
+        ``seconds`` and ``images_per_second`` of the steps of this process, and the last epoch's mean losses.
+
+    Raises:
+        Diverged: the loss is not finite, or more than 1,000 times the first.
+        Interrupted: after SIGINT or SIGTERM, with the checkpoint written.
+        BadInput: fewer images than one batch, or a checkpoint that is damaged or foreign.
+    """
+    if images < batch_size:
+        raise BadInput("--batch-size", batch_size, f"at most the number of training images, {images}")
+    per_epoch = images // batch_size
+    total = per_epoch * epochs
+    # "sums": losses of the epoch so far, on the device; "last": their means over the last whole epoch.
+    progress: dict[str, Any] = {"step": 0, "first": None, "sums": None, "last": {}}
+    if run.resume.exists():
+        progress = _restore(run, model, optimizer)
+        if progress["sums"] is not None:
+            progress["sums"] = progress["sums"].to(device)
+    first_step = progress["step"]
+    run.rewind_log(first_step)
+    model.train()
+    started = saved = time.perf_counter()
+    order: Tensor | None = None
+    # Reading a loss waits for the GPU; on the CPU it is free.
+    check_every = 1 if device.type == "cpu" else 50
+
+    with _signals() as received, tqdm(
+        total=total, initial=first_step, desc=label, unit="step", disable=None, leave=False, dynamic_ncols=True
+    ) as bar:  # fmt: skip
+        for step in range(first_step, total):
+            epoch, position = divmod(step, per_epoch)
+            if position == 0 or order is None:
+                shuffle = torch.Generator().manual_seed(derive(seed, "order", epoch))
+                order = torch.randperm(images, generator=shuffle).to(device)
+            batch = order[position * batch_size : (position + 1) * batch_size]
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(step)
+            values = losses(batch, generator(device, seed, "step", step), step)
+            objective = next(iter(values.values()))
+            optimizer.zero_grad(set_to_none=True)
+            objective.backward()
+            optimizer.step()
+            detached = torch.stack([value.detach().double() for value in values.values()])
+            progress["sums"] = detached if progress["sums"] is None else progress["sums"] + detached
+            progress["step"] = step + 1
+            bar.update()
+            end_of_epoch = position == per_epoch - 1
+            if step % check_every == 0 or end_of_epoch:
+                loss = float(objective.detach())
+                if progress["first"] is None:
+                    progress["first"] = loss
+                if not math.isfinite(loss) or abs(loss) > EXPLODED * max(abs(progress["first"]), 1.0):
+                    raise Diverged(
+                        f"the loss became {loss:.4g} at step {step + 1} of {total} "
+                        f"(at the first step it was {progress['first']:.4g})"
+                    )
+            if end_of_epoch:
+                means = (progress["sums"] / per_epoch).tolist()
+                progress |= {"last": dict(zip(values, means, strict=True)), "sums": None}
+                run.log({"step": step + 1, "epoch": epoch + 1} | progress["last"] | {"lr": learning_rate(step)})
+                bar.set_postfix({name: f"{value:.4g}" for name, value in progress["last"].items()})
+            if received or time.perf_counter() - saved > checkpoint_seconds:
+                _save(run, model, optimizer, progress)
+                saved = time.perf_counter()
+            if received:
+                name = signal.Signals(received[0]).name
+                raise Interrupted(
+                    f"{name} at step {step + 1} of {total}; checkpoint written, the same command goes on", received[0]
+                )
+    seconds = time.perf_counter() - started
+    if not all(bool(torch.isfinite(value).all()) for value in model.state_dict().values()):
+        raise Diverged("the weights are not finite after the last step")
+    images_seen = (total - first_step) * batch_size
+    return {"seconds": seconds, "images_per_second": images_seen / seconds} | progress["last"]
