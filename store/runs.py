@@ -180,6 +180,18 @@ class Run:
         finally:
             lock.release()
 
+    def busy(self) -> bool:
+        """Whether another process holds the run at this moment."""
+        if not self.path.exists():
+            return False
+        lock = FileLock(self.path / ".lock")
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            return True
+        lock.release()
+        return False
+
     def begin(self) -> None:
         """Write ``config.json``, from which the run can be recognised before it has a result."""
         write_json(self.path / "config.json", {"schema": SCHEMA, "kind": self.kind, "name": self.name, **self.identity})

@@ -158,7 +158,7 @@ def _from_arrays(name: str, train_images, train_labels, test_images, test_labels
     """From arrays N×H×W×C."""
 
     def images(array: np.ndarray) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array.transpose(0, 3, 1, 2)))
+        return torch.from_numpy(array.transpose(0, 3, 1, 2).copy())
 
     def labels(array: np.ndarray) -> Tensor:
         return torch.from_numpy(np.asarray(array).astype(np.int64))

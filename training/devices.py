@@ -21,10 +21,12 @@ def resolve_device(name: str) -> torch.device:
     return device
 
 
+ONE_PER_CORE = torch.get_num_threads()
+
+
 def use_threads(threads: int | None) -> int:
-    """Set the number of CPU threads where one is given; return the number in use."""
-    if threads is not None:
-        torch.set_num_threads(threads)
+    """Compute with this many CPU threads, one per core when None; return the number."""
+    torch.set_num_threads(threads or ONE_PER_CORE)
     return torch.get_num_threads()
 
 

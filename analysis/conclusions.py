@@ -1,0 +1,128 @@
+"""What Table 1 allows one to say, in words made from its numbers."""
+
+import itertools
+import math
+import textwrap
+from typing import Any
+
+import pandas as pd
+from scipy import stats
+
+from figures import label
+
+__all__ = ["certified_pairs", "conclusions"]
+
+CONFIDENCE = 0.99
+"""Simultaneous, over all ordered pairs of augmentations and both limits of each."""
+
+
+def _limit(row: pd.Series, sign: int, comparisons: int) -> float:
+    """A confidence limit of a mean over seeds.
+
+    The seeds are the replicates (Student's t, one degree of freedom fewer than seeds); they share the test images,
+    whose sampling error therefore does not average out and is added in full. A single seed speaks for its network
+    only, by its error over images.
+    """
+    tail = (1 - CONFIDENCE) / (2 * comparisons)
+    if row["seeds"] > 1:
+        error = math.hypot(row["std"] / math.sqrt(row["seeds"]), row["image_error"])
+        return float(row["mean"] + sign * stats.t.isf(tail, row["seeds"] - 1) * error)
+    return float(row["mean"] + sign * stats.norm.isf(tail) * row["image_error"])
+
+
+def certified_pairs(table: pd.DataFrame) -> list[tuple[str, str]]:
+    """Pairs (A, B) for which I(Z_A; X) > I(Z_B; X) is certified.
+
+    That is, the lower confidence limit of A's InfoNCE exceeds the upper confidence limit of B's R_m, simultaneously
+    over all pairs at 99% (Bonferroni).
+
+    Args:
+        table: `analysis.table.summarise`'s rows for one kind of inputs.
+    """
+    lower = table[table["estimator"] == "infonce"].set_index("augmentation")
+    upper = table[table["estimator"] == "gaussian_marginal"].set_index("augmentation")
+    pairs = list(itertools.permutations([name for name in lower.index if name in upper.index], 2))
+    return [
+        (a, b)
+        for a, b in pairs
+        if _limit(lower.loc[a], -1, len(pairs)) > _limit(upper.loc[b], 1, len(pairs))
+    ]  # fmt: skip
+
+
+def conclusions(table: pd.DataFrame, settings: dict[str, Any]) -> str:
+    """One paragraph per kind of inputs of what may and may not be concluded.
+
+    Args:
+        table: `analysis.table.summarise`'s rows.
+        settings: the analysis run's configuration.
+    """
+    paragraphs = []
+    for inputs, chosen in table.groupby("inputs", sort=False):
+        sentences = _sentences(chosen, settings)
+        head = "What this says" if inputs == "clean" else "On each encoder's own augmented inputs"
+        paragraphs.append(textwrap.fill(f"{head}. " + " ".join(sentences), 110, break_on_hyphens=False))
+    return "\n\n".join(paragraphs)
+
+
+def _sentences(table: pd.DataFrame, settings: dict[str, Any]) -> list[str]:
+    by = {name: rows.set_index("augmentation") for name, rows in table.groupby("estimator", sort=False)}
+    rate, upper, lower = by.get("rate"), by.get("gaussian_marginal"), by.get("infonce")
+    sentences = []
+    if rate is not None and len(rate) > 1:
+        order = rate["mean"].sort_values()
+        listed = " < ".join(f"{label(str(name))} {value:.2f}" for name, value in order.items())
+        sentences.append(
+            f"The rates order as {listed} nats; a rate is only an upper bound on I(Z;X), so this is not an order of "
+            f"information."
+        )
+        if upper is not None:
+            again = upper["mean"].sort_values()
+            same = list(again.index) == list(order.index)
+            listed = " < ".join(f"{label(str(name))} {value:.2f}" for name, value in again.items())
+            sentences.append(
+                f"The tighter upper bound R_m keeps that order ({listed})." if same
+                else f"The tighter upper bound R_m orders them differently ({listed})."
+            )  # fmt: skip
+    if upper is not None and lower is not None:
+        ranges = "; ".join(
+            f"{label(str(name))} {_between(lower['mean'][name], upper['mean'][name])}" for name in upper.index
+        )
+        sentences.append(f"The bounds put I(Z;X), in nats, at: {ranges}.")
+        full = [label(str(name)) for name in lower.index if lower["saturated"][name]]
+        if full:
+            cap = lower["cap"].max()
+            sentences.append(
+                f"InfoNCE is within a nat of its cap log N = {cap:.2f} for {_and(full)}: it cannot show more than "
+                f"that from {lower['n'].max():,.0f} images, so the true value may be anywhere up to R_m."
+            )
+        certified = certified_pairs(table)
+        if len(lower) < 2:
+            pass
+        elif certified:
+            listed = _and([f"{label(a)} above {label(b)}" for a, b in certified])
+            sentences.append(f"Differences in I(Z;X) certified at {CONFIDENCE:.0%} over all pairs: {listed}.")
+        else:
+            sentences.append(
+                f"No difference in I(Z;X) between augmentations is certified ({CONFIDENCE:.0%}, all pairs jointly, "
+                + ("seeds as replicates" if settings["seeds"] > 1 else "these networks only")
+                + ")."
+            )
+    if "rate_reconstruction" in by:
+        sentences.append(
+            "The rate on x̂ is about the reconstruction, not the image: it is printed because the paper prints it, and "
+            "bounds neither I(Z;X) nor I(Z_A;Z_X)."
+        )
+    sentences.append(
+        f"All of it holds at decoder scale {settings['decoder_scale']:g}, which sets how much a code is paid to "
+        "carry; another scale can change the order."
+    )
+    return sentences
+
+
+def _between(low: float, high: float) -> str:
+    # bounds hold in expectation: where they meet, their errors can put the lower one above
+    return f"{low:.2f} to {high:.2f}" if high - low >= 0.01 else f"about {(low + high) / 2:.2f}"
+
+
+def _and(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]

@@ -1,0 +1,94 @@
+"""Table 1 as a data frame and as text."""
+
+from typing import Any
+
+import pandas as pd
+
+from analysis.published import TABLE_1
+from figures import label
+
+__all__ = ["summarise", "text_table"]
+
+COLUMNS = {
+    "rate": "rate on x",
+    "rate_reconstruction": "rate on x̂ †",
+    "gaussian_marginal": "R_m",
+    "infonce": "InfoNCE",
+    "mse": "MSE",
+}
+"""Estimators that the table shows, and what it calls them."""
+
+DIRECTIONS = {
+    "rate": "I(Z;X) ≤", "rate_reconstruction": "(no bound)", "gaussian_marginal": "I(Z;X) ≤", "infonce": "I(Z;X) ≥",
+    "mse": "",
+}  # fmt: skip
+
+
+def summarise(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """One row per inputs, augmentation and estimator.
+
+    Columns: ``inputs``, ``augmentation``, ``estimator``, ``mean``, ``std`` (over seeds; NaN for one seed), ``seeds``,
+    ``image_error`` (root mean square over seeds of the standard error over images), ``cap``, ``saturated``, ``n``.
+    """
+    frame = pd.DataFrame(rows)
+    frame["square"] = pd.to_numeric(frame["standard_error"]) ** 2
+    grouped = frame.groupby(["inputs", "augmentation", "estimator"], sort=False)
+    table = grouped.agg(
+        mean=("value", "mean"), std=("value", "std"), seeds=("value", "size"), image_error=("square", "mean"),
+        cap=("cap", "first"), saturated=("saturated", "any"), n=("n", "first"),
+    ).reset_index()  # fmt: skip
+    table["image_error"] **= 0.5
+    return table
+
+
+def _cell(mean: float, std: float, digits: int) -> str:
+    return f"{mean:.{digits}f}" if pd.isna(std) else f"{mean:.{digits}f} ± {std:.{digits}f}"
+
+
+def text_table(table: pd.DataFrame, title: str) -> str:
+    """The table for a terminal: mean ± standard deviation over seeds, published values beside ours.
+
+    Args:
+        table: `summarise`'s rows for one kind of inputs.
+        title: printed above it.
+    """
+    shown = [estimator for estimator in COLUMNS if (table["estimator"] == estimator).any()]
+    lower = table[table["estimator"] == "infonce"]
+    size = table["n"].dropna().max()
+    names = {key: COLUMNS[key] for key in shown}
+    if len(lower):
+        names["infonce"] = f"InfoNCE (cap {lower['cap'].max():.2f})"
+    cells: list[list[str]] = [["augmentation", *names.values()], ["", *(DIRECTIONS[key] for key in shown)]]
+    notes = []
+    for augmentation, own in table.groupby("augmentation", sort=False):
+        augmentation = str(augmentation)
+        line = [label(augmentation)]
+        for estimator in shown:
+            digits = 4 if estimator == "mse" else 2
+            found = own[own["estimator"] == estimator]
+            text = _cell(found["mean"].iloc[0], found["std"].iloc[0], digits) if len(found) else "—"
+            line.append(text + (" *" if len(found) and bool(found["saturated"].iloc[0]) else ""))
+        cells.append(line)
+        active = own[own["estimator"] == "active_units"]["mean"]
+        if len(active) and active.iloc[0] < 1:
+            notes.append(f"{label(augmentation)}: the code has collapsed (fewer than one active unit)")
+        if augmentation in TABLE_1:
+            published = TABLE_1[augmentation]
+            values = [
+                _cell(*published[key], 3 if key == "mse" else 2) if key in published else "" for key in shown
+            ]  # fmt: skip
+            cells.append(["  published, CIFAR-10", *values])
+    if len(lower) and bool(lower["saturated"].any()):
+        notes.append("* saturated: within 1 nat of its cap")
+    if "rate_reconstruction" in shown:
+        notes.append("† published as a lower bound; it is the rate of the reconstruction x̂, another variable")
+    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
+
+    def join(line: list[str]) -> str:
+        first, *rest = line
+        padded = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
+        return "  ".join([first.ljust(widths[0]), *padded]).rstrip()
+
+    head = f"{title} (N = {size:,.0f}); nats, mean ± standard deviation over seeds"
+    rule = "─" * (sum(widths) + 2 * len(widths) - 2)
+    return "\n".join([head, rule, *map(join, cells[:2]), rule, *map(join, cells[2:]), rule, *notes])
