@@ -158,9 +158,6 @@ def _check_size(config: Config, data: ImageData) -> None:
     shortest = len(data.test_images) // 2 if "own-augmented" in config.inputs else len(data.test_images)
     if shortest < 2:
         raise BadInput("--data", f"{len(data.test_images)} test images", "at least 2 (4 with own-augmented inputs)")
-    batch_size = config.settings.resolved(data)["batch_size"]
-    if len(data.train_images) < batch_size:
-        raise BadInput("--batch-size", batch_size, f"at most the {len(data.train_images)} training images")
 
 
 def _baseline_seed(augmentation: str, seed: int, seeds: int) -> int | None:

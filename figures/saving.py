@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from figures.style import style
 from store import write_atomically
 
 __all__ = ["save"]
@@ -26,7 +27,7 @@ def save(figure: Figure, stem: Path, data: pd.DataFrame, *, watermark: str | Non
         )  # fmt: skip
     paths = [stem.with_name(stem.name + suffix) for suffix in (".png", ".svg", ".csv")]
     for path in paths[:2]:
-        with write_atomically(path) as temporary:
+        with style(), write_atomically(path) as temporary:
             kind = path.suffix[1:]
             metadata = {"Date": None} if kind == "svg" else {"Software": None}
             figure.savefig(temporary, format=kind, metadata=metadata)

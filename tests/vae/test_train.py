@@ -1,0 +1,209 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from store import BadInput
+from store.command_line import command
+from training import DataOptions, load
+from vae.encode import load_vae
+from vae.posterior import DiagonalGaussian
+from vae.train import Config, Failed, Settings, active_units, in_turn, run, train, vae_run
+
+FAST = Settings(epochs=2, width=4, hidden=16, latents=4, batch_size=64)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load(DataOptions())
+
+
+def test_training_learns_something(digits, options):
+    settings = Settings(epochs=12)
+    one = train(digits, "none", 1, settings, options)
+    metrics = one.result()["metrics"]
+    assert metrics["active_units"] >= 1
+    assert metrics["test_mse"] < 0.45  # the best constant image: 0.52
+
+
+def test_a_finished_run_is_reused_and_force_repeats_it_to_the_bit(digits, options):
+    one = train(digits, "fmix+mixup", 1, FAST, options)
+    before, weights = one.result(), load_file(one.weights)
+    train(digits, "fmix+mixup", 1, FAST, options)
+    assert one.result() == before
+    train(digits, "fmix+mixup", 1, FAST, replace(options, force=True))
+    again = load_file(one.weights)
+    assert all(torch.equal(value, again[name]) for name, value in weights.items())
+
+
+def test_what_changes_the_result_changes_the_run(digits, options):
+    def path(augmentation="fmix", seed=1, **settings):
+        return vae_run(digits, augmentation, seed, replace(FAST, **settings), options).path
+
+    paths = [
+        path(), path("cutmix"), path(seed=2), path(alpha=0.5), path(decoder_scale=0.1), path(preset="reference"),
+        path(scope="batch"), path(epochs=3),
+    ]  # fmt: skip
+    assert len(set(paths)) == len(paths)
+    assert path(scope="sample") == path()  # the default, spelt out
+
+
+def test_the_reference_preset_is_the_published_one(digits):
+    resolved = Settings(preset="reference").resolved(digits)
+    assert resolved["learning_rate"] == 5e-2
+    assert resolved["epochs"] == 100
+    assert resolved["scope"] == "batch"
+    assert resolved["log_var_bound"] is None
+    assert resolved["kl_warm_up"] == 0
+    mixer = Settings(preset="reference").mixer("fmix+mixup")
+    assert in_turn(mixer, 0).spectrum == "reference"
+    assert in_turn(mixer, 3).scope == "batch"
+
+
+def test_a_diverged_run_is_recorded_and_not_retried_unasked(digits, options):
+    settings = replace(FAST, learning_rate=1e6)
+    with pytest.raises(Failed, match="the loss became"):
+        train(digits, "none", 1, settings, options)
+    one = vae_run(digits, "none", 1, settings, options)
+    assert one.status == "failed"
+    assert "the loss became" in one.failure()["error"]
+    with pytest.raises(Failed, match="recorded; --force tries again"):
+        train(digits, "none", 1, settings, options)
+
+
+def test_tampered_weights_are_refused(digits, options):
+    one = train(digits, "none", 1, FAST, options)
+    load_vae(one, torch.device("cpu"))
+    whole = one.weights.read_bytes()
+    for damage in (whole[:-10], whole[:-1] + bytes([whole[-1] ^ 1])):
+        one.weights.write_bytes(damage)
+        with pytest.raises(BadInput, match=r"weights\.safetensors: got a file whose hash is not the recorded one"):
+            load_vae(one, torch.device("cpu"))
+
+
+def test_a_collapsed_code_says_so(digits, options, capsys):
+    flat = DiagonalGaussian(torch.zeros(10, 3), torch.zeros(10, 3))
+    assert active_units(flat) == 0
+    settings = replace(FAST, epochs=1, learning_rate=1e-6)
+    run(Config(settings=settings, options=options))
+    assert "0 of 4 units active (collapsed: the code carries nothing)" in capsys.readouterr().out
+
+
+def test_dry_run_trains_nothing(options, capsys):
+    run(Config(settings=FAST, options=replace(options, dry_run=True)))
+    assert ": new" in capsys.readouterr().out
+    assert not options.store.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--augmentation", "cutout"], "cutout"),
+        (["--augmentation", "fmix+"], "''"),
+        (["--seed", "0"], "--seed: got 0"),
+        (["--epochs", "0"], "--epochs: got 0"),
+        (["--batch-size", "1"], "--batch-size: got 1"),
+        (["--batch-size", "5000"], "--batch-size: got 5000"),
+        (["--alpha", "0"], "alpha 0"),
+        (["--alpha", "-1"], "alpha -1"),
+        (["--decay-power", "-0.5"], "decay_power -0.5"),
+        (["--max-soft", "0.6"], "max_soft 0.6"),
+        (["--decoder-scale", "0"], "--decoder-scale: got 0"),
+        (["--learning-rate", "nan"], "--learning-rate: got nan"),
+        (["--jitter", "0.7"], "--jitter: got 0.7"),
+        (["--precision", "bf16"], "--precision: got bf16"),
+        (["--data", "nonsense"], "--data: got 'nonsense'"),
+    ],
+)
+def test_a_mistake_is_one_line_exit_2_and_nothing_written(arguments, words, tmp_path, capsys):
+    arguments = [*arguments, "--device", "cpu", "--store", str(tmp_path / "runs")]
+    with pytest.raises(SystemExit) as stop:
+        command(Config, run, "python -m vae.train", arguments)
+    error = capsys.readouterr().err
+    assert stop.value.code == 2
+    assert error.count("\n") == 1
+    assert words in error
+    assert not list((tmp_path / "runs").rglob("*.json"))
+
+
+SMALL = "--epochs 60 --width 8 --hidden 32 --latents 4 --threads 1 --device cpu".split()
+
+
+def start(store, *arguments):
+    command = [sys.executable, "-m", "vae.train", *SMALL, "--store", str(store), *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for_step(store, lines: int) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        logs = list(store.rglob("log.jsonl"))
+        if logs and len(logs[0].read_text().splitlines()) >= lines:
+            return
+        time.sleep(0.02)
+    raise TimeoutError("the run did not get going")
+
+
+def test_two_processes_one_run_and_a_signal(tmp_path):
+    store = tmp_path / "runs"
+    first = start(store)
+    wait_for_step(store, 3)
+    second = start(store)
+    assert "is being worked on by another process" in second.stderr.readline()
+    first.send_signal(signal.SIGTERM)
+    out, error = first.communicate(timeout=60)
+    assert first.returncode == 128 + signal.SIGTERM
+    assert error.count("\n") == 1
+    assert "SIGTERM at step" in error
+    assert "the same command goes on" in error
+    out, _ = second.communicate(timeout=120)  # takes over from the checkpoint
+    assert second.returncode == 0
+    assert out.startswith("trained: rate")
+    stopped = next(store.rglob("weights.safetensors"))
+
+    whole = start(tmp_path / "whole")
+    whole.communicate(timeout=120)
+    undisturbed = next((tmp_path / "whole").rglob("weights.safetensors"))
+    assert stopped.read_bytes() == undisturbed.read_bytes()
+    metrics = [json.loads(path.with_name("result.json").read_text())["metrics"] for path in (stopped, undisturbed)]
+    for name in ("test_rate", "test_mse", "last_epoch"):
+        assert metrics[0][name] == metrics[1][name]
+
+
+def test_a_kill_leaves_nothing_that_reads_as_whole(tmp_path):
+    store = tmp_path / "runs"
+    process = start(store)
+    wait_for_step(store, 2)
+    process.kill()
+    process.communicate()
+    assert not list(store.rglob("result.json"))
+    assert not list(store.rglob("weights.safetensors"))
+    process = start(store)
+    process.communicate(timeout=120)
+    assert process.returncode == 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file size limits are POSIX")
+def test_a_full_disk_is_one_line_and_keeps_what_was_there(tmp_path):
+    # a limit on file sizes stands in for a full disk: writes fail in the same calls
+    program = (
+        "import resource, signal, sys, errno; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000));"
+        "from store import command_line; command_line._OUTSIDE[errno.EFBIG] = command_line._OUTSIDE[errno.ENOSPC];"
+        "from vae.train import Config, run;"
+        "command_line.command(Config, run, 'python -m vae.train', sys.argv[1:])"
+    )
+    arguments = ["--epochs", "1", "--device", "cpu", "--threads", "1", "--store", str(tmp_path / "runs")]
+    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "free space on the disk" in done.stderr
+    assert not list((tmp_path / "runs").rglob("*.safetensors"))
+    assert not list((tmp_path / "runs").rglob("*.tmp"))
