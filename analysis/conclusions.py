@@ -1,7 +1,6 @@
 """What Table 1 allows one to say, in words made from its numbers."""
 
 import itertools
-import math
 import textwrap
 from typing import Any
 
@@ -16,18 +15,23 @@ CONFIDENCE = 0.99
 """Simultaneous, over all ordered pairs of augmentations and both limits of each."""
 
 
-def _limit(row: pd.Series, sign: int, comparisons: int) -> float:
-    """A confidence limit of a mean over seeds.
+def _limits(table: pd.DataFrame, sign: int, comparisons: int) -> dict[str, float]:
+    """A confidence limit per augmentation of one estimator's mean over seeds.
 
-    The seeds are the replicates (Student's t, one degree of freedom fewer than seeds); they share the test images,
-    whose sampling error therefore does not average out and is added in full. A single seed speaks for its network
-    only, by its error over images.
+    The seeds are the replicates. Their variance is pooled over the augmentations (Student's t, with one degree of
+    freedom per augmentation fewer than networks). All networks share the test images, whose sampling error therefore
+    does not average out over seeds and is added in full. With one seed each, the limits are about these networks only,
+    by their error over images.
     """
     tail = (1 - CONFIDENCE) / (2 * comparisons)
-    if row["seeds"] > 1:
-        error = math.hypot(row["std"] / math.sqrt(row["seeds"]), row["image_error"])
-        return float(row["mean"] + sign * stats.t.isf(tail, row["seeds"] - 1) * error)
-    return float(row["mean"] + sign * stats.norm.isf(tail) * row["image_error"])
+    freedom = int((table["seeds"] - 1).sum())
+    if freedom:
+        variance = float((table["std"].fillna(0) ** 2 * (table["seeds"] - 1)).sum()) / freedom
+        quantile = stats.t.isf(tail, freedom)
+    else:
+        variance, quantile = 0.0, stats.norm.isf(tail)
+    error = (variance / table["seeds"] + table["image_error"] ** 2) ** 0.5
+    return dict(zip(table["augmentation"], table["mean"] + sign * quantile * error, strict=True))
 
 
 def certified_pairs(table: pd.DataFrame) -> list[tuple[str, str]]:
@@ -39,14 +43,13 @@ def certified_pairs(table: pd.DataFrame) -> list[tuple[str, str]]:
     Args:
         table: `analysis.table.summarise`'s rows for one kind of inputs.
     """
-    lower = table[table["estimator"] == "infonce"].set_index("augmentation")
-    upper = table[table["estimator"] == "gaussian_marginal"].set_index("augmentation")
-    pairs = list(itertools.permutations([name for name in lower.index if name in upper.index], 2))
-    return [
-        (a, b)
-        for a, b in pairs
-        if _limit(lower.loc[a], -1, len(pairs)) > _limit(upper.loc[b], 1, len(pairs))
-    ]  # fmt: skip
+    lower, upper = (table[table["estimator"] == name] for name in ("infonce", "gaussian_marginal"))
+    names = [name for name in lower["augmentation"] if name in set(upper["augmentation"])]
+    pairs = list(itertools.permutations(names, 2))
+    if not pairs:
+        return []
+    low, high = _limits(lower, -1, len(pairs)), _limits(upper, 1, len(pairs))
+    return [(a, b) for a, b in pairs if low[a] > high[b]]
 
 
 def conclusions(table: pd.DataFrame, settings: dict[str, Any]) -> str:

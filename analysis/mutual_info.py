@@ -141,12 +141,17 @@ def run(config: Config) -> Result:
         return _dry_run(config, data)
 
     analysis = _analysis_run(config, data)
-    with analysis.lock():
-        if analysis.status == "done" and not config.options.force:
-            record = analysis.result()
-            _say(config, f"reused {record['vaes']} VAEs and their analysis, {analysis.path}")
-        else:
-            record = _analyse(config, data, analysis)
+    force = config.options.force
+    if analysis.status != "done" or force:
+        # the lock is taken only now, so that a second process with the same command can train half of the VAEs
+        runs, failures = _train_all(config, data)
+        with analysis.lock():
+            if analysis.status != "done" or force:
+                _analyse(config, data, analysis, runs, failures)
+        record = analysis.result()
+    else:
+        record = analysis.result()
+        _say(config, f"reused {record['vaes']} VAEs and their analysis, {analysis.path}")
     return _report(config, record)
 
 
@@ -237,10 +242,11 @@ def _train_all(config: Config, data: ImageData) -> tuple[dict[tuple[str, int], R
     return runs, failures
 
 
-def _analyse(config: Config, data: ImageData, analysis: Run) -> dict[str, Any]:
+def _analyse(
+    config: Config, data: ImageData, analysis: Run, runs: dict[tuple[str, int], Run], failures: list[str]
+) -> None:  # fmt: skip
     device, threads = resolve_device(config.options.device), use_threads(config.options.threads)
     origin, started = provenance(describe(device), threads), now()
-    runs, failures = _train_all(config, data)
     analysis.begin()
     data = data.to(device)
     rows: list[dict[str, Any]] = []
@@ -253,7 +259,7 @@ def _analyse(config: Config, data: ImageData, analysis: Run) -> dict[str, Any]:
         rows += _rows_of_vae(config, data, augmentation, seed, vae, reconstruct_with, analysis.path)
     if not rows:
         raise SystemExit(f"{PROGRAM}: every VAE failed:\n" + "\n".join(failures))
-    return analysis.finish(
+    analysis.finish(
         metrics={"headline": headlines(rows)}, started=started, origin=origin, rows=rows, failures=failures,
         vaes=len(runs), inputs_sha256={each.name: each.result()["files"] for each in runs.values()},
     )  # fmt: skip

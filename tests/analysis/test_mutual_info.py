@@ -1,0 +1,369 @@
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from analysis import mutual_info
+from analysis.conclusions import certified_pairs, conclusions
+from analysis.mutual_info import ALL, Config, bound_posterior, headlines, read_posterior, run
+from analysis.table import summarise, text_table
+from store import list_runs
+from store.command_line import command
+from tests.analysis.encoders import linear_gaussian
+from training import DataOptions, generator, load
+from vae.train import Settings
+
+FIELDS = {
+    "quantity", "estimator", "value", "standard_error", "direction", "cap", "saturated", "n", "k", "noise", "inputs",
+    "augmentation", "seed", "units",
+}  # fmt: skip
+FAST = Settings(epochs=2, width=4, hidden=16, latents=4)
+
+
+def call(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as stop:
+        command(Config, run, mutual_info.PROGRAM, arguments)
+    return stop.value.code
+
+
+@pytest.fixture
+def encoder_npz(tmp_path):
+    q = linear_gaussian(400, 6, 3.0, 1)
+    path = tmp_path / "encoder.npz"
+    np.savez(path, mean=q.mean.numpy(), log_var=q.log_var.numpy())
+    return path
+
+
+def check_document(document: dict) -> None:
+    assert document["schema"] == 1
+    assert document["command"] == "python -m analysis.mutual_info"
+    for row in document["results"]:
+        assert set(row) == FIELDS
+        for name in ("value", "standard_error", "cap"):
+            assert row[name] is None or math.isfinite(row[name])
+    json.dumps(document, allow_nan=False)
+
+
+def test_your_own_encoder(encoder_npz, capsys):
+    assert call("--posterior", str(encoder_npz), "--json", "-") == 0
+    said = capsys.readouterr()
+    document = json.loads(said.out)
+    check_document(document)
+    rows = {row["estimator"]: row for row in document["results"]}
+    assert list(rows) == list(ALL)
+    for row in rows.values():
+        assert row["noise"] is row["seed"] is row["augmentation"] is None
+        assert (row["quantity"], row["units"], row["n"]) == ("I(Z;X)", "nats", 400)
+    assert rows["infonce"]["direction"] == rows["index_code"]["direction"] == "lower"
+    assert rows["infonce"]["cap"] == math.log(400)
+    assert rows["infonce"]["value"] < 3.3
+    assert rows["gaussian_marginal"]["value"] == pytest.approx(3.0, abs=5 * rows["gaussian_marginal"]["standard_error"])
+    assert "I(Z;X) ≤" in said.err
+
+
+def test_your_own_codes_are_used(encoder_npz, tmp_path):
+    posterior, _ = read_posterior(encoder_npz)
+    codes = posterior.sample(torch.Generator().manual_seed(7))
+    arrays = {"mean": posterior.mean.numpy(), "log_var": posterior.log_var.numpy(), "codes": codes.numpy()}
+    np.savez(tmp_path / "with.npz", **arrays)
+    config = Config(posterior=tmp_path / "with.npz", bounds=("infonce",))
+    assert run(config).rows[0]["value"] == bound_posterior(posterior, ("infonce",), codes=codes)[0].value
+    assert run(config).rows[0]["value"] != bound_posterior(posterior, ("infonce",))[0].value
+
+
+def test_float32_is_accepted(encoder_npz, tmp_path):
+    posterior, _ = read_posterior(encoder_npz)
+    np.savez(tmp_path / "single.npz", mean=posterior.mean.float().numpy(), log_var=posterior.log_var.float().numpy())
+    single = run(Config(posterior=tmp_path / "single.npz"))
+    double = run(Config(posterior=encoder_npz))
+    for a, b in zip(single.rows, double.rows, strict=True):
+        assert a["value"] == pytest.approx(b["value"], abs=1e-4)
+
+
+def spoilt(kind: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    mean, log_var = arrays["mean"], arrays["log_var"]
+    return {
+        "no mean": {"log_var": log_var},
+        "NaN": {"mean": np.where(mean == mean.max(), np.nan, mean), "log_var": log_var},
+        "infinite": {"mean": mean, "log_var": np.where(mean == mean.max(), np.inf, log_var)},
+        "shapes": {"mean": mean[:, :3], "log_var": log_var},
+        "variance zero": {"mean": mean, "log_var": np.full_like(log_var, -np.inf)},
+        "one image": {"mean": mean[:1], "log_var": log_var[:1]},
+        "integers": {"mean": mean.astype(int), "log_var": log_var},
+        "codes are means": {"mean": mean, "log_var": log_var, "codes": mean},
+        "codes of others": {"mean": mean, "log_var": log_var, "codes": mean[:10]},
+        "pickle": {"mean": np.array([{}], dtype=object), "log_var": log_var},
+    }[kind]
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("no mean", "without mean"),
+        ("NaN", "mean: got 1 NaN"),
+        ("infinite", "log_var: got 1 NaN or infinite"),
+        ("shapes", "mean (400, 3) and log_var (400, 6)"),
+        ("variance zero", "variance of zero"),
+        ("one image", "at least 2 images"),
+        ("integers", "mean of type int64"),
+        ("codes are means", "codes: got mean squared residual 0 "),
+        ("codes of others", "codes: got shape (10, 6)"),
+        ("pickle", "cannot be read"),
+    ],
+)
+def test_a_bad_encoder_is_one_line(kind, words, encoder_npz, tmp_path, capsys):
+    with np.load(encoder_npz) as archive:
+        arrays = dict(archive)
+    np.savez(tmp_path / "bad.npz", **spoilt(kind, arrays))
+    json_path = tmp_path / "result.json"
+    assert call("--posterior", str(tmp_path / "bad.npz"), "--json", str(json_path)) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert words in error
+    assert "needs" in error
+    assert not json_path.exists()
+
+
+def test_a_truncated_or_missing_encoder_is_one_line(encoder_npz, tmp_path, capsys):
+    (tmp_path / "cut.npz").write_bytes(encoder_npz.read_bytes()[:-500])
+    for name in ("cut.npz", "none.npz"):
+        assert call("--posterior", str(tmp_path / name)) == 2
+        assert capsys.readouterr().err.startswith("python -m analysis.mutual_info: --posterior: got ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--seeds", "0"], "--seeds: got 0"),
+        (["--epochs", "0"], "--epochs: got 0"),
+        (["--augmentations", "none", "cutout"], "'cutout'"),
+        (["--augmentations", "none", "none"], "--augmentations: got none none"),
+        (["--bounds", "mine"], "mine"),
+        (["--inputs", "dirty"], "dirty"),
+        (["--alpha", "0"], "alpha 0"),
+        (["--max-soft", "0.7"], "max_soft 0.7"),
+        (["--data", "mnits"], "--data: got 'mnits'"),
+        (["--reconstruction-scale", "-1"], "--reconstruction-scale: got -1"),
+    ],
+)
+def test_a_mistake_is_one_line_exit_2_and_nothing_written(arguments, words, tmp_path, capsys):
+    assert call(*arguments, "--store", str(tmp_path / "runs"), "--out", str(tmp_path / "out")) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert words in error
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def config(options):
+    return Config(
+        augmentations=("none", "mixup", "fmix+cutmix"), seeds=2, inputs=("clean", "own-augmented"), settings=FAST,
+        options=options,
+    )  # fmt: skip
+
+
+def test_the_main_job_from_end_to_end(config, capsys):
+    result = run(config)
+    first = capsys.readouterr().out
+    assert first.count("trained") == 6
+    assert result.exit_status == 0
+    for path in result.files:
+        assert path.exists()
+    document = json.loads(next(path for path in result.files if path.name == "result.json").read_text())
+    check_document(document)
+    headline = [row for row in document["results"] if row["seed"] is None and row["inputs"] == "clean"]
+    estimators = [*ALL, "active_units", "rate_reconstruction", "mse"]
+    assert sorted((row["augmentation"], row["estimator"]) for row in headline) == sorted(
+        (augmentation, estimator) for augmentation in config.augmentations for estimator in estimators
+    )
+    for row in headline:
+        own = [
+            other["value"] for other in document["results"]
+            if other["seed"] and all(other[key] == row[key] for key in ("augmentation", "estimator", "inputs"))
+        ]  # fmt: skip
+        assert len(own) == 2
+        assert row["value"] == pytest.approx(np.mean(own))
+        assert row["standard_error"] == pytest.approx(np.std(own, ddof=1) / math.sqrt(2))
+    assert "own-augmented test images" in result.text
+    kinds = [row["kind"] for row in list_runs(config.options.store)]
+    assert (kinds.count("vae"), kinds.count("mutual-info")) == (6, 1)
+
+    again = run(config)
+    assert "reused 6 VAEs and their analysis" in capsys.readouterr().out
+    assert again.text == result.text
+
+    more = run(replace(config, seeds=3, inputs=("clean",)))
+    said = capsys.readouterr().out
+    assert said.count("trained ") == 3
+    assert "reused 6 VAEs" in said
+    assert {row["seed"] for row in more.rows} == {None, 1, 2, 3}
+
+
+def test_the_kept_posteriors_give_the_same_numbers(config):
+    result = run(config)
+    analysis = next(row for row in list_runs(config.options.store) if row["kind"] == "mutual-info")
+    path = config.options.store.parent / "runs" / "mutual-info" / analysis["path"].rsplit("/", 1)[1]
+    by_hand = run(Config(posterior=path / "posterior-mixup-seed2-clean.npz", bounds=("rate", "infonce")))
+    for row in by_hand.rows:
+        same = [
+            other for other in result.rows
+            if (other["augmentation"], other["seed"], other["inputs"]) == ("mixup", 2, "clean")
+            and other["estimator"] == row["estimator"]
+        ]  # fmt: skip
+        assert row["value"] == pytest.approx(same[0]["value"], abs=1e-4)
+
+
+def test_a_diverged_vae_is_left_out_and_named(config, capsys):
+    failing = replace(config, settings=replace(FAST, learning_rate=1e6), inputs=("clean",))
+    with pytest.raises(SystemExit, match="every VAE failed"):
+        run(failing)
+    good = run(replace(config, inputs=("clean",)))
+    # one of the finished runs becomes a failed one
+    store = config.options.store
+    for row in list_runs(store):
+        if row["kind"] == "vae" and row["name"] == "digits-mixup-seed2" and row["status"] == "done":
+            path = store / "vae" / row["path"].rsplit("/", 1)[1]
+            record = json.loads((path / "result.json").read_text())
+            (path / "result.json").unlink()
+            (path / "failure.json").write_text(json.dumps(record | {"error": "the loss became nan"}))
+    partly = run(replace(config, inputs=("clean",), options=replace(config.options, force=False), bounds=("rate",)))
+    assert partly.exit_status == 1
+    assert "the loss became nan" in capsys.readouterr().out
+    mixup = partly.table[partly.table["augmentation"] == "mixup"]
+    assert set(mixup["seeds"]) == {1}
+    assert set(good.table[good.table["augmentation"] == "mixup"]["seeds"]) == {2}
+
+
+def test_dry_run_says_what_would_happen(config, capsys):
+    run(replace(config, options=replace(config.options, dry_run=True)))
+    said = capsys.readouterr().out
+    assert said.count("new ") == 7
+    assert "0 VAEs to reuse, 6 to train" in said
+    assert not config.options.store.exists()
+
+
+def test_smoke_is_watermarked_and_apart(options, capsys):
+    result = run(Config(smoke=True, augmentations=("none", "fmix"), settings=FAST, options=options))
+    assert "SMOKE RUN" in result.text
+    svg = next(path for path in result.files if path.suffix == ".svg")
+    assert "SMOKE RUN" in svg.read_text()
+    assert svg.parent.name.endswith("-smoke")
+
+
+class Recorder:
+    """A mixer that notes what it is given."""
+
+    def __init__(self):
+        self.calls = []
+
+    def __call__(self, images, *, generator=None, partner=None):
+        from msda import MixUp
+
+        self.calls.append((images, partner))
+        return MixUp()(images, generator=generator, partner=partner)
+
+
+def test_own_augmented_inputs_have_disjoint_parents(config, monkeypatch):
+    data = load(DataOptions())
+    recorder = Recorder()
+    monkeypatch.setattr(Settings, "mixer", lambda self, augmentation: recorder)
+    vae = type("Plain", (), {"normalise": staticmethod(lambda images: images)})()
+    quiet = replace(config, settings=replace(FAST, jitter=0.0))
+    own = mutual_info._OwnAugmentation(quiet, data, "mixup", vae)
+    mixtures = own.mixtures(data.train_images, generator("cpu", 1))
+    assert len(mixtures) == len(data.train_images) // 2
+    used = []
+    for images, partner in recorder.calls:
+        half = len(images) // 2
+        assert torch.equal(partner, torch.arange(len(images)).roll(half))
+        used.append(images)
+    parents = torch.cat(used)
+    assert len(parents) == 2 * len(mixtures)
+    originals = data.train_images[: 2 * len(mixtures)].float() / 255
+    # every image is a parent exactly once
+    assert sorted(parents.flatten(1).sum(1).tolist()) == sorted(originals.flatten(1).sum(1).tolist())
+
+
+def rows_of(values: dict[str, tuple[float, float, float]], seeds: int = 3, spread: float = 0.01) -> list[dict]:
+    """Rows of invented VAEs: augmentation -> rate, R_m, InfoNCE."""
+    rows = []
+    for augmentation, numbers in values.items():
+        for seed in range(1, seeds + 1):
+            for estimator, value in zip(("rate", "gaussian_marginal", "infonce"), numbers, strict=True):
+                lower = estimator == "infonce"
+                rows.append(
+                    {
+                        "quantity": "I(Z;X)", "estimator": estimator, "value": value + spread * (seed - 2),
+                        "standard_error": spread, "direction": "lower" if lower else "upper",
+                        "cap": 9.21 if lower else None, "saturated": lower and value > 8.21, "n": 10_000,
+                        "k": 10_000 if lower else None, "noise": None, "inputs": "clean",
+                        "augmentation": augmentation, "seed": seed, "units": "nats",
+                    }
+                )  # fmt: skip
+    return rows
+
+
+def test_only_separated_limits_are_certified():
+    apart = summarise(rows_of({"none": (5.0, 4.9, 4.8), "mixup": (2.0, 1.9, 1.8)}))
+    assert certified_pairs(apart) == [("none", "mixup")]
+    text = conclusions(apart, {"seeds": 3, "decoder_scale": 1.0})
+    assert "certified at 99% over all pairs: baseline above MixUp" in text
+    touching = summarise(rows_of({"none": (5.0, 4.9, 3.0), "mixup": (3.2, 3.1, 2.9)}))
+    assert certified_pairs(touching) == []
+    # the same distance with ten times the spread over seeds
+    noisy = summarise(rows_of({"none": (5.0, 4.9, 4.8), "mixup": (2.0, 1.9, 1.8)}, spread=0.3))
+    assert certified_pairs(noisy) == []
+    text = " ".join(conclusions(noisy, {"seeds": 3, "decoder_scale": 1.0}).split())
+    assert "No difference in I(Z;X) between augmentations is certified (99%, all pairs jointly, seeds as" in text
+
+
+def test_nothing_is_certified_between_augmentations_that_are_the_same():
+    # 400 experiments of 3 augmentations, 3 seeds each, with tight bounds: at 99%, about 4 of them at the most
+    rng = np.random.default_rng(0)
+    wrong = 0
+    for _ in range(400):
+        rows = rows_of({name: (3.0, 3.0, 3.0) for name in ("none", "mixup", "fmix")}, spread=0.0)
+        shared = {estimator: rng.normal(0, 0.02) for estimator in ("rate", "gaussian_marginal", "infonce")}
+        seeds = {(row["augmentation"], row["seed"]): rng.normal(0, 0.1) for row in rows}
+        for row in rows:
+            row["standard_error"] = 0.02
+            row["value"] += shared[row["estimator"]] + seeds[row["augmentation"], row["seed"]]
+        wrong += bool(certified_pairs(summarise(rows)))
+    assert wrong <= 10  # P < 0.003 if the rate were 1%
+
+
+def test_saturation_and_order_are_put_into_words():
+    table = summarise(rows_of({"none": (80.0, 70.0, 9.2), "fmix": (78.0, 75.0, 9.2)}))
+    text = " ".join(conclusions(table, {"seeds": 3, "decoder_scale": 0.1}).split())
+    assert "FMix 78.00 < baseline 80.00 nats; a rate is only an upper bound" in text
+    assert "orders them differently (baseline 70.00 < FMix 75.00)" in text
+    assert "InfoNCE is within a nat of its cap log N = 9.21 for baseline and FMix" in text
+    assert "decoder scale 0.1" in text
+
+
+def test_published_values_stand_beside_ours():
+    text = text_table(summarise(rows_of({"none": (80.0, 70.0, 9.2), "fmix": (78.0, 75.0, 9.2)})), "Table 1")
+    lines = text.splitlines()
+    ours = next(i for i, line in enumerate(lines) if line.startswith("FMix"))
+    assert "78.00 ± 0.01" in lines[ours]
+    assert "9.20 ± 0.01 *" in lines[ours]
+    assert "83.67 ± 0.89" in lines[ours + 1]
+    assert sum("published, CIFAR-10" in line for line in lines) == 1
+    assert "* saturated" in text
+
+
+def test_one_seeds_headline_keeps_its_own_error():
+    rows = headlines(rows_of({"none": (5.0, 4.9, 4.8)}, seeds=1))
+    assert {row["standard_error"] for row in rows} == {0.01}
+    assert {row["seed"] for row in rows} == {None}
+
+
+def test_the_summary_is_a_data_frame():
+    table = summarise(rows_of({"none": (5.0, 4.9, 4.8)}))
+    assert isinstance(table, pd.DataFrame)
+    assert table["mean"].tolist() == pytest.approx([5.0, 4.9, 4.8])
+    assert table["std"].tolist() == pytest.approx([0.01] * 3)
