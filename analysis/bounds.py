@@ -77,7 +77,7 @@ class Bound:
 
     Example:
         >>> Bound("rate", 83.67, 0.05, "upper", None, False, 10_000, None)
-        I(Z;X) ≤ 83.67 ± 0.05 nats (rate, n = 10,000)
+        I(Z;X) ≤ 83.670 ± 0.050 nats (rate, n = 10,000)
         >>> Bound("infonce", 9.2, 0.001, "lower", 9.21, True, 10_000, 10_000)
         I(Z;X) ≥ 9.200 ± 0.001 nats (InfoNCE, n = 10,000, cap 9.21: saturated)
     """

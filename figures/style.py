@@ -5,6 +5,7 @@ The colours are Okabe and Ito's (2008), which remain distinct under the common f
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib as mpl
 
@@ -31,7 +32,7 @@ LABELS = {
 }
 """Name of each augmentation, in every table and figure."""
 
-_SHEET = {
+_SHEET: Any = {
     "figure.dpi": 110,
     "savefig.dpi": 200,
     "figure.constrained_layout.use": True,

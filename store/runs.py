@@ -109,7 +109,7 @@ class Run:
     Example:
         >>> run = Run(Path("runs"), "vae", "digits fmix/1", {"seed": 1})
         >>> run.path.as_posix()
-        'runs/vae/digits-fmix-1-7f96fb9d55d7'
+        'runs/vae/digits-fmix-1-f933ec4a7bd3'
     """
 
     store: Path

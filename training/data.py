@@ -79,7 +79,7 @@ class ImageData:
             sha = hashlib.sha256()
             for array in (self.train_images, self.train_labels, self.test_images, self.test_labels):
                 sha.update(str((tuple(array.shape), array.dtype)).encode())
-                sha.update(array.contiguous().numpy())
+                sha.update(array.contiguous().numpy().data)
             object.__setattr__(self, "digest", sha.hexdigest())
 
     @property

@@ -48,7 +48,7 @@ def _signals() -> Iterator[list[int]]:
 
     def note(signum: int, _frame: object) -> None:
         received.append(signum)
-        signal.signal(signum, previous[signum])
+        signal.signal(signum, previous[signal.Signals(signum)])
 
     previous = {signum: signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM)}
     for signum in previous:

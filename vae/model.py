@@ -6,6 +6,8 @@ latents. The decoder mirrors it. Images whose side is not a multiple of 16 are p
 cropped; images under 16 pixels go through three stages instead of four.
 """
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -78,7 +80,7 @@ class VAE(nn.Module):
 
         mirrored = widths[::-1]
         up: list[nn.Module] = []
-        for inputs, outputs in zip(mirrored[:-1], mirrored[1:], strict=True):
+        for inputs, outputs in itertools.pairwise(mirrored):
             up += _up(inputs, outputs)
         self.decoder = nn.Sequential(
             nn.Linear(latents, hidden), nn.ReLU(), nn.Linear(hidden, features), nn.ReLU(), nn.Unflatten(1, grid),

@@ -153,7 +153,8 @@ def test_heteroscedastic_posteriors():
 def test_collapsed_dimensions_cost_nothing():
     q = linear_gaussian(2000, 4, 3.0, 1)
     padded = DiagonalGaussian(
-        torch.cat([q.mean, torch.zeros(2000, 60).double()], 1), torch.cat([q.log_var, torch.zeros(2000, 60).double()], 1)
+        torch.cat([q.mean, torch.zeros(2000, 60).double()], 1),
+        torch.cat([q.log_var, torch.zeros(2000, 60).double()], 1),
     )
     assert gaussian_marginal(padded).value == pytest.approx(gaussian_marginal(q).value, abs=1e-3)
     found = every_bound(padded, 1)

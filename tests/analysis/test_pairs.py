@@ -68,7 +68,9 @@ def test_the_pass_is_the_definition(name, block, monkeypatch):
 def test_tiny_variances_far_out_go_by_differences():
     # a mean of 1,000 in units of a standard deviation of 1e-7: the expanded square would lose every digit
     q = linear_gaussian(60, 2, 3.0, 0)
-    far = DiagonalGaussian(1e-7 * q.mean + torch.linspace(-1e3, 1e3, 60).double()[:, None], q.log_var - 14 * math.log(10))
+    far = DiagonalGaussian(
+        1e-7 * q.mean + torch.linspace(-1e3, 1e3, 60).double()[:, None], q.log_var - 14 * math.log(10)
+    )
     codes = sample_codes(far)
     found = all_pairs(far, codes)
     own, others, *_ = slow(far, codes)
@@ -82,7 +84,7 @@ def test_densities_beyond_floating_point_stay_finite():
     posterior = DiagonalGaussian(mean.contiguous(), torch.zeros(50, 64).double())
     codes = sample_codes(posterior)
     found = all_pairs(posterior, codes)
-    own, others, *_ = slow(posterior, codes)
+    _, others, *_ = slow(posterior, codes)
     torch.testing.assert_close(found.others, others, rtol=1e-9, atol=1e-6)
     for values in (found.infonce_without, found.leave_one_out_without):
         assert torch.isfinite(values).all()

@@ -22,7 +22,9 @@ def test_the_hash_depends_on_the_identity_and_on_nothing_else(tmp_path):
     assert Run(tmp_path / "a", "classifier", "x", {"a": 1, "b": [1, 2]}).hash != one.hash
 
 
-@pytest.mark.parametrize("name", ["../../etc/passwd", "<script>alert(1)</script>", "/absolute", "ε ø 漢", "a/b\\c", ".."])
+@pytest.mark.parametrize(
+    "name", ["../../etc/passwd", "<script>alert(1)</script>", "/absolute", "ε ø 漢", "a/b\\c", ".."]
+)
 def test_a_name_never_leaves_its_directory(tmp_path, name):
     path = Run(tmp_path, "vae", name, {}).path
     assert path.parent == tmp_path / "vae"
@@ -32,9 +34,14 @@ def test_a_name_never_leaves_its_directory(tmp_path, name):
 def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path):
     path = tmp_path / "file.json"
     write_json(path, {"old": 1})
-    with pytest.raises(RuntimeError), write_atomically(path) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError("killed")
+
+    def killed_in_the_middle():
+        with write_atomically(path) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError, match="killed"):
+        killed_in_the_middle()
     assert json.loads(path.read_text()) == {"old": 1}
     assert list(tmp_path.iterdir()) == [path]
 

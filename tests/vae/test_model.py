@@ -29,7 +29,12 @@ def test_the_untrained_code_is_the_prior():
 def test_the_reference_network_is_the_published_one():
     vae = a_vae()
     convolutions = [layer for layer in vae.features if isinstance(layer, torch.nn.Conv2d)]
-    assert [(layer.in_channels, layer.out_channels) for layer in convolutions] == [(3, 32), (32, 32), (32, 64), (64, 64)]
+    assert [(layer.in_channels, layer.out_channels) for layer in convolutions] == [
+        (3, 32),
+        (32, 32),
+        (32, 64),
+        (64, 64),
+    ]
     assert {(layer.kernel_size, layer.stride) for layer in convolutions} == {((4, 4), (2, 2))}
     assert vae.mean_head.weight.shape == (64, 256)
 

@@ -133,7 +133,7 @@ def test_a_mistake_is_one_line_exit_2_and_nothing_written(arguments, words, tmp_
     assert not list((tmp_path / "runs").rglob("*.json"))
 
 
-SMALL = "--epochs 60 --width 8 --hidden 32 --latents 4 --threads 1 --device cpu".split()
+SMALL = ["--epochs", "60", "--width", "8", "--hidden", "32", "--latents", "4", "--threads", "1", "--device", "cpu"]
 
 
 def start(store, *arguments):
