@@ -85,7 +85,7 @@ class Config:
     """one seed, two epochs, watermarked: shows that everything works, and nothing else"""
     data: DataOptions = field(default_factory=DataOptions)
     settings: Settings = field(default_factory=Settings)
-    options: Options = field(default_factory=Options)
+    execution: Options = field(default_factory=Options)
 
     def __post_init__(self) -> None:
         positive("--seeds", self.seeds)
@@ -137,11 +137,11 @@ def run(config: Config) -> Result:
         config = replace(config, seeds=1, settings=replace(config.settings, epochs=2))
     data = load(config.data)
     _check_size(config, data)
-    if config.options.dry_run:
+    if config.execution.dry_run:
         return _dry_run(config, data)
 
     analysis = _analysis_run(config, data)
-    force = config.options.force
+    force = config.execution.force
     if analysis.status != "done" or force:
         # the lock is taken only now, so that a second process with the same command can train half of the VAEs
         runs, failures = _train_all(config, data)
@@ -156,7 +156,7 @@ def run(config: Config) -> Result:
 
 
 def _say(config: Config, line: str = "") -> None:
-    print(line, file=sys.stderr if config.options.json == "-" else sys.stdout, flush=True)
+    print(line, file=sys.stderr if config.execution.json == "-" else sys.stdout, flush=True)
 
 
 def _check_size(config: Config, data: ImageData) -> None:
@@ -195,11 +195,11 @@ def _analysis_run(config: Config, data: ImageData) -> Run:
         "seed": None,
         "data": data.identity,
     }
-    return Run(config.options.store, "mutual-info", f"{data.name.lower()}-table-1", identity)
+    return Run(config.execution.store, "mutual-info", f"{data.name.lower()}-table-1", identity)
 
 
 def _dry_run(config: Config, data: ImageData) -> Result:
-    runs = [vae_run(data, *which, config.settings, config.options) for which in _needed(config)]
+    runs = [vae_run(data, *which, config.settings, config.execution) for which in _needed(config)]
     for each in [*runs, _analysis_run(config, data)]:
         _say(config, f"{each.status:<8} {each.path}")
     waiting = sum(each.status != "done" for each in runs)
@@ -216,13 +216,13 @@ def _train_all(config: Config, data: ImageData) -> tuple[dict[tuple[str, int], R
     waiting = [(which, False) for which in needed]
     while waiting:
         which, may_wait = waiting.pop(0)
-        each = vae_run(data, *which, config.settings, config.options)
+        each = vae_run(data, *which, config.settings, config.execution)
         if not may_wait and each.busy():
             waiting.append((which, True))
             continue
-        done = each.status == "done" and not config.options.force
+        done = each.status == "done" and not config.execution.force
         try:
-            runs[which] = train(data, *which, config.settings, config.options)
+            runs[which] = train(data, *which, config.settings, config.execution)
         except Failed as failure:
             failures.append(str(failure))
             _say(config, f"failed   {failure}")
@@ -245,7 +245,7 @@ def _train_all(config: Config, data: ImageData) -> tuple[dict[tuple[str, int], R
 def _analyse(
     config: Config, data: ImageData, analysis: Run, runs: dict[tuple[str, int], Run], failures: list[str]
 ) -> None:  # fmt: skip
-    device, threads = resolve_device(config.options.device), use_threads(config.options.threads)
+    device, threads = resolve_device(config.execution.device), use_threads(config.execution.threads)
     origin, started = provenance(describe(device), threads), now()
     analysis.begin()
     data = data.to(device)
@@ -416,7 +416,7 @@ def _report(config: Config, record: dict[str, Any]) -> Result:
     for failure in record["failures"]:
         _say(config, f"missing from the table: {failure}")
 
-    directory = config.options.out / ("table-1-" + Run(Path(), "", name.lower(), {}).path.name.rsplit("-", 1)[0])
+    directory = config.execution.out / ("table-1-" + Run(Path(), "", name.lower(), {}).path.name.rsplit("-", 1)[0])
     if config.smoke:
         directory = directory.with_name(directory.name + "-smoke")
     document = json_document(PROGRAM, _plain(config), rows)
@@ -437,10 +437,10 @@ def _plain(config: Config) -> dict[str, Any]:
 
 
 def _write_document(config: Config, document: dict[str, Any]) -> None:
-    if config.options.json == "-":
+    if config.execution.json == "-":
         print(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
-    elif config.options.json:
-        write_json(Path(config.options.json), document)
+    elif config.execution.json:
+        write_json(Path(config.execution.json), document)
 
 
 def read_posterior(path: Path) -> tuple[DiagonalGaussian, Tensor | None]:
@@ -471,8 +471,8 @@ def read_posterior(path: Path) -> tuple[DiagonalGaussian, Tensor | None]:
 def _run_posterior(config: Config) -> Result:
     assert config.posterior is not None
     posterior, codes = read_posterior(config.posterior)
-    use_threads(config.options.threads)
-    if config.options.dry_run:
+    use_threads(config.execution.threads)
+    if config.execution.dry_run:
         _say(config, f"would bound {config.posterior}")
         return Result([])
     found = bound_posterior(posterior, config.bounds, codes=codes)

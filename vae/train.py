@@ -167,7 +167,7 @@ class Config:
     """seed of initialisation, order and augmentation"""
     data: DataOptions = field(default_factory=DataOptions)
     settings: Settings = field(default_factory=Settings)
-    options: Options = field(default_factory=Options)
+    execution: Options = field(default_factory=Options)
 
     def __post_init__(self) -> None:
         positive("--seed", self.seed)
@@ -328,14 +328,14 @@ def mean_squared_error(vae: VAE, images: Tensor, seed: int) -> float:
 def run(config: Config) -> Run:
     """Train the VAE that ``config`` describes and say what came of it."""
     data = load(config.data)
-    which = vae_run(data, config.augmentation, config.seed, config.settings, config.options)
-    if config.options.dry_run:
+    which = vae_run(data, config.augmentation, config.seed, config.settings, config.execution)
+    if config.execution.dry_run:
         print(f"{which.path}: {which.status}")
         return which
     before = which.status
-    train(data, config.augmentation, config.seed, config.settings, config.options)
+    train(data, config.augmentation, config.seed, config.settings, config.execution)
     metrics = which.result()["metrics"]
-    reused = before == "done" and not config.options.force
+    reused = before == "done" and not config.execution.force
     print(
         f"{'reused' if reused else 'trained'}: rate {metrics['test_rate']:.2f} nats, "
         f"MSE {metrics['test_mse']:.4f}, {metrics['active_units']} of {which.identity['config']['latents']} units "

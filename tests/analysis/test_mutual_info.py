@@ -162,7 +162,7 @@ def test_a_mistake_is_one_line_exit_2_and_nothing_written(arguments, words, tmp_
 def config(options):
     return Config(
         augmentations=("none", "mixup", "fmix+cutmix"), seeds=2, inputs=("clean", "own-augmented"), settings=FAST,
-        options=options,
+        execution=options,
     )  # fmt: skip
 
 
@@ -189,7 +189,7 @@ def test_the_main_job_from_end_to_end(config, capsys):
         assert row["value"] == pytest.approx(np.mean(own))
         assert row["standard_error"] == pytest.approx(np.std(own, ddof=1) / math.sqrt(2))
     assert "own-augmented test images" in result.text
-    kinds = [row["kind"] for row in list_runs(config.options.store)]
+    kinds = [row["kind"] for row in list_runs(config.execution.store)]
     assert (kinds.count("vae"), kinds.count("mutual-info")) == (6, 1)
 
     again = run(config)
@@ -205,8 +205,8 @@ def test_the_main_job_from_end_to_end(config, capsys):
 
 def test_the_kept_posteriors_give_the_same_numbers(config):
     result = run(config)
-    analysis = next(row for row in list_runs(config.options.store) if row["kind"] == "mutual-info")
-    path = config.options.store.parent / "runs" / "mutual-info" / analysis["path"].rsplit("/", 1)[1]
+    analysis = next(row for row in list_runs(config.execution.store) if row["kind"] == "mutual-info")
+    path = config.execution.store.parent / "runs" / "mutual-info" / analysis["path"].rsplit("/", 1)[1]
     by_hand = run(Config(posterior=path / "posterior-mixup-seed2-clean.npz", bounds=("rate", "infonce")))
     for row in by_hand.rows:
         same = [
@@ -223,14 +223,14 @@ def test_a_diverged_vae_is_left_out_and_named(config, capsys):
         run(failing)
     good = run(replace(config, inputs=("clean",)))
     # one of the finished runs becomes a failed one
-    store = config.options.store
+    store = config.execution.store
     for row in list_runs(store):
         if row["kind"] == "vae" and row["name"] == "digits-mixup-seed2" and row["status"] == "done":
             path = store / "vae" / row["path"].rsplit("/", 1)[1]
             record = json.loads((path / "result.json").read_text())
             (path / "result.json").unlink()
             (path / "failure.json").write_text(json.dumps(record | {"error": "the loss became nan"}))
-    partly = run(replace(config, inputs=("clean",), options=replace(config.options, force=False), bounds=("rate",)))
+    partly = run(replace(config, inputs=("clean",), execution=replace(config.execution, force=False), bounds=("rate",)))
     assert partly.exit_status == 1
     assert "the loss became nan" in capsys.readouterr().out
     mixup = partly.table[partly.table["augmentation"] == "mixup"]
@@ -239,15 +239,15 @@ def test_a_diverged_vae_is_left_out_and_named(config, capsys):
 
 
 def test_dry_run_says_what_would_happen(config, capsys):
-    run(replace(config, options=replace(config.options, dry_run=True)))
+    run(replace(config, execution=replace(config.execution, dry_run=True)))
     said = capsys.readouterr().out
     assert said.count("new ") == 7
     assert "0 VAEs to reuse, 6 to train" in said
-    assert not config.options.store.exists()
+    assert not config.execution.store.exists()
 
 
 def test_smoke_is_watermarked_and_apart(options, capsys):
-    result = run(Config(smoke=True, augmentations=("none", "fmix"), settings=FAST, options=options))
+    result = run(Config(smoke=True, augmentations=("none", "fmix"), settings=FAST, execution=options))
     assert "SMOKE RUN" in result.text
     svg = next(path for path in result.files if path.suffix == ".svg")
     assert "SMOKE RUN" in svg.read_text()

@@ -15,7 +15,7 @@ class Config:
 
     seeds: int = 3
     """how many seeds"""
-    options: Options = field(default_factory=Options)
+    execution: Options = field(default_factory=Options)
 
     def __post_init__(self):
         if self.seeds < 1:

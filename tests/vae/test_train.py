@@ -92,12 +92,12 @@ def test_a_collapsed_code_says_so(digits, options, capsys):
     flat = DiagonalGaussian(torch.zeros(10, 3), torch.zeros(10, 3))
     assert active_units(flat) == 0
     settings = replace(FAST, epochs=1, learning_rate=1e-6)
-    run(Config(settings=settings, options=options))
+    run(Config(settings=settings, execution=options))
     assert "0 of 4 units active (collapsed: the code carries nothing)" in capsys.readouterr().out
 
 
 def test_dry_run_trains_nothing(options, capsys):
-    run(Config(settings=FAST, options=replace(options, dry_run=True)))
+    run(Config(settings=FAST, execution=replace(options, dry_run=True)))
     assert ": new" in capsys.readouterr().out
     assert not options.store.exists()
 
