@@ -30,7 +30,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from analysis.pairs import RANGE, Pairs, all_pairs
+from analysis.pairs import BLOCK, RANGE, Pairs, all_pairs
 from store import BadInput
 from training import generator
 from vae.posterior import DiagonalGaussian
@@ -301,12 +301,12 @@ def _log_marginals(codes: Tensor, mean: Tensor, variance: Tensor) -> tuple[Tenso
     result, without = torch.zeros(n, dtype=torch.float64), torch.zeros(n, dtype=torch.float64)
     offset = -0.5 * (2 * math.pi * variance).log() - math.log(n - 1)
     scale = (0.5 / variance).sqrt()
-    block = max(1, 1_000_000 // n)
+    buffer = torch.empty(min(max(1, BLOCK // n), n), n, dtype=torch.float64)
     for dimension in range(d):
         centres, scales = mean[:, dimension] * scale[:, dimension], scale[:, dimension]
-        for start in range(0, n, block):
-            rows = slice(start, min(start + block, n))
-            logs = codes[rows, dimension, None] * scales
+        for start in range(0, n, len(buffer)):
+            rows = slice(start, min(start + len(buffer), n))
+            logs = torch.mul(codes[rows, dimension, None], scales, out=buffer[: rows.stop - start])
             logs.sub_(centres).square_().neg_().add_(offset[:, dimension])
             logs.diagonal(start).fill_(-math.inf)
             highest = logs.amax(1)

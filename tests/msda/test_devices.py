@@ -28,10 +28,10 @@ def compile_and_check(name, backend, device="cpu", **options):
 
 
 @pytest.mark.parametrize("name", MIXERS)
-@pytest.mark.parametrize("options", [{}, {"scope": "batch", "alpha": 2}, {"salience_std": 0.2}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"scope": "batch", "alpha": 2}, {"alpha": 0.2}, {"salience_std": 0.2}], ids=str
+)
 def test_compiles_to_one_graph(name, options):
-    if name in ("mixup", "cutmix") and "alpha" in options:
-        options = {"scope": "batch"}
     compile_and_check(name, "aot_eager", **options)
 
 
