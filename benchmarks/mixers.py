@@ -10,7 +10,7 @@ medians over the rounds of the ratio within a round, with interquartile ranges.
 The NumPy loops make one mask at a time and are tight: filters built beforehand, one call per step, no sort. For the
 isotropic spectrum there are two. "white noise" is the algorithm as defined: a real transform of white noise, the
 filter, the inverse. "half spectrum" takes the step our own code takes, noise drawn as a half spectrum, which saves a
-transform. The floor is the time to draw the normal numbers that a mask needs and nothing else.
+transform. "untuned" builds its filter for every mask and sorts the pixels, as a plain script does. The floor is the time to draw the normal numbers that a mask needs and nothing else.
 """
 
 import argparse
@@ -92,6 +92,20 @@ def numpy_reference(side, rng):
     return one_mask
 
 
+def numpy_untuned(side, rng):
+    """A mask as published code makes it: filter built each time, complex transform, pixels sorted."""
+
+    def one_mask():
+        noise = rng.standard_normal((side, side // 2 + 1)) + 1j * rng.standard_normal((side, side // 2 + 1))
+        grey = np.fft.irfftn(noise * numpy_scale(side), (side, side)).ravel()
+        kept = rng.random() * side * side
+        mask = np.zeros(side * side)
+        mask[grey.argsort()[::-1][: int(np.ceil(kept) if rng.random() < 0.5 else np.floor(kept))]] = 1
+        return mask.reshape(side, side), mask.mean()
+
+    return one_mask
+
+
 def cases(side: int, batch: int) -> dict[str, Case]:
     rng = np.random.default_rng(0)
     generator = torch.Generator().manual_seed(0)
@@ -117,6 +131,7 @@ def cases(side: int, batch: int) -> dict[str, Case]:
         "numpy white noise": (numpy_white_noise(side, rng), 1),
         "numpy half spectrum": (numpy_half_spectrum(side, rng), 1),
         "numpy reference": (numpy_reference(side, rng), 1),
+        "numpy untuned": (numpy_untuned(side, rng), 1),
         "masks fmix": (masks("fmix"), batch),
         "masks fmix-reference": (masks("fmix-reference"), batch),
         "floor fmix": (lambda: torch.randn(batch, half, side, 2, generator=generator), batch),
@@ -177,10 +192,12 @@ def report(side: int, batch: int, taken: dict[str, np.ndarray]) -> None:
     for name, kind in (
         ("fmix", "white noise"),
         ("fmix", "half spectrum"),
+        ("fmix", "untuned"),
         ("fmix-reference", "reference"),
+        ("fmix-reference", "untuned"),
     ):
         ours, theirs, floor = taken[f"masks {name}"], taken[f"numpy {kind}"], taken[f"floor {name}"]
-        goal = "" if kind == "half spectrum" else GOALS[name, side]
+        goal = "" if kind in ("half spectrum", "untuned") else GOALS[name, side]
         print(
             f"| {name} | {kind} | **{spread(theirs / ours)}** | {goal} | {1 / np.median(ours):,.0f} |"
             f" {1 / np.median(theirs):,.0f} | {spread(ours * 1e6, 2)} | {spread(floor * 1e6, 2)} |"
