@@ -50,7 +50,7 @@ def draw_table_1(table: pd.DataFrame, title: str) -> tuple[Figure, pd.DataFrame]
         if not math.isnan(cap):
             axes.axvline(cap, color="black", linewidth=1, linestyle=(0, (4, 3)))
             axes.annotate(
-                f"log N = {cap:.2f}", (cap, 1), (3, -2), xycoords=("data", "axes fraction"),
+                f"log N = {cap:.2f}, InfoNCE’s ceiling", (cap, 1), (3, -2), xycoords=("data", "axes fraction"),
                 textcoords="offset points", va="top", fontsize=8.5,
             )  # fmt: skip
         axes.set_yticks(range(len(names)), [label(name) for name in names])

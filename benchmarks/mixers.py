@@ -10,7 +10,8 @@ medians over the rounds of the ratio within a round, with interquartile ranges.
 The NumPy loops make one mask at a time and are tight: filters built beforehand, one call per step, no sort. For the
 isotropic spectrum there are two. "white noise" is the algorithm as defined: a real transform of white noise, the
 filter, the inverse. "half spectrum" takes the step our own code takes, noise drawn as a half spectrum, which saves a
-transform. "untuned" builds its filter for every mask and sorts the pixels, as a plain script does. The floor is the time to draw the normal numbers that a mask needs and nothing else.
+transform. "untuned" builds its filter for every mask and sorts the pixels, as a plain script does. The floor is the
+time to draw the normal numbers that a mask needs and nothing else.
 """
 
 import argparse
@@ -97,7 +98,7 @@ def numpy_untuned(side, rng):
 
     def one_mask():
         noise = rng.standard_normal((side, side // 2 + 1)) + 1j * rng.standard_normal((side, side // 2 + 1))
-        grey = np.fft.irfftn(noise * numpy_scale(side), (side, side)).ravel()
+        grey = np.fft.irfft2(noise * numpy_scale(side), s=(side, side)).ravel()
         kept = rng.random() * side * side
         mask = np.zeros(side * side)
         mask[grey.argsort()[::-1][: int(np.ceil(kept) if rng.random() < 0.5 else np.floor(kept))]] = 1
