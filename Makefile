@@ -45,6 +45,7 @@ benchmarks: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[benchmarks]'
 	$(BIN)/python benchmarks/mixers.py
 	$(BIN)/python benchmarks/all_pairs.py
+	$(BIN)/python benchmarks/accuracy.py
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

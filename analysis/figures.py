@@ -53,7 +53,10 @@ def draw_table_1(table: pd.DataFrame, title: str) -> tuple[Figure, pd.DataFrame]
                 f"log N = {cap:.2f}, InfoNCE’s ceiling", (cap, 1), (3, -2), xycoords=("data", "axes fraction"),
                 textcoords="offset points", va="top", fontsize=8.5,
             )  # fmt: skip
-        axes.set_yticks(range(len(names)), [label(name) for name in names])
+        active = chosen[chosen["estimator"] == "active_units"].set_index("augmentation")["mean"]
+        collapsed = {name for name in names if name in active.index and active[name] < 1}
+        ticks = [label(name) + ("\n(code collapsed)" if name in collapsed else "") for name in names]
+        axes.set_yticks(range(len(names)), ticks)
         axes.set_ylim(len(names) - 0.4, -0.75)
         axes.set_xlim(left=0)
         axes.grid(axis="y", visible=False)

@@ -18,16 +18,15 @@ from pathlib import Path
 
 import torch
 
+from analysis.bounds import sample_codes
+from analysis.ground_truth import linear_gaussian
 from analysis.pairs import BLOCK, all_pairs
 from vae.posterior import DiagonalGaussian
 
 
 def encoder(n: int, d: int, information: float) -> tuple[DiagonalGaussian, torch.Tensor]:
-    stream = torch.Generator().manual_seed(0)
-    variance = math.exp(-2 * information / d)
-    mean = torch.randn(n, d, dtype=torch.float64, generator=stream) * math.sqrt(1 - variance)
-    posterior = DiagonalGaussian(mean, torch.full_like(mean, math.log(variance)))
-    return posterior, posterior.sample(stream)
+    posterior = linear_gaussian(n, d, information, seed=0)
+    return posterior, sample_codes(posterior)
 
 
 def matrix_product(left: torch.Tensor, right: torch.Tensor, buffer: torch.Tensor) -> None:

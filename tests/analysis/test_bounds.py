@@ -20,8 +20,8 @@ from analysis.bounds import (
     rate,
     sample_codes,
 )
+from analysis.ground_truth import heteroscedastic, heteroscedastic_information, linear_gaussian
 from store import BadInput
-from tests.analysis.encoders import heteroscedastic, heteroscedastic_information, linear_gaussian
 from vae.posterior import DiagonalGaussian
 
 TRUTHS = [(d, i) for d in (2, 16, 64) for i in (1.0, 3.0, 6.0, 9.0, 20.0)] + [(64, 70.0)]

@@ -9,11 +9,11 @@ import torch
 
 from analysis import mutual_info
 from analysis.conclusions import certified_pairs, conclusions
+from analysis.ground_truth import linear_gaussian
 from analysis.mutual_info import ALL, Config, bound_posterior, headlines, read_posterior, run
 from analysis.table import summarise, text_table
 from store import list_runs
 from store.command_line import command
-from tests.analysis.encoders import linear_gaussian
 from training import DataOptions, generator, load
 from vae.train import Settings
 
@@ -244,6 +244,15 @@ def test_dry_run_says_what_would_happen(config, capsys):
     assert said.count("new ") == 7
     assert "0 VAEs to reuse, 6 to train" in said
     assert not config.execution.store.exists()
+
+
+def test_a_collapsed_code_is_flagged_in_table_and_figure(options):
+    settings = replace(FAST, epochs=1, learning_rate=1e-7)
+    result = run(
+        Config(augmentations=("none",), seeds=1, bounds=("rate", "infonce"), settings=settings, execution=options)
+    )
+    assert "baseline: the code has collapsed (fewer than one active unit)" in result.text
+    assert "code collapsed" in next(path for path in result.files if path.suffix == ".svg").read_text()
 
 
 def test_smoke_is_watermarked_and_apart(options, capsys):

@@ -7,8 +7,8 @@ from torch.distributions import Independent, Normal
 from analysis import bounds
 from analysis import pairs as module
 from analysis.bounds import sample_codes
+from analysis.ground_truth import heteroscedastic, linear_gaussian
 from analysis.pairs import all_pairs
-from tests.analysis.encoders import heteroscedastic, linear_gaussian
 from vae.posterior import DiagonalGaussian
 
 
