@@ -43,6 +43,7 @@ from store import BadInput, Run, positive, provenance, write_atomically, write_j
 from store.command_line import Options, command, json_document
 from store.runs import now
 from training import DataOptions, ImageData, generator, load, resolve_device, use_threads
+from training.data import read_arrays
 from training.devices import describe
 from vae.encode import encode, load_vae, reconstruct
 from vae.model import VAE
@@ -96,7 +97,7 @@ class Config:
         if not 0 <= self.reconstruction_scale < math.inf:
             raise BadInput("--reconstruction-scale", self.reconstruction_scale, "a number of at least 0")
         for augmentation in self.augmentations:
-            self.settings.mixer(augmentation)
+            self.settings.mixer(augmentation, "--augmentations")
 
 
 @dataclass(frozen=True)
@@ -450,14 +451,7 @@ def read_posterior(path: Path) -> tuple[DiagonalGaussian, Tensor | None]:
         BadInput: a missing or damaged file, missing arrays, pickled objects, other types than float32 and float64.
     """
     needed = "an .npz with float32 or float64 arrays mean and log_var (N, d), optionally codes (N, d)"
-    if not path.is_file():
-        raise BadInput("--posterior", f"{path}, where there is no file", needed)
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in ("mean", "log_var", "codes") if key in archive.files}
-    except Exception as error:  # NumPy raises half a dozen types for damaged archives and for pickles
-        reason = " ".join(str(error).split())[:120]
-        raise BadInput("--posterior", f"{path}, which cannot be read ({reason})", needed) from None
+    arrays = read_arrays("--posterior", path, ("mean", "log_var", "codes"), needed)
     for key in ("mean", "log_var"):
         if key not in arrays:
             raise BadInput("--posterior", f"{path} without {key}", needed)

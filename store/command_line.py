@@ -76,7 +76,10 @@ def parse(config: type[Config], program: str, arguments: Sequence[str] | None = 
     except SystemExit as stop:
         if not stop.code:
             raise
-        raise Unparsable(_one_line(complaint.getvalue())) from None
+        line = _one_line(complaint.getvalue())
+        # a dataclass's own check, which tyro reports under the name of the dataclass: the line stands for itself
+        own = re.fullmatch(r"Error parsing \w+: (.*; needs .*)", line)
+        raise Unparsable(own[1] if own else f"{line} (--help lists every option)") from None
     finally:
         if width is None:
             os.environ.pop("COLUMNS", None)
@@ -88,7 +91,7 @@ class Unparsable(BadInput):
     """Arguments that do not parse; the explanation is tyro's."""
 
     def __init__(self, explanation: str):
-        ValueError.__init__(self, f"{explanation} (--help lists every option)")
+        ValueError.__init__(self, explanation)
 
 
 def _one_line(box: str) -> str:

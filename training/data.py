@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import sys
 import urllib.error
+import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from torch import Tensor
 
 from store import BadInput
 
-__all__ = ["TORCHVISION", "DataOptions", "ImageData", "load"]
+__all__ = ["TORCHVISION", "DataOptions", "ImageData", "load", "read_arrays"]
 
 TORCHVISION = {
     "mnist": ("MNIST", "MNIST"),
@@ -166,27 +167,38 @@ def _from_arrays(name: str, train_images, train_labels, test_images, test_labels
     return ImageData(name, images(train_images), labels(train_labels), images(test_images), labels(test_labels))
 
 
-def _npz(path: Path) -> ImageData:
+def read_arrays(argument: str, path: Path, keys: tuple[str, ...], needed: str) -> dict[str, np.ndarray]:
+    """Those of ``keys`` that an ``.npz`` archive holds; never unpickles.
+
+    Raises:
+        BadInput: blaming ``argument``, when there is no such file, or it is not an archive of plain arrays.
+    """
     if not path.is_file():
-        raise BadInput("--data", f"npz:{path}, where there is no file", "an existing .npz file")
-    needed = ("train_images", "train_labels", "test_images", "test_labels")
+        raise BadInput(argument, f"{path}, where there is no file", needed)
+    if not zipfile.is_zipfile(path):
+        raise BadInput(argument, f"{path}, which is not an .npz archive, or a truncated one", needed)
     try:
         with np.load(path, allow_pickle=False) as archive:
-            missing = [key for key in needed if key not in archive.files]
-            if missing:
-                raise BadInput("--data", f"{path} without {', '.join(missing)}", f"arrays {', '.join(needed)}")
-            arrays = {key: archive[key] for key in needed}
-    except BadInput:
-        raise
+            return {key: archive[key] for key in keys if key in archive.files}
     except Exception as error:  # NumPy raises half a dozen types for damaged archives and for pickles
-        raise BadInput("--data", f"{path}, which cannot be read ({error})", "an .npz archive of plain arrays") from None
+        reason = " ".join(str(error).split())[:100]
+        raise BadInput(argument, f"{path}, which cannot be read ({reason})", needed) from None
+
+
+def _npz(path: Path) -> ImageData:
+    keys = ("train_images", "train_labels", "test_images", "test_labels")
+    needed = f"an .npz with arrays {', '.join(keys)}"
+    arrays = read_arrays("--data", path, keys, needed)
+    missing = [key for key in keys if key not in arrays]
+    if missing:
+        raise BadInput("--data", f"{path} without {', '.join(missing)}", needed)
     for part in ("train", "test"):
         images, labels = arrays[f"{part}_images"], arrays[f"{part}_labels"]
         if images.ndim != 4 or images.dtype != np.uint8 or images.shape[-1] not in (1, 3):
             raise BadInput("--data", f"{part}_images {images.shape} {images.dtype}", "N×H×W×C uint8 with C 1 or 3")
         if labels.shape != images.shape[:1]:
             raise BadInput("--data", f"{part}_labels {labels.shape}", f"one label for each of {len(images)} images")
-    return _from_arrays(path.stem, *(arrays[key] for key in needed))
+    return _from_arrays(path.stem, *(arrays[key] for key in keys))
 
 
 def _folder(path: Path) -> ImageData:

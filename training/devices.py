@@ -17,7 +17,10 @@ def resolve_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise BadInput("--device", repr(name), f"cpu, or one of the {torch.cuda.device_count()} CUDA GPUs found")
+        found = torch.cuda.device_count()
+        raise BadInput(
+            "--device", repr(name), f"cpu, or cuda:0 to cuda:{found - 1}" if found else "cpu: no CUDA GPU is here"
+        )
     return device
 
 

@@ -22,6 +22,7 @@ Adam, batch 128. Batches are always full, and every run is seeded, which the ref
 """
 
 import dataclasses
+import re
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -106,8 +107,8 @@ class Settings:
             raise BadInput("--jitter", self.jitter, "a number from 0 to 0.5")
         self.mixer("fmix")  # the mixers check alpha, decay_power and max_soft
 
-    def mixer(self, augmentation: str) -> Mixer:
-        """The mixer of an augmentation's name under these settings.
+    def mixer(self, augmentation: str, argument: str = "--augmentation") -> Mixer:
+        """The mixer of an augmentation's name under these settings; ``argument`` is what a wrong name is blamed on.
 
         Raises:
             BadInput: an unknown augmentation, or parameters out of range.
@@ -121,7 +122,8 @@ class Settings:
                 augmentation, alpha=self.alpha, decay_power=self.decay_power, max_soft=self.max_soft, scope=scope
             )
         except ValueError as problem:
-            raise InvalidMixer(str(problem)) from None
+            option, got, needed = re.fullmatch(r"(\w+) (.*); need (.*)", str(problem)).groups()  # type: ignore[union-attr]
+            raise BadInput(argument if option == "mixer" else f"--{option.replace('_', '-')}", got, needed) from None
 
     def resolved(self, data: ImageData) -> dict[str, Any]:
         """Every setting with its value for these images: what a run's identity holds."""
@@ -148,13 +150,6 @@ class Settings:
                 "--batch-size", values["batch_size"], f"at most the {len(data.train_images)} training images"
             )  # fmt: skip
         return values | {"shape": list(data.shape), "log_var_bound": None if reference else 10.0}
-
-
-class InvalidMixer(BadInput):
-    """An augmentation or mixing parameter that the mixers refuse; the explanation is theirs."""
-
-    def __init__(self, explanation: str):
-        ValueError.__init__(self, explanation)
 
 
 @dataclass(frozen=True)

@@ -140,12 +140,12 @@ def test_a_truncated_or_missing_encoder_is_one_line(encoder_npz, tmp_path, capsy
     [
         (["--seeds", "0"], "--seeds: got 0"),
         (["--epochs", "0"], "--epochs: got 0"),
-        (["--augmentations", "none", "cutout"], "'cutout'"),
+        (["--augmentations", "none", "cutout"], "--augmentations: got 'cutout'; needs one of none"),
         (["--augmentations", "none", "none"], "--augmentations: got none none"),
         (["--bounds", "mine"], "mine"),
         (["--inputs", "dirty"], "dirty"),
-        (["--alpha", "0"], "alpha 0"),
-        (["--max-soft", "0.7"], "max_soft 0.7"),
+        (["--alpha", "0"], "--alpha: got 0"),
+        (["--max-soft", "0.7"], "--max-soft: got 0.7"),
         (["--data", "mnits"], "--data: got 'mnits'"),
         (["--reconstruction-scale", "-1"], "--reconstruction-scale: got -1"),
     ],
@@ -279,7 +279,7 @@ class Recorder:
 def test_own_augmented_inputs_have_disjoint_parents(config, monkeypatch):
     data = load(DataOptions())
     recorder = Recorder()
-    monkeypatch.setattr(Settings, "mixer", lambda self, augmentation: recorder)
+    monkeypatch.setattr(Settings, "mixer", lambda self, augmentation, argument="": recorder)
     vae = type("Plain", (), {"normalise": staticmethod(lambda images: images)})()
     quiet = replace(config, settings=replace(FAST, jitter=0.0))
     own = mutual_info._OwnAugmentation(quiet, data, "mixup", vae)

@@ -86,7 +86,7 @@ def damaged(kind: str, good: bytes) -> bytes:
         return good[: len(good) // 2]
     if kind == "flipped":
         return good[:100] + bytes(byte ^ 0xFF for byte in good[100:300]) + good[300:]
-    return pickle.dumps({"hash": "x", "model": Malicious()})
+    return pickle.dumps({"hash": "x", "model": Malicious()}, protocol=2)
 
 
 @pytest.mark.parametrize("kind", ["truncated", "flipped", "malicious"])
