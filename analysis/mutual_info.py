@@ -142,18 +142,26 @@ def run(config: Config) -> Result:
         return _dry_run(config, data)
 
     analysis = _analysis_run(config, data)
-    force = config.execution.force
-    if analysis.status != "done" or force:
-        # the lock is taken only now, so that a second process with the same command can train half of the VAEs
-        runs, failures = _train_all(config, data)
-        with analysis.lock():
-            if analysis.status != "done" or force:
-                _analyse(config, data, analysis, runs, failures)
-        record = analysis.result()
-    else:
-        record = analysis.result()
-        _say(config, f"reused {record['vaes']} VAEs and their analysis, {analysis.path}")
-    return _report(config, record)
+    if _stands(analysis, config, data):
+        _say(config, f"reused {analysis.result()['vaes']} VAEs and their analysis, {analysis.path}")
+        return _report(config, analysis.result())
+    # no lock while training, so that a second process with the same command can take half of the VAEs
+    runs, failures = _train_all(config, data)
+    with analysis.lock():
+        if not _stands(analysis, config, data):
+            _analyse(config, data, analysis, runs, failures)
+    return _report(config, analysis.result())
+
+
+def _stands(analysis: Run, config: Config, data: ImageData) -> bool:
+    """Whether the analysis is there, is complete, and is of the VAEs that are in the store now."""
+    if analysis.status != "done" or config.execution.force:
+        return False
+    record = analysis.result()
+    runs = [vae_run(data, *which, config.settings, config.execution) for which in _needed(config)]
+    return not record["failures"] and all(
+        each.result()["files"] == record["inputs_sha256"].get(each.name) for each in runs if each.status == "done"
+    )
 
 
 def _say(config: Config, line: str = "") -> None:
@@ -273,12 +281,13 @@ def _rows_of_vae(
     rows = []
     for inputs in config.inputs:
         if inputs == "clean":
-            posterior = encode(vae, data.test_images)
-            fit = encode(vae, data.train_images)
+            scored, others = data.test_images, data.train_images
         else:
             own = _OwnAugmentation(config, data, augmentation, vae)
-            posterior = encode(vae, own.mixtures(data.test_images, generator(data.test_images.device, seed, "test")))
-            fit = encode(vae, own.mixtures(data.train_images, generator(data.test_images.device, seed, "fit")))
+            scored = own.mixtures(data.test_images, generator(data.test_images.device, seed, "test"))
+            others = own.mixtures(data.train_images, generator(data.test_images.device, seed, "fit"))
+        posterior = encode(vae, scored)
+        fit = encode(vae, others) if "gaussian_marginal" in config.bounds else None
         where = {"inputs": inputs, "augmentation": augmentation, "seed": seed}
         rows += [bound.row(**where) for bound in bound_posterior(posterior, config.bounds, fit=fit)]
         rows.append(_measured("active units", "active_units", active_units(posterior), None, **where))

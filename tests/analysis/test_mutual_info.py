@@ -233,6 +233,9 @@ def test_a_diverged_vae_is_left_out_and_named(config, capsys):
     partly = run(replace(config, inputs=("clean",), execution=replace(config.execution, force=False), bounds=("rate",)))
     assert partly.exit_status == 1
     assert "the loss became nan" in capsys.readouterr().out
+    again = run(replace(config, inputs=("clean",), bounds=("rate",)))
+    assert again.exit_status == 1  # an incomplete analysis is done again, not reused
+    assert "and their analysis" not in capsys.readouterr().out
     mixup = partly.table[partly.table["augmentation"] == "mixup"]
     assert set(mixup["seeds"]) == {1}
     assert set(good.table[good.table["augmentation"] == "mixup"]["seeds"]) == {2}
