@@ -24,6 +24,7 @@ References:
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -36,8 +37,11 @@ from training import generator
 from vae.posterior import DiagonalGaussian
 
 __all__ = [
+    "ALL",
     "ESTIMATORS",
     "Bound",
+    "Estimator",
+    "bound_posterior",
     "gaussian_marginal",
     "index_code",
     "infonce",
@@ -47,6 +51,12 @@ __all__ = [
     "sample_codes",
 ]
 
+Estimator = Literal["rate", "gaussian_marginal", "product_marginal", "infonce", "leave_one_out", "index_code"]
+ALL: tuple[Estimator, ...] = (
+    "rate", "gaussian_marginal", "product_marginal", "infonce", "leave_one_out", "index_code",
+)  # fmt: skip
+"""Every estimator."""
+
 ESTIMATORS = {
     "rate": "rate",
     "gaussian_marginal": "R_m",
@@ -55,7 +65,7 @@ ESTIMATORS = {
     "leave_one_out": "leave-one-out",
     "index_code": "index-code MI",
 }
-"""Every estimator, and what tables call it."""
+"""What tables call each."""
 
 FOLDS = 10
 
@@ -425,3 +435,40 @@ def _jackknife(terms: Tensor, without: Tensor) -> float:
         return float(terms.std()) / math.sqrt(2)
     left_out = (terms.sum() - terms - without) / (k - 1)
     return math.sqrt((k - 1) / k * float((left_out - left_out.mean()).square().sum()))
+
+
+def bound_posterior(
+    posterior: DiagonalGaussian,
+    estimators: Sequence[str] = ALL,
+    *,
+    codes: Tensor | None = None,
+    fit: DiagonalGaussian | None = None,
+) -> list[Bound]:
+    """Several bounds of one posterior, the all-pairs pass shared.
+
+    Args:
+        posterior: of N images unseen in training.
+        estimators: keys of `ESTIMATORS`.
+        codes: (N, d), one per image; sampled from seed 0 when not given.
+        fit: the posterior of other images, for the Gaussian marginal.
+
+    Example:
+        >>> q = DiagonalGaussian(torch.randn(500, 2), torch.zeros(500, 2) - 1)
+        >>> [bound.estimator for bound in bound_posterior(q, ("rate", "infonce"))]
+        ['rate', 'infonce']
+    """
+    posterior = check_posterior(posterior)
+    codes = sample_codes(posterior) if codes is None else check_codes(posterior, codes)
+    contrastive = {"infonce": infonce, "leave_one_out": leave_one_out, "index_code": index_code}
+    pairs = compare(posterior, codes) if contrastive.keys() & set(estimators) else None
+    found = []
+    for estimator in estimators:
+        if estimator == "rate":
+            found.append(rate(posterior))
+        elif estimator == "gaussian_marginal":
+            found.append(gaussian_marginal(posterior, fit))
+        elif estimator == "product_marginal":
+            found.append(product_marginal(posterior, codes))
+        else:
+            found.append(contrastive[estimator](posterior, codes, pairs=pairs))
+    return found

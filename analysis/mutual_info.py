@@ -22,7 +22,6 @@ import dataclasses
 import json
 import math
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -34,7 +33,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from analysis import bounds
-from analysis.bounds import Bound
+from analysis.bounds import ALL, Estimator, bound_posterior
 from analysis.conclusions import conclusions
 from analysis.figures import draw_table_1
 from analysis.table import summarise, text_table
@@ -50,17 +49,12 @@ from vae.model import VAE
 from vae.posterior import DiagonalGaussian
 from vae.train import Failed, Settings, active_units, augmented, in_turn, mean_squared_error, train, vae_run
 
-__all__ = ["Config", "Result", "bound_posterior", "read_posterior", "run"]
+__all__ = ["Config", "Result", "read_posterior", "run"]
 
 VERSION = 1
 """Raised when the analysis of the same VAEs gives another result."""
 
 PROGRAM = "python -m analysis.mutual_info"
-
-Estimator = Literal["rate", "gaussian_marginal", "product_marginal", "infonce", "leave_one_out", "index_code"]
-ALL: tuple[Estimator, ...] = (
-    "rate", "gaussian_marginal", "product_marginal", "infonce", "leave_one_out", "index_code",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -344,43 +338,6 @@ class _OwnAugmentation:
             partner = torch.arange(2 * count, device=images.device).roll(count)
             parts.append(in_turn(mixer, turn)(parents, generator=stream, partner=partner).images[:count])
         return torch.cat(parts)
-
-
-def bound_posterior(
-    posterior: DiagonalGaussian,
-    estimators: Sequence[str] = ALL,
-    *,
-    codes: Tensor | None = None,
-    fit: DiagonalGaussian | None = None,
-) -> list[Bound]:
-    """Several bounds of one posterior, the all-pairs pass shared.
-
-    Args:
-        posterior: of N images unseen in training.
-        estimators: keys of `analysis.bounds.ESTIMATORS`.
-        codes: (N, d), one per image; sampled from seed 0 when not given.
-        fit: the posterior of other images, for the Gaussian marginal.
-
-    Example:
-        >>> q = DiagonalGaussian(torch.randn(500, 2), torch.zeros(500, 2) - 1)
-        >>> [bound.estimator for bound in bound_posterior(q, ("rate", "infonce"))]
-        ['rate', 'infonce']
-    """
-    posterior = bounds.check_posterior(posterior)
-    codes = bounds.sample_codes(posterior) if codes is None else bounds.check_codes(posterior, codes)
-    contrastive = {"infonce": bounds.infonce, "leave_one_out": bounds.leave_one_out, "index_code": bounds.index_code}
-    pairs = bounds.compare(posterior, codes) if contrastive.keys() & set(estimators) else None
-    found = []
-    for estimator in estimators:
-        if estimator == "rate":
-            found.append(bounds.rate(posterior))
-        elif estimator == "gaussian_marginal":
-            found.append(bounds.gaussian_marginal(posterior, fit))
-        elif estimator == "product_marginal":
-            found.append(bounds.product_marginal(posterior, codes))
-        else:
-            found.append(contrastive[estimator](posterior, codes, pairs=pairs))
-    return found
 
 
 def headlines(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

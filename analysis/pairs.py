@@ -114,8 +114,14 @@ def all_pairs(posterior: DiagonalGaussian, codes: Tensor) -> Pairs:
 
 def _by_differences(posterior: DiagonalGaussian, codes: Tensor, own: Tensor, out: Tensor) -> None:
     """Log-weights (B, N) without cancellation, for means far from 0 in units of tiny standard deviations."""
-    for row, code in enumerate(codes):
-        out[row] = posterior.log_prob(code) - own[row]
+    out.copy_((-0.5 * (posterior.log_var + math.log(2 * math.pi)).sum(1)).expand_as(out))
+    scale = (-0.5 * posterior.log_var).exp()
+    difference = torch.empty_like(out)
+    for dimension in range(codes.shape[1]):
+        torch.sub(codes[:, dimension, None], posterior.mean[:, dimension], out=difference)
+        difference.mul_(scale[:, dimension])
+        out.addcmul_(difference, difference, value=-0.5)
+    out.sub_(own[:, None])
 
 
 def _accumulate(without: Tensor, share: Tensor, marks: Tensor, scale: Tensor) -> None:

@@ -14,9 +14,8 @@ import math
 import torch
 from tqdm import tqdm
 
-from analysis.bounds import sample_codes
+from analysis.bounds import ALL, bound_posterior, sample_codes
 from analysis.ground_truth import linear_gaussian
-from analysis.mutual_info import ALL, bound_posterior
 
 TRUTHS = [(d, i) for d in (2, 16, 64) for i in (1.0, 3.0, 6.0, 9.0, 20.0)] + [(64, 70.0)]
 

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from analysis import mutual_info
+from analysis.bounds import ALL, bound_posterior
 from analysis.conclusions import certified_pairs, conclusions
 from analysis.ground_truth import linear_gaussian
-from analysis.mutual_info import ALL, Config, bound_posterior, headlines, read_posterior, run
+from analysis.mutual_info import Config, headlines, read_posterior, run
 from analysis.table import summarise, text_table
 from store import list_runs
 from store.command_line import command
