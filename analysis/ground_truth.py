@@ -1,32 +1,63 @@
-r"""Encoders whose mutual information is known, against which the bounds are checked.
+r"""Encoders whose mutual information is known, and how every estimator does on them.
 
-- `linear_gaussian`: :math:`z = \mu(x) + \epsilon` with Gaussian :math:`\mu` and noise of one variance v, scaled so that
-  :math:`q(z) = \mathcal{N}(s, C)`. Then :math:`I(X;Z) = \tfrac12 \log\det C - \tfrac d2 \log v`, whatever the shift s,
-  while the rate also counts :math:`KL(q(z) \| \mathcal{N}(0, I))`.
-- `heteroscedastic`: independent dimensions whose posterior is narrow at ±2 or wide at 0, so that q(z) has three peaks
-  and no estimator's comfortable assumption holds; the truth is a one-dimensional integral.
+``python -m analysis.ground_truth`` draws encoders of known I(Z;X) over several seeds and prints, for every estimator,
+its bias, its spread, and how often its intervals hold. A `Task` is a sampler that knows its truth and has a stable
+name; `TASKS` has them all:
 
-What is not assumed by the bounds, but holds here: nothing beyond the diagonal Gaussian posterior itself.
+- ``gaussian-d{d}-i{I}``: :math:`z = \mu(x) + \epsilon`, both Gaussian, scaled so that :math:`q(z)` is the prior. Then
+  :math:`I = -\tfrac d2 \log v` for noise of variance v, and the rate is exact too. ``staircase-i{I}`` are the five of
+  Poole et al. (2019), d = 20;
+- ``shifted``, ``scaled``, ``correlated``: the same with :math:`q(z) = \mathcal{N}(s, C)`:
+  :math:`I = \tfrac12 \log\det C - \tfrac d2 \log v`, while the rate also counts
+  :math:`KL(q(z) \| \mathcal{N}(0, I))`;
+- ``heteroscedastic-d{d}``: independent dimensions, narrow at ±2 or wide at 0; q(z) has three peaks, and the truth is an
+  integral;
+- ``mixture``: means in clusters; q(z) is a Gaussian mixture of known density, and the truth a long Monte Carlo, with
+  its error;
+- ``codebook-m{M}``: M codewords far apart, :math:`I = \log M`.
+
+Nothing is assumed of q(z) by the bounds; what holds here beyond a diagonal Gaussian posterior is each task's own.
+
+References: Poole et al. 2019, arXiv 1905.06922 (staircase); Czyż et al. 2023, arXiv 2306.11078 (tasks that know their
+truth).
 """
 
+import functools
+import json
 import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import torch
 from scipy import integrate
+from tqdm import tqdm
 
-from training import generator
+from analysis.bounds import ALL, ESTIMATORS, bound_posterior, sample_codes
+from analysis.figures import draw_ground_truth
+from figures import save
+from store import BadInput, positive, write_atomically, write_json
+from store.command_line import Options, command, json_document
+from training import generator, use_threads
 from vae.posterior import DiagonalGaussian
 
-__all__ = ["heteroscedastic", "heteroscedastic_information", "linear_gaussian"]
+__all__ = ["TASKS", "Config", "Result", "Task", "heteroscedastic", "linear_gaussian", "run"]
+
+PROGRAM = "python -m analysis.ground_truth"
 
 PEAKS = ((-2.0, 0.05), (0.0, 1.0), (2.0, 0.05))
 """Mean and variance of the three kinds of posterior of `heteroscedastic`."""
 
+CLUSTERS, CLUSTER_SPREAD, CLUSTER_NOISE = 6, 0.6, 0.2
+"""The ``mixture`` task: clusters in 4 dimensions, variance of the means within one, variance of the noise."""
+
 
 def linear_gaussian(
-    n: int, d: int, information: float, seed: int, *, shift: float = 0.0, correlation: float = 0.0
+    n: int, d: int, information: float, seed: int, *, shift: float = 0.0, scale: float = 1.0, correlation: float = 0.0
 ) -> DiagonalGaussian:
-    """Posteriors of n images under a linear-Gaussian encoder with I(X;Z) = ``information`` nats exactly.
+    """Posteriors of n images under a linear-Gaussian encoder with I(Z;X) = ``information`` nats exactly.
 
     Args:
         n: images.
@@ -34,6 +65,7 @@ def linear_gaussian(
         information: nats.
         seed: of the images.
         shift: added to every dimension of every code; changes the rate and not the information.
+        scale: multiplies every code; likewise.
         correlation: between all dimensions of q(z), from 0 to below 1; a correlated code needs some information.
 
     Example:
@@ -45,7 +77,8 @@ def linear_gaussian(
     covariance = torch.full((d, d), correlation, dtype=torch.float64).fill_diagonal_(1.0)
     log_var = (float(torch.logdet(covariance)) - 2 * information) / d
     signal = torch.linalg.cholesky(covariance - math.exp(log_var) * torch.eye(d, dtype=torch.float64))
-    return DiagonalGaussian(normal @ signal.T + shift, torch.full((n, d), log_var, dtype=torch.float64))
+    log_vars = torch.full((n, d), log_var + 2 * math.log(scale), dtype=torch.float64)
+    return DiagonalGaussian(scale * (normal @ signal.T) + shift, log_vars)
 
 
 def heteroscedastic(n: int, d: int, seed: int) -> DiagonalGaussian:
@@ -55,13 +88,260 @@ def heteroscedastic(n: int, d: int, seed: int) -> DiagonalGaussian:
     return DiagonalGaussian(mean[kind], variance.log()[kind])
 
 
+def _conditional_entropy(variance: float) -> float:
+    return 0.5 * math.log(2 * math.pi * math.e * variance)
+
+
 def heteroscedastic_information(d: int) -> float:
-    """I(X;Z) of `heteroscedastic` in nats, by quadrature."""
+    """I(Z;X) of `heteroscedastic` in nats, by quadrature."""
 
     def density(z: float) -> float:
         return sum(math.exp(-((z - m) ** 2) / (2 * v)) / math.sqrt(2 * math.pi * v) for m, v in PEAKS) / len(PEAKS)
 
     points = [mean for mean, _ in PEAKS]
     entropy, _ = integrate.quad(lambda z: -density(z) * math.log(density(z)), -9, 9, points=points, limit=400)
-    conditional = sum(0.5 * math.log(2 * math.pi * math.e * variance) for _, variance in PEAKS) / len(PEAKS)
+    conditional = sum(_conditional_entropy(variance) for _, variance in PEAKS) / len(PEAKS)
     return d * (entropy - conditional)
+
+
+def _centres() -> torch.Tensor:
+    return 2 * torch.randn(CLUSTERS, 4, dtype=torch.float64, generator=generator("cpu", 0, "clusters"))
+
+
+def mixture(n: int, seed: int) -> DiagonalGaussian:
+    """Posteriors of n images whose means are drawn from a mixture of Gaussians, all with the same noise."""
+    stream = generator("cpu", seed, "ground truth")
+    centre = _centres()[torch.randint(0, CLUSTERS, (n,), generator=stream)]
+    means = centre + math.sqrt(CLUSTER_SPREAD) * torch.randn(n, 4, dtype=torch.float64, generator=stream)
+    return DiagonalGaussian(means, torch.full_like(means, math.log(CLUSTER_NOISE)))
+
+
+@functools.cache
+def mixture_information(draws: int = 1_000_000) -> tuple[float, float]:
+    """I(Z;X) of `mixture` in nats and its standard error: −E log q(z) over a million draws, less H(Z|X)."""
+    posterior = mixture(draws, -1)
+    codes = sample_codes(posterior, -1)
+    total = CLUSTER_SPREAD + CLUSTER_NOISE  # q(z) is the mixture of the clusters widened by the noise
+    squares = torch.stack([(codes - centre).square().sum(1) for centre in _centres()], 1)
+    log_q = (-0.5 * squares / total).logsumexp(1) - math.log(CLUSTERS) - 2 * math.log(2 * math.pi * total)
+    return float(-log_q.mean()) - 4 * _conditional_entropy(CLUSTER_NOISE), float(log_q.std()) / math.sqrt(draws)
+
+
+def codebook(n: int, codewords: int, seed: int) -> DiagonalGaussian:
+    """Posteriors of n images, each at one of the codewords, 20 standard deviations apart at least."""
+    which = torch.randint(0, codewords, (n,), generator=generator("cpu", seed, "ground truth"))
+    digits = torch.stack([which // 4**place % 4 for place in range(8)], 1)  # base 4: up to 65,536 codewords
+    return DiagonalGaussian(20.0 * digits.double(), torch.zeros(n, 8, dtype=torch.float64))
+
+
+@dataclass(frozen=True)
+class Task:
+    """An encoder that knows its mutual information.
+
+    Args:
+        name: stable.
+        sample: (number of images, seed) -> posterior.
+        truth: () -> I(Z;X) in nats, and the standard error of that number (0 where it is in closed form).
+    """
+
+    name: str
+    sample: Callable[[int, int], DiagonalGaussian]
+    truth: Callable[[], tuple[float, float]]
+
+
+def _gaussian(name: str, d: int, information: float, **how: float) -> Task:
+    return Task(name, lambda n, seed: linear_gaussian(n, d, information, seed, **how), lambda: (information, 0.0))
+
+
+def _heteroscedastic(d: int) -> Task:
+    truth = heteroscedastic_information(d)
+    return Task(f"heteroscedastic-d{d}", lambda n, seed: heteroscedastic(n, d, seed), lambda: (truth, 0.0))
+
+
+def _codebook(codewords: int) -> Task:
+    truth = math.log(codewords)
+    return Task(f"codebook-m{codewords}", lambda n, seed: codebook(n, codewords, seed), lambda: (truth, 0.0))
+
+
+def _tasks() -> list[Task]:
+    matched = [
+        _gaussian(f"gaussian-d{d}-i{information}", d, information)
+        for d in (2, 16, 64)
+        for information in (1, 3, 6, 9, 20)
+    ]
+    staircase = [_gaussian(f"staircase-i{information}", 20, information) for information in (2, 4, 6, 8, 10)]
+    changed = [
+        _gaussian("gaussian-d64-i70", 64, 70),
+        _gaussian("shifted", 16, 5, shift=0.5),
+        _gaussian("scaled", 16, 5, scale=1.5),
+        _gaussian("correlated", 8, 6, correlation=0.6),
+    ]
+    others = [
+        Task("mixture", mixture, mixture_information),
+        *(_heteroscedastic(d) for d in (2, 6)),
+        *(_codebook(codewords) for codewords in (16, 4096)),
+    ]
+    return [*matched, *staircase, *changed, *others]
+
+
+TASKS = {task.name: task for task in _tasks()}
+"""Every task by its name."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Check every estimator against encoders whose mutual information is known."""
+
+    tasks: tuple[str, ...] = tuple(TASKS)
+    """which encoders"""
+    n: int = 2000
+    """images per encoder"""
+    seeds: int = 20
+    """replicates: seeds 1 to SEEDS, other images and codes each"""
+    execution: Options = field(default_factory=Options)
+
+    def __post_init__(self) -> None:
+        positive("--seeds", self.seeds)
+        if self.seeds < 2:
+            raise BadInput("--seeds", self.seeds, "at least 2: a spread over replicates is reported")
+        if self.n < 4:
+            raise BadInput("--n", self.n, "an integer of at least 4")
+        for task in self.tasks:
+            if task not in TASKS:
+                raise BadInput("--tasks", repr(task), f"some of {', '.join(TASKS)}")
+        if not self.tasks:
+            raise BadInput("--tasks", "nothing", f"some of {', '.join(TASKS)}")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of it.
+
+    Args:
+        rows: one per task, seed and estimator, as `analysis.bounds.Bound.row`, with ``task``, ``truth``,
+            ``truth_error`` and ``error`` (None, or why the estimator failed).
+        table: one row per task and estimator; see `summarise`.
+        files: what was written.
+    """
+
+    rows: list[dict[str, Any]]
+    table: pd.DataFrame
+    files: list[Path]
+
+    def __repr__(self) -> str:
+        return _text(self.table)
+
+    def _repr_html_(self) -> str:
+        return self.table.to_html()
+
+
+def _one(task: Task, n: int, seed: int) -> list[dict[str, Any]]:
+    """Every estimator on one replicate; one that fails is a row that says so."""
+    truth, truth_error = task.truth()
+    known = {"task": task.name, "truth": truth, "truth_error": truth_error}
+    posterior = task.sample(n, seed)
+    codes = sample_codes(posterior, seed)
+    rows: list[dict[str, Any]] = []
+    try:
+        rows = [bound.row(seed=seed) | known | {"error": None} for bound in bound_posterior(posterior, codes=codes)]
+    except Exception:  # one of them failed: find out which, and keep the others
+        for estimator in ALL:
+            try:
+                (bound,) = bound_posterior(posterior, (estimator,), codes=codes)
+                rows.append(bound.row(seed=seed) | known | {"error": None})
+            except Exception as failure:
+                empty = dict.fromkeys(
+                    ("value", "standard_error", "direction", "cap", "saturated", "n", "k", "noise", "augmentation")
+                )
+                what = {"quantity": "I(Z;X)", "estimator": estimator, "inputs": "clean", "seed": seed, "units": "nats"}
+                rows.append(what | empty | known | {"error": f"{type(failure).__name__}: {failure}"})
+    return rows
+
+
+def summarise(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """One row per task and estimator.
+
+    Columns: ``truth``; ``mean``, ``bias`` and ``spread`` (standard deviation) over seeds; ``reported`` (mean standard
+    error); ``holds``, the share of replicates in which the 97.5% confidence limit lies on the side that the direction
+    promises; ``covers``, the share in which ± 1.96 standard errors hold the truth, meaningful for a tight bound only;
+    ``saturated`` and ``failed``, shares of replicates.
+    """
+    frame = pd.DataFrame(rows)
+    for column in ("value", "standard_error", "truth"):
+        frame[column] = pd.to_numeric(frame[column])
+    margin = 1.96 * (frame["standard_error"] ** 2 + frame["truth_error"] ** 2) ** 0.5 + 1e-9
+    excess = frame["value"] - frame["truth"]
+    failed = frame["error"].notna()
+    frame["holds"] = (excess.where(frame["direction"] == "lower", -excess) <= margin).where(~failed)
+    frame["covers"] = (excess.abs() <= margin).where(~failed)
+    frame["failed"] = failed
+    frame["saturated"] = frame["saturated"].eq(True)
+    grouped = frame.groupby(["task", "estimator"], sort=False)
+    table = grouped.agg(
+        direction=("direction", "first"), cap=("cap", "first"), truth=("truth", "first"), mean=("value", "mean"),
+        spread=("value", "std"), reported=("standard_error", "mean"), holds=("holds", "mean"),
+        covers=("covers", "mean"), saturated=("saturated", "mean"), failed=("failed", "mean"),
+    ).reset_index()  # fmt: skip
+    table.insert(5, "bias", table["mean"] - table["truth"])
+    return table
+
+
+def _text(table: pd.DataFrame) -> str:
+    """The table for a terminal, a block per task."""
+    lines = []
+    for task, block in table.groupby("task", sort=False):
+        lines.append(f"\n{task}: I(Z;X) = {block['truth'].iloc[0]:.3f} nats")
+        lines.append(f"  {'':<18}{'mean':>9}{'bias':>10}{'spread':>9}{'reported':>10}{'holds':>8}{'covers':>8}")
+        for row in block.to_dict("records"):
+            name = ESTIMATORS[row["estimator"]]
+            if row["failed"] == 1:
+                lines.append(f"  {name:<18}   failed in every replicate")
+                continue
+            sign = {"upper": "≤", "lower": "≥"}[row["direction"]]
+            note = "  saturated" if row["saturated"] > 0.5 else ""
+            note += f"  failed in {row['failed']:.0%}" if row["failed"] else ""
+            lines.append(
+                f"  {name + ' ' + sign:<18}{row['mean']:9.3f}{row['bias']:+10.3f}{row['spread']:9.3f}"
+                f"{row['reported']:10.3f}{row['holds']:8.0%}{row['covers']:8.0%}{note}"
+            )
+    return "\n".join(lines)
+
+
+def run(config: Config) -> Result:
+    """Check the estimators and write table, figure and document."""
+    use_threads(config.execution.threads)
+    if config.execution.dry_run:
+        print(f"would draw {config.seeds} replicates of {len(config.tasks)} encoders with {config.n:,} images each")
+        return Result([], pd.DataFrame(), [])
+    rows: list[dict[str, Any]] = []
+    work = [(TASKS[name], seed) for name in config.tasks for seed in range(1, config.seeds + 1)]
+    for task, seed in tqdm(work, desc="ground truths", disable=None, leave=False):
+        rows += _one(task, config.n, seed)
+    table = summarise(rows)
+    to_stdout = config.execution.json == "-"
+    if not to_stdout:
+        print(
+            f"{config.seeds} replicates, N = {config.n:,}, log N = {math.log(config.n):.2f} nats",
+            _text(table),
+            sep="\n",
+        )
+        print("\nholds: the 97.5% limit is on the promised side; covers: ± 1.96 s.e. hold the truth\n")
+    plain = asdict(config) | {"execution": {key: str(value) for key, value in asdict(config.execution).items()}}
+    document = json_document(PROGRAM, plain, rows)
+    directory = config.execution.out / "ground-truth"
+    files = save(draw_ground_truth(table, config.n, config.seeds), directory / "ground-truth", table)
+    with write_atomically(directory / "rows.csv") as temporary:
+        pd.DataFrame(rows).to_csv(temporary, index=False)
+    write_json(directory / "result.json", document)
+    files += [directory / "rows.csv", directory / "result.json"]
+    if to_stdout:
+        print(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+    elif config.execution.json:
+        write_json(Path(config.execution.json), document)
+    if not to_stdout:
+        print("\n".join(map(str, files)))
+    return Result(rows, table, files)
+
+
+if __name__ == "__main__":
+    command(Config, run, PROGRAM)

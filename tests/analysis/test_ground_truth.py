@@ -1,0 +1,110 @@
+import json
+import math
+
+import pytest
+import torch
+
+from analysis import ground_truth
+from analysis.bounds import ALL, rate, sample_codes
+from analysis.ground_truth import TASKS, Config, Task, mixture_information, run
+from store.command_line import command
+from vae.posterior import DiagonalGaussian
+
+EXTRA = Task(
+    "scaled-and-shifted",
+    lambda n, seed: ground_truth.linear_gaussian(n, 2, 2.0, seed, shift=1.0, scale=3.0, correlation=0.5),
+    lambda: (2.0, 0.0),
+)
+
+
+def entropy_of_q(task: Task, draws: int = 2000) -> tuple[float, float]:
+    """−E log q(z) by the definition: q(z) as the mean of the densities of very many other posteriors."""
+    posterior, others = task.sample(draws, 101), task.sample(8000, 102)
+    codes = sample_codes(posterior, 103)
+    logs = torch.cat([others_log_density(others, part) for part in codes.split(200)])
+    return float(-logs.mean()), float(logs.std()) / math.sqrt(draws)
+
+
+def others_log_density(others: DiagonalGaussian, codes: torch.Tensor) -> torch.Tensor:
+    spread = DiagonalGaussian(others.mean[None], others.log_var[None])
+    return spread.log_prob(codes[:, None]).logsumexp(1) - math.log(len(others))
+
+
+@pytest.mark.parametrize(
+    "name", ["gaussian-d2-i1", "gaussian-d2-i3", "scaled-and-shifted", "heteroscedastic-d2", "mixture", "codebook-m16"]
+)
+def test_the_truth_is_what_the_definition_gives(name):
+    # I = H(Z) − H(Z|X), with H(Z) from 8,000 posteriors unrelated to the codes: too high by their χ², under 0.02 here
+    torch.set_num_threads(2)
+    task = EXTRA if name == "scaled-and-shifted" else TASKS[name]
+    entropy, error = entropy_of_q(task)
+    posterior = task.sample(20_000, 104)
+    conditional = 0.5 * (posterior.log_var + math.log(2 * math.pi * math.e)).sum(1)
+    error = math.hypot(error, float(conditional.std()) / math.sqrt(20_000))
+    truth, truth_error = task.truth()
+    assert entropy - float(conditional.mean()) == pytest.approx(truth, abs=4.5 * math.hypot(error, truth_error) + 0.02)
+
+
+def test_shift_and_scale_change_the_rate_and_not_the_truth():
+    plain = ground_truth.linear_gaussian(20_000, 16, 5.0, 1)
+    for how, kl in (({"shift": 0.5}, 0.5 * 16 * 0.25), ({"scale": 1.5}, 8 * (1.5**2 - 1 - math.log(1.5**2)))):
+        changed = ground_truth.linear_gaussian(20_000, 16, 5.0, 1, **how)
+        assert rate(changed).value - rate(plain).value == pytest.approx(kl, abs=0.15)
+
+
+def test_the_long_monte_carlo_knows_its_error():
+    short = [ground_truth.mixture_information.__wrapped__(draws) for draws in (5_000, 20_000)]
+    value, error = mixture_information()
+    assert error < 0.002
+    for other, other_error in short:
+        assert abs(other - value) < 4.5 * math.hypot(error, other_error)
+
+
+def test_the_page_from_end_to_end(options, tmp_path):
+    names = ("gaussian-d64-i3", "gaussian-d64-i20", "codebook-m16")
+    result = run(Config(tasks=names, n=300, seeds=6, execution=options))
+    table = result.table.set_index(["task", "estimator"])
+    assert len(table) == len(names) * len(ALL)
+    assert table["failed"].max() == 0
+    for name in names:
+        assert table.loc[(name, "infonce"), "mean"] <= table.loc[(name, "infonce"), "truth"] + 0.05
+        assert table.loc[(name, "gaussian_marginal"), "mean"] >= table.loc[(name, "infonce"), "truth"] - 0.2
+    assert table.loc[("gaussian-d64-i20", "infonce"), "saturated"] == 1
+    assert table.loc[("gaussian-d64-i3", "rate"), "saturated"] == 0
+    for path in result.files:
+        assert path.exists()
+    document = json.loads((options.out / "ground-truth" / "result.json").read_text())
+    assert len(document["results"]) == len(names) * 6 * len(ALL)
+
+
+def test_a_failed_estimator_is_a_row_and_not_a_crash(options, monkeypatch):
+    from analysis import bounds
+
+    def refuse(posterior, fit=None):
+        raise ArithmeticError("not positive definite")
+
+    monkeypatch.setattr(bounds, "gaussian_marginal", refuse)
+    result = run(Config(tasks=("gaussian-d2-i1",), n=100, seeds=3, execution=options))
+    failed = [row for row in result.rows if row["estimator"] == "gaussian_marginal"]
+    assert [row["error"] for row in failed] == ["ArithmeticError: not positive definite"] * 3
+    assert all(row["value"] is None for row in failed)
+    assert all(row["error"] is None for row in result.rows if row["estimator"] != "gaussian_marginal")
+    assert "R_m" in repr(result)
+    assert "failed in every replicate" in repr(result)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--tasks", "gaussian-d3-i1"], "--tasks: got 'gaussian-d3-i1'; needs some of gaussian-d2-i1"),
+        (["--seeds", "1"], "--seeds: got 1"),
+        (["--n", "3"], "--n: got 3"),
+    ],
+)
+def test_a_mistake_is_one_line(arguments, words, capsys):
+    with pytest.raises(SystemExit) as stop:
+        command(Config, run, ground_truth.PROGRAM, arguments)
+    error = capsys.readouterr().err
+    assert stop.value.code == 2
+    assert error.count("\n") == 1
+    assert words in error
