@@ -9,7 +9,7 @@ from matplotlib.patches import Patch
 
 from figures import colour, label, style
 
-__all__ = ["draw_table_1"]
+__all__ = ["draw_ground_truth", "draw_noise_profile", "draw_table_1"]
 
 
 def draw_table_1(table: pd.DataFrame, title: str) -> tuple[Figure, pd.DataFrame]:
@@ -139,3 +139,61 @@ def draw_ground_truth(table: pd.DataFrame, n: int, seeds: int) -> Figure:
             title=f"mean and standard deviation over {seeds} replicates", title_fontsize=8.5,
         )  # fmt: skip
     return figure
+
+
+def draw_noise_profile(table: pd.DataFrame, title: str) -> tuple[Figure, pd.DataFrame]:
+    """Both bounds against the noise level, a band per augmentation, with the log N ceiling.
+
+    Args:
+        table: `analysis.table.summarise`'s rows, with noise; clean inputs are drawn, or whatever inputs there are.
+        title: above the figure.
+
+    Returns:
+        The figure, and the numbers in it.
+    """
+    inputs = "clean" if (table["inputs"] == "clean").any() else table["inputs"].iloc[0]
+    chosen = table[(table["inputs"] == inputs) & table["estimator"].isin(["gaussian_marginal", "infonce"])]
+    behind = chosen.assign(noise=chosen["noise"].fillna(0.0))
+    behind = behind[["inputs", "augmentation", "noise", "estimator", "mean", "std", "seeds", "cap", "saturated", "n"]]
+    levels = sorted(behind["noise"].unique())
+    places = dict(zip(levels, range(len(levels)), strict=True))
+    names = list(dict.fromkeys(behind["augmentation"]))
+    with style():
+        figure = Figure(figsize=(7.2, 4.4))
+        axes = figure.subplots()
+        for number, name in enumerate(names):
+            ink = colour(name)
+            for estimator, marker in (("gaussian_marginal", "v"), ("infonce", "^")):
+                rows = behind[(behind["augmentation"] == name) & (behind["estimator"] == estimator)].sort_values(
+                    "noise"
+                )
+                if not len(rows):
+                    continue
+                # side by side, so that augmentations that agree do not hide each other
+                x = [places[level] + 0.09 * (number - (len(names) - 1) / 2) for level in rows["noise"]]
+                axes.errorbar(
+                    x, rows["mean"], np.nan_to_num(rows["std"]), fmt=marker, color=ink, markersize=5, capsize=2,
+                    linewidth=1, label=label(name) if estimator == "gaussian_marginal" else None,
+                )  # fmt: skip
+            both = behind[behind["augmentation"] == name].pivot(index="noise", columns="estimator", values="mean")
+            if {"infonce", "gaussian_marginal"} <= set(both):
+                x = [places[level] + 0.09 * (number - (len(names) - 1) / 2) for level in both.index]
+                axes.vlines(x, both["infonce"], both["gaussian_marginal"], color=ink, linewidth=5, alpha=0.3)
+        cap = behind["cap"].max()
+        if not math.isnan(cap):
+            axes.axhline(cap, color="black", linewidth=1, linestyle=(0, (4, 3)))
+            axes.annotate(
+                f"log N = {cap:.2f}, InfoNCE’s ceiling", (1, cap), (-2, 3), xycoords=("axes fraction", "data"),
+                textcoords="offset points", ha="right", fontsize=8.5,
+            )  # fmt: skip
+        axes.set_xticks(range(len(levels)), [f"{level:g}" for level in levels])
+        axes.set_ylim(bottom=0)
+        axes.grid(axis="x", visible=False)
+        axes.set_xlabel("noise s, in standard deviations of each dimension of the code")
+        axes.set_ylabel("I(Z + noise; X), nats")
+        axes.set_title(f"Noise profile: {title}", fontsize=10)
+        figure.legend(
+            loc="outside lower center", ncols=min(len(names), 4), fontsize=8.5,
+            title="▼ at most (R_m)   ▲ at least (InfoNCE); bars: ± s.d. over seeds", title_fontsize=8.5,
+        )  # fmt: skip
+    return figure, behind

@@ -34,8 +34,9 @@ from tqdm import tqdm
 
 from analysis import bounds
 from analysis.bounds import ALL, Estimator, bound_posterior
-from analysis.conclusions import conclusions
-from analysis.figures import draw_table_1
+from analysis.conclusions import conclusions, profile_conclusions
+from analysis.figures import draw_noise_profile, draw_table_1
+from analysis.noise import aggregate_variance, relative_to_prior, with_noise
 from analysis.table import summarise, text_table
 from figures import save
 from store import BadInput, Run, positive, provenance, write_atomically, write_json
@@ -72,6 +73,9 @@ class Config:
     """which bounds to compute"""
     inputs: tuple[Literal["clean", "own-augmented"], ...] = ("clean",)
     """score each encoder on clean test images, on test images mixed as in its own training, or on both"""
+    noise: tuple[float, ...] = ()
+    """also bound the codes with noise of NOISE times each dimension's standard deviation: 0.5 1 2 4, say; where
+    information falls below log N, the bounds meet and the noised codes can be compared"""
     reconstruction_scale: float = 0.1
     """standard deviation of the decoder's noise in x̂, in units of normalised pixels"""
     posterior: Path | None = None
@@ -88,6 +92,8 @@ class Config:
             values = getattr(self, name)
             if not values or len(set(values)) != len(values):
                 raise BadInput(f"--{name}", " ".join(values) or "nothing", "one or more different names")
+        if any(not 0 < level < math.inf for level in self.noise) or len(set(self.noise)) != len(self.noise):
+            raise BadInput("--noise", " ".join(map(str, self.noise)), "different numbers above 0")
         if not 0 <= self.reconstruction_scale < math.inf:
             raise BadInput("--reconstruction-scale", self.reconstruction_scale, "a number of at least 0")
         for augmentation in self.augmentations:
@@ -192,6 +198,7 @@ def _analysis_run(config: Config, data: ImageData) -> Run:
             "seeds": config.seeds,
             "bounds": list(config.bounds),
             "inputs": list(config.inputs),
+            "noise": list(config.noise),
             "reconstruction_scale": config.reconstruction_scale,
             "smoke": config.smoke,
         },
@@ -281,9 +288,12 @@ def _rows_of_vae(
             scored = own.mixtures(data.test_images, generator(data.test_images.device, seed, "test"))
             others = own.mixtures(data.train_images, generator(data.test_images.device, seed, "fit"))
         posterior = encode(vae, scored)
-        fit = encode(vae, others) if "gaussian_marginal" in config.bounds else None
+        fit = encode(vae, others) if "gaussian_marginal" in config.bounds or config.noise else None
         where = {"inputs": inputs, "augmentation": augmentation, "seed": seed}
         rows += [bound.row(**where) for bound in bound_posterior(posterior, config.bounds, fit=fit)]
+        for level in config.noise:
+            assert fit is not None
+            rows += _rows_with_noise(config, posterior, fit, level, **where)
         rows.append(_measured("active units", "active_units", active_units(posterior), None, **where))
         with write_atomically(directory / f"posterior-{augmentation}-seed{seed}-{inputs}.npz") as temporary:
             arrays = {"mean": posterior.mean.float().numpy(), "log_var": posterior.log_var.float().numpy()}
@@ -305,6 +315,19 @@ def _rows_of_vae(
     error = mean_squared_error(vae, data.test_images, seed)
     rows.append(_measured("MSE", "mse", error, "squared normalised pixels", **where))
     return rows
+
+
+def _rows_with_noise(
+    config: Config, posterior: DiagonalGaussian, fit: DiagonalGaussian, level: float, **where: Any
+) -> list[dict[str, Any]]:  # fmt: skip
+    """The bounds of the code with noise of ``level`` times the standard deviations of q(z) on the images of ``fit``."""
+    variance = aggregate_variance(fit)
+    noisy, noisy_fit = with_noise(posterior, level, variance), with_noise(fit, level, variance)
+    wanted = [name for name in ("gaussian_marginal", "infonce", "leave_one_out") if name in config.bounds]
+    found = bound_posterior(noisy, wanted, fit=noisy_fit)
+    if "rate" in config.bounds:
+        found.append(bounds.rate(relative_to_prior(posterior, level, variance)))
+    return [bound.row(**where, noise=level) for bound in found]
 
 
 def _measured(quantity: str, name: str, value: float, units: str | None, **where: Any) -> dict[str, Any]:
@@ -341,13 +364,14 @@ class _OwnAugmentation:
 
 
 def headlines(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One row per estimator, augmentation and inputs: the mean over seeds, with the standard error of that mean.
+    """One row per estimator, augmentation, inputs and noise: the mean over seeds, with the standard error of that mean.
 
     With one seed the standard error is the seed's own, over images.
     """
-    grouped: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    grouped: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for row in rows:
-        grouped.setdefault((row["inputs"], row["augmentation"], row["estimator"]), []).append(row)
+        key = (row["inputs"], row["augmentation"], row["estimator"], row["noise"])
+        grouped.setdefault(key, []).append(row)
     result = []
     for same in grouped.values():
         values = np.array([row["value"] for row in same])
@@ -363,7 +387,8 @@ def headlines(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _report(config: Config, record: dict[str, Any]) -> Result:
     """Print and write the table, the figure and the JSON document."""
     rows = record["metrics"]["headline"] + record["rows"]
-    table = summarise(record["rows"])
+    everything = summarise(record["rows"])
+    table = everything[everything["noise"].isna()]
     settings = record["config"]
     name = record["data"]["name"]
     watermark = "SMOKE RUN" if config.smoke else None
@@ -378,6 +403,8 @@ def _report(config: Config, record: dict[str, Any]) -> Result:
     if watermark:
         parts.insert(0, f"{watermark}: two epochs, one seed. The numbers below mean nothing.")
     parts.append(conclusions(table, settings))
+    if settings["noise"]:
+        parts.append(profile_conclusions(everything))
     text = "\n\n".join(parts)
     _say(config, "\n" + text + "\n")
     for failure in record["failures"]:
@@ -389,6 +416,9 @@ def _report(config: Config, record: dict[str, Any]) -> Result:
     document = json_document(PROGRAM, _plain(config), rows)
     figure, behind = draw_table_1(table, f"{head}")
     files = save(figure, directory / "table-1", behind, watermark=watermark)
+    if settings["noise"]:
+        figure, behind = draw_noise_profile(everything, head.removeprefix("Table 1 on "))
+        files += save(figure, directory / "noise-profile", behind, watermark=watermark)
     with write_atomically(directory / "rows.csv") as temporary:
         pd.DataFrame(rows).to_csv(temporary, index=False)
     write_json(directory / "result.json", document)
@@ -396,7 +426,7 @@ def _report(config: Config, record: dict[str, Any]) -> Result:
     _write_document(config, document)
     for file in files:
         _say(config, str(file))
-    return Result(rows, table, text, files, record["failures"])
+    return Result(rows, everything, text, files, record["failures"])
 
 
 def _plain(config: Config) -> dict[str, Any]:

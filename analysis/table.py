@@ -25,14 +25,16 @@ DIRECTIONS = {
 
 
 def summarise(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """One row per inputs, augmentation and estimator.
+    """One row per inputs, augmentation, noise level and estimator.
 
-    Columns: ``inputs``, ``augmentation``, ``estimator``, ``mean``, ``std`` (over seeds; NaN for one seed), ``seeds``,
-    ``image_error`` (root mean square over seeds of the standard error over images), ``cap``, ``saturated``, ``n``.
+    Columns: ``inputs``, ``augmentation``, ``noise`` (NaN without), ``estimator``, ``mean``, ``std`` (over seeds; NaN
+    for one seed), ``seeds``, ``image_error`` (root mean square over seeds of the standard error over images), ``cap``,
+    ``saturated``, ``n``.
     """
     frame = pd.DataFrame(rows)
     frame["square"] = pd.to_numeric(frame["standard_error"]) ** 2
-    grouped = frame.groupby(["inputs", "augmentation", "estimator"], sort=False)
+    frame["noise"] = pd.to_numeric(frame["noise"])
+    grouped = frame.groupby(["inputs", "augmentation", "noise", "estimator"], sort=False, dropna=False)
     table = grouped.agg(
         mean=("value", "mean"), std=("value", "std"), seeds=("value", "size"), image_error=("square", "mean"),
         cap=("cap", "first"), saturated=("saturated", "any"), n=("n", "first"),

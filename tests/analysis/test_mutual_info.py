@@ -148,6 +148,7 @@ def test_a_truncated_or_missing_encoder_is_one_line(encoder_npz, tmp_path, capsy
         (["--alpha", "0"], "--alpha: got 0"),
         (["--max-soft", "0.7"], "--max-soft: got 0.7"),
         (["--data", "mnits"], "--data: got 'mnits'"),
+        (["--noise", "1", "0"], "--noise: got 1.0 0.0"),
         (["--reconstruction-scale", "-1"], "--reconstruction-scale: got -1"),
     ],
 )
@@ -248,6 +249,24 @@ def test_dry_run_says_what_would_happen(config, capsys):
     assert said.count("new ") == 7
     assert "0 VAEs to reuse, 6 to train" in said
     assert not config.execution.store.exists()
+
+
+def test_the_noise_profile_is_in_rows_text_and_figure(config):
+    config = replace(config, noise=(1.0, 3.0), inputs=("clean",), seeds=1)
+    result = run(config)
+    levels = {row["noise"] for row in result.rows if row["estimator"] == "gaussian_marginal"}
+    assert levels == {None, 1.0, 3.0}
+    for augmentation in config.augmentations:
+        falling = [
+            row["value"] for row in sorted(result.rows, key=lambda row: row["noise"] or 0)
+            if row["estimator"] == "rate" and row["augmentation"] == augmentation and row["seed"] is None
+        ]  # fmt: skip
+        assert falling == sorted(falling, reverse=True)
+    assert "With noise." in result.text
+    assert (config.execution.out / "table-1-digits" / "noise-profile.png").exists()
+    # without noise, the headline row of every estimator is there as before
+    headline = [row for row in result.rows if row["seed"] is None and row["noise"] is None]
+    assert len({(row["augmentation"], row["estimator"]) for row in headline}) == len(headline)
 
 
 def test_a_collapsed_code_is_flagged_in_table_and_figure(options):
