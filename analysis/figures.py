@@ -130,7 +130,7 @@ def draw_ground_truth(table: pd.DataFrame, n: int, seeds: int) -> Figure:
         right.set_xscale("symlog", linthresh=0.1, linscale=0.6)
         ticks = [-10, -1, -0.1, 0, 0.1, 1, 10, 100, 1000]
         right.set_xticks(ticks, [f"{tick:g}".replace("-", "−") for tick in ticks])
-        right.set_xlim(-200, 10_000)
+        right.set_xlim(-200, 3 * max(1000.0, float(table["bias"].max())))
         right.set_xlabel("estimate − truth, nats (hollow: flagged as saturated)")
         right.set_title("Every encoder (true nats): right of 0 holds for ≤, left for ≥", fontsize=10)
         handles, names = left.get_legend_handles_labels()
