@@ -328,12 +328,11 @@ def _log_marginals(codes: Tensor, mean: Tensor, variance: Tensor) -> tuple[Tenso
     return result, without
 
 
-def _compared(
-    posterior: DiagonalGaussian, codes: Tensor | None, k: int | None, pairs: list[Pairs] | None
-) -> list[Pairs]:  # fmt: skip
-    """The all-pairs pass over groups of k images (all of them when k is None)."""
-    if pairs is not None:
-        return pairs
+def compare(posterior: DiagonalGaussian, codes: Tensor | None = None, k: int | None = None) -> list[Pairs]:
+    """The pass that `infonce`, `leave_one_out` and `index_code` share; give it to each as ``pairs``.
+
+    Over disjoint groups of ``k`` images, or over all of them when ``k`` is None.
+    """
     posterior = check_posterior(posterior)
     codes = sample_codes(posterior) if codes is None else check_codes(posterior, codes)
     n = len(codes)
@@ -343,11 +342,6 @@ def _compared(
         raise BadInput("k", k, f"an integer from 2 to the number of images, {n}")
     groups = _shuffled(n)[: n // k * k].split(k)
     return [all_pairs(posterior[group], codes[group]) for group in groups]
-
-
-def compare(posterior: DiagonalGaussian, codes: Tensor | None = None, k: int | None = None) -> list[Pairs]:
-    """The pass that `infonce`, `leave_one_out` and `index_code` share; give it to each as ``pairs``."""
-    return _compared(posterior, codes, k, None)
 
 
 def infonce(
@@ -367,7 +361,7 @@ def infonce(
         k: images compared with each other, in disjoint groups; all N when not given.
         pairs: the result of `compare`, when several estimators share it.
     """
-    return _contrastive("infonce", _compared(posterior, codes, k, pairs))
+    return _contrastive("infonce", pairs or compare(posterior, codes, k))
 
 
 def leave_one_out(
@@ -381,7 +375,7 @@ def leave_one_out(
 
     Far above I(X;Z), and flagged, when I(X;Z) is near log K or above it. Arguments as for `infonce`.
     """
-    return _contrastive("leave_one_out", _compared(posterior, codes, k, pairs))
+    return _contrastive("leave_one_out", pairs or compare(posterior, codes, k))
 
 
 def index_code(
@@ -393,7 +387,7 @@ def index_code(
     that of the codes alone, for these very images, and errs on the large side: the spread of the N terms also holds
     the differences between images.
     """
-    pairs = _compared(posterior, codes, None, pairs)
+    pairs = pairs or compare(posterior, codes)
     if len(pairs) != 1:
         raise BadInput("pairs", f"{len(pairs)} groups", "one pass over all images")
     terms = math.log(len(pairs[0])) - _log_ratio(pairs[0])

@@ -23,10 +23,9 @@ truth).
 """
 
 import functools
-import json
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -318,28 +317,19 @@ def run(config: Config) -> Result:
     for task, seed in tqdm(work, desc="ground truths", disable=None, leave=False):
         rows += _one(task, config.n, seed)
     table = summarise(rows)
-    to_stdout = config.execution.json == "-"
-    if not to_stdout:
-        print(
-            f"{config.seeds} replicates, N = {config.n:,}, log N = {math.log(config.n):.2f} nats",
-            _text(table),
-            sep="\n",
-        )
-        print("\nholds: the 97.5% limit is on the promised side; covers: ± 1.96 s.e. hold the truth\n")
-    plain = asdict(config) | {"execution": {key: str(value) for key, value in asdict(config.execution).items()}}
-    document = json_document(PROGRAM, plain, rows)
+    say = config.execution.say
+    say(f"{config.seeds} replicates, N = {config.n:,}, log N = {math.log(config.n):.2f} nats\n{_text(table)}")
+    say("\nholds: the 97.5% limit is on the promised side; covers: ± 1.96 s.e. hold the truth\n")
+    document = json_document(PROGRAM, config, rows)
     directory = config.execution.out / "ground-truth"
     files = save(draw_ground_truth(table, config.n, config.seeds), directory / "ground-truth", table)
     with write_atomically(directory / "rows.csv") as temporary:
         pd.DataFrame(rows).to_csv(temporary, index=False)
     write_json(directory / "result.json", document)
     files += [directory / "rows.csv", directory / "result.json"]
-    if to_stdout:
-        print(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
-    elif config.execution.json:
-        write_json(Path(config.execution.json), document)
-    if not to_stdout:
-        print("\n".join(map(str, files)))
+    config.execution.write(document)
+    for file in files:
+        say(str(file))
     return Result(rows, table, files)
 
 

@@ -18,10 +18,7 @@ Own-augmented inputs are mixtures of disjoint pairs of test images (N/2 mixtures
 they are independent, jittered and flipped as in training.
 """
 
-import dataclasses
-import json
 import math
-import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -39,7 +36,7 @@ from analysis.figures import draw_noise_profile, draw_table_1
 from analysis.noise import aggregate_variance, relative_to_prior, with_noise
 from analysis.table import summarise, text_table
 from figures import save
-from store import BadInput, Run, positive, provenance, write_atomically, write_json
+from store import BadInput, Run, positive, provenance, slug, write_atomically, write_json
 from store.command_line import Options, command, json_document
 from store.runs import now
 from training import DataOptions, ImageData, generator, load, resolve_device, use_threads
@@ -143,7 +140,7 @@ def run(config: Config) -> Result:
 
     analysis = _analysis_run(config, data)
     if _stands(analysis, config, data):
-        _say(config, f"reused {analysis.result()['vaes']} VAEs and their analysis, {analysis.path}")
+        config.execution.say(f"reused {analysis.result()['vaes']} VAEs and their analysis, {analysis.path}")
         return _report(config, analysis.result())
     # no lock while training, so that a second process with the same command can take half of the VAEs
     runs, failures = _train_all(config, data)
@@ -162,10 +159,6 @@ def _stands(analysis: Run, config: Config, data: ImageData) -> bool:
     return not record["failures"] and all(
         each.result()["files"] == record["inputs_sha256"].get(each.name) for each in runs if each.status == "done"
     )
-
-
-def _say(config: Config, line: str = "") -> None:
-    print(line, file=sys.stderr if config.execution.json == "-" else sys.stdout, flush=True)
 
 
 def _check_size(config: Config, data: ImageData) -> None:
@@ -211,9 +204,9 @@ def _analysis_run(config: Config, data: ImageData) -> Run:
 def _dry_run(config: Config, data: ImageData) -> Result:
     runs = [vae_run(data, *which, config.settings, config.execution) for which in _needed(config)]
     for each in [*runs, _analysis_run(config, data)]:
-        _say(config, f"{each.status:<8} {each.path}")
+        config.execution.say(f"{each.status:<8} {each.path}")
     waiting = sum(each.status != "done" for each in runs)
-    _say(config, f"{len(runs) - waiting} VAEs to reuse, {waiting} to train")
+    config.execution.say(f"{len(runs) - waiting} VAEs to reuse, {waiting} to train")
     return Result([])
 
 
@@ -235,20 +228,19 @@ def _train_all(config: Config, data: ImageData) -> tuple[dict[tuple[str, int], R
             runs[which] = train(data, *which, config.settings, config.execution)
         except Failed as failure:
             failures.append(str(failure))
-            _say(config, f"failed   {failure}")
+            config.execution.say(f"failed   {failure}")
             continue
         if done:
             reused += 1
         else:
             metrics = runs[which].result()["metrics"]
             count = f"{len(runs) + len(failures)}/{len(needed)}"
-            _say(
-                config,
+            config.execution.say(
                 f"trained  {count:<7}{each.name:<34} rate {metrics['test_rate']:7.2f} nats   "
                 f"MSE {metrics['test_mse']:.4f}   {metrics['seconds']:.0f} s",
             )
     if reused:
-        _say(config, f"reused {reused} VAEs")
+        config.execution.say(f"reused {reused} VAEs")
     return runs, failures
 
 
@@ -406,15 +398,13 @@ def _report(config: Config, record: dict[str, Any]) -> Result:
     if settings["noise"]:
         parts.append(profile_conclusions(everything))
     text = "\n\n".join(parts)
-    _say(config, "\n" + text + "\n")
+    config.execution.say("\n" + text + "\n")
     for failure in record["failures"]:
-        _say(config, f"missing from the table: {failure}")
+        config.execution.say(f"missing from the table: {failure}")
 
-    directory = config.execution.out / ("table-1-" + Run(Path(), "", name.lower(), {}).path.name.rsplit("-", 1)[0])
-    if config.smoke:
-        directory = directory.with_name(directory.name + "-smoke")
-    document = json_document(PROGRAM, _plain(config), rows)
-    figure, behind = draw_table_1(table, f"{head}")
+    directory = config.execution.out / f"table-1-{slug(name.lower())}{'-smoke' if config.smoke else ''}"
+    document = json_document(PROGRAM, config, rows)
+    figure, behind = draw_table_1(table, head)
     files = save(figure, directory / "table-1", behind, watermark=watermark)
     if settings["noise"]:
         figure, behind = draw_noise_profile(everything, head.removeprefix("Table 1 on "))
@@ -423,21 +413,10 @@ def _report(config: Config, record: dict[str, Any]) -> Result:
         pd.DataFrame(rows).to_csv(temporary, index=False)
     write_json(directory / "result.json", document)
     files += [directory / "rows.csv", directory / "result.json"]
-    _write_document(config, document)
+    config.execution.write(document)
     for file in files:
-        _say(config, str(file))
+        config.execution.say(str(file))
     return Result(rows, everything, text, files, record["failures"])
-
-
-def _plain(config: Config) -> dict[str, Any]:
-    return json.loads(json.dumps(dataclasses.asdict(config), default=str))
-
-
-def _write_document(config: Config, document: dict[str, Any]) -> None:
-    if config.execution.json == "-":
-        print(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
-    elif config.execution.json:
-        write_json(Path(config.execution.json), document)
 
 
 def read_posterior(path: Path) -> tuple[DiagonalGaussian, Tensor | None]:
@@ -463,15 +442,15 @@ def _run_posterior(config: Config) -> Result:
     posterior, codes = read_posterior(config.posterior)
     use_threads(config.execution.threads)
     if config.execution.dry_run:
-        _say(config, f"would bound {config.posterior}")
+        config.execution.say(f"would bound {config.posterior}")
         return Result([])
     found = bound_posterior(posterior, config.bounds, codes=codes)
     text = "\n".join(repr(bound) for bound in found)
     if not active_units(posterior.double()):
         text += "\nThe code has collapsed: no dimension's posterior mean varies over the images."
-    _say(config, text)
+    config.execution.say(text)
     rows = [bound.row() for bound in found]
-    _write_document(config, json_document(PROGRAM, _plain(config), rows))
+    config.execution.write(json_document(PROGRAM, config, rows))
     return Result(rows, pd.DataFrame(rows), text)
 
 

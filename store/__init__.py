@@ -3,18 +3,18 @@
 Nothing here imports torch: the store can be listed, verified and reported on machines that have none.
 """
 
-from store.bad_input import BadInput, choice, positive
-from store.runs import SCHEMA, Run, digest_of, list_runs, provenance, write_atomically, write_json
+from store.bad_input import BadInput, positive
+from store.runs import SCHEMA, Run, digest_of, list_runs, provenance, slug, write_atomically, write_json
 
 __all__ = [
     "SCHEMA",
     "BadInput",
     "Run",
-    "choice",
     "digest_of",
     "list_runs",
     "positive",
     "provenance",
+    "slug",
     "write_atomically",
     "write_json",
 ]

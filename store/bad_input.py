@@ -1,8 +1,6 @@
-"""The one exception for a user's mistake, and the checks that command lines share."""
+"""The one exception for a user's mistake, and the check that command lines share."""
 
-from collections.abc import Iterable
-
-__all__ = ["BadInput", "choice", "positive"]
+__all__ = ["BadInput", "positive"]
 
 
 class BadInput(ValueError):
@@ -19,10 +17,3 @@ def positive(argument: str, value: int) -> None:
     """Raise ``BadInput`` unless ``value`` is at least 1."""
     if value < 1:
         raise BadInput(argument, value, "an integer of at least 1")
-
-
-def choice(argument: str, value: str, known: Iterable[str]) -> None:
-    """Raise ``BadInput`` unless ``value`` is one of ``known``."""
-    known = tuple(known)
-    if value not in known:
-        raise BadInput(argument, repr(value), f"one of {', '.join(known)}")

@@ -6,8 +6,10 @@ standard error and exit status 2.
 """
 
 import contextlib
+import dataclasses
 import errno
 import io
+import json
 import os
 import re
 import sys
@@ -19,6 +21,7 @@ from typing import Any, TypeVar
 import tyro
 
 from store.bad_input import BadInput
+from store.runs import write_json
 
 __all__ = ["Options", "command", "json_document", "parse"]
 
@@ -51,6 +54,17 @@ class Options:
             raise BadInput("--threads", self.threads, "an integer of at least 1")
         if self.json not in (None, "-") and not Path(self.json).resolve().parent.is_dir():
             raise BadInput("--json", repr(self.json), "a file in an existing directory, or -")
+
+    def say(self, line: str = "") -> None:
+        """Print for a person; to standard error when standard output belongs to the JSON document."""
+        print(line, file=sys.stderr if self.json == "-" else sys.stdout, flush=True)
+
+    def write(self, document: dict[str, Any]) -> None:
+        """Write the JSON document where ``--json`` wants it, if anywhere."""
+        if self.json == "-":
+            print(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+        elif self.json:
+            write_json(Path(self.json), document)
 
 
 def parse(config: type[Config], program: str, arguments: Sequence[str] | None = None) -> Config:
@@ -150,6 +164,7 @@ def _stop(program: str, line: str, status: int) -> None:
     sys.exit(status)
 
 
-def json_document(command: str, config: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """The document that ``--json`` writes."""
-    return {"schema": 1, "command": command, "config": config, "results": rows}
+def json_document(command: str, config: Any, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The document that ``--json`` writes, from a command's ``Config`` and its rows."""
+    plain = json.loads(json.dumps(dataclasses.asdict(config), default=str))
+    return {"schema": 1, "command": command, "config": plain, "results": rows}

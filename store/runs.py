@@ -30,7 +30,7 @@ from filelock import FileLock, Timeout
 
 from store.bad_input import BadInput
 
-__all__ = ["SCHEMA", "Run", "digest_of", "list_runs", "provenance", "write_atomically", "write_json"]
+__all__ = ["SCHEMA", "Run", "digest_of", "list_runs", "provenance", "slug", "write_atomically", "write_json"]
 
 SCHEMA = 1
 """Version of the layout of ``result.json``; a directory with another one is refused, not guessed at."""
@@ -95,6 +95,16 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
+def slug(name: str) -> str:
+    """A name as part of a path: letters, digits, ``_``, ``+`` and ``-`` only, so that it can never leave its directory.
+
+    Example:
+        >>> slug("../CIFAR-10 (JPEG)")
+        '__-CIFAR-10-JPEG'
+    """
+    return re.sub(r"[^A-Za-z0-9_+-]+", "-", name.replace(".", "_")).strip("-")[:80]
+
+
 @dataclass(frozen=True)
 class Run:
     """A run's directory. Making the object touches nothing on the disk.
@@ -102,8 +112,7 @@ class Run:
     Args:
         store: the store's root.
         kind: what sort of run it is: ``"vae"``, ``"mutual-info"``; also the first folder.
-        name: a short readable name; anything but letters, digits, ``.``, ``_``, ``+`` and ``-`` is replaced, so that
-            a name can never leave the directory.
+        name: a short readable name, of which `slug` goes into the path.
         identity: everything that decides the result, as JSON values.
 
     Example:
@@ -128,8 +137,7 @@ class Run:
     @property
     def path(self) -> Path:
         """The run's directory."""
-        slug = re.sub(r"[^A-Za-z0-9_+-]+", "-", self.name.replace(".", "_")).strip("-")[:80]
-        return Path(self.store) / self.kind / f"{slug}-{self.hash}"
+        return Path(self.store) / self.kind / f"{slug(self.name)}-{self.hash}"
 
     @property
     def weights(self) -> Path:
