@@ -49,9 +49,11 @@ def draw_table_1(table: pd.DataFrame, title: str) -> tuple[Figure, pd.DataFrame]
                     )  # fmt: skip
         if not math.isnan(cap):
             axes.axvline(cap, color="black", linewidth=1, linestyle=(0, (4, 3)))
+            inward = cap > 0.5 * axes.get_xlim()[1]  # outside the axes, the words would squeeze them
             axes.annotate(
-                f"log N = {cap:.2f}, InfoNCE’s ceiling", (cap, 1), (3, -2), xycoords=("data", "axes fraction"),
-                textcoords="offset points", va="top", fontsize=8.5,
+                f"log N = {cap:.2f}, InfoNCE’s ceiling", (cap, 1), (-3 if inward else 3, -2),
+                xycoords=("data", "axes fraction"), textcoords="offset points", va="top",
+                ha="right" if inward else "left", fontsize=8.5,
             )  # fmt: skip
         active = chosen[chosen["estimator"] == "active_units"].set_index("augmentation")["mean"]
         collapsed = {name for name in names if name in active.index and active[name] < 1}

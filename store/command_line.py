@@ -12,6 +12,7 @@ import io
 import json
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -127,7 +128,7 @@ def command(
     program: str,
     arguments: Sequence[str] | None = None,
 ) -> None:
-    """Parse, run and exit: 0 done, 1 a run failed, 2 bad input, 130 or 143 interrupted.
+    """Parse, run and exit: 0 done, 1 a run failed, 2 bad input, 130 or 143 interrupted, 141 nobody reads.
 
     ``run`` returns anything; an attribute ``exit_status`` of it, if there is one, becomes the exit status.
     """
@@ -137,9 +138,9 @@ def command(
         _stop(program, str(mistake), 2)
     except KeyboardInterrupt as interruption:
         _stop(program, str(interruption) or "interrupted", getattr(interruption, "exit_status", 130))
-    except BrokenPipeError:  # the reader of our output, `head` say, has seen enough
+    except BrokenPipeError:  # the reader of our output, `head` say, has gone; what came after was not done
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        sys.exit(128 + signal.SIGPIPE)
     except OSError as problem:
         if problem.errno not in _OUTSIDE:
             raise

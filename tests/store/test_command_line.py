@@ -1,5 +1,8 @@
 import errno
 import json
+import signal
+import subprocess
+import sys
 from dataclasses import dataclass, field
 
 import pytest
@@ -106,3 +109,19 @@ def test_list_and_show(capsys, tmp_path):
     code, said = call("show", "cutmix")
     assert code == 2
     assert "'cutmix', which matches no run" in said.err
+
+
+def test_a_reader_that_leaves_is_no_success():
+    program = (
+        "from store.command_line import Options, command\n"
+        "command(Options, lambda options: [print('x' * 100) for _ in range(100_000)], 'python -m test', [])"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )  # fmt: skip
+    process.stdout.readline()
+    process.stdout.close()
+    error = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(timeout=30) == 128 + signal.SIGPIPE
+    assert error == ""
