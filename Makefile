@@ -4,11 +4,16 @@ ARGS ?=
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help install mutual-info test endurance lint doctest benchmarks clean
+# PyTorch's threads otherwise spin while they wait, which slows down whatever else a shared machine does
+export OMP_WAIT_POLICY ?= PASSIVE
+
+.PHONY: help install mutual-info table-1 test endurance lint doctest benchmarks clean
 
 help:
 	@echo 'make mutual-info   install into .venv, then bound the information of VAEs on the embedded data'
 	@echo '                   (ARGS="--help" lists the options)'
+	@echo 'make table-1       the same with everything that can be said: both FMix spectra, decoder scales, noise'
+	@echo '                   (ARGS="--data fashion-mnist --train-images 10000", say)'
 	@echo 'make test          install into .venv, then run the tests'
 	@echo 'make endurance     the tests that take longer'
 	@echo 'make lint          style, types and import contracts'
@@ -25,6 +30,10 @@ $(READY): pyproject.toml constraints.txt
 
 mutual-info: $(READY)
 	$(BIN)/python -m analysis.mutual_info $(ARGS)
+
+table-1: $(READY)
+	$(BIN)/python -m analysis.mutual_info --augmentations none mixup cutmix fmix fmix-reference \
+		--inputs clean own-augmented --noise 0.5 1 2 4 --shared --decoder-scales 1 0.3 0.1 $(ARGS)
 
 test: $(READY)
 	$(BIN)/python -m pytest $(ARGS)

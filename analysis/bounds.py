@@ -14,8 +14,8 @@ in expectation over the images and codes. The left side (InfoNCE) cannot exceed 
 when m is the prior; it is tightest when m is q(z) itself. So a large rate is not a large information: it is
 :math:`I(X;Z) + KL(q(z) \| \mathcal{N}(0, I))`.
 
-Every function takes a `vae.posterior.DiagonalGaussian` and returns a `Bound`, in nats. Standard errors are over
-images: what would change if other images had been drawn, the codes with them, the encoder staying as it is.
+Every function takes a `vae.posterior.DiagonalGaussian` and returns an `analysis.bound.Bound`, in nats. Standard errors
+are over images: what would change if other images had been drawn, the codes with them, the encoder staying as it is.
 
 References:
     Kingma & Welling 2014, arXiv 1312.6114 (rate); Barber & Agakov 2003 (marginal bound); Hoffman & Johnson 2016
@@ -24,103 +24,36 @@ References:
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Literal
 
 import torch
 from torch import Tensor
 
+from analysis.bound import Bound, mean_of, standard_error
 from analysis.pairs import BLOCK, RANGE, Pairs, all_pairs
 from store import BadInput
 from training import generator
 from vae.posterior import DiagonalGaussian
 
 __all__ = [
-    "ALL",
-    "ESTIMATORS",
-    "Bound",
-    "Estimator",
-    "bound_posterior",
+    "compare",
     "gaussian_marginal",
     "index_code",
     "infonce",
+    "infonce_controlled",
     "leave_one_out",
+    "log_marginals",
     "product_marginal",
     "rate",
     "sample_codes",
 ]
 
-Estimator = Literal["rate", "gaussian_marginal", "product_marginal", "infonce", "leave_one_out", "index_code"]
-ALL: tuple[Estimator, ...] = (
-    "rate", "gaussian_marginal", "product_marginal", "infonce", "leave_one_out", "index_code",
-)  # fmt: skip
-"""Every estimator."""
-
-ESTIMATORS = {
-    "rate": "rate",
-    "gaussian_marginal": "R_m",
-    "product_marginal": "product marginal",
-    "infonce": "InfoNCE",
-    "leave_one_out": "leave-one-out",
-    "index_code": "index-code MI",
-}
-"""What tables call each."""
-
 FOLDS = 10
 
-
-@dataclass(frozen=True)
-class Bound:
-    """A number with a direction.
-
-    Args:
-        estimator: a key of `ESTIMATORS`.
-        value: nats.
-        standard_error: of ``value`` over draws of the images, nats.
-        direction: ``"upper"`` or ``"lower"`` bound on ``quantity``, in expectation.
-        cap: the largest value the estimator can take, nats; None without one.
-        saturated: too close to the cap (or, for leave-one-out, its InfoNCE is) to say much about ``quantity``.
-        n: images.
-        k: images compared with each other; None where images are not compared.
-        quantity: what is bounded.
-
-    Example:
-        >>> Bound("rate", 83.67, 0.05, "upper", None, False, 10_000, None)
-        I(Z;X) ≤ 83.670 ± 0.050 nats (rate, n = 10,000)
-        >>> Bound("infonce", 9.2, 0.001, "lower", 9.21, True, 10_000, 10_000)
-        I(Z;X) ≥ 9.200 ± 0.001 nats (InfoNCE, n = 10,000, cap 9.21: saturated)
-    """
-
-    estimator: str
-    value: float
-    standard_error: float
-    direction: Literal["upper", "lower"]
-    cap: float | None
-    saturated: bool
-    n: int
-    k: int | None
-    quantity: str = "I(Z;X)"
-
-    def __repr__(self) -> str:
-        sign = {"upper": "≤", "lower": "≥"}[self.direction]
-        digits = 2 if self.standard_error == 0 else min(max(1 - math.floor(math.log10(self.standard_error)), 2), 3)
-        notes = f"{ESTIMATORS[self.estimator]}, n = {self.n:,}"
-        if self.cap is not None:
-            notes += f", cap {self.cap:.2f}"
-        if self.saturated:
-            notes += ": saturated"
-        return (
-            f"{self.quantity} {sign} {self.value:.{digits}f} ± {self.standard_error:.{digits}f} nats ({notes})"
-        )  # fmt: skip
-
-    def _repr_html_(self) -> str:
-        return f"<span>{self!r}</span>"
-
-    def row(self, **where: Any) -> dict[str, Any]:
-        """The bound as a row of the ``--json`` document: every field, null where it does not apply."""
-        context = {"noise": None, "inputs": "clean", "augmentation": None, "seed": None} | where
-        return {"quantity": self.quantity} | asdict(self) | context | {"units": "nats"}
+CONTROL_BELOW = 2.0
+"""`infonce_controlled` uses its control variate when InfoNCE is this many nats below its cap; fixed beforehand."""
 
 
 def sample_codes(posterior: DiagonalGaussian, seed: int = 0) -> Tensor:
@@ -184,14 +117,7 @@ def rate(posterior: DiagonalGaussian) -> Bound:
 
     Exceeds I(X;Z) by :math:`KL(q(z) \| \mathcal{N}(0, I))`.
     """
-    values = check_posterior(posterior).kl_to_standard_normal()
-    return _mean_bound("rate", values)
-
-
-def _mean_bound(estimator: str, values: Tensor, k: int | None = None) -> Bound:
-    """An upper bound that is a mean over images of independent values."""
-    error = float(values.std()) / math.sqrt(len(values))
-    return Bound(estimator, float(values.mean()), error, "upper", None, False, len(values), k)
+    return mean_of("rate", check_posterior(posterior).kl_to_standard_normal())
 
 
 def gaussian_marginal(posterior: DiagonalGaussian, fit: DiagonalGaussian | None = None) -> Bound:
@@ -207,28 +133,35 @@ def gaussian_marginal(posterior: DiagonalGaussian, fit: DiagonalGaussian | None 
             images is scored by the Gaussian of the other nine.
     """
     posterior = check_posterior(posterior)
+    values = torch.empty(len(posterior), dtype=torch.float64)
+    for scored, marginal in _marginals(posterior, fit):
+        values[scored] = kl_to_gaussian(posterior[scored], *marginal)
+    return mean_of("gaussian_marginal", values)
+
+
+def _marginals(
+    posterior: DiagonalGaussian, fit: DiagonalGaussian | None
+) -> Iterator[tuple[Tensor, tuple[Tensor, Tensor]]]:
+    """Indices of scored images, and mean and covariance of q(z) from other images: ``fit``, or the other folds."""
+    n = len(posterior)
     if fit is not None:
         fit = check_posterior(fit)
         if fit.mean.shape[1] != posterior.mean.shape[1]:
-            raise BadInput(
-                "fit", f"{fit.mean.shape[1]} dimensions", f"the posterior's {posterior.mean.shape[1]}"
-            )  # fmt: skip
-        return _mean_bound("gaussian_marginal", _kl_to_gaussian(posterior, *_aggregate(fit)))
-    n = len(posterior)
-    values = torch.empty(n, dtype=torch.float64)
-    for fold in _shuffled(n).tensor_split(min(FOLDS, n)):
+            raise BadInput("fit", f"{fit.mean.shape[1]} dimensions", f"the posterior's {posterior.mean.shape[1]}")
+        yield torch.arange(n), aggregate(fit)
+        return
+    for fold in shuffled(n).tensor_split(min(FOLDS, n)):
         rest = torch.ones(n, dtype=torch.bool)
         rest[fold] = False
-        values[fold] = _kl_to_gaussian(posterior[fold], *_aggregate(posterior[rest]))
-    return _mean_bound("gaussian_marginal", values)
+        yield fold, aggregate(posterior[rest])
 
 
-def _shuffled(n: int) -> Tensor:
+def shuffled(n: int) -> Tensor:
     """A fixed random order: images often come sorted by class, and folds and groups must not be."""
     return torch.randperm(n, generator=torch.Generator().manual_seed(0))
 
 
-def _aggregate(posterior: DiagonalGaussian) -> tuple[Tensor, Tensor]:
+def aggregate(posterior: DiagonalGaussian) -> tuple[Tensor, Tensor]:
     """Mean (d,) and covariance (d, d) of q(z), the covariance of the means shrunk towards its diagonal."""
     n, d = posterior.mean.shape
     mean, noise = posterior.mean.mean(0), posterior.log_var.exp().mean(0)
@@ -248,7 +181,7 @@ def _aggregate(posterior: DiagonalGaussian) -> tuple[Tensor, Tensor]:
     return mean, shrunk + torch.diag(noise)
 
 
-def _kl_to_gaussian(posterior: DiagonalGaussian, mean: Tensor, covariance: Tensor) -> Tensor:
+def kl_to_gaussian(posterior: DiagonalGaussian, mean: Tensor, covariance: Tensor) -> Tensor:
     """(N,): KL(q(z|x_i) ‖ N(mean, covariance)), in closed form."""
     lower = torch.linalg.cholesky(covariance)
     precision = torch.cholesky_inverse(lower)
@@ -256,6 +189,13 @@ def _kl_to_gaussian(posterior: DiagonalGaussian, mean: Tensor, covariance: Tenso
     trace = posterior.log_var.exp() @ precision.diagonal()
     log_det = 2 * lower.diagonal().log().sum()
     return 0.5 * (trace + offset - len(mean) + log_det - posterior.log_var.sum(1))
+
+
+def log_gaussian(codes: Tensor, mean: Tensor, covariance: Tensor) -> Tensor:
+    """(N,): log N(z_i; mean, covariance)."""
+    lower = torch.linalg.cholesky(covariance)
+    squares = torch.linalg.solve_triangular(lower, (codes - mean).T, upper=False).square().sum(0)
+    return -0.5 * (squares + len(mean) * math.log(2 * math.pi)) - lower.diagonal().log().sum()
 
 
 def product_marginal(
@@ -291,24 +231,26 @@ def product_marginal(
             raise BadInput("rotation", f"a matrix {tuple(rotation.shape)}", f"an orthonormal matrix ({d}, {d})")
         codes, mean, variance = codes @ rotation.T, mean @ rotation.T, variance @ rotation.square().T
     n = len(codes)
-    groups = _shuffled(n).tensor_split(max(1, min(math.ceil(n / k), n // 2)))
-    total = variance_of_total = 0.0
+    groups = shuffled(n).tensor_split(max(1, min(math.ceil(n / k), n // 2)))
+    total, influence = 0.0, torch.empty_like(own)
     for group in groups:
-        log_marginals, without = _log_marginals(codes[group], mean[group], variance[group])
-        terms = own[group] - log_marginals
+        found, without = log_marginals(codes[group], mean[group], variance[group])
+        terms = own[group] - found.sum(1)
         total += float(terms.sum())
-        variance_of_total += (len(group) * _jackknife(terms, without)) ** 2
-    error = math.sqrt(variance_of_total) / n
-    return Bound("product_marginal", total / n, error, "upper", None, False, n, max(map(len, groups)))
+        influence[group] = _jackknife(terms, without)
+    return Bound(
+        "product_marginal", total / n, standard_error(influence), "upper", None, False, n, max(map(len, groups)),
+        influence=influence,
+    )  # fmt: skip
 
 
-def _log_marginals(codes: Tensor, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
-    """Σ_d log (1/(n−1)) Σ_{j≠i} N(z_id; mean_jd, variance_jd), and how much leaving image k out takes off its sum.
+def log_marginals(codes: Tensor, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
+    """log (1/(n−1)) Σ_{j≠i} N(z_id; mean_jd, variance_jd), (n, d), and how its sum changes without image k, (n,).
 
-    The latter to first order in the shares p_ikd, which are small in one dimension: −Σ_d Σ_i p_ikd. Both (n,).
+    The latter to first order in the shares p_ikd, which are small in one dimension: −Σ_d Σ_i p_ikd.
     """
     n, d = codes.shape
-    result, without = torch.zeros(n, dtype=torch.float64), torch.zeros(n, dtype=torch.float64)
+    result, without = torch.zeros(n, d, dtype=torch.float64), torch.zeros(n, dtype=torch.float64)
     offset = -0.5 * (2 * math.pi * variance).log() - math.log(n - 1)
     scale = (0.5 / variance).sqrt()
     buffer = torch.empty(min(max(1, BLOCK // n), n), n, dtype=torch.float64)
@@ -323,7 +265,7 @@ def _log_marginals(codes: Tensor, mean: Tensor, variance: Tensor) -> tuple[Tenso
             weights = logs.sub_(highest[:, None]).clamp_(min=-RANGE).exp_()
             weights.diagonal(start).zero_()
             total = weights.sum(1)
-            result[rows] += highest + total.log()
+            result[rows, dimension] = highest + total.log()
             without.addmv_(weights.T, 1 / total, alpha=-1)
     return result, without
 
@@ -340,7 +282,7 @@ def compare(posterior: DiagonalGaussian, codes: Tensor | None = None, k: int | N
         return [all_pairs(posterior, codes)]
     if not 2 <= k <= n:
         raise BadInput("k", k, f"an integer from 2 to the number of images, {n}")
-    groups = _shuffled(n)[: n // k * k].split(k)
+    groups = shuffled(n)[: n // k * k].split(k)
     return [all_pairs(posterior[group], codes[group]) for group in groups]
 
 
@@ -361,7 +303,44 @@ def infonce(
         k: images compared with each other, in disjoint groups; all N when not given.
         pairs: the result of `compare`, when several estimators share it.
     """
-    return _contrastive("infonce", pairs or compare(posterior, codes, k))
+    return contrastive("infonce", pairs or compare(posterior, codes, k))
+
+
+def infonce_controlled(
+    posterior: DiagonalGaussian,
+    codes: Tensor | None = None,
+    *,
+    fit: DiagonalGaussian | None = None,
+    pairs: list[Pairs] | None = None,
+) -> Bound:
+    r"""`infonce` with less noise from the codes, by a control variate.
+
+    With the m of `gaussian_marginal`, fitted on other images,
+    :math:`c_i = \log \frac{q(z_i|x_i)}{m(z_i)} - KL(q(\cdot|x_i) \| m)` has mean zero given the image, and follows the
+    draw of the code as InfoNCE's terms do; it is subtracted from them. The bound stays the same in expectation, but
+    log K no longer caps it draw by draw. So a rule fixed beforehand: only where InfoNCE is below log K − 2; elsewhere
+    this is `infonce`.
+
+    Args:
+        posterior: of N images.
+        codes: (N, d), one per image; sampled when not given.
+        fit: of other images, as for `gaussian_marginal`.
+        pairs: the result of `compare` on the same codes, when several estimators share it.
+    """
+    posterior = check_posterior(posterior)
+    codes = sample_codes(posterior) if codes is None else check_codes(posterior, codes)
+    plain = infonce(posterior, codes, pairs=pairs)
+    assert plain.cap is not None
+    if plain.value >= plain.cap - CONTROL_BELOW or plain.influence is None:
+        return replace(plain, estimator="infonce_controlled")
+    control = posterior.log_prob(codes)
+    for scored, marginal in _marginals(posterior, fit):
+        control[scored] -= log_gaussian(codes[scored], *marginal) + kl_to_gaussian(posterior[scored], *marginal)
+    influence = plain.influence - (control - control.mean())
+    return replace(
+        plain, estimator="infonce_controlled", value=plain.value - float(control.mean()),
+        standard_error=standard_error(influence), cap=None, influence=influence,
+    )  # fmt: skip
 
 
 def leave_one_out(
@@ -375,7 +354,7 @@ def leave_one_out(
 
     Far above I(X;Z), and flagged, when I(X;Z) is near log K or above it. Arguments as for `infonce`.
     """
-    return _contrastive("leave_one_out", pairs or compare(posterior, codes, k))
+    return contrastive("leave_one_out", pairs or compare(posterior, codes, k))
 
 
 def index_code(
@@ -390,79 +369,45 @@ def index_code(
     pairs = pairs or compare(posterior, codes)
     if len(pairs) != 1:
         raise BadInput("pairs", f"{len(pairs)} groups", "one pass over all images")
-    terms = math.log(len(pairs[0])) - _log_ratio(pairs[0])
-    bound = _contrastive("infonce", pairs)
-    error = float(terms.std()) / math.sqrt(len(terms))
+    terms = math.log(len(pairs[0])) - log_ratio(pairs[0])
+    bound = contrastive("infonce", pairs)
+    error = standard_error(terms)
     return Bound("index_code", bound.value, error, "lower", bound.cap, bound.saturated, bound.n, bound.k)
 
 
-def _log_ratio(pairs: Pairs) -> Tensor:
+def log_ratio(pairs: Pairs) -> Tensor:
     """(K,): log Σ_j q(z_i|x_j) / q(z_i|x_i), which is never below 0."""
     return torch.logaddexp(torch.zeros_like(pairs.own), pairs.others - pairs.own)
 
 
-def _contrastive(estimator: Literal["infonce", "leave_one_out"], groups: list[Pairs]) -> Bound:
-    values, errors, informations = [], [], []
+def contrastive(estimator: Literal["infonce", "leave_one_out"], groups: list[Pairs]) -> Bound:
+    values, errors, informations, influence = [], [], [], None
     for pairs in groups:
         k = len(pairs)
-        ratio = _log_ratio(pairs)
+        ratio = log_ratio(pairs)
         informations.append(math.log(k) - float(ratio.mean()))
         if estimator == "infonce":
             terms, without, size = -ratio, pairs.infonce_without, k
         else:
             terms, without, size = pairs.own - pairs.others, pairs.leave_one_out_without, k - 1
         values.append(math.log(size) + float(terms.mean()))
-        errors.append(_jackknife(terms, without))
+        influence = _jackknife(terms, without)
+        errors.append(standard_error(influence))
     value, error = sum(values) / len(values), math.hypot(*errors) / len(errors)
     k = len(groups[0])
     saturated = sum(informations) / len(informations) > math.log(k) - 1
     n = sum(len(pairs) for pairs in groups)
+    if len(groups) > 1:
+        influence = None  # groups are in an order of their own
     if estimator == "infonce":
-        return Bound("infonce", value, error, "lower", math.log(k), saturated, n, k)
-    return Bound("leave_one_out", value, error, "upper", None, saturated, n, k)
+        return Bound("infonce", value, error, "lower", math.log(k), saturated, n, k, influence=influence)
+    return Bound("leave_one_out", value, error, "upper", None, saturated, n, k, influence=influence)
 
 
-def _jackknife(terms: Tensor, without: Tensor) -> float:
-    """Delete-one standard error of a mean of terms that image k leaves both as a term and as a comparison."""
+def _jackknife(terms: Tensor, without: Tensor) -> Tensor:
+    """(K,): the delete-one influence on a mean of terms that image k leaves both as a term and as a comparison."""
     k = len(terms)
     if k == 2:  # leaving one out leaves nothing to compare
-        return float(terms.std()) / math.sqrt(2)
+        return terms - terms.mean()
     left_out = (terms.sum() - terms - without) / (k - 1)
-    return math.sqrt((k - 1) / k * float((left_out - left_out.mean()).square().sum()))
-
-
-def bound_posterior(
-    posterior: DiagonalGaussian,
-    estimators: Sequence[str] = ALL,
-    *,
-    codes: Tensor | None = None,
-    fit: DiagonalGaussian | None = None,
-) -> list[Bound]:
-    """Several bounds of one posterior, the all-pairs pass shared.
-
-    Args:
-        posterior: of N images unseen in training.
-        estimators: keys of `ESTIMATORS`.
-        codes: (N, d), one per image; sampled from seed 0 when not given.
-        fit: the posterior of other images, for the Gaussian marginal.
-
-    Example:
-        >>> q = DiagonalGaussian(torch.randn(500, 2), torch.zeros(500, 2) - 1)
-        >>> [bound.estimator for bound in bound_posterior(q, ("rate", "infonce"))]
-        ['rate', 'infonce']
-    """
-    posterior = check_posterior(posterior)
-    codes = sample_codes(posterior) if codes is None else check_codes(posterior, codes)
-    contrastive = {"infonce": infonce, "leave_one_out": leave_one_out, "index_code": index_code}
-    pairs = compare(posterior, codes) if contrastive.keys() & set(estimators) else None
-    found = []
-    for estimator in estimators:
-        if estimator == "rate":
-            found.append(rate(posterior))
-        elif estimator == "gaussian_marginal":
-            found.append(gaussian_marginal(posterior, fit))
-        elif estimator == "product_marginal":
-            found.append(product_marginal(posterior, codes))
-        else:
-            found.append(contrastive[estimator](posterior, codes, pairs=pairs))
-    return found
+    return (k - 1) * (left_out.mean() - left_out)

@@ -2,28 +2,44 @@
 
 import itertools
 import textwrap
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 from scipy import stats
 
+from analysis.comparisons import Comparison, Difference, compare_augmentations, equivalence
+from analysis.published import ORDERINGS, SETTINGS, TABLE_1
 from figures import label
 
-__all__ = ["certified_pairs", "certified_profile", "conclusions", "profile_conclusions"]
+__all__ = [
+    "certified_pairs",
+    "certified_profile",
+    "conclusions",
+    "difference_conclusions",
+    "profile_conclusions",
+    "published_conclusions",
+    "scale_conclusions",
+    "shared_conclusions",
+]
+
+WIDTH = 110
 
 CONFIDENCE = 0.99
-"""Simultaneous, over all ordered pairs of augmentations and both limits of each."""
+"""Simultaneous, over both limits of every augmentation at every noise level, and so over all pairs and levels.
+
+Half of the error is spent on the codes as they are, which is what is asked first; the rest on the levels of noise.
+"""
 
 
-def _limits(table: pd.DataFrame, sign: int, comparisons: int) -> dict[str, float]:
+def _limits(table: pd.DataFrame, sign: int, tail: float) -> dict[str, float]:
     """A confidence limit per augmentation of one estimator's mean over seeds.
 
     The seeds are the replicates. Their variance is pooled over the augmentations (Student's t, with one degree of
     freedom per augmentation fewer than networks). All networks share the test images, whose sampling error therefore
     does not average out over seeds and is added in full. With one seed each, the limits are about these networks only,
-    by their error over images.
+    by their error over images. Each limit fails with probability ``tail``.
     """
-    tail = (1 - CONFIDENCE) / (2 * comparisons)
     freedom = int((table["seeds"] - 1).sum())
     if freedom:
         variance = float((table["std"].fillna(0) ** 2 * (table["seeds"] - 1)).sum()) / freedom
@@ -41,7 +57,7 @@ def certified_pairs(table: pd.DataFrame) -> list[tuple[str, str]]:
     over all pairs at 99% (Bonferroni).
 
     Args:
-        table: `analysis.table.summarise`'s rows for one kind of inputs, without noise.
+        table: `analysis.table.summarise`'s rows for one kind of inputs, with noise where noise is shown.
     """
     return certified_profile(table)[0.0]
 
@@ -62,9 +78,12 @@ def certified_profile(table: pd.DataFrame) -> dict[float, list[tuple[str, str]]]
     pairs = list(itertools.permutations(names, 2))
     if not pairs:
         return {level: [] for level in levels}
-    comparisons = len(pairs) * len(levels)
-    low = {level: _limits(lower[lower["noise"] == level], -1, comparisons) for level in levels}
-    high = {level: _limits(upper[upper["noise"] == level], 1, comparisons) for level in levels}
+    share = (1 - CONFIDENCE) / (2 * len(names))  # Bonferroni: two limits per augmentation
+    tails = {level: share * (0.5 / (len(levels) - 1) if level else 0.5) for level in levels}
+    if len(levels) == 1:
+        tails[0.0] = share
+    low = {level: _limits(lower[lower["noise"] == level], -1, tails[level]) for level in levels}
+    high = {level: _limits(upper[upper["noise"] == level], 1, tails[level]) for level in levels}
     return {
         level: [
             (a, b)
@@ -102,7 +121,7 @@ def profile_conclusions(table: pd.DataFrame) -> str:
             )
         else:
             text += f"No difference is certified at any level ({CONFIDENCE:.0%} over all pairs and levels)."
-        paragraphs.append(textwrap.fill(text, 110, break_on_hyphens=False))
+        paragraphs.append(_fill(text))
     return "\n\n".join(paragraphs)
 
 
@@ -110,18 +129,19 @@ def conclusions(table: pd.DataFrame, settings: dict[str, Any]) -> str:
     """One paragraph per kind of inputs of what may and may not be concluded.
 
     Args:
-        table: `analysis.table.summarise`'s rows.
+        table: `analysis.table.summarise`'s rows, with noise where noise is shown.
         settings: the analysis run's configuration.
     """
     paragraphs = []
     for inputs, chosen in table.groupby("inputs", sort=False):
         sentences = _sentences(chosen, settings)
         head = "What this says" if inputs == "clean" else "On each encoder's own augmented inputs"
-        paragraphs.append(textwrap.fill(f"{head}. " + " ".join(sentences), 110, break_on_hyphens=False))
+        paragraphs.append(_fill(f"{head}. " + " ".join(sentences)))
     return "\n\n".join(paragraphs)
 
 
-def _sentences(table: pd.DataFrame, settings: dict[str, Any]) -> list[str]:
+def _sentences(everything: pd.DataFrame, settings: dict[str, Any]) -> list[str]:
+    table = everything[everything["noise"].isna()]
     by = {name: rows.set_index("augmentation") for name, rows in table.groupby("estimator", sort=False)}
     rate, upper, lower = by.get("rate"), by.get("gaussian_marginal"), by.get("infonce")
     sentences = []
@@ -152,18 +172,25 @@ def _sentences(table: pd.DataFrame, settings: dict[str, Any]) -> list[str]:
                 f"InfoNCE is within a nat of its cap log N = {cap:.2f} for {_and(full)}: it cannot show more than "
                 f"that from {lower['n'].max():,.0f} images, so the true value may be anywhere up to R_m."
             )
-        certified = certified_pairs(table)
+        certified = certified_pairs(everything)
+        over = "all pairs" if len(table) == len(everything) else "all pairs and noise levels"
         if len(lower) < 2:
             pass
         elif certified:
             listed = _and([f"{label(a)} above {label(b)}" for a, b in certified])
-            sentences.append(f"Differences in I(Z;X) certified at {CONFIDENCE:.0%} over all pairs: {listed}.")
+            sentences.append(f"Differences in I(Z;X) certified at {CONFIDENCE:.0%} over {over}: {listed}.")
         else:
             sentences.append(
-                f"No difference in I(Z;X) between augmentations is certified ({CONFIDENCE:.0%}, all pairs jointly, "
+                f"No difference in I(Z;X) between augmentations is certified ({CONFIDENCE:.0%}, {over} jointly, "
                 + ("seeds as replicates" if settings["seeds"] > 1 else "these networks only")
                 + ")."
             )
+    if (excess := by.get("rate_gap")) is not None:
+        listed = ", ".join(f"{value:.2f} ({_the(str(name))})" for name, value in excess["mean"].items())
+        sentences.append(
+            f"Of the rates, at least R − R_m = {listed} nats are KL(q(z)‖p(z)) and not information; differences of "
+            "R − R_m between augmentations bound nothing."
+        )
     if "rate_reconstruction" in by:
         sentences.append(
             "The rate on x̂ is about the reconstruction, not the image: it is printed because the paper prints it, and "
@@ -183,3 +210,259 @@ def _between(low: float, high: float) -> str:
 
 def _and(names: list[str]) -> str:
     return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
+
+
+def difference_conclusions(table: pd.DataFrame) -> str:
+    """Which augmentations differ in the rate, and which of these differences are certified in I(Z;X).
+
+    One block per kind of inputs; empty where there is nothing to compare.
+
+    Args:
+        table: `analysis.table.summarise`'s rows, with noise where noise is shown.
+    """
+    blocks = []
+    for inputs, everything in table.groupby("inputs", sort=False):
+        chosen = everything[everything["noise"].isna()]
+        rate, marginal = (_compared(chosen, name) for name in ("rate", "gaussian_marginal"))
+        if rate is None:
+            continue
+        can_certify = {"infonce", "gaussian_marginal"} <= set(chosen["estimator"])
+        certified = certified_pairs(everything)
+        where = "" if inputs == "clean" else f" on {inputs} inputs"
+        lines = [
+            _fill(
+                f"Differences between augmentations{where} ({_seeds(rate)}; Tukey's test of all pairs at 5%, on these "
+                f"test images). Over seeds the rate spreads by {rate.deviation:.2f} nats (pooled, {rate.freedom} "
+                f"degrees of freedom): a true difference of {rate.detectable:.2f} nats would be found with a power "
+                "of 80%."
+            )
+        ]
+        again = {frozenset((each.higher, each.lower)): each for each in marginal.differences} if marginal else {}
+        for each in rate.found():
+            text = (
+                f"{_of(each.higher)} rate exceeds {_of(each.lower)} by {each.value:.2f} nats ({_seeds(rate)}, "
+                f"{_p(each.p)})"
+            )
+            if other := again.get(frozenset((each.higher, each.lower))):
+                if other.higher != each.higher:
+                    text += f", though its R_m does not ({-other.value:.2f} nats)"
+                elif other.low > 0:
+                    text += f", and so does its R_m by {other.value:.2f} nats ({_p(other.p)})"
+                else:
+                    text += f", its R_m by {other.value:.2f} nats, which is not told apart from none ({_p(other.p)})"
+            if can_certify:
+                if (each.higher, each.lower) in certified:
+                    text += f"; their MI is certified to differ, {_of(each.higher)} being the higher"
+                elif (each.lower, each.higher) in certified:
+                    text += f"; yet {_of(each.lower)} MI is certified to be the higher"
+                else:
+                    text += "; their MI is not certified to differ"
+            lines.append(_item(text[0].upper() + text[1:] + "."))
+        found = {frozenset((each.higher, each.lower)) for each in rate.found()}
+        rest = [each for each in rate.differences if frozenset((each.higher, each.lower)) not in found]
+        if not found:
+            smallest = min(each.p for each in rest)
+            lines.append(_item(f"No two augmentations are told apart in the rate (smallest {_p(smallest)})."))
+        elif rest:
+            listed = "; ".join(f"{_the(each.higher)} and {_the(each.lower)} ({_p(each.p)})" for each in rest)
+            lines.append(_item(f"Not told apart in the rate: {listed}."))
+        extra = [f"{_the(a)} above {_the(b)}" for a, b in certified if frozenset((a, b)) not in found]
+        if extra:
+            lines.append(_item(f"Certified in MI without being told apart in the rate: {_and(extra)}."))
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks)
+
+
+def _compared(table: pd.DataFrame, estimator: str) -> Comparison | None:
+    return compare_augmentations(table[table["estimator"] == estimator])
+
+
+def scale_conclusions(tables: Mapping[float, pd.DataFrame]) -> str:
+    """What changes with the decoder's scale and what does not, on clean inputs.
+
+    Args:
+        tables: `analysis.table.summarise`'s rows by decoder scale, with noise where noise is shown.
+    """
+    if len(tables) < 2:
+        return ""
+    tables = {scale: table[table["inputs"] == table["inputs"].iloc[0]] for scale, table in tables.items()}
+    certified = {scale: certified_pairs(table) for scale, table in tables.items()}
+    tables = {scale: table[table["noise"].isna()] for scale, table in tables.items()}
+    scales = list(tables)
+    sentences = [f"Over decoder scales {_and([f'{scale:g}' for scale in scales])}."]
+    orders = {}
+    for scale, table in tables.items():
+        means = table[table["estimator"] == "rate"].set_index("augmentation")["mean"].sort_values()
+        orders[scale] = (
+            list(means.index),
+            " < ".join(f"{label(str(name))} {mean:.1f}" for name, mean in means.items()),
+        )
+    sentences.append(
+        "Rates in nats: " + "; ".join(f"at {scale:g}, {text}" for scale, (_, text) in orders.items()) + "."
+    )
+    if len({tuple(names) for names, _ in orders.values()}) > 1:
+        sentences.append("The order of the mean rates changes with the scale.")
+    else:
+        sentences.append("The order of the mean rates is the same at every scale.")
+
+    found: dict[tuple[str, str], list[float]] = {}
+    compared = []
+    for scale, table in tables.items():
+        comparison = _compared(table, "rate")
+        if comparison is not None:
+            compared.append(scale)
+            for each in comparison.found():
+                found.setdefault((each.higher, each.lower), []).append(scale)
+    if compared:
+        every = [f"{_the(a)} above {_the(b)}" for (a, b), at in found.items() if at == compared]
+        some = [
+            f"{_the(a)} above {_the(b)} (at {_and([f'{scale:g}' for scale in at])})"
+            for (a, b), at in found.items()
+            if at != compared and (b, a) not in found
+        ]
+        turned = [
+            f"{_the(a)} above {_the(b)} at {_and([f'{scale:g}' for scale in found[a, b]])} and below at "
+            f"{_and([f'{scale:g}' for scale in found[b, a]])}"
+            for a, b in found
+            if (b, a) in found and (a, b) < (b, a)
+        ]
+        names = sorted({name for table in tables.values() for name in table["augmentation"]})
+        silent = [
+            f"{_the(a)} and {_the(b)}"
+            for a, b in itertools.combinations(names, 2)
+            if (a, b) not in found and (b, a) not in found
+        ]
+        for text, pairs in (
+            ("Told apart in the rate at every scale (Tukey, 5%)", every),
+            ("Told apart in the rate at some scales only", some),
+            ("Reversed between scales", turned),
+            ("Told apart in the rate at no scale", silent),
+        ):
+            if pairs:
+                sentences.append(f"{text}: {_and(pairs)}.")
+    if any(certified.values()):
+        listed = "; ".join(
+            f"at {scale:g}, " + (_and([f"{_the(a)} above {_the(b)}" for a, b in pairs]) if pairs else "nothing")
+            for scale, pairs in certified.items()
+        )
+        sentences.append(f"Certified in I(Z;X), {CONFIDENCE:.0%} over all pairs at each scale: {listed}.")
+    else:
+        sentences.append(f"Nothing is certified in I(Z;X) at any scale ({CONFIDENCE:.0%} over all pairs at each).")
+    return _fill(" ".join(sentences))
+
+
+def shared_conclusions(table: pd.DataFrame) -> str:
+    """What the codes share with the baseline's, I(Z_A;Z_X).
+
+    Args:
+        table: `analysis.table.summarise`'s rows, with noise.
+    """
+    chosen = table[table["estimator"].isin(["critic", "data_processing", "three_term_lower", "three_term_upper"])]
+    if not len(chosen):
+        return ""
+    by = chosen.set_index(["augmentation", "noise", "estimator"])["mean"]
+    names = list(dict.fromkeys(chosen["augmentation"]))
+    plain = by[by.index.get_level_values("noise").isna()].droplevel("noise")
+    listed = "; ".join(
+        f"{_the(name)} {plain[name, 'critic']:.2f} to {plain[name, 'data_processing']:.2f}" for name in names
+    )
+    sentences = [
+        "What the codes share with the baseline's, I(Z_A;Z_X), the paper's target; for the baseline, with that of "
+        f"another seed. Between the held-out critic and data processing, in nats: {listed}."
+    ]
+    levels = sorted(level for level in chosen["noise"].dropna().unique())
+    gaps = {
+        level: max(by[name, level, "three_term_upper"] - by[name, level, "three_term_lower"] for name in names)
+        for level in levels
+    }
+    if gaps:
+        # the least noise at which the three terms say something: their sides within half a nat, or else the closest
+        level = next((level for level in levels if gaps[level] < 0.5), min(levels, key=lambda level: gaps[level]))
+        listed = "; ".join(
+            f"{_the(name)} {_between(by[name, level, 'three_term_lower'], by[name, level, 'three_term_upper'])}"
+            for name in names
+        )
+        sentences.append(f"With noise s = {level:g} in both codes, between the two sides of the identity: {listed}.")
+    return _fill(" ".join(sentences))
+
+
+def published_conclusions(table: pd.DataFrame, settings: dict[str, Any]) -> str:
+    """How the clean rows stand to the published ones, and the paper's orderings of the rate.
+
+    Args:
+        table: `analysis.table.summarise`'s rows, without noise.
+        settings: the analysis run's configuration, with ``data``, the data set's name, and ``train_images``.
+    """
+    table = table[table["inputs"] == "clean"]
+    names = {"rate": "rate on x", "rate_reconstruction": "rate on x̂", "mse": "MSE"}
+    words = {
+        "data": "{} instead of {}", "train_images": "{:,} instead of {:,} training images",
+        "epochs": "{} instead of {} epochs", "decoder_scale": "decoder scale {:g} instead of {:g}",
+        "preset": "the {} instead of the {} settings",
+    }  # fmt: skip
+    other = [words[key].format(settings[key], value) for key, value in SETTINGS.items() if settings[key] != value]
+    sentences = []
+    for augmentation, values in TABLE_1.items():
+        rows = table[table["augmentation"] == augmentation].set_index("estimator")
+        for estimator, published in values.items():
+            if estimator not in rows.index:
+                continue
+            ours = rows.loc[[estimator]].to_dict("records")[0]
+            digits, unit = (3, "") if estimator == "mse" else (2, " nats")
+            said = (
+                f"{label(augmentation)}'s {names[estimator]}: published {published.mean} ± {published.std} "
+                f"({published.trials} trials), here {ours['mean']:.{digits}f}"
+            )
+            found = equivalence(
+                (float(ours["mean"]), float(ours["std"]), int(ours["seeds"])),
+                (published.mean, published.std, published.trials),
+                published.margin,
+            )
+            if found is not None:
+                said += (
+                    f" ± {ours['std']:.{digits}f} ({ours['seeds']} seeds); difference {found.difference:+.{digits}f} "
+                    f"({found.low:+.{digits}f} to {found.high:+.{digits}f}), margin {published.margin:g}{unit}: "
+                    + ("not comparable" if other else found.verdict)
+                )
+            sentences.append(said + ".")
+    if sentences and other:
+        sentences.append(f"Not comparable because of {_and(other)}.")
+    if (rate := _compared(table, "rate")) is not None:
+        by = {frozenset((each.higher, each.lower)): each for each in rate.differences}
+        claims = [
+            _claim(by[frozenset(pair)], *pair) for pair in ORDERINGS if frozenset(pair) in by
+        ]  # fmt: skip
+        if claims:
+            sentences.append(f"Of the paper's orderings of the rate: {'; '.join(claims)}.")
+    return _fill("Beside the paper. " + " ".join(sentences)) if sentences else ""
+
+
+def _claim(found: Difference, low: str, high: str) -> str:
+    said = f"{_the(low)} below {_the(high)}"
+    if found.low <= 0:
+        return f"{said}, not told apart here ({_p(found.p)})"
+    return f"{said}, found here too ({_p(found.p)})" if found.lower == low else f"{said}, reversed here ({_p(found.p)})"
+
+
+def _fill(text: str) -> str:
+    return textwrap.fill(text, WIDTH, break_on_hyphens=False)
+
+
+def _item(text: str) -> str:
+    return textwrap.fill(text, WIDTH, break_on_hyphens=False, initial_indent="- ", subsequent_indent="  ")
+
+
+def _the(name: str) -> str:
+    return "the baseline" if name == "none" else label(name)
+
+
+def _of(name: str) -> str:
+    return _the(name) + "'s"
+
+
+def _seeds(comparison: Comparison) -> str:
+    return f"{comparison.seeds} seeds"
+
+
+def _p(value: float) -> str:
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}" if value < 0.0995 else f"p = {value:.2f}"

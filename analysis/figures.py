@@ -9,7 +9,7 @@ from matplotlib.patches import Patch
 
 from figures import colour, label, style
 
-__all__ = ["draw_ground_truth", "draw_noise_profile", "draw_table_1"]
+__all__ = ["draw_ground_truth", "draw_noise_profile", "draw_rate_distortion", "draw_table_1"]
 
 
 def draw_table_1(table: pd.DataFrame, title: str) -> tuple[Figure, pd.DataFrame]:
@@ -82,14 +82,23 @@ ESTIMATOR_INKS = {
     "leave_one_out": ("#CC79A7", "s", "leave-one-out (upper)"),
     "infonce": ("#D55E00", ">", "InfoNCE (lower)"),
 }
-"""Colour, marker and name of each estimator."""
+"""Colour, marker and name of each estimator of I(Z;X)."""
+
+PAIR_INKS = {
+    "data_processing": ("#009E73", "v", "data processing (upper)"),
+    "three_term_upper": ("#0072B2", "<", "three terms (upper)"),
+    "three_term_lower": ("#D55E00", ">", "three terms (lower)"),
+    "critic": ("#E69F00", "^", "held-out critic (lower)"),
+    "three_term_gaussian": ("#7f7f7f", "o", "three Gaussian terms (estimate)"),
+}
+"""The same of I(Z_A;Z_B)."""
 
 
 def draw_ground_truth(table: pd.DataFrame, n: int, seeds: int) -> Figure:
     """Estimates against known information, with InfoNCE's ceiling; and the error on every task.
 
     Args:
-        table: `analysis.ground_truth.summarise`'s rows.
+        table: `analysis.ground_truth.summarise`'s rows; tasks of pairs of encoders come last.
         n: images per encoder.
         seeds: replicates.
     """
@@ -117,29 +126,41 @@ def draw_ground_truth(table: pd.DataFrame, n: int, seeds: int) -> Figure:
         left.set_title(f"Linear-Gaussian encoders, d = 64, N = {n:,}", fontsize=10)
 
         right.axvline(0, color="black", linewidth=1)
+        pairs = set(table[table["quantity"] == "I(Z_A;Z_B)"]["task"])
         for position, task in enumerate(tasks):
             rows = table[table["task"] == task].set_index("estimator")
-            for estimator, (ink, marker, _) in ESTIMATOR_INKS.items():
+            for estimator, (ink, marker, _) in (PAIR_INKS if task in pairs else ESTIMATOR_INKS).items():
                 if estimator in rows.index and rows["failed"][estimator] < 1:
                     face = "white" if rows["saturated"][estimator] > 0.5 else ink
                     right.errorbar(
                         rows["bias"][estimator], position, xerr=rows["spread"][estimator], fmt=marker, color=ink,
                         markerfacecolor=face, markersize=4.5, linewidth=1,
                     )  # fmt: skip
+        if pairs and len(pairs) < len(tasks):
+            right.axhline(len(tasks) - len(pairs) - 0.5, color="black", linewidth=0.6)
         labels = [f"{task} ({table[table['task'] == task]['truth'].iloc[0]:.3g})" for task in tasks]
         right.set_yticks(range(len(tasks)), labels, fontsize=8)
         right.set_ylim(len(tasks) - 0.4, -0.6)
         right.set_xscale("symlog", linthresh=0.1, linscale=0.6)
-        ticks = [-10, -1, -0.1, 0, 0.1, 1, 10, 100, 1000]
+        ticks = [-10, -1, -0.1, 0, 0.1, 1, 10, 100, 1000, 10_000, 100_000]
         right.set_xticks(ticks, [f"{tick:g}".replace("-", "−") for tick in ticks])
-        right.set_xlim(-200, 3 * max(1000.0, float(table["bias"].max())))
+        right.set_xlim(-200, 3 * max(100.0, float(table["bias"].max())))
         right.set_xlabel("estimate − truth, nats (hollow: flagged as saturated)")
         right.set_title("Every encoder (true nats): right of 0 holds for ≤, left for ≥", fontsize=10)
         handles, names = left.get_legend_handles_labels()
         figure.legend(
-            handles, names, loc="outside lower center", ncols=5, fontsize=8.5,
-            title=f"mean and standard deviation over {seeds} replicates", title_fontsize=8.5,
+            handles, names, loc="outside lower left", ncols=2, fontsize=8.5, title_fontsize=8.5,
+            title=f"of I(Z;X); mean and standard deviation over {seeds} replicates",
         )  # fmt: skip
+        if pairs:
+            marks = [
+                right.plot([], [], marker, color=ink, markersize=5, label=name)[0]
+                for ink, marker, name in PAIR_INKS.values()
+            ]
+            figure.legend(
+                handles=marks, loc="outside lower right", ncols=2, fontsize=8.5, title_fontsize=8.5,
+                title="of I(Z_A;Z_B), what two encoders share (the tasks named pair-…)",
+            )  # fmt: skip
     return figure
 
 
@@ -197,5 +218,61 @@ def draw_noise_profile(table: pd.DataFrame, title: str) -> tuple[Figure, pd.Data
         figure.legend(
             loc="outside lower center", ncols=min(len(names), 4), fontsize=8.5,
             title="▼ at most (R_m)   ▲ at least (InfoNCE); bars: ± s.d. over seeds", title_fontsize=8.5,
+        )  # fmt: skip
+    return figure, behind
+
+
+def draw_rate_distortion(table: pd.DataFrame, title: str) -> tuple[Figure, pd.DataFrame]:
+    """The rate-distortion plane: rate and R_m against squared error over decoder scales, a curve per augmentation.
+
+    Args:
+        table: `analysis.table.summarise`'s rows without noise, with ``decoder_scale``; clean inputs are drawn, or
+            whatever inputs there are.
+        title: above the figure.
+
+    Returns:
+        The figure, and the numbers in it.
+    """
+    inputs = "clean" if (table["inputs"] == "clean").any() else table["inputs"].iloc[0]
+    chosen = table[(table["inputs"] == inputs) & table["estimator"].isin(["rate", "gaussian_marginal"])]
+    errors = table[table["estimator"] == "mse"].set_index(["augmentation", "decoder_scale"])
+    at = pd.MultiIndex.from_frame(chosen[["augmentation", "decoder_scale"]])
+    behind = chosen.assign(mse=errors["mean"].reindex(at).values, mse_std=errors["std"].reindex(at).values)
+    behind = behind[
+        ["inputs", "augmentation", "decoder_scale", "estimator", "mean", "std", "mse", "mse_std", "seeds", "n"]
+    ]
+    names = list(dict.fromkeys(behind["augmentation"]))
+    with style():
+        figure = Figure(figsize=(7.2, 4.8))
+        axes = figure.subplots()
+        for name in names:
+            for estimator, marker, line in (("rate", "D", "-"), ("gaussian_marginal", "v", (0, (3, 2)))):
+                rows = behind[(behind["augmentation"] == name) & (behind["estimator"] == estimator)]
+                rows = rows.sort_values("decoder_scale")
+                axes.errorbar(
+                    rows["mse"], rows["mean"], np.nan_to_num(rows["std"]), np.nan_to_num(rows["mse_std"]),
+                    marker=marker, linestyle=line, color=colour(name), markersize=5, capsize=2, elinewidth=1,
+                    linewidth=1.3, markerfacecolor="white" if estimator == "rate" else colour(name),
+                    label=label(name) if estimator == "rate" else None,
+                )  # fmt: skip
+        for scale, rows in behind.groupby("decoder_scale"):
+            axes.annotate(
+                f"decoder scale {scale:g}", (rows["mse"].max(), rows["mean"].max()), (4, 5),
+                textcoords="offset points", fontsize=8.5, color="#444444",
+            )  # fmt: skip
+        axes.set_yscale("log")
+        low, high = behind["mean"].min() / 1.5, behind["mean"].max() * 1.6
+        ticks = [tick for power in range(-3, 5) for tick in (10**power, 2 * 10**power, 5 * 10**power)]
+        axes.set_yticks([tick for tick in ticks if low <= tick <= high])
+        axes.set_yticks([], minor=True)
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.set_ylim(low, high)
+        axes.set_xlim(0, 1.25 * behind["mse"].max())
+        axes.set_xlabel("squared error of a reconstruction, normalised pixels")
+        axes.set_ylabel("nats")
+        axes.set_title(f"Rate-distortion plane: {title}", fontsize=10)
+        figure.legend(
+            loc="outside lower center", ncols=min(len(names), 5), fontsize=8.5,
+            title="◇ rate   ▼ R_m, which I(Z;X) does not exceed; bars: ± s.d. over seeds", title_fontsize=8.5,
         )  # fmt: skip
     return figure, behind

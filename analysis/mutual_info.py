@@ -11,14 +11,21 @@ What is reported, for encoder A and images x of the test set:
   from x, while here it is encoded from x̂, so it is the rate of another variable and bounds nothing about x. B has A's
   seed; for the baseline itself, the next seed;
 - *R_m*: the tighter upper bound, by a Gaussian fitted to the codes of the training images; the headline;
+- *R − R_m*: how much of the rate, at least, is not information;
 - *InfoNCE*: the lower bound, which cannot exceed log N;
-- *MSE*: of a reconstruction from a sampled code, in squared units of normalised pixels.
+- *MSE*: of a reconstruction from a sampled code, in squared units of normalised pixels;
+- with ``--shared``, *I(Z_A;Z_X)* itself, Z_X the code of x by B (`analysis.two_encoders`).
+
+``--decoder-scales 1 0.3 0.1`` repeats all of it at each scale and draws the rate-distortion plane (Alemi et al. 2018,
+arXiv 1711.00464): a conclusion about augmentations holds at the scales at which it was seen.
 
 Own-augmented inputs are mixtures of disjoint pairs of test images (N/2 mixtures of N images, λ per sample), so that
 they are independent, jittered and flipped as in training.
 """
 
+import importlib.util
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -30,11 +37,20 @@ from torch import Tensor
 from tqdm import tqdm
 
 from analysis import bounds
-from analysis.bounds import ALL, Estimator, bound_posterior
-from analysis.conclusions import conclusions, profile_conclusions
-from analysis.figures import draw_noise_profile, draw_table_1
-from analysis.noise import aggregate_variance, relative_to_prior, with_noise
-from analysis.table import summarise, text_table
+from analysis.bound import ALL, ESTIMATORS, Estimator
+from analysis.conclusions import (
+    conclusions,
+    difference_conclusions,
+    profile_conclusions,
+    published_conclusions,
+    scale_conclusions,
+    shared_conclusions,
+)
+from analysis.decomposition import decompose
+from analysis.figures import draw_noise_profile, draw_rate_distortion, draw_table_1
+from analysis.measure import measure, measure_pair
+from analysis.published import SETTINGS
+from analysis.table import decomposition_text, shared_table, summarise, text_table
 from figures import save
 from store import BadInput, Run, positive, provenance, slug, write_atomically, write_json
 from store.command_line import Options, command, json_document
@@ -49,7 +65,7 @@ from vae.train import Failed, Settings, active_units, augmented, in_turn, mean_s
 
 __all__ = ["Config", "Result", "read_posterior", "run"]
 
-VERSION = 1
+VERSION = 2
 """Raised when the analysis of the same VAEs gives another result."""
 
 PROGRAM = "python -m analysis.mutual_info"
@@ -67,9 +83,17 @@ class Config:
     seeds: int = 3
     """how many VAEs per augmentation: seeds 1 to SEEDS"""
     bounds: tuple[Estimator, ...] = ALL
-    """which bounds to compute"""
+    """which bounds on I(Z;X) to compute; mixture_marginal is fitted at length, flow_marginal needs mixinfo[flows]"""
     inputs: tuple[Literal["clean", "own-augmented"], ...] = ("clean",)
     """score each encoder on clean test images, on test images mixed as in its own training, or on both"""
+    decoder_scales: tuple[float, ...] = ()
+    """train and bound at each of these --decoder-scale: 1 0.3 0.1, say; draws the rate-distortion plane and says what
+    changes with the scale"""
+    shared: bool = False
+    """also bound I(Z_A;Z_X), what an encoder's code shares with the baseline's code of the same image"""
+    decomposition: bool = False
+    """also divide the rate into index-code MI, total correlation and dimension-wise KL; about a minute more a VAE at
+    10,000 images"""
     noise: tuple[float, ...] = ()
     """also bound the codes with noise of NOISE times each dimension's standard deviation: 0.5 1 2 4, say; where
     information falls below log N, the bounds meet and the noised codes can be compared"""
@@ -77,6 +101,8 @@ class Config:
     """standard deviation of the decoder's noise in x̂, in units of normalised pixels"""
     posterior: Path | None = None
     """bound this encoder instead of training any: an .npz with mean and log_var (N, d), optionally codes (N, d)"""
+    posterior_b: Path | None = None
+    """a second encoder's output on the same images: bounds I(Z_A;Z_B)"""
     smoke: bool = False
     """one seed, two epochs, watermarked: shows that everything works, and nothing else"""
     data: DataOptions = field(default_factory=DataOptions)
@@ -91,10 +117,29 @@ class Config:
                 raise BadInput(f"--{name}", " ".join(values) or "nothing", "one or more different names")
         if any(not 0 < level < math.inf for level in self.noise) or len(set(self.noise)) != len(self.noise):
             raise BadInput("--noise", " ".join(map(str, self.noise)), "different numbers above 0")
+        if any(not 0 < scale < math.inf for scale in self.decoder_scales) or len(set(self.decoder_scales)) != len(
+            self.decoder_scales
+        ):
+            given = " ".join(map(str, self.decoder_scales))
+            raise BadInput("--decoder-scales", given, "different numbers above 0")
+        if self.decoder_scales and self.settings.decoder_scale != Settings().decoder_scale:
+            raise BadInput("--decoder-scale", self.settings.decoder_scale, "nothing beside --decoder-scales")
+        if self.posterior_b is not None and self.posterior is None:
+            raise BadInput("--posterior-b", self.posterior_b, "--posterior, the first encoder")
+        if "flow_marginal" in self.bounds and importlib.util.find_spec("zuko") is None:
+            raise BadInput("--bounds", "flow_marginal without the package zuko", "pip install 'mixinfo[flows]'")
         if not 0 <= self.reconstruction_scale < math.inf:
             raise BadInput("--reconstruction-scale", self.reconstruction_scale, "a number of at least 0")
         for augmentation in self.augmentations:
             self.settings.mixer(augmentation, "--augmentations")
+
+    def by_scale(self) -> dict[float, "Config"]:
+        """The same job at each decoder scale, one after the other."""
+        scales = self.decoder_scales or (self.settings.decoder_scale,)
+        return {
+            scale: replace(self, decoder_scales=(), settings=replace(self.settings, decoder_scale=scale))
+            for scale in scales
+        }
 
 
 @dataclass(frozen=True)
@@ -103,7 +148,8 @@ class Result:
 
     Args:
         rows: one per bound, as in the ``--json`` document.
-        table: one row per augmentation and kind of inputs, mean and standard deviation over seeds.
+        table: one row per decoder scale, augmentation, kind of inputs, noise level and estimator; mean and standard
+            deviation over seeds.
         text: the table and what may be concluded from it, as printed.
         files: what was written.
         failures: why VAEs are missing from the table.
@@ -137,17 +183,19 @@ def run(config: Config) -> Result:
     _check_size(config, data)
     if config.execution.dry_run:
         return _dry_run(config, data)
-
-    analysis = _analysis_run(config, data)
-    if _stands(analysis, config, data):
-        config.execution.say(f"reused {analysis.result()['vaes']} VAEs and their analysis, {analysis.path}")
-        return _report(config, analysis.result())
+    parts = config.by_scale()
+    analyses = {scale: _analysis_run(part, data) for scale, part in parts.items()}
+    missing = {scale: part for scale, part in parts.items() if not _stands(analyses[scale], part, data)}
+    for scale in parts.keys() - missing.keys():
+        found = analyses[scale]
+        config.execution.say(f"reused {found.result()['vaes']} VAEs and their analysis, {found.path}")
     # no lock while training, so that a second process with the same command can take half of the VAEs
-    runs, failures = _train_all(config, data)
-    with analysis.lock():
-        if not _stands(analysis, config, data):
-            _analyse(config, data, analysis, runs, failures)
-    return _report(config, analysis.result())
+    trained = {scale: _train_all(part, data) for scale, part in missing.items()}
+    for scale, part in missing.items():
+        with analyses[scale].lock():
+            if not _stands(analyses[scale], part, data):
+                _analyse(part, data, analyses[scale], *trained[scale])
+    return _report(config, {scale: each.result() for scale, each in analyses.items()})
 
 
 def _stands(analysis: Run, config: Config, data: ImageData) -> bool:
@@ -192,6 +240,8 @@ def _analysis_run(config: Config, data: ImageData) -> Run:
             "bounds": list(config.bounds),
             "inputs": list(config.inputs),
             "noise": list(config.noise),
+            "shared": config.shared,
+            "decomposition": config.decomposition,
             "reconstruction_scale": config.reconstruction_scale,
             "smoke": config.smoke,
         },
@@ -202,8 +252,11 @@ def _analysis_run(config: Config, data: ImageData) -> Run:
 
 
 def _dry_run(config: Config, data: ImageData) -> Result:
-    runs = [vae_run(data, *which, config.settings, config.execution) for which in _needed(config)]
-    for each in [*runs, _analysis_run(config, data)]:
+    runs, analyses = [], []
+    for part in config.by_scale().values():
+        runs += [vae_run(data, *which, part.settings, part.execution) for which in _needed(part)]
+        analyses.append(_analysis_run(part, data))
+    for each in [*runs, *analyses]:
         config.execution.say(f"{each.status:<8} {each.path}")
     waiting = sum(each.status != "done" for each in runs)
     config.execution.say(f"{len(runs) - waiting} VAEs to reuse, {waiting} to train")
@@ -252,74 +305,89 @@ def _analyse(
     analysis.begin()
     data = data.to(device)
     rows: list[dict[str, Any]] = []
+    codes = _Codes(data, runs, device)
     wanted = [which for which in _needed(config) if which[0] in config.augmentations and which in runs]
-    for augmentation, seed in tqdm(wanted, desc="bounds", unit="VAE", disable=None, leave=False):
-        baseline = _baseline_seed(augmentation, seed, config.seeds)
-        other = runs.get(("none", baseline)) if baseline else None
-        vae = load_vae(runs[augmentation, seed], device)
-        reconstruct_with = load_vae(other, device) if other else None
-        rows += _rows_of_vae(config, data, augmentation, seed, vae, reconstruct_with, analysis.path)
+    for which in tqdm(wanted, desc="bounds", unit="VAE", disable=None, leave=False):
+        rows += _rows_of_vae(config, codes, which[0], which[1], analysis.path)
     if not rows:
         raise SystemExit(f"{PROGRAM}: every VAE failed:\n" + "\n".join(failures))
     analysis.finish(
         metrics={"headline": headlines(rows)}, started=started, origin=origin, rows=rows, failures=failures,
         vaes=len(runs), inputs_sha256={each.name: each.result()["files"] for each in runs.values()},
+        images={"train": len(data.train_images), "test": len(data.test_images)},
     )  # fmt: skip
 
 
+class _Codes:
+    """What every VAE says of the clean images, encoded once; on the CPU."""
+
+    def __init__(self, data: ImageData, runs: dict[tuple[str, int], Run], device: torch.device) -> None:
+        self.data, self.runs, self.device = data, runs, device
+        self.known: dict[tuple[str, int], tuple[DiagonalGaussian, DiagonalGaussian]] = {}
+
+    def vae(self, augmentation: str, seed: int) -> VAE:
+        return load_vae(self.runs[augmentation, seed], self.device)
+
+    def clean(self, augmentation: str, seed: int) -> tuple[DiagonalGaussian, DiagonalGaussian]:
+        """Of the test images and of the training images."""
+        which = augmentation, seed
+        if which not in self.known:
+            vae = self.vae(*which)
+            self.known[which] = encode(vae, self.data.test_images), encode(vae, self.data.train_images)
+        return self.known[which]
+
+
 def _rows_of_vae(
-    config: Config, data: ImageData, augmentation: str, seed: int, vae: VAE, baseline: VAE | None, directory: Path
+    config: Config, codes: _Codes, augmentation: str, seed: int, directory: Path
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Every number of one VAE; its posteriors are kept in ``directory``."""
     rows = []
+    data, vae = codes.data, codes.vae(augmentation, seed)
+    device = data.test_images.device
     for inputs in config.inputs:
         if inputs == "clean":
-            scored, others = data.test_images, data.train_images
+            posterior, fit = codes.clean(augmentation, seed)
         else:
             own = _OwnAugmentation(config, data, augmentation, vae)
-            scored = own.mixtures(data.test_images, generator(data.test_images.device, seed, "test"))
-            others = own.mixtures(data.train_images, generator(data.test_images.device, seed, "fit"))
-        posterior = encode(vae, scored)
-        fit = encode(vae, others) if "gaussian_marginal" in config.bounds or config.noise else None
-        where = {"inputs": inputs, "augmentation": augmentation, "seed": seed}
-        rows += [bound.row(**where) for bound in bound_posterior(posterior, config.bounds, fit=fit)]
-        for level in config.noise:
-            assert fit is not None
-            rows += _rows_with_noise(config, posterior, fit, level, **where)
+            posterior, fit = (
+                encode(vae, own.mixtures(images, generator(device, seed, part)))
+                for images, part in ((data.test_images, "test"), (data.train_images, "fit"))
+            )
+        where: dict[str, Any] = {"inputs": inputs, "augmentation": augmentation, "seed": seed}
+        rows += measure(posterior, config.bounds, fit=fit, noise=config.noise, **where)[1]
+        stem = f"{augmentation}-seed{seed}-{inputs}"
+        if config.decomposition:
+            parts = decompose(posterior)
+            rows += parts.rows(**where)
+            with write_atomically(directory / f"dimensions-{stem}.csv") as temporary:
+                parts.dimensions.to_csv(temporary)
         rows.append(_measured("active units", "active_units", active_units(posterior), None, **where))
-        with write_atomically(directory / f"posterior-{augmentation}-seed{seed}-{inputs}.npz") as temporary:
+        with write_atomically(directory / f"posterior-{stem}.npz") as temporary:
             arrays = {"mean": posterior.mean.float().numpy(), "log_var": posterior.log_var.float().numpy()}
             with open(temporary, "wb") as file:
                 np.savez(file, allow_pickle=False, **arrays)
     where = {"inputs": "clean", "augmentation": augmentation, "seed": seed}
-    if baseline is not None:
-        stream = generator(data.test_images.device, seed, "x̂")
-
-        def reconstruction(images: Tensor) -> Tensor:
-            mean = reconstruct(baseline, images, stream)
-            noise = torch.randn(mean.shape, device=mean.device, generator=stream)
-            return mean + config.reconstruction_scale * noise
-
-        bound = bounds.rate(encode(vae, data.test_images, reconstruction))
-        rows.append(
-            bound.row(**where) | {"quantity": "I(Z;X̂)", "estimator": "rate_reconstruction"}
-        )  # fmt: skip
+    other = "none", _baseline_seed(augmentation, seed, config.seeds) or 0
+    if other in codes.runs:
+        bound = bounds.rate(encode(vae, data.test_images, _reconstruction(config, codes.vae(*other), device, seed)))
+        rows.append(bound.row(**where) | {"quantity": "I(Z;X̂)", "estimator": "rate_reconstruction"})
+        if config.shared:
+            (a, fit_a), (b, fit_b) = codes.clean(augmentation, seed), codes.clean(*other)
+            rows += measure_pair(a, b, fit=(fit_a, fit_b), noise=config.noise, quantity="I(Z_A;Z_X)", **where)[1]
     error = mean_squared_error(vae, data.test_images, seed)
     rows.append(_measured("MSE", "mse", error, "squared normalised pixels", **where))
     return rows
 
 
-def _rows_with_noise(
-    config: Config, posterior: DiagonalGaussian, fit: DiagonalGaussian, level: float, **where: Any
-) -> list[dict[str, Any]]:  # fmt: skip
-    """The bounds of the code with noise of ``level`` times the standard deviations of q(z) on the images of ``fit``."""
-    variance = aggregate_variance(fit)
-    noisy, noisy_fit = with_noise(posterior, level, variance), with_noise(fit, level, variance)
-    wanted = [name for name in ("gaussian_marginal", "infonce", "leave_one_out") if name in config.bounds]
-    found = bound_posterior(noisy, wanted, fit=noisy_fit)
-    if "rate" in config.bounds:
-        found.append(bounds.rate(relative_to_prior(posterior, level, variance)))
-    return [bound.row(**where, noise=level) for bound in found]
+def _reconstruction(config: Config, baseline: VAE, device: torch.device, seed: int) -> Callable[[Tensor], Tensor]:
+    """x̂ from normalised x: decoded from a sampled code of the baseline VAE, with the decoder's noise."""
+    stream = generator(device, seed, "x̂")
+
+    def reconstruction(images: Tensor) -> Tensor:
+        mean = reconstruct(baseline, images, stream)
+        return mean + config.reconstruction_scale * torch.randn(mean.shape, device=device, generator=stream)
+
+    return reconstruction
 
 
 def _measured(quantity: str, name: str, value: float, units: str | None, **where: Any) -> dict[str, Any]:
@@ -376,63 +444,95 @@ def headlines(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return result
 
 
-def _report(config: Config, record: dict[str, Any]) -> Result:
-    """Print and write the table, the figure and the JSON document."""
-    rows = record["metrics"]["headline"] + record["rows"]
-    everything = summarise(record["rows"])
-    table = everything[everything["noise"].isna()]
-    settings = record["config"]
-    name = record["data"]["name"]
+def _report(config: Config, records: Mapping[float, dict[str, Any]]) -> Result:
+    """Print and write tables, figures and the JSON document."""
     watermark = "SMOKE RUN" if config.smoke else None
-    head = (
-        f"Table 1 on {name}: {settings['seeds']} seed{'s' if settings['seeds'] > 1 else ''}, "
-        f"{settings['epochs']} epochs, decoder scale {settings['decoder_scale']:g}"
-    )
+    scales = len(records)
+    name = next(iter(records.values()))["data"]["name"]
+    directory = config.execution.out / f"table-1-{slug(name.lower())}{'-smoke' if config.smoke else ''}"
+    parts = [f"{watermark}: two epochs, one seed. The numbers below mean nothing."] if watermark else []
+    rows: list[dict[str, Any]] = []
+    files: list[Path] = []
+    tables: dict[float, pd.DataFrame] = {}
+    for scale, record in records.items():
+        rows += [row | {"decoder_scale": scale} for row in record["metrics"]["headline"] + record["rows"]]
+        everything = tables[scale] = summarise(record["rows"]).assign(decoder_scale=scale)
+        settings = record["config"] | {"data": name, "train_images": record["images"]["train"]}
+        head = (
+            f"Table 1 on {name}: {settings['seeds']} seed{'s' if settings['seeds'] > 1 else ''}, "
+            f"{settings['train_images']:,} training images, {settings['epochs']} epochs, decoder scale {scale:g}"
+        )
+        parts += _words(config, everything, settings, head)
+        suffix = f"-scale-{scale:g}" if scales > 1 else ""
+        table = _without_noise(everything)
+        figure, behind = draw_table_1(table, head)
+        files += save(figure, directory / f"table-1{suffix}", behind, watermark=watermark)
+        if config.noise:
+            figure, behind = draw_noise_profile(everything, head.removeprefix("Table 1 on "))
+            files += save(figure, directory / f"noise-profile{suffix}", behind, watermark=watermark)
+    everything = pd.concat(tables.values(), ignore_index=True)
+    if scales > 1:
+        parts.append(scale_conclusions(tables))
+        head = f"{name}: {settings['seeds']} seeds, {settings['train_images']:,} training images"
+        figure, behind = draw_rate_distortion(_without_noise(everything), head)
+        files += save(figure, directory / "rate-distortion", behind, watermark=watermark)
+    text = "\n\n".join(part for part in parts if part)
+    config.execution.say("\n" + text + "\n")
+    failures = [failure for record in records.values() for failure in record["failures"]]
+    for failure in failures:
+        config.execution.say(f"missing from the table: {failure}")
+
+    document = json_document(PROGRAM, config, rows)
+    with write_atomically(directory / "rows.csv") as temporary:
+        pd.DataFrame(rows).to_csv(temporary, index=False)
+    with write_atomically(directory / "conclusions.txt") as temporary:
+        temporary.write_text(text + "\n")
+    write_json(directory / "result.json", document)
+    files += [directory / name for name in ("rows.csv", "conclusions.txt", "result.json")]
+    config.execution.write(document)
+    for file in files:
+        config.execution.say(str(file))
+    return Result(rows, everything, text, files, failures)
+
+
+def _without_noise(table: pd.DataFrame) -> pd.DataFrame:
+    return table[table["noise"].isna()]
+
+
+def _words(config: Config, everything: pd.DataFrame, settings: dict[str, Any], head: str) -> list[str]:
+    """The tables at one decoder scale, and what they allow one to say."""
+    table = _without_noise(everything)
     parts = []
     for inputs in config.inputs:
         chosen = table[table["inputs"] == inputs]
         parts.append(text_table(chosen, f"{head}; {inputs} test images"))
-    if watermark:
-        parts.insert(0, f"{watermark}: two epochs, one seed. The numbers below mean nothing.")
-    parts.append(conclusions(table, settings))
-    if settings["noise"]:
+    parts.append(conclusions(everything, settings))
+    parts.append(difference_conclusions(everything))
+    if config.noise:
         parts.append(profile_conclusions(everything))
-    text = "\n\n".join(parts)
-    config.execution.say("\n" + text + "\n")
-    for failure in record["failures"]:
-        config.execution.say(f"missing from the table: {failure}")
-
-    directory = config.execution.out / f"table-1-{slug(name.lower())}{'-smoke' if config.smoke else ''}"
-    document = json_document(PROGRAM, config, rows)
-    figure, behind = draw_table_1(table, head)
-    files = save(figure, directory / "table-1", behind, watermark=watermark)
-    if settings["noise"]:
-        figure, behind = draw_noise_profile(everything, head.removeprefix("Table 1 on "))
-        files += save(figure, directory / "noise-profile", behind, watermark=watermark)
-    with write_atomically(directory / "rows.csv") as temporary:
-        pd.DataFrame(rows).to_csv(temporary, index=False)
-    write_json(directory / "result.json", document)
-    files += [directory / "rows.csv", directory / "result.json"]
-    config.execution.write(document)
-    for file in files:
-        config.execution.say(str(file))
-    return Result(rows, everything, text, files, record["failures"])
+    if config.shared and (everything["estimator"] == "critic").any():
+        parts += [shared_table(everything), shared_conclusions(everything)]
+    if config.decomposition:
+        parts.append(decomposition_text(table))
+    if len(config.decoder_scales) < 2 or settings["decoder_scale"] == SETTINGS["decoder_scale"]:
+        parts.append(published_conclusions(table, settings))
+    return parts
 
 
-def read_posterior(path: Path) -> tuple[DiagonalGaussian, Tensor | None]:
+def read_posterior(path: Path, argument: str = "--posterior") -> tuple[DiagonalGaussian, Tensor | None]:
     """An encoder's output from an ``.npz``: ``mean`` and ``log_var`` (N, d), optionally ``codes`` (N, d).
 
     Raises:
         BadInput: a missing or damaged file, missing arrays, pickled objects, other types than float32 and float64.
     """
     needed = "an .npz with float32 or float64 arrays mean and log_var (N, d), optionally codes (N, d)"
-    arrays = read_arrays("--posterior", path, ("mean", "log_var", "codes"), needed)
+    arrays = read_arrays(argument, path, ("mean", "log_var", "codes"), needed)
     for key in ("mean", "log_var"):
         if key not in arrays:
-            raise BadInput("--posterior", f"{path} without {key}", needed)
+            raise BadInput(argument, f"{path} without {key}", needed)
     for key, array in arrays.items():
         if array.dtype not in (np.float32, np.float64):
-            raise BadInput("--posterior", f"{key} of type {array.dtype} in {path}", needed)
+            raise BadInput(argument, f"{key} of type {array.dtype} in {path}", needed)
     tensors = {key: torch.from_numpy(np.ascontiguousarray(array)) for key, array in arrays.items()}
     return DiagonalGaussian(tensors["mean"], tensors["log_var"]), tensors.get("codes")
 
@@ -440,18 +540,44 @@ def read_posterior(path: Path) -> tuple[DiagonalGaussian, Tensor | None]:
 def _run_posterior(config: Config) -> Result:
     assert config.posterior is not None
     posterior, codes = read_posterior(config.posterior)
+    second = None if config.posterior_b is None else read_posterior(config.posterior_b, "--posterior-b")
     use_threads(config.execution.threads)
     if config.execution.dry_run:
-        config.execution.say(f"would bound {config.posterior}")
+        config.execution.say(f"would bound {config.posterior}" + (f" with {config.posterior_b}" if second else ""))
         return Result([])
-    found = bound_posterior(posterior, config.bounds, codes=codes)
-    text = "\n".join(repr(bound) for bound in found)
+    if second is not None:
+        found, rows = measure_pair(posterior, second[0], codes=(codes, second[1]), noise=config.noise)
+    else:
+        found, rows = measure(posterior, config.bounds, codes=codes, noise=config.noise)
+    lines = [repr(bound) for bound in found]
+    if config.decomposition and second is None:
+        parts = decompose(posterior, codes)
+        rows += parts.rows()
+        lines.append(repr(parts))
     if not active_units(posterior.double()):
-        text += "\nThe code has collapsed: no dimension's posterior mean varies over the images."
+        lines.append("The code has collapsed: no dimension's posterior mean varies over the images.")
+    if config.noise:
+        lines += ["", *_profile_lines(rows)]
+    text = "\n".join(lines)
     config.execution.say(text)
-    rows = [bound.row() for bound in found]
+    rows = [row | {"decoder_scale": None} for row in rows]
     config.execution.write(json_document(PROGRAM, config, rows))
     return Result(rows, pd.DataFrame(rows), text)
+
+
+def _profile_lines(rows: list[dict[str, Any]]) -> list[str]:
+    """A line per noise level: every estimator's value there."""
+    frame = pd.DataFrame(rows).dropna(subset="noise")
+    signs = {"upper": "≤", "lower": "≥", "estimate": "≈"}
+    lines = []
+    for level, own in frame.groupby("noise", sort=False):
+        numbers = [
+            f"{signs[row['direction']]} {row['value']:.3f} ± {row['standard_error']:.3f} "
+            f"({ESTIMATORS[row['estimator']]})"
+            for row in own.to_dict("records")
+        ]
+        lines.append(f"with noise s = {level:g}: {', '.join(numbers)}")
+    return lines
 
 
 if __name__ == "__main__":

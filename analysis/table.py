@@ -7,20 +7,21 @@ import pandas as pd
 from analysis.published import TABLE_1
 from figures import label
 
-__all__ = ["summarise", "text_table"]
+__all__ = ["decomposition_text", "shared_table", "summarise", "text_table"]
 
 COLUMNS = {
     "rate": "rate on x",
     "rate_reconstruction": "rate on x̂ †",
     "gaussian_marginal": "R_m",
+    "rate_gap": "R − R_m",
     "infonce": "InfoNCE",
     "mse": "MSE",
 }
 """Estimators that the table shows, and what it calls them."""
 
 DIRECTIONS = {
-    "rate": "I(Z;X) ≤", "rate_reconstruction": "(no bound)", "gaussian_marginal": "I(Z;X) ≤", "infonce": "I(Z;X) ≥",
-    "mse": "",
+    "rate": "I(Z;X) ≤", "rate_reconstruction": "(no bound)", "gaussian_marginal": "I(Z;X) ≤",
+    "rate_gap": "KL(q‖p) ≥", "infonce": "I(Z;X) ≥", "mse": "",
 }  # fmt: skip
 
 
@@ -77,13 +78,20 @@ def text_table(table: pd.DataFrame, title: str) -> str:
         if augmentation in TABLE_1:
             published = TABLE_1[augmentation]
             values = [
-                _cell(*published[key], 3 if key == "mse" else 2) if key in published else "" for key in shown
-            ]  # fmt: skip
+                _cell(published[key].mean, published[key].std, 3 if key == "mse" else 2) if key in published else ""
+                for key in shown
+            ]
             cells.append(["  published, CIFAR-10", *values])
     if len(lower) and bool(lower["saturated"].any()):
         notes.append("* saturated: within 1 nat of its cap")
     if "rate_reconstruction" in shown:
         notes.append("† published as a lower bound; it is the rate of the reconstruction x̂, another variable")
+    head = f"{title} (N = {size:,.0f}); nats, mean ± standard deviation over seeds"
+    return "\n".join([head, *_ruled(cells), *notes])
+
+
+def _ruled(cells: list[list[str]]) -> list[str]:
+    """Lines of a table: two of head, the first column to the left."""
     widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
 
     def join(line: list[str]) -> str:
@@ -91,6 +99,58 @@ def text_table(table: pd.DataFrame, title: str) -> str:
         padded = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
         return "  ".join([first.ljust(widths[0]), *padded]).rstrip()
 
-    head = f"{title} (N = {size:,.0f}); nats, mean ± standard deviation over seeds"
     rule = "─" * (sum(widths) + 2 * len(widths) - 2)
-    return "\n".join([head, rule, *map(join, cells[:2]), rule, *map(join, cells[2:]), rule, *notes])
+    return [rule, *map(join, cells[:2]), rule, *map(join, cells[2:]), rule]
+
+
+SHARED = {
+    "critic": ("critic", "≥"),
+    "three_term_lower": ("three terms", "≥"),
+    "three_term_upper": ("three terms", "≤"),
+    "data_processing": ("data processing", "≤"),
+    "three_term_gaussian": ("Gaussian", "≈"),
+    "three_term_index": ("index-code", "≈"),
+}
+"""Estimators of I(Z_A;Z_X), what the table calls them, and which way they bound."""
+
+
+def shared_table(table: pd.DataFrame) -> str:
+    """I(Z_A;Z_X) for a terminal: a line per augmentation and noise level.
+
+    Args:
+        table: `summarise`'s rows, with noise.
+    """
+    chosen = table[table["estimator"].isin(SHARED)]
+    cells = [
+        ["I(Z_A;Z_X)", "noise s", *(name for name, _ in SHARED.values())],
+        ["", "", *(sign for _, sign in SHARED.values())],
+    ]
+    levels = chosen["noise"].fillna(0.0)
+    for (augmentation, level), own in chosen.groupby(["augmentation", levels], sort=False):
+        by = own.set_index("estimator")
+        numbers = [_cell(by["mean"][key], by["std"][key], 2) + (" *" if by["saturated"][key] else "") for key in SHARED]
+        cells.append([label(str(augmentation)), f"{level:g}", *numbers])
+    return "\n".join([*_ruled(cells), "≈ is an estimate, not a bound; * rests on a saturated bound"])
+
+
+def decomposition_text(table: pd.DataFrame) -> str:
+    """The parts of every rate for a terminal, a line per augmentation and kind of inputs.
+
+    Args:
+        table: `summarise`'s rows, without noise.
+    """
+    lines = ["Parts of the rate (of these images: where I_N is saturated, the others are mostly artefacts of N)"]
+    for (augmentation, inputs), own in table.groupby(["augmentation", "inputs"], sort=False):
+        by = own.set_index("estimator")
+        if "total_correlation" not in by.index:
+            continue
+        mean = by["mean"]
+        parts = (
+            f"KL(q_N‖p) {mean['marginal_kl']:.2f} = TC {mean['total_correlation']:.2f} + dimension-wise KL "
+            f"{mean['dimensionwise_kl']:.2f}"
+        )
+        if "rate" in by.index:
+            parts = f"rate {mean['rate']:.2f} = I_N {mean['rate'] - mean['marginal_kl']:.2f} + {parts}"
+        note = "; saturated" if by["saturated"]["total_correlation"] else ""
+        lines.append(f"- {label(str(augmentation))}, {inputs}: {parts}; {mean['active_units']:.1f} active units{note}")
+    return "\n".join(lines)

@@ -14,7 +14,9 @@ import math
 import torch
 from tqdm import tqdm
 
-from analysis.bounds import ALL, bound_posterior, sample_codes
+from analysis.bound import ALL
+from analysis.bounds import sample_codes
+from analysis.estimate import bound_posterior
 from analysis.ground_truth import linear_gaussian
 
 TRUTHS = [(d, i) for d in (2, 16, 64) for i in (1.0, 3.0, 6.0, 9.0, 20.0)] + [(64, 70.0)]

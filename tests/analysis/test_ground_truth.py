@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from analysis import ground_truth
-from analysis.bounds import ALL, rate, sample_codes
+from analysis.bound import ALL
+from analysis.bounds import rate, sample_codes
 from analysis.ground_truth import TASKS, Config, Task, mixture_information, run
 from store.command_line import command
 from vae.posterior import DiagonalGaussian

@@ -1,0 +1,151 @@
+"""A number that means what it says: a `Bound` has a direction, an error, a cap and a saturation flag.
+
+Every estimator here is, to first order, a mean over images; its *influence* is what each image contributes. Two bounds
+computed from the same images are correlated, and a sum of them has the standard error of the summed influences, which
+is how `combine` gets it: no second pass, no assumption of independence.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+__all__ = ["ALL", "ESTIMATORS", "OPTIONAL", "Bound", "Direction", "Estimator", "combine", "mean_of"]
+
+Direction = Literal["upper", "lower", "estimate"]
+
+Estimator = Literal[
+    "rate", "gaussian_marginal", "product_marginal", "mixture_marginal", "flow_marginal", "infonce",
+    "infonce_controlled", "leave_one_out", "index_code",
+]  # fmt: skip
+ALL: tuple[Estimator, ...] = (
+    "rate", "gaussian_marginal", "product_marginal", "infonce", "infonce_controlled", "leave_one_out", "index_code",
+)  # fmt: skip
+"""The estimators of I(Z;X) that are computed unasked."""
+
+OPTIONAL: tuple[Estimator, ...] = ("mixture_marginal", "flow_marginal")
+"""Those that are fitted at length, or need another package: computed when asked for."""
+
+ESTIMATORS = {
+    "rate": "rate",
+    "gaussian_marginal": "R_m",
+    "product_marginal": "product marginal",
+    "mixture_marginal": "mixture marginal",
+    "flow_marginal": "flow marginal",
+    "infonce": "InfoNCE",
+    "infonce_controlled": "InfoNCE, controlled",
+    "leave_one_out": "leave-one-out",
+    "index_code": "index-code MI",
+    "three_term_lower": "three terms",
+    "three_term_upper": "three terms",
+    "data_processing": "data processing",
+    "critic": "held-out critic",
+    "three_term_gaussian": "three Gaussian terms",
+    "three_term_index": "three index-code terms",
+    "rate_gap": "R − R_m",
+    "rate_reconstruction": "rate on x̂",
+}
+"""What tables call each."""
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A number with a direction.
+
+    Args:
+        estimator: a key of `ESTIMATORS`.
+        value: nats.
+        standard_error: of ``value`` over draws of the images, nats.
+        direction: ``"upper"`` or ``"lower"`` bound on ``quantity``, in expectation; ``"estimate"`` without guarantee.
+        cap: the largest value the estimator can take, nats; None without one.
+        saturated: too close to the cap (or computed from a bound that is) to say much about ``quantity``.
+        n: images.
+        k: images compared with each other; None where images are not compared.
+        quantity: what is bounded.
+        influence: (n,), what each image contributes to ``value``, about zero; None where only codes are resampled.
+
+    Example:
+        >>> Bound("rate", 83.67, 0.05, "upper", None, False, 10_000, None)
+        I(Z;X) ≤ 83.670 ± 0.050 nats (rate, n = 10,000)
+        >>> Bound("infonce", 9.2, 0.001, "lower", 9.21, True, 10_000, 10_000)
+        I(Z;X) ≥ 9.200 ± 0.001 nats (InfoNCE, n = 10,000, cap 9.21: saturated)
+    """
+
+    estimator: str
+    value: float
+    standard_error: float
+    direction: Direction
+    cap: float | None
+    saturated: bool
+    n: int
+    k: int | None
+    quantity: str = "I(Z;X)"
+    influence: Tensor | None = field(default=None, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        sign = {"upper": "≤", "lower": "≥", "estimate": "≈"}[self.direction]
+        digits = 2 if self.standard_error == 0 else min(max(1 - math.floor(math.log10(self.standard_error)), 2), 3)
+        notes = f"{ESTIMATORS[self.estimator]}, n = {self.n:,}"
+        if self.cap is not None:
+            notes += f", cap {self.cap:.2f}"
+        if self.saturated:
+            notes += ": saturated"
+        return (
+            f"{self.quantity} {sign} {self.value:.{digits}f} ± {self.standard_error:.{digits}f} nats ({notes})"
+        )  # fmt: skip
+
+    def _repr_html_(self) -> str:
+        return f"<span>{self!r}</span>"
+
+    def row(self, **where: Any) -> dict[str, Any]:
+        """The bound as a row of the ``--json`` document: every field, null where it does not apply."""
+        context = {"noise": None, "inputs": "clean", "augmentation": None, "seed": None} | where
+        own = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "influence"}
+        return {"quantity": self.quantity} | own | context | {"units": "nats"}
+
+
+def standard_error(influence: Tensor) -> float:
+    """Of a mean over images to which each contributes ``influence`` (n,)."""
+    n = len(influence)
+    return math.sqrt(float((influence - influence.mean()).square().sum()) / (n * (n - 1)))
+
+
+def mean_of(estimator: str, values: Tensor, direction: Direction = "upper", **rest: Any) -> Bound:
+    """A bound that is a mean over images of independent ``values`` (n,), nats."""
+    value = float(values.mean())
+    how: dict[str, Any] = {"cap": None, "saturated": False, "k": None} | rest
+    influence = values - value
+    return Bound(
+        estimator, value, standard_error(influence), direction, n=len(values), influence=influence, **how
+    )  # fmt: skip
+
+
+def combine(
+    estimator: str,
+    terms: Sequence[tuple[float, Bound]],
+    direction: Direction,
+    quantity: str,
+    *,
+    cap: float | None = None,
+) -> Bound:
+    """A weighted sum of bounds of the same images, with the standard error of the sum.
+
+    Args:
+        estimator: of the sum.
+        terms: weights and bounds.
+        direction: of the sum: the caller's claim.
+        quantity: what is bounded.
+        cap: of the sum.
+    """
+    influences = [weight * bound.influence for weight, bound in terms if bound.influence is not None]
+    if len(influences) != len(terms) or len({len(influence) for influence in influences}) != 1:
+        raise ValueError("combine: needs bounds of the same images, each with its influence")
+    influence = torch.stack(influences).sum(0)
+    return Bound(
+        estimator, sum(weight * bound.value for weight, bound in terms), standard_error(influence), direction, cap,
+        any(bound.saturated for _, bound in terms), len(influence), max((bound.k or 0 for _, bound in terms)) or None,
+        quantity, influence,
+    )  # fmt: skip

@@ -1,0 +1,187 @@
+"""The sentences say what the numbers say."""
+
+import numpy as np
+import pytest
+
+from analysis.conclusions import (
+    certified_pairs,
+    certified_profile,
+    conclusions,
+    difference_conclusions,
+    published_conclusions,
+    scale_conclusions,
+    shared_conclusions,
+)
+from analysis.table import shared_table, summarise
+from tests.analysis.test_mutual_info import rows_of
+
+SETTINGS = {
+    "seeds": 3, "decoder_scale": 1.0, "data": "CIFAR-10", "train_images": 50_000, "epochs": 100, "preset": "reference",
+}  # fmt: skip
+
+
+def words(text: str) -> str:
+    return " ".join(text.split())
+
+
+def test_a_difference_in_the_rate_alone():
+    rows = rows_of({"mixup": (11.0, 10.5, 7.9), "cutmix": (15.0, 13.5, 8.5)}, spread=0.3)
+    text = words(difference_conclusions(summarise(rows)))
+    assert "CutMix's rate exceeds MixUp's by 4.00 nats (3 seeds, p < 0.001), and so does its R_m by 3.00 nats" in text
+    assert "their MI is not certified to differ." in text
+    assert "Over seeds the rate spreads by 0.30 nats (pooled, 4 degrees of freedom)" in text
+
+
+def test_a_certified_difference():
+    rows = rows_of({"none": (5.0, 4.9, 4.8), "mixup": (2.0, 1.9, 1.8)})
+    text = words(difference_conclusions(summarise(rows)))
+    assert "The baseline's rate exceeds MixUp's by 3.00 nats" in text
+    assert "their MI is certified to differ, the baseline's being the higher." in text
+
+
+def test_a_certified_difference_against_the_order_of_the_rates():
+    rows = rows_of({"none": (5.0, 1.9, 1.8), "mixup": (4.0, 3.9, 3.8)})
+    text = words(difference_conclusions(summarise(rows)))
+    assert "The baseline's rate exceeds MixUp's by 1.00 nats" in text
+    assert "though its R_m does not (-2.00 nats); yet MixUp's MI is certified to be the higher" in text
+
+
+def test_what_is_not_told_apart():
+    rows = rows_of({"none": (5.0, 4.9, 3.0), "mixup": (5.1, 5.0, 3.0), "fmix": (9.0, 8.9, 3.0)}, spread=0.5)
+    text = words(difference_conclusions(summarise(rows)))
+    assert "FMix's rate exceeds the baseline's by 4.00 nats" in text
+    assert "Not told apart in the rate: MixUp and the baseline (p = 0.97)." in text
+    rows = rows_of({"none": (5.0, 4.9, 3.0), "mixup": (5.1, 5.0, 3.0)}, spread=0.5)
+    assert "No two augmentations are told apart in the rate (smallest p = 0.8" in words(
+        difference_conclusions(summarise(rows))
+    )
+    # an R_m that is closer than its spread
+    rows = rows_of({"none": (5.0, 4.9, 3.0), "fmix": (9.0, 5.0, 3.0)}, spread=0.5)
+    assert "its R_m by 0.10 nats, which is not told apart from none (p = 0.8" in words(
+        difference_conclusions(summarise(rows))
+    )
+
+
+def test_one_seed_tells_nothing_apart():
+    assert difference_conclusions(summarise(rows_of({"none": (5, 4, 3), "mixup": (9, 8, 3)}, seeds=1))) == ""
+
+
+def test_noise_levels_are_paid_for_and_the_codes_come_first():
+    # a difference that only just is certified alone, and no longer with four levels of noise that say nothing
+    def table(gap: float, levels: int):
+        rows = rows_of({"none": (5.0, 4.0 + gap, 3.0 + gap), "mixup": (5.0, 3.0, 2.0)}, spread=0.05)
+        for level in range(levels):
+            rows += [row | {"noise": 1.0 + level, "value": row["value"] + 90 * (row["direction"] == "upper")}
+                     for row in rows_of({"none": (5, 4, 0.1), "mixup": (5, 4, 0.1)}, spread=0.05)]  # fmt: skip
+        return summarise(rows)
+
+    def smallest(levels: int) -> float:
+        return next(gap for gap in np.arange(0, 3, 0.01) if certified_pairs(table(gap, levels)))
+
+    alone, with_one, with_four = smallest(0), smallest(1), smallest(4)
+    assert alone < with_one == with_four  # half of the error is kept for the codes as they are
+    assert certified_profile(table(with_four, 4))[0.0] == [("none", "mixup")]
+    text = words(conclusions(table(with_four, 4), SETTINGS))
+    assert "certified at 99% over all pairs and noise levels: baseline above MixUp" in text
+
+
+def test_noise_limits_fail_in_one_experiment_of_a_hundred():
+    # tight bounds, three augmentations that are the same, four levels: at most 1% wrong; 300 experiments
+    rng = np.random.default_rng(5)
+    wrong = 0
+    for _ in range(300):
+        rows = []
+        for level, value in ((None, 3.0), (0.5, 2.5), (1.0, 2.0), (2.0, 1.0)):
+            part = rows_of(dict.fromkeys(("none", "mixup", "fmix"), (value, value, value)), spread=0.0)
+            shared = {estimator: rng.normal(0, 0.02) for estimator in ("rate", "gaussian_marginal", "infonce")}
+            seeds = {(row["augmentation"], row["seed"]): rng.normal(0, 0.1) for row in part}
+            for row in part:
+                row["standard_error"], row["noise"] = 0.02, level
+                row["value"] += shared[row["estimator"]] + seeds[row["augmentation"], row["seed"]]
+            rows += part
+        wrong += any(certified_profile(summarise(rows)).values())
+    assert wrong <= 9  # P < 0.004 if the rate were 1%
+
+
+def test_what_changes_with_the_decoder_scale():
+    one = summarise(rows_of({"none": (3.0, 2.9, 2.8), "mixup": (2.0, 1.9, 1.8), "fmix": (2.5, 2.45, 0.5)}))
+    other = summarise(rows_of({"none": (12.0, 11, 5.8), "mixup": (11.0, 10, 5.8), "fmix": (13.0, 12, 5.8)}))
+    text = words(scale_conclusions({1.0: one, 0.3: other}))
+    assert "Over decoder scales 1 and 0.3." in text
+    assert "at 1, MixUp 2.0 < FMix 2.5 < baseline 3.0; at 0.3, MixUp 11.0 < baseline 12.0 < FMix 13.0" in text
+    assert "The order of the mean rates changes with the scale." in text
+    assert "at every scale (Tukey, 5%): the baseline above MixUp and FMix above MixUp." in text
+    assert "Reversed between scales: FMix above the baseline at 0.3 and below at 1." in text
+    assert "Certified in I(Z;X), 99% over all pairs at each scale: at 1, the baseline above MixUp" in text
+    assert "at 0.3, nothing." in text
+    assert scale_conclusions({1.0: one}) == ""
+    same = words(scale_conclusions({1.0: other, 0.3: other}))
+    assert "is the same at every scale" in same
+    assert "Nothing is certified in I(Z;X) at any scale" in same
+
+
+def test_a_difference_at_one_scale_only():
+    near = summarise(rows_of({"none": (3.0, 2.9, 0.1), "mixup": (3.01, 2.9, 0.1)}, spread=0.5))
+    apart = summarise(rows_of({"none": (12.0, 11, 5.8), "mixup": (9.0, 8, 5.8)}))
+    text = words(scale_conclusions({1.0: near, 0.3: apart}))
+    assert "Told apart in the rate at some scales only: the baseline above MixUp (at 0.3)." in text
+    assert "Told apart in the rate at no scale: mixup" not in text
+    text = words(scale_conclusions({1.0: near, 0.3: near}))
+    assert "Told apart in the rate at no scale: MixUp and the baseline." in text
+
+
+@pytest.mark.parametrize(
+    ("value", "spread", "verdict"), [(83.5, 0.5, "agrees"), (78.0, 0.5, "differs"), (83.0, 4.0, "not distinguishable")]
+)
+def test_published_values_get_a_verdict_at_their_own_scale(value, spread, verdict):
+    table = summarise(rows_of({"none": (80.0, 70, 9), "fmix": (value, 70, 9)}, spread=spread))
+    text = words(published_conclusions(table, SETTINGS))
+    assert f"published 83.67 ± 0.89 (5 trials), here {value:.2f} ± {spread:.2f} (3 seeds)" in text
+    assert f"margin 2 nats: {verdict}." in text
+    assert "comparable" not in text
+
+
+def test_at_another_scale_nothing_agrees_or_differs():
+    table = summarise(rows_of({"none": (80.0, 70, 9), "fmix": (83.6, 70, 9)}, spread=0.1))
+    smaller = SETTINGS | {"data": "digits", "train_images": 1437, "preset": "default", "decoder_scale": 0.3}
+    text = words(published_conclusions(table, smaller))
+    assert "margin 2 nats: not comparable." in text
+    assert "Not comparable because of digits instead of CIFAR-10, 1,437 instead of 50,000 training images" in text
+    assert "decoder scale 0.3 instead of 1 and the default instead of the reference settings." in text
+
+
+def test_the_papers_orderings_get_a_verdict():
+    table = summarise(rows_of({"none": (80.0, 70, 9), "mixup": (78.0, 70, 9), "cutmix": (79.0, 70, 9)}, spread=0.2))
+    text = words(published_conclusions(table, SETTINGS))
+    assert "MixUp below the baseline, found here too (p < 0.001)" in text
+    assert "the baseline below CutMix, reversed here (p = 0.00" in text
+    assert "below FMix" not in text
+    noisy = summarise(rows_of({"none": (80.0, 70, 9), "mixup": (79.9, 70, 9)}, spread=1.0))
+    assert "MixUp below the baseline, not told apart here (p = 0.91)" in words(published_conclusions(noisy, SETTINGS))
+
+
+def test_what_is_shared_is_put_into_words():
+    rows = []
+    for noise, values in ((None, (2.0, 0.5, 9.0, 4.0)), (1.0, (1.0, 0.9, 1.1, 2.0))):
+        estimators = ("critic", "three_term_lower", "three_term_upper", "data_processing")
+        for estimator, value in zip(estimators, values, strict=True):
+            rows += [
+                row | {"estimator": estimator, "value": value, "noise": noise, "saturated": estimator == "critic"}
+                for row in rows_of({"mixup": (1, 1, 1)})
+                if row["estimator"] == "rate"
+            ]
+        for estimator in ("three_term_gaussian", "three_term_index"):
+            rows += [
+                row | {"estimator": estimator, "value": 1.0, "noise": noise, "saturated": False}
+                for row in rows_of({"mixup": (1, 1, 1)})
+                if row["estimator"] == "rate"
+            ]
+    table = summarise(rows)
+    text = words(shared_conclusions(table))
+    assert "Between the held-out critic and data processing, in nats: MixUp 2.00 to 4.00." in text
+    assert "With noise s = 1 in both codes, between the two sides of the identity: MixUp 0.90 to 1.10." in text
+    lines = shared_table(table).splitlines()
+    assert "2.00 ± 0.00 *" in lines[4]
+    assert lines[4].split()[:2] == ["MixUp", "0"]
+    assert lines[5].split()[:2] == ["MixUp", "1"]
+    assert shared_conclusions(table[table["estimator"] == "rate"]) == ""
