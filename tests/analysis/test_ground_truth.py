@@ -8,6 +8,7 @@ from analysis import ground_truth
 from analysis.bound import ALL
 from analysis.bounds import rate, sample_codes
 from analysis.ground_truth import TASKS, Config, Task, mixture_information, run
+from analysis.two_encoders import concatenated
 from store.command_line import command
 from vae.posterior import DiagonalGaussian
 
@@ -59,6 +60,33 @@ def test_the_long_monte_carlo_knows_its_error():
     assert error < 0.002
     for other, other_error in short:
         assert abs(other - value) < 4.5 * math.hypot(error, other_error)
+
+
+@pytest.mark.parametrize("name", [name for name in TASKS if name.startswith(("pair-gaussian", "pair-p", "pair-i"))])
+def test_the_truth_of_a_gaussian_pair_is_that_of_its_correlations(name):
+    # I = −½ log (det C_AB / det C_A det C_B); with 200,000 images the estimate is known to a few thousandths
+    a, b = TASKS[name].sample(200_000, 1)
+    codes = sample_codes(concatenated(a, b), 2)
+    width = a.mean.shape[1]
+    both, first, second = (torch.logdet(part.T.cov()) for part in (codes, codes[:, :width], codes[:, width:]))
+    assert float(0.5 * (first + second - both)) == pytest.approx(TASKS[name].truth()[0], abs=0.01)
+
+
+def test_the_codebooks_share_their_first_symbol():
+    a, b = TASKS["pair-codebook-m16"].sample(5000, 1)
+    symbols = torch.cat([a.mean, b.mean[:, 2:]], 1) / 20
+    torch.testing.assert_close(a.mean[:, :2], b.mean[:, :2])
+    assert len(symbols.unique(dim=0)) == 16 * 4 * 4
+    assert len(symbols[:, :2].unique(dim=0)) == 16
+
+
+def test_an_estimate_promises_no_side(options):
+    result = run(Config(tasks=("pair-gaussian-d2-i0.1",), n=200, seeds=3, execution=options))
+    table = result.table.set_index("estimator")
+    assert math.isnan(table.loc["three_term_gaussian", "holds"])
+    assert table.loc["three_term_upper", "holds"] == 1
+    assert "three Gaussian terms ≈" in repr(result)
+    assert "pair-gaussian-d2-i0.1: I(Z_A;Z_B) = 0.100 nats" in repr(result)
 
 
 def test_the_page_from_end_to_end(options, tmp_path):

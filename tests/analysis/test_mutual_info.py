@@ -213,6 +213,28 @@ def test_the_main_job_from_end_to_end(config, capsys):
     assert {row["seed"] for row in more.rows} == {None, 1, 2, 3}
 
 
+def test_an_interrupted_analysis_goes_on_with_the_next_vae(config, monkeypatch):
+    expected = run(replace(config, execution=replace(config.execution, store=config.execution.store / "other")))
+    whole, calls = mutual_info._rows_of_vae, []
+
+    def interrupted(*arguments):
+        calls.append(arguments[2:4])
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return whole(*arguments)
+
+    monkeypatch.setattr(mutual_info, "_rows_of_vae", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(config)
+    result = run(config)
+    assert len(calls) == 4 + 3  # three were there
+    assert calls[4:][0] == calls[3]
+    assert result.rows == expected.rows
+    assert not list(config.execution.store.glob("mutual-info/*/rows-*"))
+    run(replace(config, execution=replace(config.execution, force=True)))
+    assert len(calls) == 4 + 3 + 6  # --force does all of it again
+
+
 def test_the_kept_posteriors_give_the_same_numbers(config):
     result = run(config)
     analysis = next(row for row in list_runs(config.execution.store) if row["kind"] == "mutual-info")
