@@ -86,8 +86,8 @@ def mixture_marginal(
 ) -> Bound:
     r"""Upper bound by a mixture of Gaussians, :math:`E_i KL(q(z|x_i) \| m)`.
 
-    With the training images given, m does not depend on the scored ones, and the standard error is that over images
-    given m; without them, m is fitted on the other half of the images, and their share in the spread of m is left out.
+    The standard error is over images, given m. It leaves out that other images would have given another m: all there is
+    to it when ``fit`` is given and kept, and of second order when m, fitted on halves of the scored images, is good.
 
     Args:
         posterior: of N scored images, (N, d).
@@ -270,7 +270,7 @@ def _zuko() -> Any:
         import zuko  # optional: only this bound needs it
     except ImportError:
         raise BadInput(
-            "--bounds", "flow_marginal, and no package zuko", "pip install 'mixinfo[flows]'"
+            "--bounds", "flow_marginal without the package zuko", "pip install 'mixinfo[flows]'"
         ) from None  # fmt: skip
     return zuko
 

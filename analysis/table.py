@@ -13,6 +13,8 @@ COLUMNS = {
     "rate": "rate on x",
     "rate_reconstruction": "rate on x̂ †",
     "gaussian_marginal": "R_m",
+    "mixture_marginal": "mixture",
+    "flow_marginal": "flow",
     "rate_gap": "R − R_m",
     "infonce": "InfoNCE",
     "mse": "MSE",
@@ -21,7 +23,7 @@ COLUMNS = {
 
 DIRECTIONS = {
     "rate": "I(Z;X) ≤", "rate_reconstruction": "(no bound)", "gaussian_marginal": "I(Z;X) ≤",
-    "rate_gap": "KL(q‖p) ≥", "infonce": "I(Z;X) ≥", "mse": "",
+    "mixture_marginal": "I(Z;X) ≤", "flow_marginal": "I(Z;X) ≤", "rate_gap": "KL(q‖p) ≥", "infonce": "I(Z;X) ≥", "mse": "",
 }  # fmt: skip
 
 
