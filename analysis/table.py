@@ -23,7 +23,8 @@ COLUMNS = {
 
 DIRECTIONS = {
     "rate": "I(Z;X) ≤", "rate_reconstruction": "(no bound)", "gaussian_marginal": "I(Z;X) ≤",
-    "mixture_marginal": "I(Z;X) ≤", "flow_marginal": "I(Z;X) ≤", "rate_gap": "KL(q‖p) ≥", "infonce": "I(Z;X) ≥", "mse": "",
+    "mixture_marginal": "I(Z;X) ≤", "flow_marginal": "I(Z;X) ≤", "rate_gap": "KL(q‖p) ≥", "infonce": "I(Z;X) ≥",
+    "mse": "",
 }  # fmt: skip
 
 
@@ -77,7 +78,7 @@ def text_table(table: pd.DataFrame, title: str) -> str:
         active = own[own["estimator"] == "active_units"]["mean"]
         if len(active) and active.iloc[0] < 1:
             notes.append(f"{label(augmentation)}: the code has collapsed (fewer than one active unit)")
-        if augmentation in TABLE_1:
+        if augmentation in TABLE_1 and (own["inputs"] == "clean").all():
             published = TABLE_1[augmentation]
             values = [
                 _cell(published[key].mean, published[key].std, 3 if key == "mse" else 2) if key in published else ""

@@ -62,6 +62,16 @@ def test_what_is_not_told_apart():
     )
 
 
+def test_a_richer_marginal_is_named():
+    rows = rows_of({"none": (12.0, 11.5, 8.4), "mixup": (11.0, 10.5, 7.9)})
+    extra = [row | {"estimator": "mixture_marginal", "value": row["value"] - 2} for row in rows
+             if row["estimator"] == "gaussian_marginal"]  # fmt: skip
+    text = words(conclusions(summarise(rows + extra), SETTINGS))
+    assert "A mixture in place of the one Gaussian, fitted on the training images, brings the upper bound to" in text
+    assert "to baseline 9.50, MixUp 8.50: what it takes off R_m was never information." in text
+    assert "A mixture" not in words(conclusions(summarise(rows), SETTINGS))
+
+
 def test_one_seed_tells_nothing_apart():
     assert difference_conclusions(summarise(rows_of({"none": (5, 4, 3), "mixup": (9, 8, 3)}, seeds=1))) == ""
 

@@ -52,9 +52,17 @@ def gain(posterior: DiagonalGaussian, found: Bound, fit: DiagonalGaussian | None
 
 
 @pytest.fixture(scope="module")
-def replicates() -> dict[str, list[tuple[DiagonalGaussian, Bound]]]:
-    """Mixture marginals of 500 images each, both halves fitted."""
+def _one_thread_for_all():
+    """As for single tests: what is computed once for several comes before their own fixture."""
+    before = torch.get_num_threads()
     torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def replicates(_one_thread_for_all) -> dict[str, list[tuple[DiagonalGaussian, Bound]]]:
+    """Mixture marginals of 500 images each, both halves fitted."""
     found = {}
     for task, components in (("linear", (1, 2)), ("heteroscedastic", (1, 9)), ("mixture", (1, 6))):
         posteriors = [SAMPLERS[task](500, seed) for seed in REPLICATES]
@@ -103,14 +111,13 @@ def test_the_mixture_fitted_on_other_images_is_within_three_hundredths_of_the_tr
 
 
 @pytest.fixture(scope="module")
-def flows() -> dict[str, tuple[DiagonalGaussian, DiagonalGaussian, Bound]]:
+def flows(_one_thread_for_all) -> dict[str, tuple[DiagonalGaussian, DiagonalGaussian, Bound]]:
     """Scored posterior, fitted posterior and flow marginal of each task."""
     pytest.importorskip("zuko")
-    torch.set_num_threads(1)
     found = {}
     for task, sampler in SAMPLERS.items():
         scored, fit = sampler(2000, 1), sampler(2000, 2)
-        found[task] = (scored, fit, flow_marginal(scored, fit=fit, epochs=12))
+        found[task] = (scored, fit, flow_marginal(scored, fit=fit, epochs=8))
     return found
 
 
