@@ -21,6 +21,7 @@ References: Cover & Thomas 2006, section 2.5 (the identity, by the chain rule) a
 et al. 2018, arXiv 1807.03748 (InfoNCE); Poole et al. 2019, arXiv 1905.06922 (its critics).
 """
 
+import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 
@@ -41,8 +42,11 @@ PAIR_ESTIMATORS = (
 )  # fmt: skip
 """Every estimator of I(Z_A; Z_B)."""
 
-REFERENCES = 2000
+REFERENCES = 1000
 """Images of the fitting set that a mixture critic compares with."""
+
+NEGLIGIBLE = 1e-15
+"""A share in a mixture below this is taken to be zero."""
 
 FLOORS = (0.5, 0.1, 0.01, 0.001)
 """Floors of the mixture critics: the density ratio is never taken to be lower."""
@@ -156,8 +160,8 @@ def _data_processing(a: Bound, b: Bound, quantity: str) -> Bound:
     return mean_of("data_processing", chosen, quantity=quantity)
 
 
-# a critic takes codes of A (K, d_A) and of B (L, d_B) and returns scores (K, L)
-Critic = Callable[[Tensor, Tensor], Tensor]
+Critic = Callable[[Tensor, Tensor], Callable[[slice], Tensor]]
+"""Codes of A (K, d_A) and of B (L, d_B) to a function that scores a block of rows of A: (rows, L)."""
 
 
 def _critic(
@@ -199,9 +203,11 @@ def _scores(critic: Critic, a: Tensor, b: Tensor) -> Pairs:
     """`Pairs` of a critic: its scores in place of log-densities, in blocks of rows."""
     n = len(a)
     own, others, without = torch.empty(n).double(), torch.empty(n).double(), torch.zeros(n).double()
-    for rows in torch.arange(n).split(max(1, BLOCK // n)):
-        scores = critic(a[rows], b)
-        at = torch.arange(len(rows)), rows
+    score = critic(a, b)
+    for places in torch.arange(n).split(max(1, BLOCK // n)):
+        rows = slice(int(places[0]), int(places[-1]) + 1)
+        scores = score(rows)
+        at = torch.arange(len(places)), places
         own[rows] = scores[at]
         total = scores.logsumexp(1)
         share = (scores - total[:, None]).exp().clamp(max=1 - 1e-15)
@@ -212,8 +218,8 @@ def _scores(critic: Critic, a: Tensor, b: Tensor) -> Pairs:
     return Pairs(own, others, without, without)
 
 
-def _constant(a: Tensor, b: Tensor) -> Tensor:
-    return torch.zeros(len(a), len(b), dtype=torch.float64)
+def _constant(a: Tensor, b: Tensor) -> Callable[[slice], Tensor]:
+    return lambda rows: torch.zeros(len(a[rows]), len(b), dtype=torch.float64)
 
 
 def _candidates(fit: DiagonalGaussian, width: int) -> Iterator[Critic]:
@@ -239,31 +245,39 @@ def _gaussian_critics(fit: DiagonalGaussian, width: int) -> Iterator[Critic]:
         rho = correlations[:rank].clamp(max=1 - 1e-6)
         maps = left[:, :rank].T @ whiten[0], right[:rank] @ whiten[1]
 
-        def critic(a: Tensor, b: Tensor, rho: Tensor = rho, maps: tuple[Tensor, Tensor] = maps) -> Tensor:
-            u, v = (a - mean[:width]) @ maps[0].T, (b - mean[width:]) @ maps[1].T
-            weight = rho / (1 - rho.square())
-            own = -0.5 * (rho * weight)
-            constant = -0.5 * torch.log1p(-rho.square()).sum()
-            return constant + (u * weight) @ v.T + (u.square() @ own)[:, None] + v.square() @ own
+        yield functools.partial(_gaussian_scores, rho, (mean[:width], mean[width:]), maps)
 
-        yield critic
+
+def _gaussian_scores(
+    rho: Tensor, means: tuple[Tensor, Tensor], maps: tuple[Tensor, Tensor], a: Tensor, b: Tensor
+) -> Callable[[slice], Tensor]:  # fmt: skip
+    u, v = ((codes - mean) @ each.T for codes, mean, each in zip((a, b), means, maps, strict=True))
+    weight = rho / (1 - rho.square())
+    own = -0.5 * (rho * weight)
+    of_b = v.square() @ own - 0.5 * torch.log1p(-rho.square()).sum()
+    return lambda rows: (u[rows] * weight) @ v.T + (u[rows].square() @ own)[:, None] + of_b
 
 
 def _mixture_critics(fit: DiagonalGaussian, width: int) -> Iterator[Critic]:
     some = fit[bounds.shuffled(len(fit))[:REFERENCES]]
     known = [DiagonalGaussian(some.mean[:, part], some.log_var[:, part]) for part in (slice(width), slice(width, None))]
     for floor in FLOORS:
+        yield functools.partial(_mixture_scores, floor, (known[0], known[1]))
 
-        def critic(a: Tensor, b: Tensor, floor: float = floor) -> Tensor:
-            together = _responsibilities(known[0], a) @ _responsibilities(known[1], b).T
-            return (floor + (1 - floor) * len(some) * together).log()
 
-        yield critic
+def _mixture_scores(
+    floor: float, known: tuple[DiagonalGaussian, DiagonalGaussian], a: Tensor, b: Tensor
+) -> Callable[[slice], Tensor]:  # fmt: skip
+    left, right = _responsibilities(known[0], a), _responsibilities(known[1], b).T.contiguous()
+    # any critic gives a lower bound: its large product may be in single precision, at half the cost
+    return lambda rows: (left[rows] @ right).double().mul_((1 - floor) * len(known[0])).add_(floor).log_()
 
 
 def _responsibilities(known: DiagonalGaussian, codes: Tensor) -> Tensor:
-    """(K, M): the posterior probability of each of M images given a code, all equally likely before."""
+    """(K, M) float32: the posterior probability of each of M images given a code, all equally likely before."""
     precision = (-known.log_var).exp()
     offset = -0.5 * (known.mean.square() * precision + known.log_var).sum(1)
-    logs = torch.addmm(offset, codes, (known.mean * precision).T) - 0.5 * codes.square() @ precision.T
-    return logs.softmax(1)
+    logs = torch.addmm(offset, codes, (known.mean * precision).T)
+    shares = logs.addmm_(codes.square(), precision.T, alpha=-0.5).softmax(1).float()
+    # products of two would otherwise be denormal numbers, which are ten times as slow
+    return shares.masked_fill_(shares < NEGLIGIBLE, 0.0)
