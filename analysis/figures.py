@@ -1,6 +1,7 @@
 """The figures of the information analyses."""
 
 import math
+import textwrap
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,11 @@ from matplotlib.patches import Patch
 from figures import colour, label, style
 
 __all__ = ["draw_ground_truth", "draw_noise_profile", "draw_rate_distortion", "draw_table_1"]
+
+
+def _wrapped(title: str) -> str:
+    """In lines that a figure 7.2 inches wide can hold."""
+    return textwrap.fill(title, 84)
 
 
 def draw_table_1(table: pd.DataFrame, title: str) -> tuple[Figure, pd.DataFrame]:
@@ -63,7 +69,7 @@ def draw_table_1(table: pd.DataFrame, title: str) -> tuple[Figure, pd.DataFrame]
         axes.set_xlim(left=0)
         axes.grid(axis="y", visible=False)
         axes.set_xlabel("nats")
-        axes.set_title(title, fontsize=10)
+        axes.set_title(_wrapped(title), fontsize=10)
         grey = "#444444"
         handles = [
             axes.plot([], [], "D", color=grey, markerfacecolor="white", label="rate, the published column")[0],
@@ -214,9 +220,9 @@ def draw_noise_profile(table: pd.DataFrame, title: str) -> tuple[Figure, pd.Data
         axes.grid(axis="x", visible=False)
         axes.set_xlabel("noise s, in standard deviations of each dimension of the code")
         axes.set_ylabel("I(Z + noise; X), nats")
-        axes.set_title(f"Noise profile: {title}", fontsize=10)
+        axes.set_title(_wrapped(f"Noise profile: {title}"), fontsize=10)
         figure.legend(
-            loc="outside lower center", ncols=min(len(names), 4), fontsize=8.5,
+            loc="outside lower center", ncols=min(len(names), 5), fontsize=8.5,
             title="▼ at most (R_m)   ▲ at least (InfoNCE); bars: ± s.d. over seeds", title_fontsize=8.5,
         )  # fmt: skip
     return figure, behind
@@ -267,10 +273,12 @@ def draw_rate_distortion(table: pd.DataFrame, title: str) -> tuple[Figure, pd.Da
         axes.set_yticks([], minor=True)
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.set_ylim(low, high)
-        axes.set_xlim(0, 1.25 * behind["mse"].max())
+        least, most = behind["mse"].min(), behind["mse"].max()
+        spread = max(most - least, 0.1 * most)
+        axes.set_xlim(max(0.0, least - 0.2 * spread), most + 0.45 * spread)
         axes.set_xlabel("squared error of a reconstruction, normalised pixels")
         axes.set_ylabel("nats")
-        axes.set_title(f"Rate-distortion plane: {title}", fontsize=10)
+        axes.set_title(_wrapped(f"Rate-distortion plane: {title}"), fontsize=10)
         figure.legend(
             loc="outside lower center", ncols=min(len(names), 5), fontsize=8.5,
             title="◇ rate   ▼ R_m, which I(Z;X) does not exceed; bars: ± s.d. over seeds", title_fontsize=8.5,
