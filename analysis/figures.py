@@ -15,7 +15,7 @@ __all__ = ["draw_ground_truth", "draw_noise_profile", "draw_rate_distortion", "d
 
 def _wrapped(title: str) -> str:
     """In lines that a figure 7.2 inches wide can hold."""
-    return textwrap.fill(title, 84)
+    return textwrap.fill(title, 66)
 
 
 def draw_table_1(table: pd.DataFrame, title: str) -> tuple[Figure, pd.DataFrame]:
