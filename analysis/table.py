@@ -148,12 +148,11 @@ def decomposition_text(table: pd.DataFrame) -> str:
         if "total_correlation" not in by.index:
             continue
         mean = by["mean"]
-        parts = (
-            f"KL(q_N‖p) {mean['marginal_kl']:.2f} = TC {mean['total_correlation']:.2f} + dimension-wise KL "
-            f"{mean['dimensionwise_kl']:.2f}"
-        )
+        parts = f"TC {mean['total_correlation']:.2f} + dimension-wise KL {mean['dimensionwise_kl']:.2f}"
         if "rate" in by.index:
             parts = f"rate {mean['rate']:.2f} = I_N {mean['rate'] - mean['marginal_kl']:.2f} + {parts}"
+        else:
+            parts = f"KL(q_N‖p) {mean['marginal_kl']:.2f} = {parts}"
         note = "; saturated" if by["saturated"]["total_correlation"] else ""
         lines.append(f"- {label(str(augmentation))}, {inputs}: {parts}; {mean['active_units']:.1f} active units{note}")
     return "\n".join(lines)

@@ -12,7 +12,7 @@ from analysis.conclusions import (
     scale_conclusions,
     shared_conclusions,
 )
-from analysis.table import shared_table, summarise
+from analysis.table import decomposition_text, shared_table, summarise
 from tests.analysis.test_mutual_info import rows_of
 
 SETTINGS = {
@@ -70,6 +70,19 @@ def test_a_richer_marginal_is_named():
     assert "A mixture in place of the one Gaussian, fitted on the training images, brings the upper bound to" in text
     assert "to baseline 9.50, MixUp 8.50: what it takes off R_m was never information." in text
     assert "A mixture" not in words(conclusions(summarise(rows), SETTINGS))
+
+
+@pytest.mark.parametrize("with_rate", [True, False])
+def test_the_parts_of_a_rate_are_in_one_line(with_rate):
+    rows = rows_of({"mixup": (10.0, 9.0, 8.9)})
+    parts = {"marginal_kl": 1.5, "total_correlation": 0.9, "dimensionwise_kl": 0.6, "active_units": 7}
+    for seed in (1, 2, 3):
+        for estimator, value in parts.items():
+            rows.append(rows[0] | {"estimator": estimator, "value": value, "seed": seed, "saturated": True})
+    table = summarise(rows)
+    text = decomposition_text(table if with_rate else table[table["estimator"] != "rate"])
+    start = "rate 10.00 = I_N 8.50 +" if with_rate else "KL(q_N‖p) 1.50 ="
+    assert f"- MixUp, clean: {start} TC 0.90 + dimension-wise KL 0.60; 7.0 active units; saturated" in text
 
 
 def test_one_seed_tells_nothing_apart():
