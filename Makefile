@@ -48,7 +48,7 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 doctest: $(READY)
-	$(BIN)/python -m pytest --doctest-modules msda store figures training vae analysis
+	$(BIN)/python -m pytest --doctest-modules msda store figures training vae classifiers analysis
 
 benchmarks: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[benchmarks]'
