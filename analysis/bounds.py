@@ -38,16 +38,25 @@ from training import generator
 from vae.posterior import DiagonalGaussian
 
 __all__ = [
+    "aggregate",
+    "check_codes",
+    "check_fit",
+    "check_posterior",
     "compare",
+    "contrastive",
     "gaussian_marginal",
     "index_code",
     "infonce",
     "infonce_controlled",
+    "kl_to_gaussian",
     "leave_one_out",
+    "log_gaussian",
     "log_marginals",
+    "log_ratio",
     "product_marginal",
     "rate",
     "sample_codes",
+    "shuffled",
 ]
 
 FOLDS = 10
@@ -87,6 +96,18 @@ def check_posterior(posterior: DiagonalGaussian) -> DiagonalGaussian:
     if low < -500 or high > 500:
         raise BadInput("log_var", f"values from {low:.4g} to {high:.4g}", "variances between e⁻⁵⁰⁰ and e⁵⁰⁰")
     return posterior
+
+
+def check_fit(fit: DiagonalGaussian, posterior: DiagonalGaussian) -> DiagonalGaussian:
+    """The posterior of other images in float64.
+
+    Raises:
+        BadInput: as `check_posterior`, or of another encoder than the scored one, by its dimensions.
+    """
+    fit = check_posterior(fit)
+    if fit.mean.shape[1] != posterior.mean.shape[1]:
+        raise BadInput("fit", f"{fit.mean.shape[1]} dimensions", f"the posterior's {posterior.mean.shape[1]}")
+    return fit
 
 
 def check_codes(posterior: DiagonalGaussian, codes: Tensor) -> Tensor:
@@ -145,10 +166,7 @@ def _marginals(
     """Indices of scored images, and mean and covariance of q(z) from other images: ``fit``, or the other folds."""
     n = len(posterior)
     if fit is not None:
-        fit = check_posterior(fit)
-        if fit.mean.shape[1] != posterior.mean.shape[1]:
-            raise BadInput("fit", f"{fit.mean.shape[1]} dimensions", f"the posterior's {posterior.mean.shape[1]}")
-        yield torch.arange(n), aggregate(fit)
+        yield torch.arange(n), aggregate(check_fit(fit, posterior))
         return
     for fold in shuffled(n).tensor_split(min(FOLDS, n)):
         rest = torch.ones(n, dtype=torch.bool)
@@ -393,6 +411,7 @@ def log_ratio(pairs: Pairs) -> Tensor:
 
 
 def contrastive(estimator: Literal["infonce", "leave_one_out"], groups: list[Pairs]) -> Bound:
+    """InfoNCE or leave-one-out from what passes over all pairs have left, of posteriors or of a critic's scores."""
     values, errors, informations, influence = [], [], [], None
     for pairs in groups:
         k = len(pairs)

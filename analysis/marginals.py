@@ -164,12 +164,9 @@ def _halves(
     posterior: DiagonalGaussian, fit: DiagonalGaussian | None
 ) -> Iterator[tuple[Tensor, DiagonalGaussian]]:  # fmt: skip
     """Indices of scored images, and the posterior of the images to fit: ``fit``, or the other half."""
-    n, d = posterior.mean.shape
+    n = len(posterior)
     if fit is not None:
-        fit = bounds.check_posterior(fit)
-        if fit.mean.shape[1] != d:
-            raise BadInput("fit", f"{fit.mean.shape[1]} dimensions", f"the posterior's {d}")
-        yield torch.arange(n), fit
+        yield torch.arange(n), bounds.check_fit(fit, posterior)
         return
     one, other = bounds.shuffled(n).tensor_split(2)
     yield one, posterior[other]

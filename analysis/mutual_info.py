@@ -125,7 +125,9 @@ class Config:
             given = " ".join(map(str, self.decoder_scales))
             raise BadInput("--decoder-scales", given, "different numbers above 0")
         if self.decoder_scales and self.settings.decoder_scale != Settings().decoder_scale:
-            raise BadInput("--decoder-scale", self.settings.decoder_scale, "nothing beside --decoder-scales")
+            raise BadInput(
+                "--decoder-scale", f"{self.settings.decoder_scale} beside --decoder-scales", "one of the two"
+            )
         if self.posterior_b is not None and self.posterior is None:
             raise BadInput("--posterior-b", self.posterior_b, "--posterior, the first encoder")
         if "flow_marginal" in self.bounds and importlib.util.find_spec("zuko") is None:

@@ -29,7 +29,7 @@ import torch
 from torch import Tensor
 
 from analysis import bounds
-from analysis.bound import Bound, combine, mean_of
+from analysis.bound import Bound, Direction, combine, mean_of
 from analysis.bounds import check_codes, check_posterior, sample_codes
 from analysis.pairs import BLOCK, Pairs
 from store import BadInput
@@ -126,9 +126,9 @@ def bound_pair(
             index.append(bounds.infonce(q, code, pairs=shared))
             lower.append(bounds.infonce_controlled(q, code, fit=other, pairs=shared))
 
-    def identity(name: str, signs: tuple[Bound, Bound, Bound], direction: str, cap: float | None = None) -> Bound:
-        terms = [(1.0, signs[0]), (1.0, signs[1]), (-1.0, signs[2])]
-        return combine(name, terms, direction, quantity, cap=cap)  # type: ignore[arg-type]
+    def identity(name: str, terms: tuple[Bound, Bound, Bound], direction: Direction, cap: float | None = None) -> Bound:
+        signed = list(zip((1.0, 1.0, -1.0), terms, strict=True))
+        return combine(name, signed, direction, quantity, cap=cap)
 
     # U_AB is at least I(Z_A;X), so L_A + L_B − U_AB is at most L_B in expectation
     how: dict[str, Callable[[], Bound]] = {

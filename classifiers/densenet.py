@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, relu
 
-from classifiers.parts import conv3x3, initialise
-from store import BadInput
+from classifiers.parts import blocks_of, conv3x3, initialise
 
 __all__ = ["DenseNet"]
 
@@ -58,9 +57,7 @@ class DenseNet(nn.Module):
 
     def __init__(self, channels: int = 3, classes: int = 10, *, depth: int = 190, growth: int = 40) -> None:
         super().__init__()
-        layers, rest = divmod(depth - 4, 6)
-        if rest or layers < 1:
-            raise BadInput("depth", depth, "4 more than a multiple of 6: 10, 16, …, 100, 190, …")
+        layers = blocks_of(depth, 6, 4)
         width = 2 * growth
         self.conv1 = conv3x3(channels, width)
         for stage in range(1, 4):

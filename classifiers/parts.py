@@ -2,7 +2,23 @@
 
 from torch import nn
 
-__all__ = ["conv3x3", "initialise"]
+from store import BadInput
+
+__all__ = ["blocks_of", "conv3x3", "initialise"]
+
+
+def blocks_of(depth: int, layers: int, rest: int) -> int:
+    """Blocks in each stage of a network of ``depth`` layers, of which each block in each stage adds ``layers``.
+
+    Raises:
+        BadInput: a depth that no number of blocks gives.
+    """
+    blocks, over = divmod(depth - rest, layers)
+    if over or blocks < 1:
+        raise BadInput(
+            "depth", depth, f"{rest} more than a multiple of {layers}: {layers + rest}, {2 * layers + rest}, …"
+        )
+    return blocks
 
 
 def conv3x3(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:

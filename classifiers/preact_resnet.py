@@ -4,6 +4,8 @@ He et al. 2016, "Identity Mappings in Deep Residual Networks", arXiv 1603.05027,
 and a stem for small images (no pooling, stride 1): 11.17 million parameters at 10 classes.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
@@ -31,7 +33,40 @@ class PreActBlock(nn.Module):
         return self.conv2(relu(self.norm2(self.conv1(active)))) + shortcut
 
 
-class PreActResNet(nn.Module):
+class PreActStages(nn.Module):
+    """A 3×3 convolution, stages of pre-activation blocks that each begin by halving the size, but for the first.
+
+    Args:
+        channels: of the images.
+        classes: logits.
+        stem: channels after the first convolution.
+        widths: channels of each stage.
+        blocks: in each stage.
+    """
+
+    def __init__(self, channels: int, classes: int, stem: int, widths: Sequence[int], blocks: int) -> None:
+        super().__init__()
+        self.conv1 = conv3x3(channels, stem)
+        self.stages = len(widths)
+        inputs = stem
+        for stage, outputs in enumerate(widths, 1):
+            first = PreActBlock(inputs, outputs, 1 if stage == 1 else 2)
+            rest = [PreActBlock(outputs, outputs, 1) for _ in range(blocks - 1)]
+            self.add_module(f"stage{stage}", nn.Sequential(first, *rest))
+            inputs = outputs
+        self.norm = nn.BatchNorm2d(inputs)
+        self.classify = nn.Linear(inputs, classes)
+        initialise(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, channels, H, W) to logits (B, classes)."""
+        x = self.conv1(x)
+        for stage in range(1, self.stages + 1):
+            x = self.get_submodule(f"stage{stage}")(x)
+        return self.classify(torch.mean(relu(self.norm(x)), (2, 3)))
+
+
+class PreActResNet(PreActStages):
     """Four stages of pre-activation blocks; for images of 28×28, 32×32 and 64×64 pixels.
 
     Layers have names for Grad-CAM: ``conv1``, ``stage1.0``, ``stage1.1``, … ``stage4.1``, ``norm``.
@@ -48,22 +83,4 @@ class PreActResNet(nn.Module):
     """
 
     def __init__(self, channels: int = 3, classes: int = 10, *, width: int = 64, blocks: int = 2) -> None:
-        super().__init__()
-        self.conv1 = conv3x3(channels, width)
-        widths = [width * 2**stage for stage in range(4)]
-        inputs = width
-        for stage, outputs in enumerate(widths, 1):
-            first = PreActBlock(inputs, outputs, 1 if stage == 1 else 2)
-            rest = [PreActBlock(outputs, outputs, 1) for _ in range(blocks - 1)]
-            self.add_module(f"stage{stage}", nn.Sequential(first, *rest))
-            inputs = outputs
-        self.norm = nn.BatchNorm2d(inputs)
-        self.classify = nn.Linear(inputs, classes)
-        initialise(self)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, channels, H, W) to logits (B, classes)."""
-        x = self.conv1(x)
-        for stage in range(1, 5):
-            x = self.get_submodule(f"stage{stage}")(x)
-        return self.classify(torch.mean(relu(self.norm(x)), (2, 3)))
+        super().__init__(channels, classes, width, [width * 2**stage for stage in range(4)], blocks)

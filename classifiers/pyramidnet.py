@@ -15,8 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, pad, relu
 
-from classifiers.parts import conv3x3, initialise
-from store import BadInput
+from classifiers.parts import blocks_of, conv3x3, initialise
 
 __all__ = ["PyramidNet", "ShakeDrop"]
 
@@ -100,9 +99,7 @@ class PyramidNet(nn.Module):
         self, channels: int = 3, classes: int = 10, *, depth: int = 272, widening: int = 200, last_keep: float = 0.5
     ) -> None:
         super().__init__()
-        blocks, rest = divmod(depth - 2, 9)
-        if rest or blocks < 1:
-            raise BadInput("depth", depth, "2 more than a multiple of 9: 11, 20, …, 110, 272, …")
+        blocks = blocks_of(depth, 9, 2)
         self.conv1, self.norm1 = conv3x3(channels, 16), nn.BatchNorm2d(16)
         count, inputs = 3 * blocks, 16
         for stage in range(1, 4):

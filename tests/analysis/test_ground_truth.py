@@ -8,7 +8,7 @@ from analysis import ground_truth
 from analysis.bound import ALL
 from analysis.bounds import rate, sample_codes
 from analysis.ground_truth import TASKS, Config, Task, mixture_information, run
-from analysis.two_encoders import concatenated
+from analysis.two_encoders import PAIR_ESTIMATORS, concatenated
 from store.command_line import command
 from vae.posterior import DiagonalGaussian
 
@@ -106,6 +106,14 @@ def test_the_page_from_end_to_end(options, tmp_path):
     assert len(document["results"]) == len(names) * 6 * len(ALL)
 
 
+def test_the_fitted_marginals_can_stand_on_the_page_too(options):
+    chosen = ("gaussian_marginal", "mixture_marginal")
+    result = run(Config(tasks=("mixture", "pair-independent"), n=400, seeds=2, bounds=chosen, execution=options))
+    table = result.table.set_index(["task", "estimator"])
+    assert len(table) == len(chosen) + len(PAIR_ESTIMATORS)
+    assert table.loc[("mixture", "mixture_marginal"), "bias"] < table.loc[("mixture", "gaussian_marginal"), "bias"]
+
+
 def test_a_failed_estimator_is_a_row_and_not_a_crash(options, monkeypatch):
     from analysis import bounds
 
@@ -128,6 +136,7 @@ def test_a_failed_estimator_is_a_row_and_not_a_crash(options, monkeypatch):
         (["--tasks", "gaussian-d3-i1"], "--tasks: got 'gaussian-d3-i1'; needs some of gaussian-d2-i1"),
         (["--seeds", "1"], "--seeds: got 1"),
         (["--n", "3"], "--n: got 3"),
+        (["--bounds", "rate", "rate"], "--bounds: got rate rate"),
     ],
 )
 def test_a_mistake_is_one_line(arguments, words, capsys):
