@@ -59,10 +59,12 @@ from store.runs import now
 from training import DataOptions, ImageData, generator, load, resolve_device, use_threads
 from training.data import read_arrays
 from training.devices import describe
+from training.mixing import in_turn
+from training.once import Failed
 from vae.encode import encode, load_vae, reconstruct
 from vae.model import VAE
 from vae.posterior import DiagonalGaussian
-from vae.train import Failed, Settings, active_units, augmented, in_turn, mean_squared_error, train, vae_run
+from vae.train import Settings, active_units, augmented, mean_squared_error, train, vae_run
 
 __all__ = ["Config", "Result", "read_posterior", "run"]
 

@@ -4,7 +4,7 @@ Nothing here imports torch: the store can be listed, verified and reported on ma
 """
 
 from store.bad_input import BadInput, positive
-from store.runs import SCHEMA, Run, digest_of, list_runs, provenance, slug, write_atomically, write_json
+from store.runs import SCHEMA, Run, digest_of, list_runs, provenance, read_record, slug, write_atomically, write_json
 
 __all__ = [
     "SCHEMA",
@@ -14,6 +14,7 @@ __all__ = [
     "list_runs",
     "positive",
     "provenance",
+    "read_record",
     "slug",
     "write_atomically",
     "write_json",

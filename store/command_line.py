@@ -5,6 +5,7 @@ A command is a frozen dataclass ``Config``, a function ``run(config)`` that a no
 standard error and exit status 2.
 """
 
+import argparse
 import contextlib
 import dataclasses
 import errno
@@ -45,6 +46,8 @@ class Options:
     """say what would be trained and what would be reused, then stop"""
     force: bool = False
     """do again what is already there"""
+    checkpoint_seconds: float = 60.0
+    """time between the checkpoints of a network in training"""
     json: str | None = None
     """write the results as one JSON document to this file (-: standard output, and the rest to standard error)"""
 
@@ -53,6 +56,8 @@ class Options:
             raise BadInput("--device", repr(self.device), "auto, cpu, cuda or cuda:N")
         if self.threads is not None and self.threads < 1:
             raise BadInput("--threads", self.threads, "an integer of at least 1")
+        if not self.checkpoint_seconds >= 0:
+            raise BadInput("--checkpoint-seconds", self.checkpoint_seconds, "a number of at least 0")
         if self.json not in (None, "-") and not Path(self.json).resolve().parent.is_dir():
             raise BadInput("--json", repr(self.json), "a file in an existing directory, or -")
 
@@ -68,13 +73,29 @@ class Options:
             write_json(Path(self.json), document)
 
 
-def parse(config: type[Config], program: str, arguments: Sequence[str] | None = None) -> Config:
+def parse(
+    config: type[Config],
+    program: str,
+    arguments: Sequence[str] | None = None,
+    presets: Callable[[str | None], Config] | None = None,
+) -> Config:
     """Parse command-line arguments into ``config``.
+
+    Args:
+        config: the dataclass.
+        program: its name in messages.
+        arguments: of the command line (None: this process's).
+        presets: from what ``--preset`` says to the configuration that the other arguments then change.
 
     Raises:
         BadInput: with tyro's explanation in one line.
         SystemExit: after ``--help``.
     """
+    start: Any = {}
+    if presets is not None:
+        finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+        finder.add_argument("--preset", nargs="?")
+        start = {"default": presets(finder.parse_known_args(arguments)[0].preset)}
     complaint = io.StringIO()
     width = os.environ.get("COLUMNS")
     help_wanted = {"-h", "--help"} & set(sys.argv[1:] if arguments is None else arguments)
@@ -87,6 +108,7 @@ def parse(config: type[Config], program: str, arguments: Sequence[str] | None = 
                 prog=program,
                 args=arguments,
                 config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
+                **start,
             )
     except SystemExit as stop:
         if not stop.code:
@@ -127,13 +149,14 @@ def command(
     run: Callable[[Config], Any],
     program: str,
     arguments: Sequence[str] | None = None,
+    presets: Callable[[str | None], Config] | None = None,
 ) -> None:
     """Parse, run and exit: 0 done, 1 a run failed, 2 bad input, 130 or 143 interrupted, 141 nobody reads.
 
     ``run`` returns anything; an attribute ``exit_status`` of it, if there is one, becomes the exit status.
     """
     try:
-        result = run(parse(config, program, arguments))
+        result = run(parse(config, program, arguments, presets))
     except BadInput as mistake:
         _stop(program, str(mistake), 2)
     except KeyboardInterrupt as interruption:

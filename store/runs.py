@@ -30,7 +30,17 @@ from filelock import FileLock, Timeout
 
 from store.bad_input import BadInput
 
-__all__ = ["SCHEMA", "Run", "digest_of", "list_runs", "provenance", "slug", "write_atomically", "write_json"]
+__all__ = [
+    "SCHEMA",
+    "Run",
+    "digest_of",
+    "list_runs",
+    "provenance",
+    "read_record",
+    "slug",
+    "write_atomically",
+    "write_json",
+]
 
 SCHEMA = 1
 """Version of the layout of ``result.json``; a directory with another one is refused, not guessed at."""
@@ -163,11 +173,11 @@ class Run:
         Raises:
             BadInput: the directory was written by another schema version.
         """
-        return _checked(self.path / "result.json")
+        return read_record(self.path / "result.json")
 
     def failure(self) -> dict[str, Any]:
         """The failed run's record; ``["error"]`` says what happened."""
-        return _checked(self.path / "failure.json")
+        return read_record(self.path / "failure.json")
 
     @contextmanager
     def lock(self, say: Callable[[str], None] = lambda line: print(line, file=sys.stderr)) -> Iterator[None]:
@@ -254,7 +264,12 @@ class Run:
         return head | self.identity | {"start": started, "end": now()} | origin
 
 
-def _checked(path: Path) -> dict[str, Any]:
+def read_record(path: Path) -> dict[str, Any]:
+    """A run's ``config.json``, ``failure.json`` or ``result.json``.
+
+    Raises:
+        BadInput: it is not JSON, or was written by another schema version.
+    """
     record = read_json(path)
     schema = record.get("schema") if isinstance(record, dict) else None
     if schema != SCHEMA:
@@ -275,7 +290,7 @@ def list_runs(store: Path) -> list[dict[str, Any]]:
         for file, meaning in (("result.json", "done"), ("failure.json", "failed"), ("config.json", "partial")):
             if (path / file).exists():
                 try:
-                    record, status = _checked(path / file), meaning
+                    record, status = read_record(path / file), meaning
                 except BadInput as problem:
                     record = {"error": str(problem)}
                 break

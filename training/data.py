@@ -3,6 +3,9 @@
 A data set is named by a word: ``digits`` (8×8, inside scikit-learn), a data set of torchvision's (`TORCHVISION`,
 downloaded where a network is there), ``folder:PATH`` or ``npz:PATH``. Whatever its source, it becomes an `ImageData`
 that lives on the device as uint8; batches are indexed there, and no worker process is involved.
+
+Parts of a data set are the same ones every time: a fraction is stratified and holds every smaller fraction; the
+validation tenths of cross-validation are stratified and disjoint.
 """
 
 import gzip
@@ -36,23 +39,43 @@ DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 """Where Debian's package ``dataset-fashion-mnist`` puts the IDX files."""
 
 
+TENTHS = 10
+"""Parts of a training set of which cross-validation holds out one, the paper's 10%."""
+
+
 @dataclass(frozen=True)
 class DataOptions:
     """Which images."""
 
     data: str = "digits"
     """digits, mnist, fashion-mnist, kmnist, cifar10, cifar100, svhn, stl10, folder:PATH (PATH/train/CLASS/*.png and
-    PATH/test/CLASS/*.png) or npz:PATH (train_images, train_labels, test_images, test_labels; N×H×W×C uint8)"""
+    PATH/test/CLASS/*.png) or npz:PATH (train_images, train_labels, test_images, test_labels; N×H×W×C uint8; labels are
+    class indices, or N×K rows of soft or multiple labels)"""
     data_name: str | None = None
     """the data set's name in tables, for example "CIFAR-10 (JPEG)" (None: its usual name)"""
     data_root: Path = Path("data")
     """where torchvision keeps its downloads"""
     train_images: int | None = None
     """train on this many images, the same ones every time (None: all)"""
+    fraction: float = 1.0
+    """train on this share of every class; a larger fraction holds all images of a smaller one"""
+    folds: int | None = None
+    """cross-validation: hold out a tenth of the training images and score on it, leaving the test images alone; up to
+    10 disjoint tenths (None: score on the test images)"""
+    fold: int | None = None
+    """which tenth is held out, from 1 to FOLDS"""
 
     def __post_init__(self) -> None:
         if self.train_images is not None and self.train_images < 2:
             raise BadInput("--train-images", self.train_images, "an integer of at least 2")
+        if not 0 < self.fraction <= 1:
+            raise BadInput("--fraction", self.fraction, "a number above 0 and at most 1")
+        if self.folds is not None and not 2 <= self.folds <= TENTHS:
+            raise BadInput("--folds", self.folds, f"an integer from 2 to {TENTHS}")
+        if (self.fold is None) != (self.folds is None):
+            raise BadInput("--fold", self.fold, "--folds and --fold together, or neither")
+        if self.folds is not None and self.fold is not None and not 1 <= self.fold <= self.folds:
+            raise BadInput("--fold", self.fold, f"an integer from 1 to {self.folds}")
 
 
 @dataclass(frozen=True)
@@ -62,10 +85,11 @@ class ImageData:
     Args:
         name: as tables print it.
         train_images: (N, C, H, W) uint8.
-        train_labels: (N,) int64.
+        train_labels: (N,) int64 class indices, or (N, K) float32 rows: soft (human, say) or multiple labels.
         test_images: (M, C, H, W) uint8.
-        test_labels: (M,) int64.
+        test_labels: (M,) or (M, K), likewise.
         digest: SHA-256 of the content of all four; identifies the data in a run's identity.
+        scored: which images the test split holds: ``"test"``, or a validation fold.
     """
 
     name: str
@@ -74,6 +98,7 @@ class ImageData:
     test_images: Tensor
     test_labels: Tensor
     digest: str = ""
+    scored: str = "test"
 
     def __post_init__(self) -> None:
         if not self.digest:
@@ -89,9 +114,22 @@ class ImageData:
         return tuple(self.train_images.shape[1:])  # type: ignore[return-value]
 
     @property
+    def classes(self) -> int:
+        """Number of classes: one more than the largest index, or the columns of the rows."""
+        labels = (self.train_labels, self.test_labels)
+        return max(each.shape[1] if each.ndim == 2 else int(each.max()) + 1 for each in labels)
+
+    @property
     def identity(self) -> dict[str, str]:
         """Name and content, as a run's identity carries them."""
-        return {"name": self.name, "sha256": self.digest}
+        scored = {} if self.scored == "test" else {"scored": self.scored}
+        return {"name": self.name, "sha256": self.digest} | scored
+
+    def train_on(self, chosen: Tensor) -> "ImageData":
+        """The same data with the training images of these indices only."""
+        return replace(
+            self, train_images=self.train_images[chosen], train_labels=self.train_labels[chosen], digest=""
+        )  # fmt: skip
 
     def statistics(self) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation per channel, (C,) each, of the training pixels in [0, 1].
@@ -134,15 +172,44 @@ def load(options: DataOptions) -> ImageData:
         raise BadInput("--data", repr(options.data), f"one of {known}")
     if options.data_name:
         data = replace(data, name=options.data_name)
+    if options.fold is not None:
+        data = _fold(data, options.fold, options.folds)
+    if options.fraction < 1:
+        data = data.train_on(_stratified(data.train_labels, 0, options.fraction))
     if options.train_images is not None:
         if options.train_images > len(data.train_images):
             raise BadInput("--train-images", options.train_images, f"at most the {len(data.train_images)} there are")
         chosen = torch.randperm(len(data.train_images), generator=torch.Generator().manual_seed(0))
-        chosen = chosen[: options.train_images]
-        data = replace(
-            data, train_images=data.train_images[chosen], train_labels=data.train_labels[chosen], digest=""
-        )  # fmt: skip
+        data = data.train_on(chosen[: options.train_images])
     return data
+
+
+def _stratified(labels: Tensor, start: float, stop: float) -> Tensor:
+    """Indices of the images between two shares of every class, each class in an order that is always the same.
+
+    Rows count for their largest class. Disjoint intervals give disjoint sets; a class too small for its share from 0
+    gives one image.
+    """
+    classes = labels.argmax(1) if labels.ndim == 2 else labels
+    order = torch.randperm(len(classes), generator=torch.Generator().manual_seed(0))
+    chosen = []
+    for number in classes.unique():
+        own = order[classes[order] == number]
+        first, last = round(start * len(own)), round(stop * len(own))
+        chosen.append(own[first : max(last, 1) if start == 0 else last])
+    return torch.cat(chosen).sort().values
+
+
+def _fold(data: ImageData, fold: int, folds: int | None) -> ImageData:
+    held_out = _stratified(data.train_labels, (fold - 1) / TENTHS, fold / TENTHS)
+    if len(held_out) in (0, len(data.train_labels)):
+        raise BadInput("--folds", folds, f"more than the {len(data.train_labels)} training images there are")
+    rest = torch.ones(len(data.train_labels), dtype=torch.bool)
+    rest[held_out] = False
+    return replace(
+        data.train_on(rest), test_images=data.train_images[held_out], test_labels=data.train_labels[held_out],
+        digest="", scored=f"validation fold {fold} of {folds}",
+    )  # fmt: skip
 
 
 def _digits() -> ImageData:
@@ -162,7 +229,7 @@ def _from_arrays(name: str, train_images, train_labels, test_images, test_labels
         return torch.from_numpy(array.transpose(0, 3, 1, 2).copy())
 
     def labels(array: np.ndarray) -> Tensor:
-        return torch.from_numpy(np.asarray(array).astype(np.int64))
+        return torch.from_numpy(np.asarray(array).astype(np.float32 if np.ndim(array) == 2 else np.int64))
 
     return ImageData(name, images(train_images), labels(train_labels), images(test_images), labels(test_labels))
 
@@ -196,8 +263,17 @@ def _npz(path: Path) -> ImageData:
         images, labels = arrays[f"{part}_images"], arrays[f"{part}_labels"]
         if images.ndim != 4 or images.dtype != np.uint8 or images.shape[-1] not in (1, 3):
             raise BadInput("--data", f"{part}_images {images.shape} {images.dtype}", "N×H×W×C uint8 with C 1 or 3")
-        if labels.shape != images.shape[:1]:
-            raise BadInput("--data", f"{part}_labels {labels.shape}", f"one label for each of {len(images)} images")
+        if labels.shape[:1] != images.shape[:1] or labels.ndim > 2:
+            raise BadInput(
+                "--data", f"{part}_labels {labels.shape}", f"one label or row for each of {len(images)} images"
+            )
+        if not np.issubdtype(labels.dtype, np.number) or not (labels >= 0).all():  # NaN is not above 0 either
+            raise BadInput("--data", f"{part}_labels with negative or non-numeric values", "class indices or rows")
+        if labels.ndim == 1 and not (labels == labels.astype(np.int64)).all():
+            raise BadInput("--data", f"{part}_labels with fractions", "class indices, or rows N×K")
+    widths = {arrays[key].shape[1] for key in ("train_labels", "test_labels") if arrays[key].ndim == 2}
+    if len(widths) > 1:
+        raise BadInput("--data", f"label rows of {' and '.join(map(str, sorted(widths)))} columns", "the same number")
     return _from_arrays(path.stem, *(arrays[key] for key in keys))
 
 

@@ -18,9 +18,12 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from store import BadInput, Run, write_atomically
+from training.ranks import Ranks
 from training.seeds import derive, generator
 
 __all__ = ["Diverged", "Interrupted", "fit"]
+
+ALONE = Ranks()
 
 EXPLODED = 1000.0
 """A loss above this many times the first step's ends the run."""
@@ -68,22 +71,33 @@ def _save(run: Run, model: nn.Module, optimizer: torch.optim.Optimizer, progress
         temporary.write_bytes(buffer.getbuffer())
 
 
-def _restore(run: Run, model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """Load the run's checkpoint into model and optimiser; nothing in it is executed (``weights_only``)."""
-    remedy = "a checkpoint that this run wrote; delete it, or use --force, to start the run again"
+REMEDY = "a checkpoint that this run wrote; delete it, or use --force, to start the run again"
+
+
+def _read(run: Run) -> dict[str, Any] | None:
+    """The run's checkpoint, if there is one; nothing in it is executed (``weights_only``)."""
+    if not run.resume.exists():
+        return None
     try:
         state = torch.load(run.resume, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged pickle can raise anything
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
-        raise BadInput(str(run.resume), f"a file that cannot be loaded ({reason})", remedy) from None
+        raise BadInput(str(run.resume), f"a file that cannot be loaded ({reason})", REMEDY) from None
     if not isinstance(state, dict) or state.get("hash") != run.hash:
-        raise BadInput(str(run.resume), "the checkpoint of another run", remedy)
+        raise BadInput(str(run.resume), "the checkpoint of another run", REMEDY)
+    return state
+
+
+def _restore(
+    state: dict[str, Any], run: Run, model: nn.Module, optimizer: torch.optim.Optimizer
+) -> dict[str, Any]:  # fmt: skip
+    """Put a checkpoint's state into model and optimiser; return how far it was."""
     try:
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         return state["progress"]
     except (KeyError, RuntimeError, ValueError, TypeError):
-        raise BadInput(str(run.resume), "weights that do not fit this run's network", remedy) from None
+        raise BadInput(str(run.resume), "weights that do not fit this run's network", REMEDY) from None
 
 
 def fit(
@@ -100,6 +114,7 @@ def fit(
     device: torch.device,
     checkpoint_seconds: float = 60.0,
     label: str = "",
+    ranks: Ranks = ALONE,
 ) -> dict[str, Any]:
     """Train ``model`` in place for ``epochs``, from the run's checkpoint if there is one.
 
@@ -112,13 +127,14 @@ def fit(
         optimizer: any of torch's; its learning rate is set each step.
         losses: (indices (B,) on the device, generator on the device, step) -> scalar tensors; the first is minimised.
         images: how many training images there are.
-        batch_size: images a step.
+        batch_size: images a step, over all processes.
         epochs: passes over the images.
         seed: of the order of the images and of the generators.
         learning_rate: step -> learning rate.
         device: of the indices and generators.
         checkpoint_seconds: time between checkpoints.
         label: what the progress bar says.
+        ranks: the processes that train together; each calls this with the same arguments.
 
     Returns:
         ``seconds`` and ``images_per_second`` of the steps of this process, and the last epoch's mean losses.
@@ -126,20 +142,25 @@ def fit(
     Raises:
         Diverged: the loss is not finite, or more than 1,000 times the first.
         Interrupted: after SIGINT or SIGTERM, with the checkpoint written.
-        BadInput: fewer images than one batch, or a checkpoint that is damaged or foreign.
+        BadInput: fewer images than one batch, a batch that the processes cannot divide, or a checkpoint that is damaged
+            or foreign.
     """
+    if batch_size % ranks.world:
+        raise BadInput("--batch-size", batch_size, f"a multiple of the number of processes, {ranks.world}")
     if images < batch_size:
         raise BadInput("--batch-size", batch_size, f"at most the number of training images, {images}")
     per_epoch = images // batch_size
     total = per_epoch * epochs
     # "sums": losses of the epoch so far, on the device; "last": their means over the last whole epoch.
     progress: dict[str, Any] = {"step": 0, "first": None, "sums": None, "last": {}}
-    if run.resume.exists():
-        progress = _restore(run, model, optimizer)
+    state = ranks.share(_read(run) if ranks.main else None)
+    if state is not None:
+        progress = _restore(state, run, model, optimizer)
         if progress["sums"] is not None:
             progress["sums"] = progress["sums"].to(device)
     first_step = progress["step"]
-    run.rewind_log(first_step)
+    if ranks.main:
+        run.rewind_log(first_step)
     model.train()
     started = saved = time.perf_counter()
     order: Tensor | None = None
@@ -147,17 +168,18 @@ def fit(
     check_every = 1 if device.type == "cpu" else 50
 
     with _signals() as received, tqdm(
-        total=total, initial=first_step, desc=label, unit="step", disable=None, leave=False, dynamic_ncols=True
+        total=total, initial=first_step, desc=label, unit="step", disable=None if ranks.main else True, leave=False,
+        dynamic_ncols=True,
     ) as bar:  # fmt: skip
         for step in range(first_step, total):
             epoch, position = divmod(step, per_epoch)
             if position == 0 or order is None:
                 shuffle = torch.Generator().manual_seed(derive(seed, "order", epoch))
                 order = torch.randperm(images, generator=shuffle).to(device)
-            batch = order[position * batch_size : (position + 1) * batch_size]
+            batch = ranks.part(order[position * batch_size : (position + 1) * batch_size])
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step)
-            values = losses(batch, generator(device, seed, "step", step), step)
+            values = losses(batch, generator(device, seed, "step", step, *ranks.purpose), step)
             objective = next(iter(values.values()))
             optimizer.zero_grad(set_to_none=True)
             objective.backward()
@@ -167,8 +189,10 @@ def fit(
             progress["step"] = step + 1
             bar.update()
             end_of_epoch = position == per_epoch - 1
-            if step % check_every == 0 or end_of_epoch:
-                loss = float(objective.detach())
+            checked = step % check_every == 0 or end_of_epoch
+            stop = bool(received) and ranks.world == 1
+            if checked:
+                loss, stop = ranks.agree(objective, bool(received))
                 if progress["first"] is None:
                     progress["first"] = loss
                 if not math.isfinite(loss) or abs(loss) > EXPLODED * max(abs(progress["first"]), 1.0):
@@ -177,17 +201,19 @@ def fit(
                         f"(at the first step it was {progress['first']:.4g})"
                     )
             if end_of_epoch:
-                means = (progress["sums"] / per_epoch).tolist()
+                means = (ranks.mean(progress["sums"]) / per_epoch).tolist()
                 progress |= {"last": dict(zip(values, means, strict=True)), "sums": None}
-                run.log({"step": step + 1, "epoch": epoch + 1} | progress["last"] | {"lr": learning_rate(step)})
+                if ranks.main:
+                    run.log({"step": step + 1, "epoch": epoch + 1} | progress["last"] | {"lr": learning_rate(step)})
                 bar.set_postfix({name: f"{value:.4g}" for name, value in progress["last"].items()})
-            if received or time.perf_counter() - saved > checkpoint_seconds:
+            if ranks.main and (stop or time.perf_counter() - saved > checkpoint_seconds):
                 _save(run, model, optimizer, progress)
                 saved = time.perf_counter()
-            if received:
-                name = signal.Signals(received[0]).name
+            if stop:
+                signum = received[0] if received else signal.SIGTERM  # another process may have got it
+                name = signal.Signals(signum).name
                 raise Interrupted(
-                    f"{name} at step {step + 1} of {total}; checkpoint written, the same command goes on", received[0]
+                    f"{name} at step {step + 1} of {total}; checkpoint written, the same command goes on", signum
                 )
     seconds = time.perf_counter() - started
     if not all(bool(torch.isfinite(value).all()) for value in model.state_dict().values()):

@@ -3,11 +3,10 @@
 from collections.abc import Callable
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as load_safetensors
 from torch import Tensor
 
-from store import BadInput, Run, digest_of
+from store import Run
+from training.weights import read_weights
 from vae.model import VAE
 from vae.posterior import DiagonalGaussian
 
@@ -22,16 +21,8 @@ def load_vae(run: Run, device: torch.device) -> VAE:
     Raises:
         BadInput: the weights are missing, truncated, or not those that the run's record names.
     """
-    remedy = "the weights this run wrote; train it again with --force"
     record = run.result()
-    if not run.weights.is_file():
-        raise BadInput(str(run.weights), "no file", remedy)
-    if digest_of(run.weights) != record["files"][run.weights.name]:
-        raise BadInput(str(run.weights), "a file whose hash is not the recorded one", remedy)
-    try:
-        state = load_safetensors(run.weights.read_bytes())
-    except SafetensorError as error:
-        raise BadInput(str(run.weights), f"a file that cannot be read ({error})", remedy) from None
+    state = read_weights(run.path, record)
     config = record["config"]
     channels = len(state["pixel_mean"].flatten())
     vae = VAE(

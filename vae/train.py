@@ -23,33 +23,30 @@ Adam, batch 128. Batches are always full, and every run is seeded, which the ref
 
 import dataclasses
 import math
-import re
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
-from safetensors.torch import save as save_safetensors
 from torch import Tensor
 
-from msda import Alternate, Mixer, get_mixer
-from store import BadInput, Run, positive, provenance, write_atomically
+from msda import Mixer
+from store import BadInput, Run, positive, provenance
 from store.command_line import Options, command
 from store.runs import now
 from training import DataOptions, Diverged, ImageData, colour_jitter, fit, generator, load, random_flip
 from training.devices import describe, resolve_device, use_threads
+from training.mixing import in_turn, mixer_named
+from training.once import Failed, once
+from training.weights import write_weights
 from vae.encode import encode, reconstruct
 from vae.model import VAE
 from vae.posterior import DiagonalGaussian
 
-__all__ = ["Config", "Failed", "Settings", "active_units", "augmented", "in_turn", "run", "train", "vae_run"]
+__all__ = ["Config", "Settings", "active_units", "augmented", "run", "train", "vae_run"]
 
 VERSION = 1
 """Raised when training the same configuration gives another result."""
-
-
-class Failed(RuntimeError):
-    """A run that is recorded as failed."""
 
 
 @dataclass(frozen=True)
@@ -116,13 +113,9 @@ class Settings:
         if self.preset == "reference":
             parts = ("fmix-reference" if part == "fmix" else part for part in augmentation.split("+"))
             augmentation = "+".join(parts)
-        try:
-            return get_mixer(
-                augmentation, alpha=self.alpha, decay_power=self.decay_power, max_soft=self.max_soft, scope=scope
-            )
-        except ValueError as problem:
-            option, got, needed = re.fullmatch(r"(\w+) (.*); need (.*)", str(problem)).groups()  # type: ignore[union-attr]
-            raise BadInput(argument if option == "mixer" else f"--{option.replace('_', '-')}", got, needed) from None
+        return mixer_named(
+            augmentation, argument, alpha=self.alpha, decay_power=self.decay_power, max_soft=self.max_soft, scope=scope
+        )  # fmt: skip
 
     def resolved(self, data: ImageData) -> dict[str, Any]:
         """Every setting with its value for these images: what a run's identity holds."""
@@ -184,11 +177,6 @@ def vae_run(data: ImageData, augmentation: str, seed: int, settings: Settings, o
     return Run(options.store, "vae", f"{data.name.lower()}-{augmentation}-seed{seed}", identity)
 
 
-def in_turn(mixer: Mixer, turn: int) -> Mixer:
-    """The mixer whose turn it is, so that a step depends on its number and not on the steps before it."""
-    return mixer.mixers[turn % len(mixer.mixers)] if isinstance(mixer, Alternate) else mixer
-
-
 def active_units(posterior: DiagonalGaussian) -> int:
     """How many latents' posterior means vary over the images with variance above 0.01 (Burda et al. 2016)."""
     return int((posterior.mean.var(0) > 0.01).sum())
@@ -221,18 +209,7 @@ def train(data: ImageData, augmentation: str, seed: int, settings: Settings, opt
     device = resolve_device(options.device)
     if settings.precision == "bf16" and device.type != "cuda":
         raise BadInput("--precision", f"bf16 on {device}", "fp32, or a CUDA device")
-    with run.lock():
-        if options.force:
-            run.forget()
-        if run.status == "done":
-            run.result()  # refuses another schema's directory
-            return run
-        if run.status == "failed":
-            raise Failed(f"{run.path}: {run.failure()['error']} (recorded; --force tries again)")
-        # a second thread slows down what is too small to be divided
-        threads = use_threads(options.threads or (1 if small(data) else None))
-        _train(run, data.to(device), augmentation, seed, settings, device, threads)
-    return run
+    return once(run, options, lambda: _train(run, data, augmentation, seed, settings, options, device))
 
 
 def _train(
@@ -241,9 +218,12 @@ def _train(
     augmentation: str,
     seed: int,
     settings: Settings,
+    options: Options,
     device: torch.device,
-    threads: int,
 ) -> None:
+    # a second thread slows down what is too small to be divided
+    threads = use_threads(options.threads or (1 if small(data) else None))
+    data = data.to(device)
     config = run.identity["config"]
     origin, started = provenance(describe(device), threads), now()
     run.begin()
@@ -283,16 +263,14 @@ def _train(
         trained = fit(
             run, vae, torch.optim.Adam(vae.parameters(), lr=config["learning_rate"], fused=True), losses,
             images=len(data.train_images), batch_size=config["batch_size"], epochs=epochs, seed=seed,
-            learning_rate=learning_rate, device=device, label=run.name,
+            learning_rate=learning_rate, device=device, checkpoint_seconds=options.checkpoint_seconds, label=run.name,
         )  # fmt: skip
     except Diverged as problem:
         run.fail(str(problem), started=started, origin=origin)
         raise Failed(f"{run.path}: {problem} (recorded; a smaller --learning-rate may help)") from None
 
     vae.eval()
-    with write_atomically(run.weights) as temporary:
-        state = {name: value.cpu().contiguous() for name, value in vae.state_dict().items()}
-        temporary.write_bytes(save_safetensors(state))
+    write_weights(run.path, vae)
     posterior = encode(vae, data.test_images)
     metrics = {
         "test_rate": float(posterior.kl_to_standard_normal().mean()),

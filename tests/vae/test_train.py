@@ -13,9 +13,11 @@ from safetensors.torch import load_file
 from store import BadInput
 from store.command_line import command
 from training import DataOptions, load
+from training.mixing import in_turn
+from training.once import Failed
 from vae.encode import load_vae
 from vae.posterior import DiagonalGaussian
-from vae.train import Config, Failed, Settings, active_units, in_turn, run, train, vae_run
+from vae.train import Config, Settings, active_units, run, train, vae_run
 
 FAST = Settings(epochs=2, width=4, hidden=16, latents=4, batch_size=64)
 

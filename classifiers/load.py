@@ -1,0 +1,232 @@
+"""Load any classifier: the one place where a name becomes a network with weights.
+
+A `Classifier` takes images in [0, 1] and has its normalisation inside, so that attacks and attributions are in pixel
+units whatever it was trained with.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_safetensors
+from torch import Tensor, nn
+
+from classifiers.networks import NETWORKS, build, known_name
+from store import BadInput, read_record
+from training import ImageData
+from training.weights import read_weights
+
+__all__ = ["Classifier", "ModelOptions", "load_classifier", "load_run", "logits_of"]
+
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+"""Mean and standard deviation per channel with which torchvision's and most of timm's weights were trained."""
+
+BATCH = 1000
+
+
+class Classifier(nn.Module):
+    """A network with its normalisation inside.
+
+    Args:
+        network: from normalised images (B, C, H, W) to logits (B, K).
+        mean, std: (C,) each, of pixels in [0, 1]; 0 and 1 leave images as they are.
+        classes: K.
+    """
+
+    pixel_mean: Tensor
+    pixel_std: Tensor
+
+    def __init__(self, network: nn.Module, mean: Tensor, std: Tensor, classes: int) -> None:
+        super().__init__()
+        self.network = network.to(memory_format=torch.channels_last)  # faster convolutions, on CPUs too
+        self.classes = classes
+        self.register_buffer("pixel_mean", mean.view(-1, 1, 1).clone())
+        self.register_buffer("pixel_std", std.view(-1, 1, 1).clone())
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """(B, C, H, W) in [0, 1] to what the network takes."""
+        return (images - self.pixel_mean) / self.pixel_std
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, C, H, W) in [0, 1] to logits (B, K)."""
+        return self.network(self.normalise(images))
+
+    def layer(self, name: str) -> nn.Module:
+        """A layer of the network by its name, ``conv1`` or ``stage4.1``, say.
+
+        Raises:
+            BadInput: no such layer.
+        """
+        try:
+            if not name:
+                raise AttributeError
+            return self.network.get_submodule(name)
+        except AttributeError:
+            first = [known for known, _ in self.network.named_modules() if known][:8]
+            raise BadInput("--layers", repr(name), f"a layer of the network: {', '.join(first)}, …") from None
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """Which classifier."""
+
+    model: str = ""
+    """a run's directory under the store, preact-resnet18 (or another of our networks), torchvision:resnet101,
+    timm:seresnext50_32x4d, or package.module:factory, called with channels= and classes= if it takes them"""
+    weights: str | None = None
+    """a .safetensors file or a state dict saved by torch; pretrained: what torchvision or timm offer; random: none
+    (None: what the run or the factory has)"""
+    width: int | None = None
+    """of our own networks, when the weights are a file's (None: the published one)"""
+    normalisation: Literal["auto", "imagenet", "data", "none"] = "auto"
+    """what is done to pixels in [0, 1] first: ImageNet's or the training images' (data) mean is taken off, and the rest
+    divided by their standard deviation (auto: a run's own; imagenet for torchvision and timm; data for our networks;
+    none for a factory)"""
+
+    def __post_init__(self) -> None:
+        if not self.model:
+            raise BadInput("--model", "nothing", "a run's directory, a network's name, or package.module:factory")
+
+
+def load_classifier(options: ModelOptions, data: ImageData, device: torch.device) -> Classifier:
+    """The classifier that ``options`` names, for the images of ``data``, in evaluation mode.
+
+    Raises:
+        BadInput: no such classifier, weights that do not fit, or another number of classes or channels than the data's.
+    """
+    path = Path(options.model)
+    if path.is_dir():
+        return load_run(path, device, data)
+    known_name(options.model, "--model")
+    source = options.model.partition(":")[0]
+    theirs = source in ("torchvision", "timm")
+    factory = options.model not in NETWORKS and not theirs
+    if options.weights is None and not factory:
+        raise BadInput("--weights", "nothing", f"a file of weights for {options.model}, pretrained, or random")
+    if options.weights == "pretrained" and not theirs:
+        raise BadInput("--weights", f"pretrained with {options.model}", "torchvision:NAME or timm:NAME, or a file")
+    kind = options.normalisation
+    if kind == "auto":
+        kind = "imagenet" if theirs else "none" if factory else "data"
+    if kind == "imagenet" and data.shape[0] != 3:
+        raise BadInput("--normalisation", f"imagenet for {data.shape[0]}-channel images", "data or none")
+    network = build(options.model, data.shape, data.classes, options.width, "--model")
+    if options.weights == "pretrained":
+        state = _pretrained(options.model, data)
+        _fill(network, state, options.model)
+    elif options.weights not in (None, "random"):
+        _fill(network, _state(Path(str(options.weights))), str(options.weights))
+    if kind == "data":
+        mean, std = data.statistics()
+    elif kind == "imagenet":
+        mean, std = map(torch.tensor, IMAGENET)
+    else:
+        mean, std = torch.zeros(data.shape[0]), torch.ones(data.shape[0])
+    return Classifier(network, mean, std, data.classes).to(device).eval()
+
+
+def load_run(directory: Path, device: torch.device, data: ImageData | None = None) -> Classifier:
+    """The classifier that a finished run has trained, in evaluation mode.
+
+    Args:
+        directory: of a run of kind ``classifier``, in a store or copied out of one.
+        device: where to put it.
+        data: images it is to be used on, if they are to be checked.
+
+    Raises:
+        BadInput: not such a directory; its weights are missing, truncated or not those of the record; or it does not
+            suit the data.
+    """
+    needed = "the directory of a finished run of classifiers.train"
+    if not (directory / "result.json").is_file():
+        raise BadInput("--model", f"{directory}, which holds no finished run", needed)
+    record = read_record(directory / "result.json")
+    if record.get("kind") != "classifier":
+        raise BadInput("--model", f"{directory}, a run of kind {record.get('kind')}", needed)
+    config = record["config"]
+    shape, classes = tuple(config["shape"]), config["classes"]
+    if data is not None and (data.shape[0] != shape[0] or data.classes != classes):
+        raise BadInput(
+            "--model", f"{directory}, for {classes} classes and {shape[0]} channels",
+            f"the data's {data.classes} classes and {data.shape[0]} channels",
+        )  # fmt: skip
+    state = read_weights(directory, record)
+    network = build(config["network"], shape, classes, config["width"], str(directory))
+    classifier = Classifier(network, state["pixel_mean"], state["pixel_std"], classes)
+    classifier.load_state_dict(state)
+    return classifier.to(device).eval()
+
+
+def _pretrained(name: str, data: ImageData) -> dict[str, Tensor]:
+    """What torchvision or timm offer for a network; downloaded where a network connection is there."""
+    source, _, which = name.partition(":")
+    try:
+        if source == "torchvision":
+            from torchvision import models
+
+            return models.get_model_weights(which).DEFAULT.get_state_dict(progress=True, check_hash=True)
+        import timm
+
+        return timm.create_model(which, pretrained=True, in_chans=data.shape[0]).state_dict()
+    except (OSError, RuntimeError, ValueError) as problem:
+        reason = " ".join(str(problem).split())[:120]
+        raise BadInput(
+            "--weights",
+            f"pretrained weights of {name}, which cannot be had ({reason})",
+            "a network connection, or a file",
+        ) from None
+
+
+def _state(path: Path) -> dict[str, Tensor]:
+    """The tensors in a file; nothing in it is executed."""
+    needed = "a .safetensors file, or a state dict saved by torch.save"
+    if not path.is_file():
+        raise BadInput("--weights", f"{path}, where there is no file", needed)
+    if path.suffix == ".safetensors":
+        try:
+            return load_safetensors(path.read_bytes())
+        except SafetensorError as problem:
+            raise BadInput("--weights", f"{path}, which cannot be read ({problem})", needed) from None
+    try:
+        state: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as problem:  # a damaged pickle can raise anything
+        reason = str(problem).splitlines()[0][:120] if str(problem) else type(problem).__name__
+        raise BadInput("--weights", f"{path}, which cannot be loaded ({reason})", needed) from None
+    for nest in ("state_dict", "model"):  # where training scripts commonly keep it
+        if isinstance(state, dict) and isinstance(state.get(nest), dict):
+            state = state[nest]
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise BadInput("--weights", f"{path}, which holds something else", needed)
+    # DataParallel, DistributedDataParallel and torch.compile prefix every name
+    for prefix in ("module.", "_orig_mod."):
+        if state and all(key.startswith(prefix) for key in state):
+            state = {key.removeprefix(prefix): value for key, value in state.items()}
+    return state
+
+
+def _fill(network: nn.Module, state: dict[str, Tensor], name: str) -> None:
+    """Put the weights into the network, all of them or none."""
+    own = network.state_dict()
+    for key in own:
+        if key in state and own[key].shape != state[key].shape:
+            raise BadInput(
+                "--weights", f"{name}, where {key} is {tuple(state[key].shape)}",
+                f"{tuple(own[key].shape)}, as the network for these images and classes has it",
+            )  # fmt: skip
+    missing, extra = [key for key in own if key not in state], [key for key in state if key not in own]
+    if missing or extra:
+        found = [f"without {missing[0]} and {len(missing) - 1} more"] if missing else []
+        found += [f"with {extra[0]} and {len(extra) - 1} more"] if extra else []
+        raise BadInput("--weights", f"{name}, {', '.join(found)}", "the weights of this network")
+    network.load_state_dict(state)
+
+
+@torch.no_grad()
+def logits_of(classifier: Classifier, images: Tensor) -> Tensor:
+    """Logits (N, K), float32 on the images' device, of uint8 images (N, C, H, W).
+
+    The classifier must be in evaluation mode, so that an image's logits do not depend on its batch.
+    """
+    return torch.cat([classifier(batch.float() / 255).float() for batch in images.split(BATCH)])

@@ -1,0 +1,160 @@
+"""Networks by name: the paper's, torchvision's, timm's, or the user's own.
+
+``preact-resnet18``, ``wide-resnet-28-10``, ``densenet-bc-190-40`` and ``pyramidnet-272-200`` are ours;
+``torchvision:resnet101`` and ``timm:seresnext50_32x4d`` are those packages', with random weights; and
+``package.module:name`` is any callable that makes a network. One that is not ours is tried on an image first.
+"""
+
+import importlib
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from classifiers.densenet import DenseNet
+from classifiers.preact_resnet import PreActResNet
+from classifiers.pyramidnet import PyramidNet
+from classifiers.wide_resnet import WideResNet
+from store import BadInput, positive
+
+__all__ = ["NETWORKS", "build", "known_name"]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One of our networks.
+
+    Args:
+        make: (channels, classes, **{width: int}) -> network.
+        width: what the class calls its width.
+        usual: the published width.
+        smallest: pixels that the network's halvings need.
+    """
+
+    make: Callable[..., nn.Module]
+    width: str
+    usual: int
+    smallest: int
+
+
+NETWORKS = {
+    "preact-resnet18": Architecture(PreActResNet, "width", 64, 8),
+    "wide-resnet-28-10": Architecture(WideResNet, "widen", 10, 4),
+    "densenet-bc-190-40": Architecture(DenseNet, "growth", 40, 4),
+    "pyramidnet-272-200": Architecture(PyramidNet, "widening", 200, 4),
+}
+
+NEEDED = f"one of {', '.join(NETWORKS)}, torchvision:NAME, timm:NAME, or package.module:factory"
+
+
+def known_name(name: str, argument: str) -> None:
+    """Refuse what cannot be a network's name, before anything is loaded.
+
+    Raises:
+        BadInput: blaming ``argument``.
+    """
+    if name not in NETWORKS and not all(name.partition(":")):
+        raise BadInput(argument, repr(name), NEEDED)
+
+
+def build(
+    name: str, shape: tuple[int, int, int], classes: int, width: int | None = None, argument: str = "--network"
+) -> nn.Module:
+    """A network with random weights from torch's global generator.
+
+    Args:
+        name: see the module's text.
+        shape: (C, H, W) of the images.
+        classes: number of logits.
+        width: of our own networks: channels of the first stage, widening factor, growth rate or widening (None: the
+            published one).
+        argument: what mistakes are blamed on.
+
+    Returns:
+        A module from (B, C, H, W) to logits (B, classes).
+
+    Raises:
+        BadInput: no such network or factory, a package that is missing, images too small for it, or another number of
+            logits.
+    """
+    known_name(name, argument)
+    if width is not None:
+        positive("--width", width)
+    if name in NETWORKS:
+        architecture = NETWORKS[name]
+        if min(shape[1:]) < architecture.smallest:
+            size = f"{shape[1]}×{shape[2]}"
+            raise BadInput(argument, f"{name} for images of {size} pixels", f"at least {architecture.smallest} pixels")
+        return architecture.make(shape[0], classes, **{architecture.width: width or architecture.usual})
+    if width is not None:
+        raise BadInput("--width", f"{width} with {name}", f"one of our networks: {', '.join(NETWORKS)}")
+    source, _, which = name.partition(":")
+    if source == "torchvision":
+        network = _torchvision(which, classes, argument)
+    elif source == "timm":
+        network = _timm(which, shape[0], classes, argument)
+    else:
+        network = _factory(source, which, shape[0], classes, argument)
+    _try(network, name, shape, classes, argument)
+    return network
+
+
+def _torchvision(name: str, classes: int, argument: str) -> nn.Module:
+    from torchvision import models
+
+    try:
+        return models.get_model(name, weights=None, num_classes=classes)
+    except ValueError:
+        raise BadInput(argument, f"torchvision:{name}", "a classifier of torchvision.models.list_models()") from None
+
+
+def _timm(name: str, channels: int, classes: int, argument: str) -> nn.Module:
+    try:
+        import timm
+    except ImportError:
+        raise BadInput(argument, f"timm:{name}", "the package timm (pip install timm)") from None
+    if not timm.is_model(name):
+        raise BadInput(argument, f"timm:{name}", "a name that timm.list_models() lists")
+    return timm.create_model(name, pretrained=False, in_chans=channels, num_classes=classes)
+
+
+def _factory(module: str, name: str, channels: int, classes: int, argument: str) -> nn.Module:
+    try:
+        factory = getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError as problem:
+        raise BadInput(
+            argument,
+            f"{module}:{name} ({problem})",
+            "package.module:factory that Python can import from here (PYTHONPATH)",
+        ) from None
+    except AttributeError:
+        raise BadInput(argument, f"{module}:{name}", f"something that {module} has") from None
+    if not callable(factory):
+        raise BadInput(argument, f"{module}:{name}, a {type(factory).__name__}", "a callable that makes a network")
+    # a factory takes what it has parameters for
+    known = inspect.signature(factory).parameters
+    network = factory(**{key: value for key, value in (("channels", channels), ("classes", classes)) if key in known})
+    if not isinstance(network, nn.Module):
+        raise BadInput(argument, f"{module}:{name}, which makes a {type(network).__name__}", "a torch.nn.Module")
+    return network
+
+
+@torch.no_grad()
+def _try(network: nn.Module, name: str, shape: tuple[int, int, int], classes: int, argument: str) -> None:
+    """Put one black image through a network that is not ours."""
+    training = network.training
+    image = "×".join(map(str, shape))
+    try:
+        logits = network.eval()(torch.zeros(1, *shape))
+    except (RuntimeError, ValueError, AssertionError) as problem:
+        reason = str(problem).splitlines()[0][:120] if str(problem) else type(problem).__name__
+        raise BadInput(
+            argument, f"{name} for images of {image} ({reason})", "a network for images of this size"
+        ) from None
+    finally:
+        network.train(training)
+    found = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+    if found != (1, classes):
+        raise BadInput(argument, f"{name}, whose output for an image is {found}", f"logits of shape (1, {classes})")

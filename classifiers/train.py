@@ -1,0 +1,369 @@
+"""Train one classifier under one augmentation: ``python -m classifiers.train --augmentation fmix``.
+
+Published settings: SGD with momentum 0.9, learning rate 0.1, weight decay 1e-4, batch 128, 200 epochs with the learning
+rate ×0.1 at 100 and 150, random crop (padding 4) and flip; DenseNet and PyramidNet have their own (`RECIPES`).
+``--preset cifar10-preact-resnet18-fmix`` is a row of the paper's tables.
+
+Deviations from them:
+
+- λ, mask and partner are drawn per sample; ``--scope batch`` draws one λ and mask a batch, as the reference code does;
+- FMix's spectrum is isotropic, as the paper's text has it; ``fmix-reference`` is the reference code's;
+- batches are always full, and every run is seeded;
+- on a CUDA GPU the forward pass is in bfloat16 (``--precision fp32`` otherwise);
+- images under 16 pixels: a narrow network, batch 64, 30 epochs, crop padding 1; digits are not flipped.
+
+The accuracy reported is that of the weights after the last epoch on the clean test images (or on the validation fold
+that was held out), never the best over epochs. Accuracy on mixed training batches is not reported: they have no one
+right answer.
+
+A run keeps weights, the logits of the scored images with their labels (``logits.npz``), and its record.
+"""
+
+import dataclasses
+import math
+import os
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
+
+from classifiers.load import Classifier, logits_of
+from classifiers.networks import NETWORKS, build, known_name
+from classifiers.objectives import OBJECTIVES
+from classifiers.presets import row
+from classifiers.scores import scores
+from msda import Mixer
+from store import BadInput, Run, positive, provenance, write_atomically
+from store.command_line import Options, command
+from store.runs import now
+from training import DataOptions, Diverged, ImageData, fit, load, random_crop, random_flip
+from training.devices import describe, resolve_device, use_threads
+from training.mixing import in_turn, mixer_named
+from training.once import Failed, once
+from training.policies import policy_named
+from training.ranks import Ranks, join
+from training.seeds import derive
+from training.weights import write_weights
+
+__all__ = ["Config", "Settings", "classifier_run", "from_preset", "run", "train"]
+
+VERSION = 1
+"""Raised when training the same configuration gives another result."""
+
+RECIPES: dict[str, dict[str, Any]] = {
+    "densenet-bc-190-40": {"epochs": 300, "batch_size": 32, "milestones": (1 / 3, 1 / 2, 3 / 4)},
+    "pyramidnet-272-200": {"epochs": 1800, "batch_size": 64, "schedule": "cosine"},
+}
+"""What networks are trained with where it is not the usual."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a classifier is trained. ``None`` means the published value, which depends on the network."""
+
+    network: str = "preact-resnet18"
+    """preact-resnet18, wide-resnet-28-10, densenet-bc-190-40, pyramidnet-272-200, torchvision:resnet50,
+    timm:seresnext50_32x4d, or package.module:factory, called with channels= and classes= if it takes them"""
+    width: int | None = None
+    """of our networks: channels of the first stage, widening factor, growth rate, widening (None: 64, 10, 40, 200; the
+    first is 16 for images under 16 pixels)"""
+    epochs: int | None = None
+    """passes over the training images (None: 200; densenet 300, pyramidnet 1800; 30 for images under 16 pixels)"""
+    batch_size: int | None = None
+    """images a step, over all processes (None: 128; densenet 32, pyramidnet 64; 64 for images under 16 pixels)"""
+    learning_rate: float = 0.1
+    """SGD's, at the start"""
+    momentum: float = 0.9
+    """SGD's"""
+    weight_decay: float = 1e-4
+    """of all parameters"""
+    schedule: Literal["step", "cosine"] | None = None
+    """step: the learning rate ×0.1 at each milestone; cosine: to 0 along half a wave (None: step; pyramidnet cosine)"""
+    milestones: tuple[float, ...] | None = None
+    """shares of the training at which the learning rate drops (None: 1/2 and 3/4; densenet 1/3, 1/2 and 3/4)"""
+    crop: int | None = None
+    """pixels by which images are shifted at most, filled with black (None: 4; 1 for images under 16 pixels)"""
+    flip: bool | None = None
+    """mirror half of the images (None: except digits, mnist and kmnist)"""
+    policy: str = "none"
+    """none, autoaugment (its CIFAR-10 policy), randaugment, trivialaugment, or file:PATH, a list of sub-policies of
+    ("ShearX", probability, magnitude), as Fast AutoAugment published its own; after crop and flip"""
+    alpha: float = 1.0
+    """λ is drawn from Beta(alpha, alpha)"""
+    decay_power: float = 3.0
+    """FMix's δ: the larger, the larger the regions"""
+    max_soft: float = 0.0
+    """FMix's largest share of soft mask pixels, 0 to 0.5"""
+    scope: Literal["batch", "sample"] = "sample"
+    """one λ and mask a batch, as the reference code draws them, or one a sample"""
+    targets: Literal["mixed", "independent", "reformulated"] = "mixed"
+    """mixed: as the images; independent: by another draw (Liang et al. 2018); reformulated: not, λ ~ Beta(α + 1, α)"""
+    target_alpha: float | None = None
+    """the targets' λ follows Beta of this, taken from the images' λ or, for independent, drawn (None: as the images)"""
+    objective: Literal["cross-entropy", "binary-cross-entropy", "relative-entropy"] = "cross-entropy"
+    """binary for several labels an image; relative: D(output ‖ target), see --smoothing"""
+    smoothing: float = 0.01
+    """share of the uniform distribution in the targets of relative-entropy, without which it is infinite"""
+    precision: Literal["fp32", "bf16"] | None = None
+    """bf16: forward pass in bfloat16, on CUDA only (None: bf16 on CUDA, else fp32)"""
+    compile: bool | None = None
+    """torch.compile the network (None: on CUDA)"""
+
+    def __post_init__(self) -> None:
+        known_name(self.network, "--network")
+        for name in ("width", "epochs", "batch_size"):
+            if getattr(self, name) is not None:
+                positive(f"--{name.replace('_', '-')}", getattr(self, name))
+        if self.batch_size is not None and self.batch_size < 2:
+            raise BadInput("--batch-size", self.batch_size, "an integer of at least 2: mixing takes two images")
+        if not 0 < self.learning_rate < math.inf:
+            raise BadInput("--learning-rate", self.learning_rate, "a number above 0")
+        if not 0 <= self.momentum < 1:
+            raise BadInput("--momentum", self.momentum, "a number from 0 to below 1")
+        if not 0 <= self.weight_decay < math.inf:
+            raise BadInput("--weight-decay", self.weight_decay, "a number of at least 0")
+        if not all(0 < share < 1 for share in self.milestones or ()):
+            raise BadInput("--milestones", " ".join(map(str, self.milestones or ())), "shares between 0 and 1")
+        if self.crop is not None and self.crop < 0:
+            raise BadInput("--crop", self.crop, "an integer of at least 0")
+        if not 0 < self.smoothing < 1:
+            raise BadInput("--smoothing", self.smoothing, "a number between 0 and 1")
+        self.mixer("fmix")  # the mixers check their options
+        policy_named(self.policy)
+
+    def mixer(self, augmentation: str) -> Mixer:
+        """The mixer of an augmentation's name under these settings.
+
+        Raises:
+            BadInput: an unknown augmentation, or options out of range or not for it.
+        """
+        return mixer_named(
+            augmentation, alpha=self.alpha, decay_power=self.decay_power, max_soft=self.max_soft, scope=self.scope,
+            targets=self.targets, target_alpha=self.target_alpha,
+        )  # fmt: skip
+
+    def resolved(self, data: ImageData, device: torch.device, ranks: Ranks) -> dict[str, Any]:
+        """Every setting with its value for these images: what a run's identity holds."""
+        tiny = min(data.shape[1:]) < 16
+        recipe = RECIPES.get(self.network, {})
+        usual = {
+            "width": NETWORKS[self.network].usual if self.network in NETWORKS else None,
+            "epochs": 200,
+            "batch_size": 128,
+            "schedule": "step",
+            "milestones": (0.5, 0.75),
+            "crop": 4,
+            "flip": data.name.lower() not in ("digits", "mnist", "kmnist"),
+            "precision": "bf16" if device.type == "cuda" else "fp32",
+        } | recipe
+        if tiny:
+            usual |= {"epochs": 30, "batch_size": 64, "crop": 1}
+            usual |= {"width": 16} if self.network == "preact-resnet18" else {}
+        values = dataclasses.asdict(self) | {"policy": policy_named(self.policy)[1]}
+        values |= {name: value for name, value in usual.items() if values[name] is None}
+        values["milestones"] = list(values["milestones"]) if values["schedule"] == "step" else []
+        del values["compile"]
+        if values["objective"] != "relative-entropy":
+            del values["smoothing"]
+        if values["precision"] == "bf16" and device.type != "cuda":
+            raise BadInput("--precision", f"bf16 on {device}", "fp32, or a CUDA device")
+        if values["batch_size"] > len(data.train_images):
+            raise BadInput(
+                "--batch-size", values["batch_size"], f"at most the {len(data.train_images)} training images"
+            )
+        if values["batch_size"] % ranks.world or values["batch_size"] < 2 * ranks.world:
+            raise BadInput(
+                "--batch-size", values["batch_size"], f"a multiple of {ranks.world} processes, 2 images for each"
+            )
+        if ranks.world > 1:
+            values["processes"] = ranks.world
+        return values | {"shape": list(data.shape), "classes": data.classes}
+
+
+@dataclass(frozen=True)
+class Config:
+    """Train one classifier under one augmentation and score it on the clean test images."""
+
+    preset: str | None = None
+    """a row of the paper's tables, cifar10-preact-resnet18-fmix, say: sets --data, --network and --augmentation, which
+    may be given as well and then count"""
+    augmentation: str = "none"
+    """none, mixup, cutmix, fmix, fmix-reference, or a hybrid such as fmix+mixup"""
+    seed: int = 1
+    """seed of initialisation, order and augmentation"""
+    data: DataOptions = field(default_factory=DataOptions)
+    settings: Settings = field(default_factory=Settings)
+    execution: Options = field(default_factory=Options)
+
+    def __post_init__(self) -> None:
+        positive("--seed", self.seed)
+        self.settings.mixer(self.augmentation)
+
+
+def from_preset(preset: str | None) -> Config:
+    """The configuration of a row of the paper's tables; ``dataclasses.replace`` changes it.
+
+    Raises:
+        BadInput: no such row.
+
+    Example:
+        >>> from_preset("cifar10-preact-resnet18-fmix").augmentation
+        'fmix'
+    """
+    if preset is None:
+        return Config()
+    data, network, augmentation = row(preset)
+    return Config(preset, augmentation, data=DataOptions(data), settings=Settings(network))
+
+
+def classifier_run(
+    data: ImageData, augmentation: str, seed: int, settings: Settings, options: Options, ranks: Ranks | None = None
+) -> Run:
+    """The run directory of a classifier, trained or not."""
+    resolved = settings.resolved(data, resolve_device(options.device), ranks or Ranks())
+    identity = {
+        "version": VERSION,
+        "config": resolved | {"augmentation": augmentation},
+        "seed": seed,
+        "data": data.identity,
+    }
+    network = settings.network.replace(":", "-")
+    return Run(options.store, "classifier", f"{data.name.lower()}-{network}-{augmentation}-seed{seed}", identity)
+
+
+def train(data: ImageData, augmentation: str, seed: int, settings: Settings, options: Options) -> Run:
+    """Train the classifier, or find it trained; return its run. Under ``torchrun``, all processes call this.
+
+    Args:
+        data: on the CPU; moved to the device.
+        augmentation: a mixer's name.
+        seed: at least 1.
+        settings: how.
+        options: where; ``force`` trains again what is there.
+
+    Raises:
+        Failed: the run diverged, now or when it was last tried.
+        Interrupted: a signal arrived; the checkpoint is written.
+        BadInput: a damaged checkpoint or an unsuitable configuration.
+    """
+    with join(resolve_device(options.device)) as (ranks, device):
+        run = classifier_run(data, augmentation, seed, settings, options, ranks)
+        return once(
+            run, options, lambda: _train(run, data, augmentation, seed, settings, options, device, ranks), ranks
+        )
+
+
+def _train(
+    run: Run,
+    data: ImageData,
+    augmentation: str,
+    seed: int,
+    settings: Settings,
+    options: Options,
+    device: torch.device,
+    ranks: Ranks,
+) -> None:
+    config = run.identity["config"]
+    # a second thread slows down what is too small to be divided
+    threads = use_threads(options.threads or (1 if min(data.shape[1:]) < 16 or ranks.world > 1 else None))
+    origin, started = provenance(describe(device), threads), now()
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        network = build(config["network"], data.shape, data.classes, config["width"])
+    classifier = Classifier(network, *data.statistics(), data.classes).to(device)
+    if ranks.main:
+        run.begin()
+    data = data.to(device)
+    compiled = settings.compile if settings.compile is not None else device.type == "cuda"
+    forward: Any = DistributedDataParallel(classifier.network) if ranks.world > 1 else classifier.network
+    forward = torch.compile(forward) if compiled else forward
+    mixer, policy = settings.mixer(augmentation), policy_named(settings.policy)[0]
+    objective = OBJECTIVES[config["objective"]]
+    half = torch.autocast("cuda", torch.bfloat16) if config["precision"] == "bf16" else nullcontext()
+
+    def losses(indices: Tensor, stream: torch.Generator, step: int) -> dict[str, Tensor]:
+        # layers that draw for themselves, ShakeDrop and dropout, do so from the global generator
+        torch.manual_seed(derive(seed, "network", step, *ranks.purpose))
+        images = data.train_images[indices]
+        if config["crop"]:
+            images = random_crop(images, config["crop"], stream)
+        if config["flip"]:
+            images = random_flip(images, stream)
+        if policy is not None:
+            images = policy(images, derive(seed, "policy", step, *ranks.purpose))
+        mixed = in_turn(mixer, step)(classifier.normalise(images.float() / 255), generator=stream)
+        with half:
+            logits = forward(mixed.images)
+        return {"loss": objective(mixed, logits.float(), data.train_labels[indices], config.get("smoothing", 0.0))}
+
+    steps = config["epochs"] * (len(data.train_images) // config["batch_size"])
+
+    def learning_rate(step: int) -> float:
+        if config["schedule"] == "cosine":
+            return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * step / steps))
+        return settings.learning_rate * 0.1 ** sum(step >= share * steps for share in config["milestones"])
+
+    optimizer = torch.optim.SGD(
+        network.parameters(), lr=settings.learning_rate, momentum=settings.momentum,
+        weight_decay=settings.weight_decay, fused=True,
+    )  # fmt: skip
+    try:
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            trained = fit(
+                run, classifier, optimizer, losses,
+                images=len(data.train_images), batch_size=config["batch_size"], epochs=config["epochs"], seed=seed,
+                learning_rate=learning_rate, device=device, checkpoint_seconds=options.checkpoint_seconds,
+                label=run.name, ranks=ranks,
+            )  # fmt: skip
+    except Diverged as problem:
+        if ranks.main:
+            run.fail(str(problem), started=started, origin=origin)
+        raise Failed(f"{run.path}: {problem} (recorded; a smaller --learning-rate may help)") from None
+    if not ranks.main:
+        return
+
+    classifier.eval()
+    write_weights(run.path, classifier)
+    logits = logits_of(classifier, data.test_images).cpu()
+    with write_atomically(run.path / "logits.npz") as temporary, open(temporary, "wb") as file:
+        np.savez(file, logits=logits.numpy(), labels=data.test_labels.cpu().numpy())
+    metrics = scores(logits, data.test_labels, multi_label=config["objective"] == "binary-cross-entropy")
+    run.finish(
+        metrics=metrics | {
+            "images_per_second": trained.pop("images_per_second"),
+            "seconds": trained.pop("seconds"),
+            "last_epoch": trained,
+        },
+        started=started, origin=origin, scored=data.scored, training_images=len(data.train_images),
+    )  # fmt: skip
+
+
+def run(config: Config) -> Run:
+    """Train the classifier that ``config`` describes and say what came of it."""
+    data = load(config.data)
+    arguments = (data, config.augmentation, config.seed, config.settings, config.execution)
+    if config.execution.dry_run:
+        which = classifier_run(*arguments)
+        print(f"{which.path}: {which.status}")
+        return which
+    main = int(os.environ.get("RANK", "0")) == 0
+    began = now()
+    which = train(*arguments)
+    if main:
+        record = which.result()
+        metrics = record["metrics"]
+        print(
+            f"{'trained' if record['end'] >= began else 'reused'}: accuracy {metrics['accuracy']:.2%} on the "
+            f"{metrics['n']:,} {record['scored']} images after the last epoch, "
+            f"cross entropy {metrics['cross_entropy']:.3f} nats"
+        )
+        print(which.path)
+    return which
+
+
+if __name__ == "__main__":
+    command(Config, run, "python -m classifiers.train", presets=from_preset)

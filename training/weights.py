@@ -1,0 +1,43 @@
+"""Weights in a run's directory: written at once, read only if they are those that the record names."""
+
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+from store import BadInput, digest_of, write_atomically
+
+__all__ = ["read_weights", "write_weights"]
+
+NAME = "weights.safetensors"
+
+
+def write_weights(directory: Path, module: nn.Module) -> None:
+    """Write parameters and buffers of ``module``."""
+    state = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
+    with write_atomically(directory / NAME) as temporary:
+        temporary.write_bytes(save(state))
+
+
+def read_weights(directory: Path, record: dict[str, Any]) -> dict[str, Tensor]:
+    """The tensors of a finished run.
+
+    Args:
+        directory: the run's.
+        record: its ``result.json``.
+
+    Raises:
+        BadInput: the file is missing, truncated, or not the one that the record names.
+    """
+    remedy = "the weights this run wrote; train it again with --force"
+    path = directory / NAME
+    if not path.is_file():
+        raise BadInput(str(path), "no file", remedy)
+    if digest_of(path) != record["files"][NAME]:
+        raise BadInput(str(path), "a file whose hash is not the recorded one", remedy)
+    try:
+        return load(path.read_bytes())
+    except SafetensorError as error:
+        raise BadInput(str(path), f"a file that cannot be read ({error})", remedy) from None
