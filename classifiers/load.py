@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 from torch import Tensor, nn
 
@@ -184,13 +183,12 @@ def _state(path: Path) -> dict[str, Tensor]:
     needed = "a .safetensors file, or a state dict saved by torch.save"
     if not path.is_file():
         raise BadInput("--weights", f"{path}, where there is no file", needed)
-    if path.suffix == ".safetensors":
-        try:
-            return load_safetensors(path.read_bytes())
-        except SafetensorError as problem:
-            raise BadInput("--weights", f"{path}, which cannot be read ({problem})", needed) from None
     try:
-        state: Any = torch.load(path, map_location="cpu", weights_only=True)
+        state: Any = (
+            load_safetensors(path.read_bytes())
+            if path.suffix == ".safetensors"
+            else torch.load(path, map_location="cpu", weights_only=True)
+        )
     except Exception as problem:  # a damaged pickle can raise anything
         reason = str(problem).splitlines()[0][:120] if str(problem) else type(problem).__name__
         raise BadInput("--weights", f"{path}, which cannot be loaded ({reason})", needed) from None
@@ -199,10 +197,10 @@ def _state(path: Path) -> dict[str, Tensor]:
             state = state[nest]
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise BadInput("--weights", f"{path}, which holds something else", needed)
-    # DataParallel, DistributedDataParallel and torch.compile prefix every name
-    for prefix in ("module.", "_orig_mod."):
-        if state and all(key.startswith(prefix) for key in state):
-            state = {key.removeprefix(prefix): value for key, value in state.items()}
+    # DataParallel, DistributedDataParallel and torch.compile put a word before every name
+    wrappers = ("module.", "_orig_mod.")
+    while state and any(all(key.startswith(wrapper) for key in state) for wrapper in wrappers):
+        state = {key.partition(".")[2]: value for key, value in state.items()}
     return state
 
 

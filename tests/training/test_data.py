@@ -135,3 +135,84 @@ def test_train_images_beyond_the_data_is_refused():
         load(DataOptions(train_images=5000))
     with pytest.raises(BadInput, match="--train-images: got 1"):
         DataOptions(train_images=1)
+
+
+def test_fractions_are_stratified_and_nested():
+    def chosen(fraction):
+        data = load(DataOptions(fraction=fraction))
+        return {image.numpy().tobytes() for image in data.train_images}, data
+
+    whole = load(DataOptions())
+    counts = torch.bincount(whole.train_labels)
+    smaller, least = chosen(0.1)
+    for fraction in (0.25, 0.5, 0.8, 1.0):
+        larger, data = chosen(fraction)
+        assert smaller <= larger
+        assert torch.equal(torch.bincount(data.train_labels), torch.round(counts * fraction).long())
+        smaller = larger
+    assert torch.equal(least.test_images, whole.test_images)
+    assert len({least.digest, whole.digest, chosen(0.25)[1].digest}) == 3
+    tiny = load(DataOptions(fraction=0.0001))
+    assert sorted(tiny.train_labels.tolist()) == list(range(10))  # every class has at least one image
+
+
+def test_folds_are_disjoint_tenths_of_the_training_images():
+    whole = load(DataOptions())
+    held_out = []
+    for fold in range(1, 11):
+        data = load(DataOptions(folds=10, fold=fold))
+        assert data.scored == f"validation fold {fold} of 10"
+        assert data.identity["scored"] == data.scored
+        assert len(data.train_images) + len(data.test_images) == len(whole.train_images)
+        assert abs(len(data.test_images) - 143.7) <= 10  # each class is rounded on its own
+        assert torch.bincount(data.test_labels).min() >= 13
+        held_out += [image.numpy().tobytes() for image in data.test_images]
+    assert sorted(held_out) == sorted(image.numpy().tobytes() for image in whole.train_images)
+    fraction = load(DataOptions(folds=5, fold=1, fraction=0.5))
+    full = load(DataOptions(folds=5, fold=1))
+    assert torch.equal(fraction.test_images, full.test_images)
+    assert len(fraction.train_images) < 0.51 * len(full.train_images)
+
+
+def test_rows_of_labels(images_npz, tmp_path):
+    with np.load(images_npz) as arrays:
+        arrays = dict(arrays)
+    counts = np.stack([50 - 10 * arrays["train_labels"], 10 * arrays["train_labels"]], 1)
+    path = tmp_path / "human.npz"
+
+    def read(**changes):
+        np.savez(path, **arrays | changes)
+        return load(DataOptions(data=f"npz:{path}"))
+
+    soft = read(train_labels=counts)
+    assert soft.train_labels.dtype == torch.float32
+    assert soft.train_labels.shape == (40, 2)
+    assert soft.classes == 2
+    assert read().classes == 2
+    assert len(load(DataOptions(data=f"npz:{path}", fraction=0.5)).train_labels) == 20
+    wrong = [
+        ({"train_labels": counts[:, :, None]}, "one label or row for each"),
+        ({"train_labels": -counts}, "negative or non-numeric"),
+        ({"train_labels": arrays["train_labels"] + 0.5}, "with fractions"),
+        ({"train_labels": np.full(40, np.nan)}, "negative or non-numeric"),
+        ({"train_labels": np.array(["a"] * 40)}, "negative or non-numeric"),
+        ({"train_labels": counts, "test_labels": np.ones((20, 3))}, "rows of 2 and 3 columns"),
+    ]
+    for changes, words in wrong:
+        with pytest.raises(BadInput, match=words):
+            read(**changes)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"fraction": 1.5}, "--fraction: got 1.5"),
+        ({"folds": 1, "fold": 1}, "--folds: got 1"),
+        ({"folds": 11, "fold": 1}, "--folds: got 11"),
+        ({"fold": 1}, "--fold: got 1; needs --folds and --fold together"),
+        ({"folds": 5, "fold": 0}, "--fold: got 0"),
+    ],
+)
+def test_parts_out_of_range(options, words):
+    with pytest.raises(BadInput, match=words):
+        DataOptions(**options)
