@@ -7,13 +7,15 @@ READY := .venv/ready
 # PyTorch's threads otherwise spin while they wait, which slows down whatever else a shared machine does
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help install mutual-info table-1 test endurance lint doctest benchmarks clean
+.PHONY: help install mutual-info table-1 classifiers test endurance lint doctest benchmarks clean
 
 help:
 	@echo 'make mutual-info   install into .venv, then bound the information of VAEs on the embedded data'
 	@echo '                   (ARGS="--help" lists the options)'
 	@echo 'make table-1       the same with everything that can be said: both FMix spectra, decoder scales, noise'
 	@echo '                   (ARGS="--data fashion-mnist --train-images 10000", say)'
+	@echo 'make classifiers   train classifiers under each augmentation, at a CPU'"'"'s scale, and compare their accuracies'
+	@echo '                   (ARGS="--data fashion-mnist --train-images 10000 --epochs 10 --width 16")'
 	@echo 'make test          install into .venv, then run the tests'
 	@echo 'make endurance     the tests that take longer'
 	@echo 'make lint          style, types and import contracts'
@@ -35,6 +37,9 @@ table-1: $(READY)
 	$(BIN)/python -m analysis.mutual_info --augmentations none mixup cutmix fmix fmix-reference \
 		--inputs clean own-augmented --noise 0.5 1 2 4 --shared --decoder-scales 1 0.3 0.1 $(ARGS)
 
+classifiers: $(READY)
+	$(BIN)/python -m analysis.accuracy --augmentations none mixup cutmix fmix fmix-reference fmix+mixup $(ARGS)
+
 test: $(READY)
 	$(BIN)/python -m pytest $(ARGS)
 
@@ -55,6 +60,7 @@ benchmarks: $(READY)
 	$(BIN)/python benchmarks/mixers.py
 	$(BIN)/python benchmarks/all_pairs.py
 	$(BIN)/python benchmarks/accuracy.py
+	$(BIN)/python benchmarks/classifier_speed.py
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

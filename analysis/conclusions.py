@@ -13,14 +13,18 @@ from analysis.published import ORDERINGS, SETTINGS, TABLE_1
 from figures import label
 
 __all__ = [
+    "as_item",
+    "as_paragraph",
     "certified_pairs",
     "certified_profile",
     "conclusions",
     "difference_conclusions",
+    "p_value",
     "profile_conclusions",
     "published_conclusions",
     "scale_conclusions",
     "shared_conclusions",
+    "the",
 ]
 
 WIDTH = 110
@@ -121,7 +125,7 @@ def profile_conclusions(table: pd.DataFrame) -> str:
             )
         else:
             text += f"No difference is certified at any level ({CONFIDENCE:.0%} over all pairs and levels)."
-        paragraphs.append(_fill(text))
+        paragraphs.append(as_paragraph(text))
     return "\n\n".join(paragraphs)
 
 
@@ -136,7 +140,7 @@ def conclusions(table: pd.DataFrame, settings: dict[str, Any]) -> str:
     for inputs, chosen in table.groupby("inputs", sort=False):
         sentences = _sentences(chosen, settings)
         head = "What this says" if inputs == "clean" else "On each encoder's own augmented inputs"
-        paragraphs.append(_fill(f"{head}. " + " ".join(sentences)))
+        paragraphs.append(as_paragraph(f"{head}. " + " ".join(sentences)))
     return "\n\n".join(paragraphs)
 
 
@@ -193,7 +197,7 @@ def _sentences(everything: pd.DataFrame, settings: dict[str, Any]) -> list[str]:
                 + ")."
             )
     if (excess := by.get("rate_gap")) is not None:
-        listed = ", ".join(f"{value:.2f} ({_the(str(name))})" for name, value in excess["mean"].items())
+        listed = ", ".join(f"{value:.2f} ({the(str(name))})" for name, value in excess["mean"].items())
         sentences.append(
             f"Of the rates, at least R − R_m = {listed} nats are KL(q(z)‖p(z)) and not information; differences of "
             "R − R_m between augmentations bound nothing."
@@ -237,7 +241,7 @@ def difference_conclusions(table: pd.DataFrame) -> str:
         certified = certified_pairs(everything)
         where = "" if inputs == "clean" else f" on {inputs} inputs"
         lines = [
-            _fill(
+            as_paragraph(
                 f"Differences between augmentations{where} ({_seeds(rate)}; Tukey's test of all pairs at 5%, on these "
                 f"test images). Over seeds the rate spreads by {rate.deviation:.2f} nats (pooled, {rate.freedom} "
                 f"degrees of freedom): a true difference of {rate.detectable:.2f} nats would be found with a power "
@@ -248,15 +252,17 @@ def difference_conclusions(table: pd.DataFrame) -> str:
         for each in rate.found():
             text = (
                 f"{_of(each.higher)} rate exceeds {_of(each.lower)} by {each.value:.2f} nats ({_seeds(rate)}, "
-                f"{_p(each.p)})"
+                f"{p_value(each.p)})"
             )
             if other := again.get(frozenset((each.higher, each.lower))):
                 if other.higher != each.higher:
                     text += f", though its R_m does not ({-other.value:.2f} nats)"
                 elif other.low > 0:
-                    text += f", and so does its R_m by {other.value:.2f} nats ({_p(other.p)})"
+                    text += f", and so does its R_m by {other.value:.2f} nats ({p_value(other.p)})"
                 else:
-                    text += f", its R_m by {other.value:.2f} nats, which is not told apart from none ({_p(other.p)})"
+                    text += (
+                        f", its R_m by {other.value:.2f} nats, which is not told apart from none ({p_value(other.p)})"
+                    )
             if can_certify:
                 if (each.higher, each.lower) in certified:
                     text += f"; their MI is certified to differ, {_of(each.higher)} being the higher"
@@ -264,18 +270,18 @@ def difference_conclusions(table: pd.DataFrame) -> str:
                     text += f"; yet {_of(each.lower)} MI is certified to be the higher"
                 else:
                     text += "; their MI is not certified to differ"
-            lines.append(_item(text[0].upper() + text[1:] + "."))
+            lines.append(as_item(text[0].upper() + text[1:] + "."))
         found = {frozenset((each.higher, each.lower)) for each in rate.found()}
         rest = [each for each in rate.differences if frozenset((each.higher, each.lower)) not in found]
         if not found:
             smallest = min(each.p for each in rest)
-            lines.append(_item(f"No two augmentations are told apart in the rate (smallest {_p(smallest)})."))
+            lines.append(as_item(f"No two augmentations are told apart in the rate (smallest {p_value(smallest)})."))
         elif rest:
-            listed = "; ".join(f"{_the(each.higher)} and {_the(each.lower)} ({_p(each.p)})" for each in rest)
-            lines.append(_item(f"Not told apart in the rate: {listed}."))
-        extra = [f"{_the(a)} above {_the(b)}" for a, b in certified if frozenset((a, b)) not in found]
+            listed = "; ".join(f"{the(each.higher)} and {the(each.lower)} ({p_value(each.p)})" for each in rest)
+            lines.append(as_item(f"Not told apart in the rate: {listed}."))
+        extra = [f"{the(a)} above {the(b)}" for a, b in certified if frozenset((a, b)) not in found]
         if extra:
-            lines.append(_item(f"Certified in MI without being told apart in the rate: {_and(extra)}."))
+            lines.append(as_item(f"Certified in MI without being told apart in the rate: {_and(extra)}."))
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks)
 
@@ -321,21 +327,21 @@ def scale_conclusions(tables: Mapping[float, pd.DataFrame]) -> str:
             for each in comparison.found():
                 found.setdefault((each.higher, each.lower), []).append(scale)
     if compared:
-        every = [f"{_the(a)} above {_the(b)}" for (a, b), at in found.items() if at == compared]
+        every = [f"{the(a)} above {the(b)}" for (a, b), at in found.items() if at == compared]
         some = [
-            f"{_the(a)} above {_the(b)} (at {_and([f'{scale:g}' for scale in at])})"
+            f"{the(a)} above {the(b)} (at {_and([f'{scale:g}' for scale in at])})"
             for (a, b), at in found.items()
             if at != compared and (b, a) not in found
         ]
         turned = [
-            f"{_the(a)} above {_the(b)} at {_and([f'{scale:g}' for scale in found[a, b]])} and below at "
+            f"{the(a)} above {the(b)} at {_and([f'{scale:g}' for scale in found[a, b]])} and below at "
             f"{_and([f'{scale:g}' for scale in found[b, a]])}"
             for a, b in found
             if (b, a) in found and (a, b) < (b, a)
         ]
         names = sorted({name for table in tables.values() for name in table["augmentation"]})
         silent = [
-            f"{_the(a)} and {_the(b)}"
+            f"{the(a)} and {the(b)}"
             for a, b in itertools.combinations(names, 2)
             if (a, b) not in found and (b, a) not in found
         ]
@@ -349,13 +355,13 @@ def scale_conclusions(tables: Mapping[float, pd.DataFrame]) -> str:
                 sentences.append(f"{text}: {_and(pairs)}.")
     if any(certified.values()):
         listed = "; ".join(
-            f"at {scale:g}, " + (_and([f"{_the(a)} above {_the(b)}" for a, b in pairs]) if pairs else "nothing")
+            f"at {scale:g}, " + (_and([f"{the(a)} above {the(b)}" for a, b in pairs]) if pairs else "nothing")
             for scale, pairs in certified.items()
         )
         sentences.append(f"Certified in I(Z;X), {CONFIDENCE:.0%} over all pairs at each scale: {listed}.")
     else:
         sentences.append(f"Nothing is certified in I(Z;X) at any scale ({CONFIDENCE:.0%} over all pairs at each).")
-    return _fill(" ".join(sentences))
+    return as_paragraph(" ".join(sentences))
 
 
 def shared_conclusions(table: pd.DataFrame) -> str:
@@ -371,7 +377,7 @@ def shared_conclusions(table: pd.DataFrame) -> str:
     names = list(dict.fromkeys(chosen["augmentation"]))
     plain = by[by.index.get_level_values("noise").isna()].droplevel("noise")
     listed = "; ".join(
-        f"{_the(name)} {plain[name, 'critic']:.2f} to {plain[name, 'data_processing']:.2f}" for name in names
+        f"{the(name)} {plain[name, 'critic']:.2f} to {plain[name, 'data_processing']:.2f}" for name in names
     )
     sentences = [
         "What the codes share with the baseline's, I(Z_A;Z_X), the paper's target; for the baseline, with that of "
@@ -386,11 +392,11 @@ def shared_conclusions(table: pd.DataFrame) -> str:
         # the least noise at which the three terms say something: their sides within half a nat, or else the closest
         level = next((level for level in levels if gaps[level] < 0.5), min(levels, key=lambda level: gaps[level]))
         listed = "; ".join(
-            f"{_the(name)} {_between(by[name, level, 'three_term_lower'], by[name, level, 'three_term_upper'])}"
+            f"{the(name)} {_between(by[name, level, 'three_term_lower'], by[name, level, 'three_term_upper'])}"
             for name in names
         )
         sentences.append(f"With noise s = {level:g} in both codes, between the two sides of the identity: {listed}.")
-    return _fill(" ".join(sentences))
+    return as_paragraph(" ".join(sentences))
 
 
 def published_conclusions(table: pd.DataFrame, settings: dict[str, Any]) -> str:
@@ -441,35 +447,43 @@ def published_conclusions(table: pd.DataFrame, settings: dict[str, Any]) -> str:
         ]  # fmt: skip
         if claims:
             sentences.append(f"Of the paper's orderings of the rate: {'; '.join(claims)}.")
-    return _fill("Beside the paper. " + " ".join(sentences)) if sentences else ""
+    return as_paragraph("Beside the paper. " + " ".join(sentences)) if sentences else ""
 
 
 def _claim(found: Difference, low: str, high: str) -> str:
-    said = f"{_the(low)} below {_the(high)}"
+    said = f"{the(low)} below {the(high)}"
     if found.low <= 0:
-        return f"{said}, not told apart here ({_p(found.p)})"
-    return f"{said}, found here too ({_p(found.p)})" if found.lower == low else f"{said}, reversed here ({_p(found.p)})"
+        return f"{said}, not told apart here ({p_value(found.p)})"
+    return (
+        f"{said}, found here too ({p_value(found.p)})"
+        if found.lower == low
+        else f"{said}, reversed here ({p_value(found.p)})"
+    )
 
 
-def _fill(text: str) -> str:
+def as_paragraph(text: str) -> str:
+    """A paragraph in lines of a terminal's width."""
     return textwrap.fill(text, WIDTH, break_on_hyphens=False)
 
 
-def _item(text: str) -> str:
+def as_item(text: str) -> str:
+    """An item of a list, likewise."""
     return textwrap.fill(text, WIDTH, break_on_hyphens=False, initial_indent="- ", subsequent_indent="  ")
 
 
-def _the(name: str) -> str:
+def the(name: str) -> str:
+    """An augmentation's name inside a sentence."""
     return "the baseline" if name == "none" else label(name)
 
 
 def _of(name: str) -> str:
-    return _the(name) + "'s"
+    return the(name) + "'s"
 
 
 def _seeds(comparison: Comparison) -> str:
     return f"{comparison.seeds} seeds"
 
 
-def _p(value: float) -> str:
+def p_value(value: float) -> str:
+    """A p-value to the digits that matter."""
     return "p < 0.001" if value < 0.001 else f"p = {value:.3f}" if value < 0.0995 else f"p = {value:.2f}"

@@ -51,7 +51,7 @@ from analysis.decomposition import decompose
 from analysis.figures import draw_noise_profile, draw_rate_distortion, draw_table_1
 from analysis.measure import measure, measure_pair
 from analysis.published import SETTINGS
-from analysis.table import decomposition_text, shared_table, summarise, text_table
+from analysis.table import decomposition_text, headlines, shared_table, summarise, text_table
 from figures import save
 from store import BadInput, Run, positive, provenance, slug, write_atomically, write_json
 from store.command_line import Options, command, json_document
@@ -60,7 +60,7 @@ from training import DataOptions, ImageData, generator, load, resolve_device, us
 from training.data import read_arrays
 from training.devices import describe
 from training.mixing import in_turn
-from training.once import Failed
+from training.once import all_once
 from vae.encode import encode, load_vae, reconstruct
 from vae.model import VAE
 from vae.posterior import DiagonalGaussian
@@ -270,36 +270,17 @@ def _dry_run(config: Config, data: ImageData) -> Result:
 
 def _train_all(config: Config, data: ImageData) -> tuple[dict[tuple[str, int], Run], list[str]]:
     """Train what is missing; the runs by augmentation and seed, and why others failed."""
-    runs, failures = {}, []
-    needed = _needed(config)
-    reused = 0
-    # VAEs that another process is training come last: two processes with the same command share the work
-    waiting = [(which, False) for which in needed]
-    while waiting:
-        which, may_wait = waiting.pop(0)
-        each = vae_run(data, *which, config.settings, config.execution)
-        if not may_wait and each.busy():
-            waiting.append((which, True))
-            continue
-        done = each.status == "done" and not config.execution.force
-        try:
-            runs[which] = train(data, *which, config.settings, config.execution)
-        except Failed as failure:
-            failures.append(str(failure))
-            config.execution.say(f"failed   {failure}")
-            continue
-        if done:
-            reused += 1
-        else:
-            metrics = runs[which].result()["metrics"]
-            count = f"{len(runs) + len(failures)}/{len(needed)}"
-            config.execution.say(
-                f"trained  {count:<7}{each.name:<34} rate {metrics['test_rate']:7.2f} nats   "
-                f"MSE {metrics['test_mse']:.4f}   {metrics['seconds']:.0f} s",
-            )
-    if reused:
-        config.execution.say(f"reused {reused} VAEs")
-    return runs, failures
+    options = config.execution
+
+    def summary(record: dict[str, Any]) -> str:
+        metrics = record["metrics"]
+        rate, mse, seconds = (metrics[key] for key in ("test_rate", "test_mse", "seconds"))
+        return f"rate {rate:7.2f} nats   MSE {mse:.4f}   {seconds:.0f} s"
+
+    return all_once(
+        _needed(config), lambda which: vae_run(data, *which, config.settings, options),
+        lambda which: train(data, *which, config.settings, options), options, summary,
+    )  # fmt: skip
 
 
 def _analyse(
@@ -439,27 +420,6 @@ class _OwnAugmentation:
             partner = torch.arange(2 * count, device=images.device).roll(count)
             parts.append(in_turn(mixer, turn)(parents, generator=stream, partner=partner).images[:count])
         return torch.cat(parts)
-
-
-def headlines(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One row per estimator, augmentation, inputs and noise: the mean over seeds, with the standard error of that mean.
-
-    With one seed the standard error is the seed's own, over images.
-    """
-    grouped: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-    for row in rows:
-        key = (row["inputs"], row["augmentation"], row["estimator"], row["noise"])
-        grouped.setdefault(key, []).append(row)
-    result = []
-    for same in grouped.values():
-        values = np.array([row["value"] for row in same])
-        error = float(values.std(ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else same[0]["standard_error"]
-        saturated = None if same[0]["saturated"] is None else any(row["saturated"] for row in same)
-        result.append(
-            same[0]
-            | {"value": float(values.mean()), "standard_error": error, "saturated": saturated, "seed": None}
-        )  # fmt: skip
-    return result
 
 
 def _report(config: Config, records: Mapping[float, dict[str, Any]]) -> Result:

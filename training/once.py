@@ -1,13 +1,14 @@
 """Do a run once: what is finished is reused, what has failed stays failed until it is forced."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
+from typing import Any, TypeVar
 
 from store import Run
 from store.command_line import Options
 from training.ranks import Ranks
 
-__all__ = ["Failed", "once"]
+__all__ = ["Failed", "all_once", "once"]
 
 
 class Failed(RuntimeError):
@@ -38,3 +39,55 @@ def once(run: Run, options: Options, work: Callable[[], None], ranks: Ranks | No
         else:
             work()
     return run
+
+
+Which = TypeVar("Which")
+
+
+def all_once(
+    needed: Iterable[Which],
+    run_of: Callable[[Which], Run],
+    train: Callable[[Which], Run],
+    options: Options,
+    summary: Callable[[dict[str, Any]], str],
+) -> tuple[dict[Which, Run], list[str]]:
+    """Train what is missing of several networks, saying so.
+
+    Those that another process is training come last, so that two processes with the same command share the work.
+
+    Args:
+        needed: what each network is; any hashable.
+        run_of: its run.
+        train: trains it or finds it trained.
+        options: where to say it.
+        summary: of a finished run's record, a few words.
+
+    Returns:
+        The finished runs, and why others failed.
+    """
+    runs: dict[Which, Run] = {}
+    failures: list[str] = []
+    reused = 0
+    waiting = [(which, False) for which in needed]
+    total, longest = len(waiting), max(len(run_of(which).name) for which, _ in waiting)
+    while waiting:
+        which, may_wait = waiting.pop(0)
+        each = run_of(which)
+        if not may_wait and each.busy():
+            waiting.append((which, True))
+            continue
+        done = each.status == "done" and not options.force
+        try:
+            runs[which] = train(which)
+        except Failed as failure:
+            failures.append(str(failure))
+            options.say(f"failed   {failure}")
+            continue
+        if done:
+            reused += 1
+        else:
+            count = f"{len(runs) + len(failures)}/{total}"
+            options.say(f"trained  {count:<7}{each.name:<{longest}}  {summary(runs[which].result())}")
+    if reused:
+        options.say(f"reused {reused} trained network{'s' if reused > 1 else ''}")
+    return runs, failures

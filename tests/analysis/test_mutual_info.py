@@ -13,8 +13,8 @@ from analysis.bound import ALL
 from analysis.conclusions import certified_pairs, conclusions
 from analysis.estimate import bound_posterior
 from analysis.ground_truth import gaussian_pair, linear_gaussian
-from analysis.mutual_info import Config, headlines, read_posterior, run
-from analysis.table import summarise, text_table
+from analysis.mutual_info import Config, read_posterior, run
+from analysis.table import headlines, summarise, text_table
 from analysis.two_encoders import PAIR_ESTIMATORS, bound_pair
 from store import list_runs
 from store.command_line import command

@@ -1,0 +1,275 @@
+"""Test accuracy of classifiers trained under each augmentation: ``python -m analysis.accuracy``.
+
+Trains the classifiers that are missing, reuses those that are there, and compares the accuracies of their last epoch on
+the clean test images, seeds being the replicates (`analysis.comparisons`). Their logits stay in their runs, where the
+analyses of what classifiers perceive find them.
+"""
+
+import math
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from analysis.comparisons import Comparison, compare_augmentations, equivalence
+from analysis.conclusions import as_item, as_paragraph, p_value, the
+from analysis.figures import draw_accuracies
+from analysis.published import ACCURACIES, ACCURACY_SETTINGS
+from analysis.table import headlines, ruled, summarise
+from classifiers.train import Settings, classifier_run, train
+from figures import label, save
+from store import BadInput, Run, positive, slug, write_atomically, write_json
+from store.command_line import Options, command, json_document
+from training import DataOptions, load
+from training.once import all_once
+
+__all__ = ["Config", "Result", "accuracy_conclusions", "run"]
+
+PROGRAM = "python -m analysis.accuracy"
+
+
+@dataclass(frozen=True)
+class Config:
+    """Compare the test accuracies of classifiers trained under each augmentation."""
+
+    augmentations: tuple[str, ...] = ("none", "mixup", "cutmix", "fmix")
+    """none, mixup, cutmix, fmix, fmix-reference, or hybrids such as fmix+mixup"""
+    seeds: int = 3
+    """how many classifiers per augmentation: seeds 1 to SEEDS"""
+    smoke: bool = False
+    """one seed, two epochs, watermarked: shows that everything works, and nothing else"""
+    data: DataOptions = field(default_factory=DataOptions)
+    settings: Settings = field(default_factory=Settings)
+    execution: Options = field(default_factory=Options)
+
+    def __post_init__(self) -> None:
+        positive("--seeds", self.seeds)
+        if not self.augmentations or len(set(self.augmentations)) != len(self.augmentations):
+            got = " ".join(self.augmentations) or "nothing"
+            raise BadInput("--augmentations", got, "one or more different names")
+        for augmentation in self.augmentations:
+            self.settings.mixer(augmentation)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was found.
+
+    Args:
+        rows: one per classifier and quantity, and headline rows over seeds; the schema of ``--json``.
+        table: `analysis.table.summarise`'s rows.
+        text: as printed.
+        files: written.
+        failures: why classifiers are missing.
+    """
+
+    rows: list[dict[str, Any]]
+    table: pd.DataFrame = field(default_factory=pd.DataFrame)
+    text: str = ""
+    files: list[Path] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def exit_status(self) -> int:
+        """1 if a classifier is missing."""
+        return int(bool(self.failures))
+
+
+def run(config: Config) -> Result:
+    """Train what is missing and compare; print as it goes, unless ``--json -`` claims standard output."""
+    if config.smoke:
+        config = replace(config, seeds=1, settings=replace(config.settings, epochs=2))
+    data, options = load(config.data), config.execution
+    needed = [(augmentation, seed) for seed in range(1, config.seeds + 1) for augmentation in config.augmentations]
+
+    def run_of(which: tuple[str, int]) -> Run:
+        return classifier_run(data, *which, config.settings, options)
+
+    if options.dry_run:
+        runs = [run_of(which) for which in needed]
+        for each in runs:
+            options.say(f"{each.status:<8} {each.path}")
+        waiting = sum(each.status != "done" for each in runs)
+        options.say(f"{len(runs) - waiting} classifiers to reuse, {waiting} to train")
+        return Result([])
+    trained, failures = all_once(
+        needed, run_of, lambda which: train(data, *which, config.settings, options), options,
+        lambda record: f"accuracy {record['metrics']['accuracy']:.2%}   {record['metrics']['seconds']:.0f} s",
+    )  # fmt: skip
+    if not trained:
+        raise SystemExit(f"{PROGRAM}: every classifier failed:\n" + "\n".join(failures))
+    rows = [row for which in needed if which in trained for row in _rows(trained[which], *which)]
+    return _report(config, next(iter(trained.values())).result(), rows, failures)
+
+
+def _rows(trained: Run, augmentation: str, seed: int) -> list[dict[str, Any]]:
+    """Accuracy and cross entropy of one classifier from its logits, with their errors over images."""
+    with np.load(trained.path / "logits.npz") as kept:
+        logits, labels = torch.from_numpy(kept["logits"]).double(), torch.from_numpy(kept["labels"])
+    classes = labels.argmax(1) if labels.ndim == 2 else labels
+    right = (logits.argmax(1) == classes).double()
+    loss = -logits.log_softmax(1).gather(1, classes[:, None]).squeeze(1)
+    n = len(right)
+    return [
+        {
+            "quantity": quantity, "estimator": name, "value": float(values.mean()),
+            "standard_error": float(values.std(correction=0)) / math.sqrt(n), "direction": None, "cap": None,
+            "saturated": None, "n": n, "k": None, "noise": None, "inputs": "clean", "augmentation": augmentation,
+            "seed": seed, "units": units,
+        }
+        for quantity, name, values, units in (
+            ("test accuracy", "accuracy", 100 * right, "%"),
+            ("test cross entropy", "cross_entropy", loss, "nats"),
+        )
+    ]  # fmt: skip
+
+
+def _report(config: Config, record: dict[str, Any], rows: list[dict[str, Any]], failures: list[str]) -> Result:
+    """Print and write table, figure, sentences and the JSON document."""
+    options, name = config.execution, record["data"]["name"]
+    watermark = "SMOKE RUN" if config.smoke else None
+    settings = record["config"] | {"data": name, "train_images": record["training_images"], "scored": record["scored"]}
+    table = summarise(rows)
+    width = f" of width {settings['width']}" if settings["width"] else ""
+    head = (
+        f"Accuracy on {name}: {settings['network']}{width}, {settings['train_images']:,} training images, "
+        f"{settings['epochs']} epochs, {config.seeds} seed{'s' if config.seeds > 1 else ''}"
+    )
+    parts = [f"{watermark}: two epochs, one seed. The numbers below mean nothing."] if watermark else []
+    parts += [_text_table(table, head, settings), accuracy_conclusions(table, settings)]
+    text = "\n\n".join(part for part in parts if part)
+    options.say("\n" + text + "\n")
+    for failure in failures:
+        options.say(f"missing from the table: {failure}")
+
+    directory = options.out / f"accuracy-{slug(name.lower())}{'-smoke' if config.smoke else ''}"
+    figure, behind = draw_accuracies(rows, head)
+    files = save(figure, directory / "accuracy", behind, watermark=watermark)
+    rows = headlines(rows) + rows
+    document = json_document(PROGRAM, config, rows)
+    with write_atomically(directory / "rows.csv") as temporary:
+        pd.DataFrame(rows).to_csv(temporary, index=False)
+    with write_atomically(directory / "conclusions.txt") as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+    write_json(directory / "result.json", document)
+    files += [directory / file for file in ("rows.csv", "conclusions.txt", "result.json")]
+    options.write(document)
+    for file in files:
+        options.say(str(file))
+    return Result(rows, table, text, files, failures)
+
+
+def _text_table(table: pd.DataFrame, head: str, settings: dict[str, Any]) -> str:
+    """The table for a terminal: mean ± standard deviation over seeds, published values beside ours."""
+    published = any(name in ACCURACIES for name in table["augmentation"])
+    cells = [["augmentation", "accuracy", "cross entropy"], ["", "%", "nats"]]
+    if published:
+        cells[0].append("published ‡")
+        cells[1].append("CIFAR-10, %")
+    for augmentation, own in table.groupby("augmentation", sort=False):
+        by = own.set_index("estimator")
+        line = [label(str(augmentation))]
+        for name, digits in (("accuracy", 2), ("cross_entropy", 3)):
+            std = by["std"][name]
+            line.append(f"{by['mean'][name]:.{digits}f}" + ("" if pd.isna(std) else f" ± {std:.{digits}f}"))
+        if published:
+            value = ACCURACIES.get(str(augmentation))
+            line.append(f"{value.mean:.2f} ± {value.std:.2f}" if value else "")
+        cells.append(line)
+    n = int(table["n"].max())
+    notes = [f"of the last epoch, on the {n:,} {settings['scored']} images; mean ± standard deviation over seeds"]
+    if published:
+        notes.append("‡ width 64, 50,000 images, 200 epochs, 5 trials")
+    return "\n".join([head, *ruled(cells), *notes])
+
+
+def accuracy_conclusions(table: pd.DataFrame, settings: dict[str, Any]) -> str:
+    """What the accuracies allow one to say.
+
+    Args:
+        table: `analysis.table.summarise`'s rows of ``accuracy``, in per cent.
+        settings: of the runs, with ``data``, ``train_images`` and ``scored``.
+    """
+    accuracy = table[table["estimator"] == "accuracy"]
+    found = compare_augmentations(accuracy)
+    means = accuracy.set_index("augmentation")["mean"].sort_values()
+    if found is None:
+        if len(means) < 2:
+            return ""
+        listed = " < ".join(f"{the(str(name))} {value:.2f}" for name, value in means.items())
+        return as_paragraph(f"The accuracies are {listed}%. With one seed each, no difference can be claimed.")
+    lines = [
+        as_paragraph(
+            f"Differences in accuracy ({found.seeds} seeds; Tukey's test of all pairs at 5%, on these test images). "
+            f"Over seeds the accuracy spreads by {found.deviation:.2f} points (pooled, {found.freedom} degrees of "
+            f"freedom): a true difference of {found.detectable:.2f} points would be found with a power of 80%."
+        )
+    ]
+    for each in found.found():
+        text = f"{the(each.higher)} is above {the(each.lower)} by {each.value:.2f} points ({p_value(each.p)})."
+        lines.append(as_item(text[0].upper() + text[1:]))
+    rest = [each for each in found.differences if each.low <= 0]
+    if rest:
+        listed = "; ".join(f"{the(each.higher)} and {the(each.lower)} ({p_value(each.p)})" for each in rest)
+        lines.append(as_item(f"Not told apart: {listed}."))
+    parts = ["\n".join(lines), _spectra(found, accuracy), _beside(accuracy, settings)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _spectra(found: Comparison, accuracy: pd.DataFrame) -> str:
+    """Whether FMix's masks as described and as published code draws them differ in accuracy."""
+    pair = frozenset(("fmix", "fmix-reference"))
+    each = next((each for each in found.differences if frozenset((each.higher, each.lower)) == pair), None)
+    if each is None:
+        return ""
+    rows = accuracy.set_index("augmentation")
+    values = " and ".join(
+        f"{rows['mean'][name]:.2f} ± {rows['std'][name]:.2f}% (n = {rows['seeds'][name]})"
+        for name in ("fmix", "fmix-reference")
+    )
+    verdict = "they differ" if each.low > 0 else "they are not told apart"
+    sign = 1 if each.higher == "fmix" else -1
+    low, high = sorted((sign * each.low, sign * each.high))
+    return as_paragraph(
+        f"FMix's masks as the paper describes them and as the reference code draws them: {values}; difference "
+        f"{sign * each.value:+.2f} points ({low:+.2f} to {high:+.2f}, simultaneous 95%): {verdict}."
+    )
+
+
+def _beside(accuracy: pd.DataFrame, settings: dict[str, Any]) -> str:
+    """How the hybrids stand to the published ones."""
+    words = {
+        "data": "{} instead of {}", "network": "{} instead of {}", "epochs": "{} instead of {} epochs",
+        "train_images": "{:,} instead of {:,} training images", "width": "width {} instead of {}",
+        "policy": "policy {} instead of {}",
+    }  # fmt: skip
+    other = [
+        words[key].format(settings[key], value) for key, value in ACCURACY_SETTINGS.items() if settings[key] != value
+    ]
+    sentences = []
+    for row in accuracy.to_dict("records"):
+        published = ACCURACIES.get(str(row["augmentation"]))
+        if published is None:
+            continue
+        said = f"{label(str(row['augmentation']))}: published {published.mean:.2f} ± {published.std:.2f}%, here "
+        said += f"{row['mean']:.2f}%"
+        found = equivalence(
+            (float(row["mean"]), float(row["std"]), int(row["seeds"])),
+            (published.mean, published.std, published.trials), published.margin,
+        )  # fmt: skip
+        if other:
+            said += ": not comparable"
+        elif found is not None:
+            said += f"; difference {found.difference:+.2f} ({found.low:+.2f} to {found.high:+.2f}), margin "
+            said += f"{published.margin:g} points: {found.verdict}"
+        sentences.append(said + ".")
+    if sentences and other:
+        sentences.append(f"Not comparable because of {', '.join(other)}.")
+    return as_paragraph("Beside the paper. " + " ".join(sentences)) if sentences else ""
+
+
+if __name__ == "__main__":
+    command(Config, run, PROGRAM)

@@ -1,0 +1,130 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from analysis.accuracy import Config, accuracy_conclusions, run
+from analysis.table import summarise
+from classifiers.train import Settings, classifier_run
+from store.command_line import command
+from training import DataOptions, load
+
+FAST = Settings(epochs=2, width=2)
+
+
+def rows_of(values: dict[str, tuple[float, ...]], estimator: str = "accuracy"):
+    return [
+        {"inputs": "clean", "augmentation": augmentation, "noise": None, "estimator": estimator, "value": value,
+         "standard_error": 0.3, "cap": None, "saturated": None, "n": 10_000, "seed": seed}
+        for augmentation, seeds in values.items()
+        for seed, value in enumerate(seeds, 1)
+    ]  # fmt: skip
+
+
+SETTINGS = {
+    "data": "CIFAR-10", "network": "preact-resnet18", "train_images": 50_000, "epochs": 200, "width": 64,
+    "policy": "none", "scored": "test",
+}  # fmt: skip
+
+
+def words(values, **settings) -> str:
+    return " ".join(accuracy_conclusions(summarise(rows_of(values)), SETTINGS | settings).split())
+
+
+def test_the_job_from_end_to_end(options, capsys):
+    config = Config(("none", "fmix"), 2, settings=FAST, execution=replace(options, json=str(options.store) + ".json"))
+    result = run(config)
+    out = capsys.readouterr().out
+    assert "trained  4/4" in out
+    assert len([row for row in result.rows if row["seed"] is None]) == 4
+    row = next(row for row in result.rows if row["seed"] == 1)
+    assert row["quantity"] == "test accuracy"
+    assert row["units"] == "%"
+    share = row["value"] / 100
+    assert row["standard_error"] == pytest.approx(100 * (share * (1 - share) / 360) ** 0.5)
+    for path in result.files:
+        assert path.stat().st_size > 0
+    document = json.loads((options.store.parent / "runs.json").read_text())
+    assert document["schema"] == 1
+    assert len(document["results"]) == len(result.rows)
+    assert {"quantity", "estimator", "value", "standard_error", "direction", "cap", "saturated", "n", "k", "noise",
+            "inputs", "augmentation", "seed", "units"} <= set(document["results"][0])  # fmt: skip
+    again = run(config)
+    assert "reused 4 trained networks" in capsys.readouterr().out
+    assert again.rows == result.rows
+    pd.testing.assert_frame_equal(again.table, result.table)
+
+
+def test_a_failed_classifier_is_missing_and_said(options, capsys):
+    config = Config(("none", "fmix"), 1, settings=FAST, execution=options)
+    failed = classifier_run(load(DataOptions()), "fmix", 1, FAST, options)
+    failed.begin()
+    failed.fail("the loss became nan", started="2026-01-01T00:00:00+00:00", origin={})
+    result = run(config)
+    assert result.exit_status == 1
+    assert "missing from the table" in capsys.readouterr().out
+    assert set(result.table["augmentation"]) == {"none"}
+
+
+def test_differences_are_tukeys():
+    values = {"none": (90.0, 90.2, 90.1), "fmix": (91.0, 91.1, 91.3), "mixup": (90.1, 90.3, 90.2)}
+    text = words(values)
+    expected = stats.tukey_hsd(*values.values()).pvalue
+    assert expected[0, 1] < 0.001 < 0.3 < expected[0, 2]
+    assert "FMix is above the baseline by 1.03 points (p < 0.001)" in text
+    assert f"MixUp and the baseline (p = {expected[0, 2]:.2f})" in text
+    assert "would be found with a power of 80%" in text
+
+
+def test_the_two_spectra_are_compared_with_spread_and_n():
+    text = words({"fmix": (91.0, 91.2, 91.1), "fmix-reference": (91.05, 91.15, 91.25), "none": (90.0, 90.1, 89.9)})
+    assert "91.10 ± 0.10% (n = 3) and 91.15 ± 0.10% (n = 3); difference -0.05 points" in text
+    assert "not told apart" in text
+    text = words({"fmix": (91.0, 91.2, 91.1), "fmix-reference": (93.0, 93.2, 93.1)})
+    assert "difference -2.00 points (-2.23 to -1.77, simultaneous 95%): they differ" in text
+    assert "reference code draws" not in words({"fmix": (91.0, 91.2), "none": (90.0, 90.1)})
+
+
+def test_published_values_stand_beside_only_where_they_are_comparable():
+    close = {"fmix+mixup": (96.25, 96.35, 96.3), "none": (95.0, 95.1, 95.2)}
+    assert "difference +0.00 (" in words(close)
+    assert "margin 0.3 points: agrees" in words(close)
+    assert ": differs" in words({"fmix+mixup": (94.25, 94.35, 94.3)} | {"none": (95.0, 95.1, 95.2)})
+    text = words(close, data="CIFAR-10 (JPEG)", epochs=10)
+    assert "agrees" not in text
+    assert "not comparable" in text
+    assert "CIFAR-10 (JPEG) instead of CIFAR-10, 10 instead of 200 epochs" in text
+
+
+def test_one_seed_claims_nothing():
+    assert "no difference can be claimed" in words({"none": (90.0,), "fmix": (95.0,)})
+    assert words({"none": (90.0,)}) == ""
+
+
+def test_false_claims_over_many_experiments():
+    # five equal augmentations, 3 seeds, 400 experiments: some pair is claimed in 5%, within 4 standard errors
+    rng = np.random.default_rng(0)
+    names = ["none", "mixup", "cutmix", "fmix", "fmix-reference"]
+    claimed = 0
+    for _ in range(400):
+        values = {name: tuple(rng.normal(90, 0.3, 3)) for name in names}
+        claimed += " is above " in words(values)
+    assert abs(claimed / 400 - 0.05) < 4 * (0.05 * 0.95 / 400) ** 0.5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--augmentations", "none", "none"], "--augmentations: got none none; needs"),
+        (["--augmentations", "cutout"], "--augmentation: got 'cutout'"),
+        (["--seeds", "0"], "--seeds: got 0"),
+    ],
+)
+def test_mistakes(arguments, said, capsys):
+    with pytest.raises(SystemExit) as stop:
+        command(Config, run, "python -m analysis.accuracy", arguments)
+    assert stop.value.code == 2
+    assert said in capsys.readouterr().err
