@@ -56,7 +56,6 @@ doctest: $(READY)
 	$(BIN)/python -m pytest --doctest-modules msda store figures training vae classifiers analysis
 
 benchmarks: $(READY)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[benchmarks]'
 	$(BIN)/python benchmarks/mixers.py
 	$(BIN)/python benchmarks/all_pairs.py
 	$(BIN)/python benchmarks/accuracy.py

@@ -211,7 +211,12 @@ class Run:
         return False
 
     def begin(self) -> None:
-        """Write ``config.json``, from which the run can be recognised before it has a result."""
+        """Write ``config.json``, from which the run can be recognised before it has a result.
+
+        Removes what a killed process had half written; the caller holds the lock.
+        """
+        for leftover in self.path.glob(".*.tmp"):
+            leftover.unlink()
         write_json(self.path / "config.json", {"schema": SCHEMA, "kind": self.kind, "name": self.name, **self.identity})
 
     def log(self, row: dict[str, Any]) -> None:

@@ -160,3 +160,13 @@ def test_listing_survives_damage(tmp_path):
     os.makedirs(tmp_path / "vae" / "an empty directory")
     rows = list_runs(tmp_path)
     assert sorted(row["status"] for row in rows) == ["done", "unreadable"]
+
+
+def test_what_was_half_written_is_removed_when_a_run_goes_on(tmp_path):
+    run = a_run(tmp_path)
+    run.path.mkdir(parents=True)
+    (run.path / ".resume.pt.0123abcd.tmp").write_bytes(b"half")
+    (run.path / "resume.pt").write_bytes(b"whole")
+    with run.lock():
+        run.begin()
+    assert sorted(path.name for path in run.path.iterdir()) == [".lock", "config.json", "resume.pt"]
