@@ -7,7 +7,6 @@ analyses of what classifiers perceive find them.
 
 import math
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,13 +19,13 @@ from analysis.figures import draw_accuracies
 from analysis.published import ACCURACIES, ACCURACY_SETTINGS
 from analysis.table import headlines, ruled, summarise
 from classifiers.train import Settings, classifier_run, train
-from figures import label, save
-from store import BadInput, Run, positive, slug, write_atomically, write_json
+from figures import Result, label, publish, save
+from store import BadInput, Run, positive, slug
 from store.command_line import Options, command, json_document
 from training import DataOptions, load
 from training.once import all_once
 
-__all__ = ["Config", "Result", "accuracy_conclusions", "run"]
+__all__ = ["Config", "accuracy_conclusions", "run"]
 
 PROGRAM = "python -m analysis.accuracy"
 
@@ -52,30 +51,6 @@ class Config:
             raise BadInput("--augmentations", got, "one or more different names")
         for augmentation in self.augmentations:
             self.settings.mixer(augmentation)
-
-
-@dataclass(frozen=True)
-class Result:
-    """What was found.
-
-    Args:
-        rows: one per classifier and quantity, and headline rows over seeds; the schema of ``--json``.
-        table: `analysis.table.summarise`'s rows.
-        text: as printed.
-        files: written.
-        failures: why classifiers are missing.
-    """
-
-    rows: list[dict[str, Any]]
-    table: pd.DataFrame = field(default_factory=pd.DataFrame)
-    text: str = ""
-    files: list[Path] = field(default_factory=list)
-    failures: list[str] = field(default_factory=list)
-
-    @property
-    def exit_status(self) -> int:
-        """1 if a classifier is missing."""
-        return int(bool(self.failures))
 
 
 def run(config: Config) -> Result:
@@ -141,25 +116,11 @@ def _report(config: Config, record: dict[str, Any], rows: list[dict[str, Any]], 
     parts = [f"{watermark}: two epochs, one seed. The numbers below mean nothing."] if watermark else []
     parts += [_text_table(table, head, settings), accuracy_conclusions(table, settings)]
     text = "\n\n".join(part for part in parts if part)
-    options.say("\n" + text + "\n")
-    for failure in failures:
-        options.say(f"missing from the table: {failure}")
-
     directory = options.out / f"accuracy-{slug(name.lower())}{'-smoke' if config.smoke else ''}"
     figure, behind = draw_accuracies(rows, head)
     files = save(figure, directory / "accuracy", behind, watermark=watermark)
     rows = headlines(rows) + rows
-    document = json_document(PROGRAM, config, rows)
-    with write_atomically(directory / "rows.csv") as temporary:
-        pd.DataFrame(rows).to_csv(temporary, index=False)
-    with write_atomically(directory / "conclusions.txt") as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
-    write_json(directory / "result.json", document)
-    files += [directory / file for file in ("rows.csv", "conclusions.txt", "result.json")]
-    options.write(document)
-    for file in files:
-        options.say(str(file))
-    return Result(rows, table, text, files, failures)
+    return publish(Result(rows, table, text, files, failures), json_document(PROGRAM, config, rows), directory, options)
 
 
 def _text_table(table: pd.DataFrame, head: str, settings: dict[str, Any]) -> str:

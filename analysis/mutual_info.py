@@ -52,7 +52,7 @@ from analysis.figures import draw_noise_profile, draw_rate_distortion, draw_tabl
 from analysis.measure import measure, measure_pair
 from analysis.published import SETTINGS
 from analysis.table import decomposition_text, headlines, shared_table, summarise, text_table
-from figures import save
+from figures import Result, publish, save
 from store import BadInput, Run, positive, provenance, slug, write_atomically, write_json
 from store.command_line import Options, command, json_document
 from store.runs import now
@@ -146,37 +146,6 @@ class Config:
             scale: replace(self, decoder_scales=(), settings=replace(self.settings, decoder_scale=scale))
             for scale in scales
         }
-
-
-@dataclass(frozen=True)
-class Result:
-    """What the main job found.
-
-    Args:
-        rows: one per bound, as in the ``--json`` document.
-        table: one row per decoder scale, augmentation, kind of inputs, noise level and estimator; mean and standard
-            deviation over seeds.
-        text: the table and what may be concluded from it, as printed.
-        files: what was written.
-        failures: why VAEs are missing from the table.
-    """
-
-    rows: list[dict[str, Any]]
-    table: pd.DataFrame = field(default_factory=pd.DataFrame)
-    text: str = ""
-    files: list[Path] = field(default_factory=list)
-    failures: list[str] = field(default_factory=list)
-
-    @property
-    def exit_status(self) -> int:
-        """0, or 1 when a VAE failed."""
-        return int(bool(self.failures))
-
-    def __repr__(self) -> str:
-        return self.text
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{self.text}</pre>"
 
 
 def run(config: Config) -> Result:
@@ -455,22 +424,9 @@ def _report(config: Config, records: Mapping[float, dict[str, Any]]) -> Result:
         figure, behind = draw_rate_distortion(_without_noise(everything), head)
         files += save(figure, directory / "rate-distortion", behind, watermark=watermark)
     text = "\n\n".join(part for part in parts if part)
-    config.execution.say("\n" + text + "\n")
     failures = [failure for record in records.values() for failure in record["failures"]]
-    for failure in failures:
-        config.execution.say(f"missing from the table: {failure}")
-
-    document = json_document(PROGRAM, config, rows)
-    with write_atomically(directory / "rows.csv") as temporary:
-        pd.DataFrame(rows).to_csv(temporary, index=False)
-    with write_atomically(directory / "conclusions.txt") as temporary:
-        temporary.write_text(text + "\n")
-    write_json(directory / "result.json", document)
-    files += [directory / name for name in ("rows.csv", "conclusions.txt", "result.json")]
-    config.execution.write(document)
-    for file in files:
-        config.execution.say(str(file))
-    return Result(rows, everything, text, files, failures)
+    result = Result(rows, everything, text, files, failures)
+    return publish(result, json_document(PROGRAM, config, rows), directory, config.execution)
 
 
 def _without_noise(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,6 +1,7 @@
-"""How every figure of the toolkit looks, and how it is saved with the data behind it."""
+"""How every figure of the toolkit looks, and how figures, numbers and words are saved."""
 
+from figures.result import Result, publish
 from figures.saving import save
 from figures.style import COLOURS, LABELS, colour, label, style
 
-__all__ = ["COLOURS", "LABELS", "colour", "label", "save", "style"]
+__all__ = ["COLOURS", "LABELS", "Result", "colour", "label", "publish", "save", "style"]
