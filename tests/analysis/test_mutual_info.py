@@ -208,7 +208,7 @@ def test_the_main_job_from_end_to_end(config, capsys):
 
     more = run(replace(config, seeds=3, inputs=("clean",)))
     said = capsys.readouterr().out
-    assert said.count("trained ") == 3
+    assert said.count("trained  ") == 3
     assert "reused 6 trained networks" in said
     assert {row["seed"] for row in more.rows} == {None, 1, 2, 3}
 
