@@ -71,22 +71,18 @@ class Classifier(nn.Module):
 class ModelOptions:
     """Which classifier."""
 
-    model: str = ""
+    model: str | None = None
     """a run's directory under the store, preact-resnet18 (or another of our networks), torchvision:resnet101,
     timm:seresnext50_32x4d, or package.module:factory, called with channels= and classes= if it takes them"""
     weights: str | None = None
     """a .safetensors file or a state dict saved by torch; pretrained: what torchvision or timm offer; random: none
     (None: what the run or the factory has)"""
-    width: int | None = None
-    """of our own networks, when the weights are a file's (None: the published one)"""
+    model_width: int | None = None
+    """width of one of our own networks, when the weights are a file's (None: the published one)"""
     normalisation: Literal["auto", "imagenet", "data", "none"] = "auto"
     """what is done to pixels in [0, 1] first: ImageNet's or the training images' (data) mean is taken off, and the rest
     divided by their standard deviation (auto: a run's own; imagenet for torchvision and timm; data for our networks;
     none for a factory)"""
-
-    def __post_init__(self) -> None:
-        if not self.model:
-            raise BadInput("--model", "nothing", "a run's directory, a network's name, or package.module:factory")
 
 
 def load_classifier(options: ModelOptions, data: ImageData, device: torch.device) -> Classifier:
@@ -95,6 +91,8 @@ def load_classifier(options: ModelOptions, data: ImageData, device: torch.device
     Raises:
         BadInput: no such classifier, weights that do not fit, or another number of classes or channels than the data's.
     """
+    if not options.model:
+        raise BadInput("--model", "nothing", "a run's directory, a network's name, or package.module:factory")
     path = Path(options.model)
     if path.is_dir():
         return load_run(path, device, data)
@@ -111,7 +109,7 @@ def load_classifier(options: ModelOptions, data: ImageData, device: torch.device
         kind = "imagenet" if theirs else "none" if factory else "data"
     if kind == "imagenet" and data.shape[0] != 3:
         raise BadInput("--normalisation", f"imagenet for {data.shape[0]}-channel images", "data or none")
-    network = build(options.model, data.shape, data.classes, options.width, "--model")
+    network = build(options.model, data.shape, data.classes, options.model_width, "--model")
     if options.weights == "pretrained":
         state = _pretrained(options.model, data)
         _fill(network, state, options.model)

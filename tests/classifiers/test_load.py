@@ -68,7 +68,7 @@ def test_logits_do_not_depend_on_the_batch(digits):
 )
 def test_weights_from_a_file(digits, weights, suffix, change):
     network, write = weights
-    options = ModelOptions("preact-resnet18", write(suffix, change), width=4)
+    options = ModelOptions("preact-resnet18", write(suffix, change), model_width=4)
     classifier = load_classifier(options, digits, CPU)
     images = digits.test_images[:3].float() / 255
     mean, std = digits.statistics()
@@ -79,7 +79,7 @@ def test_weights_from_a_file(digits, weights, suffix, change):
 def test_a_state_dict_may_be_nested(digits, weights):
     _, write = weights
     path = write(".pt", lambda state: {"epoch": 3, "state_dict": state})
-    load_classifier(ModelOptions("preact-resnet18", path, width=4), digits, CPU)
+    load_classifier(ModelOptions("preact-resnet18", path, 4), digits, CPU)
 
 
 def test_torchvision_and_timm(colour, tmp_path):
@@ -121,6 +121,7 @@ class Malicious:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
+        ({}, "--model: got nothing; needs a run's directory"),
         ({"model": "preact-resnet18"}, "--weights: got nothing; needs a file of weights"),
         ({"model": "preact-resnet18", "weights": "pretrained"}, "--weights: got pretrained with preact-resnet18"),
         ({"model": "preact-resnet18", "weights": "nowhere.pt"}, "--weights: got nowhere.pt, where there is no file"),

@@ -1,0 +1,284 @@
+"""Divergence of classifiers from human label uncertainty: ``python -m analysis.human_uncertainty``.
+
+For CIFAR-10's test images, humans' labels (CIFAR-10H) say how uncertain each image is. The paper's Table 6 compares
+networks trained under each augmentation by KL(human ‖ model) and finds masking augmentations closest to humans. Most of
+that number is over-confidence, which a single temperature removes (`analysis.uncertainty`), so it is told before and
+after. Without ``--model`` or ``--logits``, classifiers are trained, or found trained, under each augmentation.
+"""
+
+import io
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from analysis.comparisons import compare_augmentations
+from analysis.conclusions import as_item, as_paragraph, p_value, the
+from analysis.figures import draw_human_uncertainty
+from analysis.human_labels import LICENCE, check_order, cifar10h, read_human
+from analysis.table import headlines, ruled, summarise
+from analysis.uncertainty import Measure, measures, plug_in_bias
+from classifiers.load import ModelOptions, load_classifier, logits_of
+from classifiers.train import Settings, classifier_run, train
+from figures import Result, label, publish, save
+from store import BadInput, positive, slug
+from store.command_line import Options, command, json_document
+from training import DataOptions, load, resolve_device, use_threads
+from training.once import all_once
+
+__all__ = ["Config", "run", "uncertainty_conclusions"]
+
+PROGRAM = "python -m analysis.human_uncertainty"
+
+SHOWN = {
+    "kl_human_model": ("KL(h‖p)", 3), "kl_human_model_temperature_scaled": ("T to humans", 3),
+    "kl_human_model_label_temperature": ("T to labels", 3), "js": ("JS", 3), "entropy": ("entropy", 3),
+    "ece": ("ECE", 3), "accuracy": ("accuracy, %", 2), "second_best_agreement": ("2nd, %", 1),
+}  # fmt: skip
+"""Estimators in the printed table, its head, and digits."""
+
+CLAIMS = (("cutmix", "none"), ("fmix", "none"), ("cutmix", "mixup"), ("fmix", "mixup"))
+"""The paper's: masking is closer to humans. The first of each pair has the smaller divergence."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Measure how far classifiers' outputs are from the distribution of human labels."""
+
+    augmentations: tuple[str, ...] = ("none", "mixup", "cutmix", "fmix")
+    """classifiers trained under these are compared: none, mixup, cutmix, fmix, fmix-reference, or hybrids"""
+    seeds: int = 3
+    """how many classifiers per augmentation: seeds 1 to SEEDS"""
+    human: Path | None = None
+    """human labels of the scored images, in their order: an .npz with counts (N×K) and optionally labels (N) (None:
+    CIFAR-10H, downloaded)"""
+    logits: Path | None = None
+    """measure these instead of any classifier: an .npy of logits (N×K)"""
+    model: ModelOptions = field(default_factory=ModelOptions)
+    data: DataOptions = field(default_factory=lambda: DataOptions("cifar10"))
+    settings: Settings = field(default_factory=Settings)
+    execution: Options = field(default_factory=Options)
+
+    def __post_init__(self) -> None:
+        positive("--seeds", self.seeds)
+        if not self.augmentations or len(set(self.augmentations)) != len(self.augmentations):
+            raise BadInput("--augmentations", " ".join(self.augmentations) or "nothing", "one or more different names")
+        for augmentation in self.augmentations:
+            self.settings.mixer(augmentation)
+        if self.logits is not None and self.model.model is not None:
+            raise BadInput("--logits", f"{self.logits} and --model", "one of them")
+
+
+def run(config: Config) -> Result:
+    """Measure and compare; print as it goes, unless ``--json -`` claims standard output."""
+    options = config.execution
+    if config.logits is not None:
+        return _run_logits(config)
+    data = load(config.data)
+    needed = [(augmentation, seed) for seed in range(1, config.seeds + 1) for augmentation in config.augmentations]
+    if options.dry_run and config.model.model is None:
+        for which in needed:
+            each = classifier_run(data, *which, config.settings, options)
+            options.say(f"{each.status:<8} {each.path}")
+        return Result([])
+    counts, human_labels = _human(config)
+    labels = data.test_labels if data.test_labels.ndim == 1 else data.test_labels.argmax(1)
+    check_order(counts, human_labels, labels)
+    if counts.shape[1] != data.classes:
+        raise BadInput("--human", f"counts of {counts.shape[1]} classes", f"the data's {data.classes}")
+    if config.model.model is not None:
+        use_threads(options.threads)
+        device = resolve_device(options.device)
+        logits = logits_of(load_classifier(config.model, data, device), data.test_images.to(device)).cpu()
+        return _report_one(config, measures(_finite(logits, "--model"), counts, labels), counts, config.model.model)
+    trained, failures = all_once(
+        needed, lambda which: classifier_run(data, *which, config.settings, options),
+        lambda which: train(data, *which, config.settings, options), options,
+        lambda record: f"accuracy {record['metrics']['accuracy']:.2%}   {record['metrics']['seconds']:.0f} s",
+    )  # fmt: skip
+    if not trained:
+        raise SystemExit(f"{PROGRAM}: every classifier failed:\n" + "\n".join(failures))
+    rows: list[dict[str, Any]] = []
+    for augmentation, seed in needed:
+        if (augmentation, seed) in trained:
+            with np.load(trained[augmentation, seed].path / "logits.npz") as kept:
+                logits = torch.from_numpy(kept["logits"])
+            rows += [_row(each, augmentation, seed) for each in measures(logits, counts, labels)]
+    record = next(iter(trained.values())).result()
+    return _report(config, record, rows, counts, failures)
+
+
+def _human(config: Config) -> tuple[Tensor, Tensor | None]:
+    if config.human is not None:
+        return read_human(config.human)
+    if config.data.data != "cifar10" and config.logits is None:
+        raise BadInput("--human", f"nothing for --data {config.data.data}", "an .npz with counts of its test images")
+    return cifar10h(config.data.data_root), None
+
+
+def _finite(logits: Tensor, argument: str) -> Tensor:
+    wrong = (~torch.isfinite(logits)).any(1)
+    if wrong.any():
+        first = int(wrong.nonzero()[0])
+        raise BadInput(
+            argument, f"logits that are not finite for {int(wrong.sum())} images, the first {first}", "numbers"
+        )
+    return logits
+
+
+def _run_logits(config: Config) -> Result:
+    path, needed = config.logits, "an .npy of logits (N×K), floating point"
+    assert path is not None
+    if not path.is_file():
+        raise BadInput("--logits", f"{path}, where there is no file", needed)
+    try:
+        array = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
+    except (ValueError, EOFError, OSError) as problem:
+        raise BadInput("--logits", f"{path}, which cannot be read ({str(problem)[:80]})", needed) from None
+    if not isinstance(array, np.ndarray) or array.ndim != 2 or not np.issubdtype(array.dtype, np.floating):
+        kind = f"{array.shape} {array.dtype}" if isinstance(array, np.ndarray) else "an archive"
+        raise BadInput("--logits", f"{path}, {kind}", needed)
+    logits = _finite(torch.from_numpy(array.astype(np.float64)), "--logits")
+    if (logits >= 0).all() and torch.allclose(logits.sum(1), torch.ones(len(logits), dtype=torch.float64), atol=1e-3):
+        raise BadInput("--logits", f"{path}, whose rows are probabilities", "logits (their logarithms will do)")
+    counts, labels = _human(config)
+    if counts.shape != logits.shape:
+        raise BadInput(
+            "--logits", f"{path}, {tuple(logits.shape)}", f"logits of shape {tuple(counts.shape)}, as counts"
+        )
+    if labels is None:
+        config.execution.say("no labels in --human: the humans' most frequent class stands for the true one")
+        labels = counts.argmax(1)
+    return _report_one(config, measures(logits, counts, labels), counts, str(path))
+
+
+def _row(measure: Measure, augmentation: str | None, seed: int | None) -> dict[str, Any]:
+    return {
+        "quantity": measure.quantity, "estimator": measure.estimator, "value": measure.value,
+        "standard_error": measure.standard_error, "direction": None, "cap": None, "saturated": None, "n": measure.n,
+        "k": None, "noise": None, "inputs": "clean", "augmentation": augmentation, "seed": seed, "units": measure.units,
+    }  # fmt: skip
+
+
+def _report_one(config: Config, found: list[Measure], counts: Tensor, name: str) -> Result:
+    """One classifier: a line per number, and the document."""
+    rows = [_row(each, None, None) for each in found]
+    lines = []
+    for each in found:
+        error = "" if each.standard_error is None else f" ± {each.standard_error:.4f}"
+        lines.append(
+            f"{each.quantity}: {each.value:.4f}{error}{f' {each.units}' if each.units else ''} (n = {each.n:,})"
+        )
+    lines.append(f"{name}; errors are standard errors over images. {_bias(counts)}")
+    text = "\n".join(lines)
+    config.execution.say(text)
+    config.execution.write(json_document(PROGRAM, config, rows))
+    return Result(rows, pd.DataFrame(rows), text)
+
+
+def _bias(counts: Tensor) -> str:
+    return (
+        f"With {float(counts.sum(1).double().mean()):.0f} human labels an image, every KL is about "
+        f"{plug_in_bias(counts):.4f} nats too large, the same for all models."
+    )
+
+
+def _report(
+    config: Config, record: dict[str, Any], rows: list[dict[str, Any]], counts: Tensor, failures: list[str]
+) -> Result:
+    name, settings = record["data"]["name"], record["config"]
+    table = summarise(rows)
+    width = f" of width {settings['width']}" if settings["width"] else ""
+    head = (
+        f"Human uncertainty on {name}: {settings['network']}{width}, {record['training_images']:,} training images, "
+        f"{settings['epochs']} epochs, {config.seeds} seed{'s' if config.seeds > 1 else ''}"
+    )
+    text = "\n\n".join([_text_table(table, head, counts), uncertainty_conclusions(table)])
+    directory = config.execution.out / f"human-uncertainty-{slug(name.lower())}"
+    figure, behind = draw_human_uncertainty(table, head)
+    files = save(figure, directory / "human-uncertainty", behind)
+    rows = headlines(rows) + rows
+    result = Result(rows, table, text, files, failures)
+    return publish(result, json_document(PROGRAM, config, rows), directory, config.execution)
+
+
+def _text_table(table: pd.DataFrame, head: str, counts: Tensor) -> str:
+    cells = [["augmentation", *(name for name, _ in SHOWN.values())], [""] * (len(SHOWN) + 1)]
+    for augmentation, own in table.groupby("augmentation", sort=False):
+        by = own.set_index("estimator")
+        line = [label(str(augmentation))]
+        for estimator, (_, digits) in SHOWN.items():
+            std = by["std"][estimator]
+            line.append(f"{by['mean'][estimator]:.{digits}f}" + ("" if pd.isna(std) else f" ± {std:.{digits}f}"))
+        cells.append(line)
+    note = as_paragraph(
+        "Nats where nothing else is said; mean ± standard deviation over seeds. KL(h‖p) is KL(human‖model), and beside "
+        "it what is left after one temperature, fitted to the humans' labels or to the true ones. "
+        f"{_bias(counts)} {LICENCE}."
+    )
+    return "\n".join([head, *ruled(cells), note])
+
+
+def uncertainty_conclusions(table: pd.DataFrame) -> str:
+    """What the divergences allow one to say, before and after temperature.
+
+    Args:
+        table: `analysis.table.summarise`'s rows.
+    """
+    lines = []
+    for estimator, name in (
+        ("kl_human_model", "KL(human‖model)"),
+        ("kl_human_model_temperature_scaled", "KL(human‖model) after a temperature fitted to the humans"),
+    ):
+        chosen = table[table["estimator"] == estimator]
+        found = compare_augmentations(chosen)
+        if found is None:
+            continue
+        lines.append(
+            as_paragraph(
+                f"{name} ({found.seeds} seeds; Tukey's test of all pairs at 5%, on these test images): over seeds it "
+                f"spreads by {found.deviation:.3f} nats; a true difference of {found.detectable:.3f} nats would be "
+                "found with a power of 80%."
+            )
+        )
+        for each in found.found():
+            text = f"{the(each.lower)} is closer to humans than {the(each.higher)} by {each.value:.3f} nats"
+            lines.append(as_item(f"{text[0].upper()}{text[1:]} ({p_value(each.p)})."))
+        rest = [each for each in found.differences if each.low <= 0]
+        if rest:
+            listed = "; ".join(f"{the(each.higher)} and {the(each.lower)} ({p_value(each.p)})" for each in rest)
+            lines.append(as_item(f"Not told apart: {listed}."))
+        by = {frozenset((each.higher, each.lower)): each for each in found.differences}
+        verdicts = []
+        for low, high in CLAIMS:
+            if claim := by.get(frozenset((low, high))):
+                verdict = "holds" if claim.lower == low else "is reversed"
+                verdicts.append(
+                    f"{the(low)} closer than {the(high)} {'cannot be told' if claim.low <= 0 else verdict} here"
+                )
+        if verdicts:
+            lines.append(as_item(f"The paper's claim that masking is closer to humans: {'; '.join(verdicts)}."))
+    if lines:
+        lines.append(as_paragraph(_confounds(table)))
+    return "\n".join(lines)
+
+
+def _confounds(table: pd.DataFrame) -> str:
+    """What else than the likeness of uncertainties the divergence holds: confidence, and being wrong."""
+    means = table.pivot_table(index="augmentation", columns="estimator", values="mean", sort=False)
+    before, after = means["kl_human_model"], means["kl_human_model_temperature_scaled"]
+    removed = ", ".join(f"{share:.0%} ({the(str(name))})" for name, share in (1 - after / before).items())
+    right = ", ".join(f"{value:.1f}% ({the(str(name))})" for name, value in means["accuracy"].items())
+    return (
+        f"What the divergence holds besides: confidence, of which one temperature removes {removed}; and mistakes, "
+        f"for a network is far from humans wherever it is wrong, and the accuracies are {right}. Only networks of like "
+        "accuracy can be compared for their uncertainty."
+    )
+
+
+if __name__ == "__main__":
+    command(Config, run, PROGRAM)

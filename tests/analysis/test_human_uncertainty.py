@@ -1,0 +1,213 @@
+import hashlib
+import json
+import urllib.error
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from analysis import human_labels, human_uncertainty
+from analysis.human_labels import check_order, cifar10h, read_human
+from analysis.human_uncertainty import Config, run, uncertainty_conclusions
+from analysis.table import summarise
+from classifiers.load import ModelOptions
+from classifiers.train import Settings, train
+from store import BadInput
+from store.command_line import command
+from training import DataOptions, load
+
+FAST = Settings(epochs=2, width=2)
+SHARED = Path(__file__).parents[3] / "shared" / "data" / "cifar10h.npz"
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load(DataOptions())
+
+
+@pytest.fixture
+def human(digits, tmp_path):
+    """People who see digits right nine times in ten."""
+    rng = np.random.default_rng(0)
+    labels = digits.test_labels.numpy()
+    p = np.full((len(labels), 10), 0.1 / 9)
+    p[np.arange(len(labels)), labels] = 0.9
+    counts = np.stack([rng.multinomial(50, row) for row in p])
+    path = tmp_path / "human.npz"
+    np.savez(path, counts=counts, labels=labels)
+    return path, counts, labels
+
+
+def test_the_job_from_end_to_end(human, options, capsys):
+    path, _, _ = human
+    config = Config(("none", "fmix"), 2, path, data=DataOptions(), settings=FAST, execution=options)
+    result = run(config)
+    out = capsys.readouterr().out
+    assert "trained  4/4" in out
+    assert "The paper's claim that masking is closer to humans: FMix closer than the baseline" in " ".join(out.split())
+    assert "CC BY-NC-SA 4.0" in out
+    assert {row["seed"] for row in result.rows} == {None, 1, 2}
+    assert all(file.stat().st_size for file in result.files)
+    run(config)
+    assert "reused 4 trained networks" in capsys.readouterr().out
+
+
+def test_one_model_and_its_logits_say_the_same(human, digits, options, tmp_path, capsys):
+    path, _, _ = human
+    one = train(digits, "none", 1, FAST, options)
+    document = tmp_path / "found.json"
+    config = Config(
+        human=path, model=ModelOptions(str(one.path)), data=DataOptions(),
+        execution=replace(options, json=str(document)),
+    )  # fmt: skip
+    by_model = {row["estimator"]: row for row in run(config).rows}
+    with np.load(one.path / "logits.npz") as kept:
+        np.save(tmp_path / "logits.npy", kept["logits"])
+    by_logits = {row["estimator"]: row for row in run(Config(human=path, logits=tmp_path / "logits.npy")).rows}
+    for name, row in by_model.items():
+        assert by_logits[name]["value"] == pytest.approx(row["value"], rel=1e-5)
+    assert "KL(human‖model): " in capsys.readouterr().out
+    rows = json.loads(document.read_text())["results"]
+    assert {"kl_human_model", "js", "soft_cross_entropy", "ece", "accuracy", "entropy",
+            "kl_human_model_temperature_scaled"} <= {row["estimator"] for row in rows}  # fmt: skip
+    assert all(row["seed"] is None and row["noise"] is None for row in rows)
+
+
+def test_without_labels_humans_stand_for_them(human, tmp_path, capsys):
+    path, counts, _ = human
+    np.savez(path, counts=counts)
+    np.save(tmp_path / "logits.npy", np.log(counts + 1.0))
+    rows = {row["estimator"]: row for row in run(Config(human=path, logits=tmp_path / "logits.npy")).rows}
+    assert "the humans' most frequent class stands for the true one" in capsys.readouterr().out
+    assert rows["accuracy"]["value"] == 100
+
+
+def test_another_order_is_an_error_and_no_number(human, digits, options):
+    path, counts, labels = human
+    turned = np.roll(counts, 1, 0)
+    with pytest.raises(BadInput, match="in another order"):
+        check_order(torch.from_numpy(turned), None, digits.test_labels)
+    with pytest.raises(BadInput, match="in another order"):
+        check_order(torch.from_numpy(counts), torch.from_numpy(np.roll(labels, 1)), digits.test_labels)
+    with pytest.raises(BadInput, match="counts of 359 images"):
+        check_order(torch.from_numpy(counts[1:]), None, digits.test_labels)
+    check_order(torch.from_numpy(counts), torch.from_numpy(labels), digits.test_labels)
+    np.savez(path, counts=turned)
+    with pytest.raises(BadInput, match="in another order"):
+        run(Config(("none",), 1, path, data=DataOptions(), settings=FAST, execution=options))
+    assert not options.store.exists()  # nothing was trained for it
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"counts": None}, "without counts"),
+        ({"counts": np.ones(4)}, r"with counts \(4,\)"),
+        ({"counts": -np.ones((4, 3))}, "negative or fractional"),
+        ({"counts": np.full((4, 3), 0.5)}, "negative or fractional"),
+        ({"counts": np.full((4, 3), np.nan)}, "negative or fractional"),
+        ({"counts": np.array([[1, 0], [0, 0], [1, 1], [0, 0]])}, "nobody labelled image 1 and 1 more"),
+        ({"counts": np.array([["a", "b"]])}, "with counts"),
+        ({"labels": np.array([0, 1, 2, 3])}, "with labels from 0 to 3"),
+        ({"labels": np.array([0, -1, 2, 1])}, "with labels from -1"),
+        ({"labels": np.array([0, 1])}, r"with labels \(2,\)"),
+        ({"counts": np.array([{}], dtype=object)}, "cannot be read"),
+    ],
+)
+def test_unsuitable_human_labels(tmp_path, change, words):
+    arrays = {"counts": np.ones((4, 3), int), "labels": np.zeros(4, int)} | change
+    path = tmp_path / "human.npz"
+    np.savez(path, **{key: value for key, value in arrays.items() if value is not None})
+    with pytest.raises(BadInput, match=words):
+        read_human(path)
+
+
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        (np.zeros(360), "(360,) float64; needs an .npy of logits"),
+        (np.zeros((360, 10), int), "(360, 10) int64"),
+        (np.zeros((359, 10)), "(359, 10); needs logits of shape (360, 10)"),
+        (np.full((360, 10), np.nan), "logits that are not finite for 360 images, the first 0"),
+        (np.full((360, 10), 0.1), "whose rows are probabilities; needs logits"),
+        (np.array([{}], dtype=object), "which cannot be read"),
+    ],
+)
+def test_unsuitable_logits_are_one_line_and_exit_2(human, tmp_path, array, words, capsys):
+    path, _, _ = human
+    np.save(tmp_path / "logits.npy", array, allow_pickle=True)
+    arguments = ["--logits", str(tmp_path / "logits.npy"), "--human", str(path)]
+    with pytest.raises(SystemExit) as stop:
+        command(Config, run, "python -m analysis.human_uncertainty", arguments)
+    error = capsys.readouterr().err
+    assert stop.value.code == 2
+    assert error.count("\n") == 1
+    assert words in error
+
+
+def test_cifar10h_is_downloaded_checked_and_kept(tmp_path, monkeypatch, capsys):
+    counts = np.arange(60).reshape(6, 10)
+    np.save(tmp_path / "source.npy", counts)
+    monkeypatch.setattr(human_labels, "URL", (tmp_path / "source.npy").as_uri())
+    with pytest.raises(BadInput, match="whose counts are not those published"):
+        cifar10h(tmp_path / "data")
+    assert not (tmp_path / "data").exists()
+    monkeypatch.setattr(human_labels, "SHA256", hashlib.sha256(counts.astype(np.uint8).tobytes()).hexdigest())
+    assert cifar10h(tmp_path / "data").tolist() == counts.tolist()
+    assert "CC BY-NC-SA 4.0" in capsys.readouterr().err
+    (tmp_path / "source.npy").unlink()
+    assert cifar10h(tmp_path / "data").tolist() == counts.tolist()  # no second download
+
+    def no_network(*_, **__):
+        raise urllib.error.URLError("no route")
+
+    monkeypatch.setattr(urllib.request, "urlopen", no_network)
+    with pytest.raises(
+        BadInput, match=r"cannot be downloaded .*; needs a network connection, or the counts with --human"
+    ):
+        cifar10h(tmp_path / "elsewhere")
+
+
+@pytest.mark.skipif(not SHARED.is_file(), reason="needs CIFAR-10H")
+def test_facts_of_cifar10h(tmp_path):
+    counts, labels = read_human(SHARED)
+    content = hashlib.sha256(counts.numpy().astype(np.uint8).tobytes()).hexdigest()
+    assert content == human_labels.SHA256
+    check_order(counts, None, labels)
+    np.save(tmp_path / "logits.npy", np.zeros((10_000, 10)))
+    rows = {row["estimator"]: row["value"] for row in run(Config(human=SHARED, logits=tmp_path / "logits.npy")).rows}
+    assert rows["kl_human_model"] == pytest.approx(2.1481, abs=5e-5)
+    assert np.log(10) - rows["kl_human_model"] == pytest.approx(0.15446, abs=5e-6)  # the humans' mean entropy
+    assert float((counts.argmax(1) == labels).double().mean()) == pytest.approx(0.9921)
+
+
+def rows_of(estimator, values):
+    return [
+        {"inputs": "clean", "augmentation": name, "noise": None, "estimator": estimator, "value": value,
+         "standard_error": 0.01, "cap": None, "saturated": None, "n": 100, "seed": seed}
+        for name, seeds in values.items() for seed, value in enumerate(seeds, 1)
+    ]  # fmt: skip
+
+
+def test_words_before_and_after_temperature():
+    before = {"none": (0.9, 0.91, 0.92), "mixup": (0.8, 0.81, 0.79), "cutmix": (0.5, 0.51, 0.49)}
+    after = {"none": (0.3, 0.31, 0.29), "mixup": (0.302, 0.311, 0.29), "cutmix": (0.4, 0.41, 0.39)}
+    rows = rows_of("kl_human_model", before) + rows_of("kl_human_model_temperature_scaled", after)
+    rows += rows_of("accuracy", dict.fromkeys(before, (90.0, 90.1, 89.9)))
+    text = " ".join(uncertainty_conclusions(summarise(rows)).split())
+    first, second = text.split("after a temperature fitted to the humans", 1)
+    assert "CutMix is closer to humans than the baseline by 0.410 nats (p < 0.001)" in first
+    assert "CutMix closer than the baseline holds here; CutMix closer than MixUp holds here" in first
+    assert "The baseline is closer to humans than CutMix by 0.100 nats" in second
+    assert "CutMix closer than the baseline is reversed here" in second
+    assert "67% (the baseline)" in second
+    assert "accuracies are 90.0% (the baseline)" in second
+
+
+def test_other_data_need_human_labels(capsys):
+    with pytest.raises(SystemExit) as stop:
+        command(Config, run, human_uncertainty.PROGRAM, ["--data", "digits"])
+    assert stop.value.code == 2
+    assert "--human: got nothing for --data digits" in capsys.readouterr().err

@@ -1,0 +1,146 @@
+"""Every number against its definition or an independent implementation."""
+
+import math
+
+import pytest
+import torch
+from scipy import stats
+from scipy.spatial.distance import jensenshannon
+from scipy.special import rel_entr
+
+from analysis.uncertainty import (
+    calibration_error,
+    cross_fitted,
+    fit_temperature,
+    frequencies,
+    measures,
+    per_image,
+    plug_in_bias,
+)
+
+
+@pytest.fixture
+def batch():
+    stream = torch.Generator().manual_seed(0)
+    logits = 2 * torch.randn(300, 6, generator=stream, dtype=torch.float64)
+    labels = torch.randint(6, (300,), generator=stream)
+    counts = torch.randint(0, 4, (300, 6), generator=stream)
+    counts[torch.arange(300), labels] += 20
+    return logits, counts, labels
+
+
+def test_divergences_against_scipy(batch):
+    logits, counts, _ = batch
+    found = per_image(logits, counts)
+    p, h = logits.softmax(1).numpy(), frequencies(counts).numpy()
+    smoothed = (counts.numpy() + 0.5) / (counts.numpy() + 0.5).sum(1, keepdims=True)
+    for i in range(20):
+        assert found["kl_human_model"][i] == pytest.approx(rel_entr(h[i], p[i]).sum())
+        assert found["kl_model_human_smoothed"][i] == pytest.approx(rel_entr(p[i], smoothed[i]).sum())
+        assert found["js"][i] == pytest.approx(jensenshannon(h[i], p[i]) ** 2)
+        assert found["entropy"][i] == pytest.approx(stats.entropy(p[i]))
+        assert found["soft_cross_entropy"][i] == pytest.approx(stats.entropy(h[i]) + rel_entr(h[i], p[i]).sum())
+
+
+def test_closed_forms():
+    counts = torch.tensor([[50, 0, 0], [25, 25, 0]])
+    uniform = per_image(torch.zeros(2, 3), counts)
+    assert uniform["kl_human_model"].tolist() == pytest.approx([math.log(3), math.log(3) - math.log(2)])
+    right = per_image(torch.tensor([[800.0, 0, 0], [400.0, 400.0, -400.0]]), counts)
+    assert right["kl_human_model"].tolist() == pytest.approx([0, 0], abs=1e-12)
+    assert right["js"].tolist() == pytest.approx([0, 0], abs=1e-12)
+    # probabilities that underflow: the divergence is the difference of logits, and Jensen-Shannon its maximum, log 2
+    wrong = per_image(torch.tensor([[0.0, 2000.0, 0.0]]), counts[:1])
+    assert float(wrong["kl_human_model"]) == pytest.approx(2000)
+    assert float(wrong["js"]) == pytest.approx(math.log(2))
+
+
+def test_plug_in_bias_is_what_frequencies_add():
+    # 4,000 images of 50 labels from one known distribution: the mean excess is (m − 1) / 2n to first order
+    h = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64)
+    stream = torch.Generator().manual_seed(0)
+    draws = torch.multinomial(h.expand(4000, 3), 50, replacement=True, generator=stream)
+    counts = torch.nn.functional.one_hot(draws, 3).sum(1)
+    model = torch.tensor([0.4, 0.3, 0.3], dtype=torch.float64).log().expand(4000, 3)
+    found = per_image(model, counts)["kl_human_model"]
+    truth = float(rel_entr(h.numpy(), model[0].exp().numpy()).sum())
+    error = float(found.std()) / math.sqrt(4000)
+    assert plug_in_bias(counts) == pytest.approx(0.02, rel=0.01)
+    assert abs(float(found.mean()) - truth - plug_in_bias(counts)) < 4 * error + 0.001
+
+
+def test_temperature_is_the_minimum_and_recovers_a_known_one(batch):
+    logits, _, _ = batch
+    rows = (logits / 2.5).softmax(1)
+    assert fit_temperature(logits, rows) == pytest.approx(2.5, rel=1e-4)
+    scaled, temperature = cross_fitted(logits, rows)
+    assert temperature == pytest.approx(2.5, rel=1e-4)
+    torch.testing.assert_close(scaled, logits / 2.5, rtol=1e-3, atol=1e-3)
+    for other in (1.0, 2.0, 3.0):
+        loss = [-(rows * (logits / t).log_softmax(1)).sum(1).mean() for t in (2.5, other)]
+        assert loss[0] < loss[1]
+
+
+def test_a_temperature_is_fitted_to_the_other_half(batch):
+    logits, _, labels = batch
+    rows = torch.nn.functional.one_hot(labels, 6).double()
+    order = torch.randperm(300, generator=torch.Generator().manual_seed(0))
+    first, second = order[:150], order[150:]
+    scaled, _ = cross_fitted(logits, rows)
+    torch.testing.assert_close(scaled[first], logits[first] / fit_temperature(logits[second], rows[second]))
+    torch.testing.assert_close(scaled[second], logits[second] / fit_temperature(logits[first], rows[first]))
+
+
+def test_calibration_error_by_hand():
+    confidence = torch.tensor([0.95, 0.95, 0.55, 0.55], dtype=torch.float64)
+    right = torch.tensor([True, False, True, True])
+    assert calibration_error(confidence, right) == pytest.approx(0.5 * 0.45 + 0.5 * 0.45)
+    assert calibration_error(torch.ones(3).double(), torch.ones(3).bool()) == 0
+    # the slow way
+    stream = torch.Generator().manual_seed(0)
+    confidence = torch.rand(500, generator=stream, dtype=torch.float64)
+    right = torch.rand(500, generator=stream) < confidence
+    slow = 0.0
+    for lower in range(15):
+        inside = (confidence > lower / 15) & (confidence <= (lower + 1) / 15)
+        if inside.any():
+            slow += float(inside.double().mean() * (right[inside].double().mean() - confidence[inside].mean()).abs())
+    assert calibration_error(confidence, right) == pytest.approx(slow)
+
+
+def test_measures_and_their_errors(batch):
+    logits, counts, labels = batch
+    found = {each.estimator: each for each in measures(logits, counts, labels)}
+    kl = per_image(logits, counts)["kl_human_model"]
+    assert found["kl_human_model"].value == pytest.approx(float(kl.mean()))
+    assert found["kl_human_model"].standard_error == pytest.approx(float(kl.std()) / math.sqrt(300))
+    assert found["accuracy"].value == pytest.approx(100 * float((logits.argmax(1) == labels).double().mean()))
+    y = torch.nn.functional.one_hot(labels, 6)
+    assert found["brier"].value == pytest.approx(float((logits.softmax(1) - y).square().sum(1).mean()))
+    assert found["kl_human_model_temperature_scaled"].value < found["kl_human_model"].value
+    # second choice: only images with one that is nobody else's
+    agree, n = 0, 0
+    for z, c in zip(logits, counts, strict=True):
+        human = c.sort(descending=True)
+        if human.values[1] > human.values[2]:
+            n += 1
+            agree += int(z.argsort(descending=True)[1] == human.indices[1])
+    assert found["second_best_agreement"].n == n
+    assert found["second_best_agreement"].value == pytest.approx(100 * agree / n)
+    assert 0 < found["ece"].standard_error < 0.1
+    names = {"kl_human_model", "js", "soft_cross_entropy", "ece", "accuracy", "entropy",
+             "kl_human_model_temperature_scaled"}  # fmt: skip
+    assert names <= set(found)
+
+
+def test_over_confidence_is_what_temperature_removes():
+    # a model whose distribution is the humans', sharpened: as it is it diverges, at its own temperature not at all
+    stream = torch.Generator().manual_seed(0)
+    truth = torch.randn(400, 5, generator=stream, dtype=torch.float64)
+    counts = (truth.softmax(1) * 10_000).round().long()
+    found = {each.estimator: each for each in measures(5 * truth, counts, truth.argmax(1))}
+    assert found["kl_human_model"].value > 0.5
+    assert found["kl_human_model_temperature_scaled"].value < 1e-4
+    assert found["temperature"].value == pytest.approx(5, rel=0.01)
+    # true labels ask for more confidence than humans have: that temperature removes less
+    assert found["kl_human_model_label_temperature"].value > 0.1
