@@ -1,0 +1,1 @@
+"""How robust classifiers are: Foolbox's attacks over perturbation sizes, and checks of what they say."""
