@@ -20,7 +20,7 @@ from analysis.published import ACCURACIES, ACCURACY_SETTINGS
 from analysis.table import headlines, ruled, summarise
 from classifiers.train import Settings, classifier_run, train
 from figures import Result, label, publish, save
-from store import BadInput, Run, positive, slug
+from store import BadInput, Run, evidence, positive, slug
 from store.command_line import Options, command, json_document
 from training import DataOptions, load
 from training.once import all_once
@@ -77,7 +77,7 @@ def run(config: Config) -> Result:
     if not trained:
         raise SystemExit(f"{PROGRAM}: every classifier failed:\n" + "\n".join(failures))
     rows = [row for which in needed if which in trained for row in _rows(trained[which], *which)]
-    return _report(config, next(iter(trained.values())).result(), rows, failures)
+    return _report(config, list(trained.values()), rows, failures)
 
 
 def _rows(trained: Run, augmentation: str, seed: int) -> list[dict[str, Any]]:
@@ -102,8 +102,9 @@ def _rows(trained: Run, augmentation: str, seed: int) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _report(config: Config, record: dict[str, Any], rows: list[dict[str, Any]], failures: list[str]) -> Result:
+def _report(config: Config, trained: list[Run], rows: list[dict[str, Any]], failures: list[str]) -> Result:
     """Print and write table, figure, sentences and the JSON document."""
+    record = trained[0].result()
     options, name = config.execution, record["data"]["name"]
     watermark = "SMOKE RUN" if config.smoke else None
     settings = record["config"] | {"data": name, "train_images": record["training_images"], "scored": record["scored"]}
@@ -120,7 +121,8 @@ def _report(config: Config, record: dict[str, Any], rows: list[dict[str, Any]], 
     figure, behind = draw_accuracies(rows, head)
     files = save(figure, directory / "accuracy", behind, watermark=watermark)
     rows = headlines(rows) + rows
-    return publish(Result(rows, table, text, files, failures), json_document(PROGRAM, config, rows), directory, options)
+    document = json_document(PROGRAM, config, rows) | {"runs": evidence(trained)}
+    return publish(Result(rows, table, text, files, failures), document, directory, options)
 
 
 def _text_table(table: pd.DataFrame, head: str, settings: dict[str, Any]) -> str:

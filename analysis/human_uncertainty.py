@@ -25,7 +25,7 @@ from analysis.uncertainty import Measure, measures, plug_in_bias
 from classifiers.load import ModelOptions, load_classifier, logits_of
 from classifiers.train import Settings, classifier_run, train
 from figures import Result, label, publish, save
-from store import BadInput, positive, slug
+from store import BadInput, Run, evidence, positive, slug
 from store.command_line import Options, command, json_document
 from training import DataOptions, load, resolve_device, use_threads
 from training.once import all_once
@@ -35,11 +35,12 @@ __all__ = ["Config", "run", "uncertainty_conclusions"]
 PROGRAM = "python -m analysis.human_uncertainty"
 
 SHOWN = {
-    "kl_human_model": ("KL(h‖p)", 3), "kl_human_model_temperature_scaled": ("T to humans", 3),
-    "kl_human_model_label_temperature": ("T to labels", 3), "js": ("JS", 3), "entropy": ("entropy", 3),
-    "ece": ("ECE", 3), "accuracy": ("accuracy, %", 2), "second_best_agreement": ("2nd, %", 1),
+    "kl_human_model": ("KL(h‖p)", "nats", 3), "kl_human_model_temperature_scaled": ("T to humans", "nats", 3),
+    "kl_human_model_label_temperature": ("T to labels", "nats", 3), "js": ("JS", "nats", 3),
+    "entropy": ("entropy", "nats", 3), "ece": ("ECE", "", 3), "accuracy": ("accuracy", "%", 2),
+    "second_best_agreement": ("2nd choice", "%", 1),
 }  # fmt: skip
-"""Estimators in the printed table, its head, and digits."""
+"""Estimators in the printed table: head, unit, digits."""
 
 CLAIMS = (("cutmix", "none"), ("fmix", "none"), ("cutmix", "mixup"), ("fmix", "mixup"))
 """The paper's: masking is closer to humans. The first of each pair has the smaller divergence."""
@@ -108,8 +109,7 @@ def run(config: Config) -> Result:
             with np.load(trained[augmentation, seed].path / "logits.npz") as kept:
                 logits = torch.from_numpy(kept["logits"])
             rows += [_row(each, augmentation, seed) for each in measures(logits, counts, labels)]
-    record = next(iter(trained.values())).result()
-    return _report(config, record, rows, counts, failures)
+    return _report(config, list(trained.values()), rows, counts, failures)
 
 
 def _human(config: Config) -> tuple[Tensor, Tensor | None]:
@@ -188,8 +188,9 @@ def _bias(counts: Tensor) -> str:
 
 
 def _report(
-    config: Config, record: dict[str, Any], rows: list[dict[str, Any]], counts: Tensor, failures: list[str]
+    config: Config, trained: list[Run], rows: list[dict[str, Any]], counts: Tensor, failures: list[str]
 ) -> Result:
+    record = trained[0].result()
     name, settings = record["data"]["name"], record["config"]
     table = summarise(rows)
     width = f" of width {settings['width']}" if settings["width"] else ""
@@ -203,21 +204,22 @@ def _report(
     files = save(figure, directory / "human-uncertainty", behind)
     rows = headlines(rows) + rows
     result = Result(rows, table, text, files, failures)
-    return publish(result, json_document(PROGRAM, config, rows), directory, config.execution)
+    document = json_document(PROGRAM, config, rows) | {"runs": evidence(trained)}
+    return publish(result, document, directory, config.execution)
 
 
 def _text_table(table: pd.DataFrame, head: str, counts: Tensor) -> str:
-    cells = [["augmentation", *(name for name, _ in SHOWN.values())], [""] * (len(SHOWN) + 1)]
+    cells = [["augmentation", *(name for name, _, _ in SHOWN.values())], ["", *(unit for _, unit, _ in SHOWN.values())]]
     for augmentation, own in table.groupby("augmentation", sort=False):
         by = own.set_index("estimator")
         line = [label(str(augmentation))]
-        for estimator, (_, digits) in SHOWN.items():
+        for estimator, (_, _, digits) in SHOWN.items():
             std = by["std"][estimator]
             line.append(f"{by['mean'][estimator]:.{digits}f}" + ("" if pd.isna(std) else f" ± {std:.{digits}f}"))
         cells.append(line)
     note = as_paragraph(
-        "Nats where nothing else is said; mean ± standard deviation over seeds. KL(h‖p) is KL(human‖model), and beside "
-        "it what is left after one temperature, fitted to the humans' labels or to the true ones. "
+        "Mean ± standard deviation over seeds. KL(h‖p) is KL(human‖model), and beside it what is left after one "
+        "temperature, fitted to the humans' labels or to the true ones. "
         f"{_bias(counts)} {LICENCE}."
     )
     return "\n".join([head, *ruled(cells), note])

@@ -5,9 +5,9 @@
 
 The *bare loop* is forward, backward and optimiser step on batches that were augmented and mixed beforehand; the ratio
 is what everything else costs (indexing, crop, flip, mixing, checks, progress), median over rounds in which the two
-alternate. *Mixer* is a mixer's own time on a batch as a share of its training step. *Rate* is the arithmetic of the
-network's convolutions and products (forward and backward) over time, as a share of what a large matrix product reaches
-here in the same precision.
+alternate. *Mixer* is a mixer's own time on a batch as a share of its training step. *Rate*, on a GPU, is the arithmetic
+of the network's convolutions and products (forward and backward) over time, as a share of what a large matrix product
+reaches there in bfloat16.
 """
 
 import argparse
@@ -50,10 +50,10 @@ def seconds_of(work, device: torch.device, repeats: int) -> float:  # type: igno
     return statistics.median(times)
 
 
-def matrix_rate(device: torch.device, precision: torch.dtype) -> float:
-    """Operations a second of a large matrix product."""
-    side = 8192 if device.type == "cuda" else 2048
-    a, b = (torch.randn(side, side, device=device, dtype=precision) for _ in range(2))
+def matrix_rate(device: torch.device) -> float:
+    """Operations a second of a large matrix product in bfloat16."""
+    side = 8192
+    a, b = (torch.randn(side, side, device=device, dtype=torch.bfloat16) for _ in range(2))
     return 2 * side**3 / seconds_of(lambda: a @ b, device, 10)
 
 
@@ -154,16 +154,15 @@ def main() -> None:
         each = [seconds_of(lambda part=part: part(images, generator=stream), device, 50) for part in parts]
         mean = max(statistics.mean(each) - (nothing if augmentation != "none" else 0), 0)
         print(f"| {augmentation} | {size / step:,.0f} | {step * 1e3:.2f} | {mean * 1e3:.3f} | {mean / step:.1%} |")
-    network = build(arguments.network, data.shape, 10, arguments.width).to(device)
-    with FlopCounterMode(display=False) as counter:
-        network(images).sum().backward()
-    step = statistics.median(ours["fmix"])
-    rate, ceiling = counter.get_total_flops() / step, matrix_rate(device, precision)
-    print(
-        f"\nloop over bare loop with fmix: {statistics.median(ratios):.3f} (rounds {ratios[0]:.3f} to {ratios[-1]:.3f})"
-    )
-    print(f"rate: {rate / 1e12:.2f} of {ceiling / 1e12:.2f} Tflop/s, {rate / ceiling:.1%}")
+    middle, step = statistics.median(ratios), statistics.median(ours["fmix"])
+    print(f"\nloop over bare loop with fmix: {middle:.3f} (rounds {ratios[0]:.3f} to {ratios[-1]:.3f})")
     print(f"200 epochs of 50,000 images: {200 * 50_000 / size * step / 60:.1f} min")
+    if device.type == "cuda":
+        network = build(arguments.network, data.shape, 10, arguments.width).to(device)
+        with FlopCounterMode(display=False) as counter:
+            network(images).sum().backward()
+        rate, ceiling = counter.get_total_flops() / step, matrix_rate(device)
+        print(f"rate: {rate / 1e12:.0f} of {ceiling / 1e12:.0f} Tflop/s, {rate / ceiling:.1%}")
 
 
 if __name__ == "__main__":

@@ -4,13 +4,25 @@ Nothing here imports torch: the store can be listed, verified and reported on ma
 """
 
 from store.bad_input import BadInput, positive
-from store.runs import SCHEMA, Run, digest_of, list_runs, provenance, read_record, slug, write_atomically, write_json
+from store.runs import (
+    SCHEMA,
+    Run,
+    digest_of,
+    evidence,
+    list_runs,
+    provenance,
+    read_record,
+    slug,
+    write_atomically,
+    write_json,
+)
 
 __all__ = [
     "SCHEMA",
     "BadInput",
     "Run",
     "digest_of",
+    "evidence",
     "list_runs",
     "positive",
     "provenance",

@@ -19,7 +19,7 @@ import re
 import shlex
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -34,6 +34,7 @@ __all__ = [
     "SCHEMA",
     "Run",
     "digest_of",
+    "evidence",
     "list_runs",
     "provenance",
     "read_record",
@@ -280,6 +281,18 @@ def read_record(path: Path) -> dict[str, Any]:
     if schema != SCHEMA:
         raise BadInput(str(path), f"schema version {schema}", f"schema version {SCHEMA}; move the directory away")
     return record
+
+
+def evidence(runs: Iterable[Run]) -> dict[str, Any]:
+    """What stands behind numbers made from finished runs: data, versions, device, the hashes of every run's files."""
+    records = [run.result() for run in runs]
+    first = records[0]
+    return {
+        "data": first["data"],
+        "versions": first["versions"],
+        "device": first["device"],
+        "files": {record["name"]: record["files"] for record in records},
+    }
 
 
 def list_runs(store: Path) -> list[dict[str, Any]]:
