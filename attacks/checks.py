@@ -1,0 +1,166 @@
+"""Checks of a sweep: what would be odd if the attacks worked as they should.
+
+After Carlini et al. 2019, "On Evaluating Adversarial Robustness", arXiv 1902.06705, and AutoAttack's flags (Croce &
+Hein 2020, arXiv 2003.01690). A *fail* means that the numbers cannot be what they are called; a *warning*, that a
+robustness may be the attack's weakness.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from attacks.curves import Images, Seen, robust
+from attacks.library import attack_named
+
+__all__ = ["Check", "check_model", "check_steps", "check_verdicts"]
+
+TOLERANCE = 0.5
+"""Percentage points by which twice the steps may change PGD, and comparisons may be off."""
+
+AGREEMENT = 5.0
+"""Percentage points by which DeepFool may be below PGD before PGD is called weak."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check.
+
+    Args:
+        name: what was looked at.
+        verdict: ``"pass"``, ``"warn"`` or ``"fail"``.
+        found: in words, with the numbers.
+    """
+
+    name: str
+    verdict: Literal["pass", "warn", "fail"]
+    found: str
+
+
+def _check(name: str, good: bool, found: str, otherwise: Literal["warn", "fail"] = "fail") -> Check:
+    return Check(name, "pass" if good else otherwise, found)
+
+
+@torch.no_grad()
+def check_model(model: nn.Module, x: Tensor) -> list[Check]:
+    """Evaluation mode, determinism, and that outputs are logits.
+
+    Args:
+        model: from images in [0, 1] to logits.
+        x: (B, C, H, W), a few images.
+    """
+    training = [name or "the network" for name, module in model.named_modules() if module.training]
+    first, second = model(x), model(x)
+    sums = first.sum(1)
+    probabilities = bool((first >= 0).all() and torch.allclose(sums, torch.ones_like(sums), atol=1e-3))
+    return [
+        _check("evaluation mode", not training, f"in training mode: {training[0]}" if training else "every layer"),
+        _check(
+            "deterministic", bool(torch.equal(first, second)),
+            f"two passes differ by at most {float((first - second).abs().max()):.1e}", "warn",
+        ),
+        _check(
+            "outputs are logits", not probabilities,
+            "rows sum to 1: gradients of a softmax vanish" if probabilities else "rows are no probabilities",
+        ),
+    ]  # fmt: skip
+
+
+def check_steps(
+    model: nn.Module, images: Images, epsilon: float, seed: int, name: str = "pgd"
+) -> Check:  # fmt: skip
+    """Whether twice the steps of PGD break more.
+
+    Args:
+        model: as in the sweep.
+        images: a subset.
+        epsilon: at which.
+        seed: the sweep's.
+        name: of the attack.
+    """
+    accuracies = []
+    for factor in (1, 2):
+        attack = attack_named(name)
+        attack.steps *= factor  # type: ignore[attr-defined]
+        broken = robust(model, attack, name, images, [epsilon], seed, Seen())
+        accuracies.append(100 * float((~broken).double().mean()))
+    once, twice = accuracies
+    found = f"{once:.1f}% once, {twice:.1f}% twice, at ε = {epsilon:g} on {len(images.x)} images"
+    return _check("twice the steps change PGD by at most half a point", abs(once - twice) <= TOLERANCE, found, "warn")
+
+
+def check_verdicts(
+    published: np.ndarray | None,
+    found: np.ndarray,
+    attacks: Sequence[str],
+    epsilons: Sequence[float],
+    wrong: np.ndarray,
+    zero_gradients: int,
+    seen: Seen,
+) -> list[Check]:
+    """What the verdicts of a whole sweep show.
+
+    Args:
+        published: (A, E, N) bool, broken as published; None if that curve was not asked for.
+        found: (A, E, N) bool, broken in the robust sense.
+        attacks: A names.
+        epsilons: E sizes, ascending.
+        wrong: (N,) bool, misclassified in a pass of their own.
+        zero_gradients: images whose gradient is zero everywhere.
+        seen: what the attacks did.
+    """
+    n = len(wrong)
+    accuracy = {name: 100 * (1 - found[i].mean(1)) for i, name in enumerate(attacks)}
+    clean = 100 * (1 - wrong.mean())
+    checks = []
+    if 0 in epsilons:
+        at = list(epsilons).index(0)
+        both = [found] if published is None else [found, published]
+        same = all((each[:, at] == wrong).all() for each in both)
+        checks.append(_check("accuracy at ε = 0 is the clean accuracy", same, f"clean {clean:.2f}% of {n}"))
+    inside = seen.excess <= 1e-6 and seen.lowest >= 0 and seen.highest <= 1 and not seen.not_finite
+    checks.append(
+        _check(
+            "perturbed images within ε and [0, 1], no NaN", inside,
+            f"excess {max(seen.excess, 0):.1e}, pixels {seen.lowest:g} to {seen.highest:g}, {seen.not_finite} NaN",
+        )
+    )  # fmt: skip
+    checks.append(
+        _check(
+            "gradients are not zero", zero_gradients <= 0.01 * n,
+            f"zero for {zero_gradients} of {n} images", "warn" if zero_gradients < 0.5 * n else "fail",
+        )
+    )  # fmt: skip
+    share = seen.unconfirmed / max(seen.broken, 1)
+    checks.append(
+        _check(
+            "broken images are broken in another pass", share <= 0.01,
+            f"{seen.unconfirmed} of {seen.broken} were not, and count as whole", "warn",
+        )
+    )  # fmt: skip
+    large = [i for i, epsilon in enumerate(epsilons) if epsilon >= 0.5]
+    iterative = [name for name in ("bim", "pgd") if name in accuracy]
+    if large and iterative:
+        left = max(float(accuracy[name][large].max()) for name in iterative)
+        checks.append(
+            _check("iterative attacks reach 0 at ε ≥ 0.5", left == 0, f"at most {left:.1f}% left", "warn")
+        )  # fmt: skip
+    comparisons = [
+        ("iterative attacks are not weaker than FGSM", "pgd" if "pgd" in accuracy else "bim", "fgsm", TOLERANCE),
+        ("noise is weaker than gradients", "pgd" if "pgd" in accuracy else "bim", "noise", TOLERANCE),
+        ("PGD is not far weaker than DeepFool", "pgd", "deepfool", AGREEMENT),
+    ]
+    for name, strong, weak, tolerance in comparisons:
+        if strong in accuracy and weak in accuracy:
+            gap = accuracy[strong] - accuracy[weak]
+            at = int(gap.argmax())
+            checks.append(
+                _check(
+                    name, float(gap.max()) <= tolerance,
+                    f"largest lead of {weak}: {max(float(gap.max()), 0):.1f} points at ε = {epsilons[at]:g}", "warn",
+                )
+            )  # fmt: skip
+    return checks
