@@ -18,12 +18,12 @@ from analysis.conclusions import as_item, as_paragraph, p_value, the
 from analysis.figures import draw_accuracies
 from analysis.published import ACCURACIES, ACCURACY_SETTINGS
 from analysis.table import headlines, ruled, summarise
-from classifiers.train import Settings, classifier_run, train
+from classifiers.grid import check_grid, say_grid, train_grid
+from classifiers.train import Settings
 from figures import Result, label, publish, save
-from store import BadInput, Run, evidence, positive, slug
+from store import Run, evidence, slug
 from store.command_line import Options, command, json_document
 from training import DataOptions, load
-from training.once import all_once
 
 __all__ = ["Config", "accuracy_conclusions", "run"]
 
@@ -45,12 +45,7 @@ class Config:
     execution: Options = field(default_factory=Options)
 
     def __post_init__(self) -> None:
-        positive("--seeds", self.seeds)
-        if not self.augmentations or len(set(self.augmentations)) != len(self.augmentations):
-            got = " ".join(self.augmentations) or "nothing"
-            raise BadInput("--augmentations", got, "one or more different names")
-        for augmentation in self.augmentations:
-            self.settings.mixer(augmentation)
+        check_grid(self.augmentations, self.seeds, self.settings)
 
 
 def run(config: Config) -> Result:
@@ -58,25 +53,12 @@ def run(config: Config) -> Result:
     if config.smoke:
         config = replace(config, seeds=1, settings=replace(config.settings, epochs=2))
     data, options = load(config.data), config.execution
-    needed = [(augmentation, seed) for seed in range(1, config.seeds + 1) for augmentation in config.augmentations]
-
-    def run_of(which: tuple[str, int]) -> Run:
-        return classifier_run(data, *which, config.settings, options)
-
+    grid = (data, config.augmentations, config.seeds, config.settings, options)
     if options.dry_run:
-        runs = [run_of(which) for which in needed]
-        for each in runs:
-            options.say(f"{each.status:<8} {each.path}")
-        waiting = sum(each.status != "done" for each in runs)
-        options.say(f"{len(runs) - waiting} classifiers to reuse, {waiting} to train")
+        say_grid(*grid)
         return Result([])
-    trained, failures = all_once(
-        needed, run_of, lambda which: train(data, *which, config.settings, options), options,
-        lambda record: f"accuracy {record['metrics']['accuracy']:.2%}   {record['metrics']['seconds']:.0f} s",
-    )  # fmt: skip
-    if not trained:
-        raise SystemExit(f"{PROGRAM}: every classifier failed:\n" + "\n".join(failures))
-    rows = [row for which in needed if which in trained for row in _rows(trained[which], *which)]
+    trained, failures = train_grid(*grid)
+    rows = [row for (augmentation, seed), each in trained.items() for row in _rows(each, augmentation, seed)]
     return _report(config, list(trained.values()), rows, failures)
 
 

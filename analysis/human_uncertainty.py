@@ -22,13 +22,13 @@ from analysis.figures import draw_human_uncertainty
 from analysis.human_labels import LICENCE, check_order, cifar10h, read_human
 from analysis.table import headlines, ruled, summarise
 from analysis.uncertainty import Measure, measures, plug_in_bias
+from classifiers.grid import check_grid, say_grid, train_grid
 from classifiers.load import ModelOptions, load_classifier, logits_of
-from classifiers.train import Settings, classifier_run, train
+from classifiers.train import Settings
 from figures import Result, label, publish, save
-from store import BadInput, Run, evidence, positive, slug
+from store import BadInput, Run, evidence, slug
 from store.command_line import Options, command, json_document
 from training import DataOptions, load, resolve_device, use_threads
-from training.once import all_once
 
 __all__ = ["Config", "run", "uncertainty_conclusions"]
 
@@ -65,11 +65,7 @@ class Config:
     execution: Options = field(default_factory=Options)
 
     def __post_init__(self) -> None:
-        positive("--seeds", self.seeds)
-        if not self.augmentations or len(set(self.augmentations)) != len(self.augmentations):
-            raise BadInput("--augmentations", " ".join(self.augmentations) or "nothing", "one or more different names")
-        for augmentation in self.augmentations:
-            self.settings.mixer(augmentation)
+        check_grid(self.augmentations, self.seeds, self.settings)
         if self.logits is not None and self.model.model is not None:
             raise BadInput("--logits", f"{self.logits} and --model", "one of them")
 
@@ -80,11 +76,9 @@ def run(config: Config) -> Result:
     if config.logits is not None:
         return _run_logits(config)
     data = load(config.data)
-    needed = [(augmentation, seed) for seed in range(1, config.seeds + 1) for augmentation in config.augmentations]
+    grid = (data, config.augmentations, config.seeds, config.settings, options)
     if options.dry_run and config.model.model is None:
-        for which in needed:
-            each = classifier_run(data, *which, config.settings, options)
-            options.say(f"{each.status:<8} {each.path}")
+        say_grid(*grid)
         return Result([])
     counts, human_labels = _human(config)
     labels = data.test_labels if data.test_labels.ndim == 1 else data.test_labels.argmax(1)
@@ -96,19 +90,12 @@ def run(config: Config) -> Result:
         device = resolve_device(options.device)
         logits = logits_of(load_classifier(config.model, data, device), data.test_images.to(device)).cpu()
         return _report_one(config, measures(_finite(logits, "--model"), counts, labels), counts, config.model.model)
-    trained, failures = all_once(
-        needed, lambda which: classifier_run(data, *which, config.settings, options),
-        lambda which: train(data, *which, config.settings, options), options,
-        lambda record: f"accuracy {record['metrics']['accuracy']:.2%}   {record['metrics']['seconds']:.0f} s",
-    )  # fmt: skip
-    if not trained:
-        raise SystemExit(f"{PROGRAM}: every classifier failed:\n" + "\n".join(failures))
+    trained, failures = train_grid(*grid)
     rows: list[dict[str, Any]] = []
-    for augmentation, seed in needed:
-        if (augmentation, seed) in trained:
-            with np.load(trained[augmentation, seed].path / "logits.npz") as kept:
-                logits = torch.from_numpy(kept["logits"])
-            rows += [_row(each, augmentation, seed) for each in measures(logits, counts, labels)]
+    for (augmentation, seed), each in trained.items():
+        with np.load(each.path / "logits.npz") as kept:
+            logits = torch.from_numpy(kept["logits"])
+        rows += [_row(found, augmentation, seed) for found in measures(logits, counts, labels)]
     return _report(config, list(trained.values()), rows, counts, failures)
 
 
