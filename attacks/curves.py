@@ -14,8 +14,9 @@ References: Rauber et al. 2020 (Foolbox); Goodfellow et al. 2015, arXiv 1412.657
 1607.02533 (BIM); Madry et al. 2018, arXiv 1706.06083 (PGD); Moosavi-Dezfooli et al. 2016, arXiv 1511.04599 (DeepFool).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -82,6 +83,18 @@ class Seen:
     unconfirmed: int = 0
     broken: int = 0
     not_finite: int = 0
+
+    @classmethod
+    def together(cls, parts: Sequence[Mapping[str, Any]]) -> "Seen":
+        """Of several batches, each a mapping from the names of the attributes."""
+        return cls(
+            max(float(part["excess"]) for part in parts),
+            min(float(part["lowest"]) for part in parts),
+            max(float(part["highest"]) for part in parts),
+            sum(int(part["unconfirmed"]) for part in parts),
+            sum(int(part["broken"]) for part in parts),
+            sum(int(part["not_finite"]) for part in parts),
+        )
 
     def look_at(self, x0: Tensor, x: Tensor, epsilon: float) -> None:
         """Note the perturbation's size and range."""

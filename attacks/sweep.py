@@ -1,0 +1,333 @@
+"""Accuracy under attack over perturbation sizes: ``python -m attacks.sweep``.
+
+The published sweep: FGSM, BIM, PGD, uniform noise and DeepFool in the l∞ norm, Foolbox's defaults, at fourteen ε in
+units of pixels in [0, 1], the normalisation inside the model; *worst case* is the per-image OR over attacks. Two curves
+(`attacks.curves`), as published and robust, and checks that say whether the attacks did their work (`attacks.checks`).
+
+Without ``--model``, classifiers are trained, or found trained, under each augmentation, and compared. A sweep is a run
+of the store: its verdicts (``verdicts.npz``) are kept, and an interrupted one goes on with the next batch.
+"""
+
+import hashlib
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy import stats
+from tqdm import tqdm
+
+from attacks.checks import Check, check_model, check_steps, check_verdicts
+from attacks.curves import Images, Seen, as_published, robust
+from attacks.figures import draw_sweep
+from attacks.library import attack_named
+from classifiers.grid import check_grid, say_grid, train_grid
+from classifiers.load import Classifier, ModelOptions, load_classifier, load_run
+from classifiers.train import Settings
+from figures import Result, label, publish, save
+from store import BadInput, Run, positive, provenance, slug, write_atomically
+from store.command_line import Options, command, json_document
+from store.runs import now
+from training import DataOptions, ImageData, load, resolve_device, use_threads
+from training.devices import describe
+
+__all__ = ["Config", "run", "sweep"]
+
+PROGRAM = "python -m attacks.sweep"
+
+VERSION = 1
+"""Raised when the same sweep gives another result."""
+
+EPSILONS = (0.0, 0.0005, 0.001, 0.0015, 0.002, 0.003, 0.005, 0.01, 0.02, 0.03, 0.1, 0.3, 0.5, 1.0)
+
+WORST = "worst case"
+
+CURVES = {"published": as_published, "robust": robust}
+
+
+@dataclass(frozen=True)
+class Config:
+    """Attack classifiers at every perturbation size and say how much of their accuracy is left."""
+
+    augmentations: tuple[str, ...] = ("none", "mixup", "cutmix", "fmix")
+    """classifiers trained under these are compared: none, mixup, cutmix, fmix, fmix-reference, or hybrids"""
+    seeds: int = 3
+    """how many classifiers per augmentation: seeds 1 to SEEDS"""
+    attacks: tuple[str, ...] = ("fgsm", "bim", "pgd", "noise", "deepfool")
+    """fgsm, bim, pgd, noise, deepfool, repeated-noise, or a class of foolbox.attacks"""
+    epsilons: tuple[float, ...] = EPSILONS
+    """perturbation sizes, ascending, in units of pixels in [0, 1]"""
+    curves: tuple[Literal["published", "robust"], ...] = ("published", "robust")
+    """published: as plain Foolbox calls; robust: broken images stay broken, every iterate is judged"""
+    images: int | None = None
+    """attack this many test images, the same ones every time (None: all)"""
+    attack_batch_size: int = 100
+    """images at once; bounds the memory and changes no result"""
+    attack_seed: int = 1
+    """of the attacks' random numbers"""
+    model: ModelOptions = field(default_factory=ModelOptions)
+    data: DataOptions = field(default_factory=DataOptions)
+    settings: Settings = field(default_factory=Settings)
+    execution: Options = field(default_factory=Options)
+
+    def __post_init__(self) -> None:
+        check_grid(self.augmentations, self.seeds, self.settings)
+        positive("--attack-batch-size", self.attack_batch_size)
+        if self.images is not None:
+            positive("--images", self.images)
+        for name in self.attacks:
+            attack_named(name)
+        for option, values in (("attacks", self.attacks), ("curves", self.curves)):
+            if not values or len(set(values)) != len(values):
+                raise BadInput(f"--{option}", " ".join(values) or "nothing", "one or more different names")
+        sizes = self.epsilons
+        if not sizes or any(not 0 <= size < math.inf for size in sizes) or list(sizes) != sorted(set(sizes)):
+            raise BadInput("--epsilons", " ".join(map(str, sizes)) or "nothing", "different numbers from 0, ascending")
+
+
+def run(config: Config) -> Result:
+    """Sweep one classifier or several; print as it goes, unless ``--json -`` claims standard output."""
+    data, options = load(config.data), config.execution
+    if config.images is not None and config.images > len(data.test_images):
+        raise BadInput("--images", config.images, f"at most the {len(data.test_images)} there are")
+    if data.test_labels.ndim != 1:
+        raise BadInput("--data", "rows of labels", "one class an image")
+    device = resolve_device(options.device)
+    use_threads(options.threads)
+    if config.model.model is not None:
+        classifier = load_classifier(config.model, data, device)
+        return _report(config, data, {(None, None): sweep(config, classifier, data, config.model.model)}, [])
+    grid = (data, config.augmentations, config.seeds, config.settings, options)
+    if options.dry_run:
+        say_grid(*grid)
+        return Result([])
+    trained, failures = train_grid(*grid)
+    sweeps: dict[tuple[str | None, int | None], Run] = {}
+    for which, each in trained.items():
+        sweeps[which] = sweep(config, load_run(each.path, device, data), data, each.name)
+        seconds = sweeps[which].result()["metrics"]["seconds"]
+        options.say(f"swept    {len(sweeps)}/{len(trained)}   {each.name}   {seconds:.0f} s")
+    return _report(config, data, sweeps, failures)
+
+
+def sweep(config: Config, classifier: Classifier, data: ImageData, name: str) -> Run:
+    """Attack one classifier, or find it attacked; return the run, with ``verdicts.npz`` and the checks.
+
+    Args:
+        config: attacks, ε, curves, images.
+        classifier: in evaluation mode, on its device.
+        data: whose test images are attacked.
+        name: of the classifier, for people.
+    """
+    chosen = torch.arange(len(data.test_images))
+    if config.images is not None:
+        chosen = torch.randperm(len(chosen), generator=torch.Generator().manual_seed(0))[: config.images].sort().values
+    identity = {
+        "version": VERSION,
+        "config": {
+            "classifier": _digest(classifier), "attacks": list(config.attacks), "epsilons": list(config.epsilons),
+            "curves": list(config.curves), "images": len(chosen),
+        },
+        "seed": config.attack_seed,
+        "data": data.identity,
+    }  # fmt: skip
+    run = Run(config.execution.store, "attacks", f"{slug(name)}-sweep", identity)
+    with run.lock():
+        if config.execution.force:
+            run.forget()
+        if run.status != "done":
+            _sweep(config, classifier.requires_grad_(False), data, chosen, run)
+    return run
+
+
+def _digest(classifier: Classifier) -> str:
+    """SHA-256 of parameters and buffers."""
+    sha = hashlib.sha256()
+    for name, value in sorted(classifier.state_dict().items()):
+        sha.update(name.encode())
+        sha.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return sha.hexdigest()[:16]
+
+
+def _sweep(config: Config, classifier: Classifier, data: ImageData, chosen: torch.Tensor, run: Run) -> None:
+    device = classifier.pixel_mean.device
+    origin, started = provenance(describe(device), torch.get_num_threads()), now()
+    run.begin()
+    parts = []
+    seconds = 0.0
+    with tqdm(total=len(chosen), desc=run.name[:60], unit="image", disable=None, leave=False) as bar:
+        for number, some in enumerate(chosen.split(config.attack_batch_size)):
+            file = run.path / f"batch-{config.attack_batch_size}-{number:05d}.npz"
+            if not file.exists():
+                _attack(config, classifier, data, some, device, file)
+            with np.load(file) as kept:
+                parts.append(dict(kept))
+            seconds += float(parts[-1]["seconds"])
+            bar.update(len(some))
+    verdicts = {name: np.concatenate([part[name] for part in parts], -1) for name in (*config.curves, "wrong")}
+    seen = Seen.together(parts)
+    checks = check_model(classifier, data.test_images[chosen[:50]].to(device).float() / 255)
+    zero = int(sum(part["zero_gradients"] for part in parts))
+    if "robust" in verdicts:
+        checks += check_verdicts(
+            verdicts.get("published"),
+            verdicts["robust"],
+            config.attacks,
+            config.epsilons,
+            verdicts["wrong"],
+            zero,
+            seen,
+        )
+        if "pgd" in config.attacks:
+            subset = chosen[:100]
+            x, labels = data.test_images[subset].to(device).float() / 255, data.test_labels[subset].to(device)
+            images = Images.under(classifier, x, labels, subset.tolist())
+            # where PGD has broken about half of what was right, its strength matters most
+            left = 1 - verdicts["robust"][list(config.attacks).index("pgd")].mean(1)
+            middle = int(np.abs(left - left[0] / 2).argmin())
+            if config.epsilons[middle] > 0:
+                checks.append(check_steps(classifier, images, config.epsilons[middle], config.attack_seed))
+    with write_atomically(run.path / "verdicts.npz") as temporary, open(temporary, "wb") as kept_file:
+        arrays: dict[str, Any] = {"images": chosen.numpy(), "epsilons": np.array(config.epsilons)} | verdicts
+        np.savez_compressed(kept_file, **arrays)
+    run.finish(
+        metrics={"seconds": seconds, "clean_accuracy": 100 * (1 - float(verdicts["wrong"].mean()))},
+        started=started, origin=origin, checks=[asdict(check) for check in checks],
+    )  # fmt: skip
+    for file in run.path.glob("batch-*.npz"):
+        file.unlink()
+
+
+def _attack(
+    config: Config, classifier: Classifier, data: ImageData, some: torch.Tensor, device: torch.device, file: Any
+) -> None:
+    """Attack one batch and write its verdicts."""
+    start = time.perf_counter()
+    x, labels = data.test_images[some].to(device).float() / 255, data.test_labels[some].to(device)
+    images = Images.under(classifier, x, labels, some.tolist())
+    seen = Seen()
+    arrays: dict[str, Any] = {"wrong": images.wrong.cpu().numpy()}
+    for curve in config.curves:
+        arrays[curve] = np.stack(
+            [
+                CURVES[curve](
+                    classifier, attack_named(name), name, images, config.epsilons, config.attack_seed, seen
+                ).cpu().numpy()
+                for name in config.attacks
+            ]
+        )  # fmt: skip
+    arrays |= asdict(seen) | {
+        "zero_gradients": int((images.gradient.flatten(1) == 0).all(1).sum()),
+        "seconds": time.perf_counter() - start,
+    }
+    with write_atomically(file) as temporary, open(temporary, "wb") as opened:
+        np.savez(opened, **arrays)
+
+
+def interval(broken: int, n: int) -> tuple[float, float]:
+    """Wilson's 95% interval of an accuracy in per cent."""
+    found = stats.binomtest(n - broken, n).proportion_ci(0.95, "wilson")
+    return 100 * found.low, 100 * found.high
+
+
+def _rows(config: Config, swept: Run, augmentation: str | None, seed: int | None) -> list[dict[str, Any]]:
+    rows = []
+    with np.load(swept.path / "verdicts.npz") as kept:
+        for curve in config.curves:
+            verdicts = kept[curve]
+            for name, broken in [*zip(config.attacks, verdicts, strict=True), (WORST, verdicts.any(0))]:
+                for epsilon, at in zip(config.epsilons, broken, strict=True):
+                    n, share = len(at), 1 - at.mean()
+                    low, high = interval(int(at.sum()), n)
+                    rows.append(
+                        {
+                            "quantity": "accuracy under attack", "estimator": name, "value": 100 * float(share),
+                            "standard_error": 100 * math.sqrt(share * (1 - share) / n), "direction": None,
+                            "cap": None, "saturated": None, "n": n, "k": None, "noise": None, "inputs": "clean",
+                            "augmentation": augmentation, "seed": seed, "units": "%", "curve": curve,
+                            "epsilon": epsilon, "low": low, "high": high,
+                        }
+                    )  # fmt: skip
+    return rows
+
+
+def headlines(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The mean over seeds of every augmentation, curve, attack and ε, with its standard error; a single seed's own."""
+    grouped: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for row in rows:
+        grouped.setdefault((row["augmentation"], row["curve"], row["estimator"], row["epsilon"]), []).append(row)
+    result = []
+    for same in grouped.values():
+        values = np.array([row["value"] for row in same])
+        row = dict(same[0], value=float(values.mean()), seed=None)
+        if len(same) > 1:
+            row |= {"standard_error": float(values.std(ddof=1)) / math.sqrt(len(same)), "low": None, "high": None}
+        result.append(row)
+    return result
+
+
+def _report(
+    config: Config, data: ImageData, sweeps: dict[tuple[str | None, int | None], Run], failures: list[str]
+) -> Result:
+    rows = [row for which, each in sweeps.items() for row in _rows(config, each, *which)]
+    checks = {which: [Check(**check) for check in each.result()["checks"]] for which, each in sweeps.items()}
+    one = config.model.model
+    n = rows[0]["n"]
+    width = f" of width {config.settings.width}" if config.settings.width else ""
+    who = one or f"{config.settings.network}{width}, {config.seeds} seed{'s' if config.seeds > 1 else ''}"
+    head = f"Accuracy under attack on {data.name}: {who}, {n:,} test images"
+    table = pd.DataFrame(rows)
+    parts = [_text_table(table, config.curves, curve, head) for curve in config.curves]
+    parts.append(_checks_text(checks))
+    text = "\n\n".join(part for part in parts if part)
+    directory = config.execution.out / f"attacks-{slug(data.name.lower())}"
+    figure, behind = draw_sweep(table, head)
+    files = save(figure, directory / "attacks", behind)
+    rows = headlines(rows) + rows
+    document = json_document(PROGRAM, config, rows)
+    document["runs"] = {each.name: {"hash": each.hash, "files": each.result()["files"]} for each in sweeps.values()}
+    return publish(Result(rows, table, text, files, failures), document, directory, config.execution)
+
+
+def _text_table(table: pd.DataFrame, curves: Sequence[str], curve: str, head: str) -> str:
+    """Accuracy in per cent by attack and augmentation at every ε, means over seeds."""
+    titles = {
+        "published": "as published: the last iterate of every attack, misclassified images stay in",
+        "robust": "robust: broken images stay broken, every iterate is judged",
+    }
+    chosen = table[table["curve"] == curve].fillna({"augmentation": "the model"})
+    means = chosen.pivot_table(
+        index=["estimator", "augmentation"], columns="epsilon", values="value", sort=False, dropna=False
+    ).dropna(how="all")
+    means = means[sorted(means.columns)]
+    lines = [f"{head}\n{titles[curve]}; mean over seeds, %"]
+    sizes = "".join(f"{f'{epsilon:g}':>8}" for epsilon in means.columns)
+    lines.append(f"{'attack':<16}{'ε →':<18}{sizes}")
+    for place, row in means.iterrows():
+        attack, augmentation = map(str, place)  # type: ignore[call-overload]
+        cells = "".join(f"{value:>8.1f}" for value in row)
+        lines.append(f"{attack:<16}{label(augmentation):<18}{cells}")
+    return "\n".join(lines)
+
+
+def _checks_text(checks: dict[tuple[str | None, int | None], list[Check]]) -> str:
+    """Every check once: how many classifiers pass, and what is wrong with the others."""
+    names = list(dict.fromkeys(check.name for each in checks.values() for check in each))
+    lines = ["Checks"]
+    for name in names:
+        found = {which: check for which, each in checks.items() for check in each if check.name == name}
+        bad = {which: check for which, check in found.items() if check.verdict != "pass"}
+        worst = "fail" if any(check.verdict == "fail" for check in bad.values()) else "warn" if bad else "pass"
+        shown = next(iter((bad or found).items()))
+        who = "" if shown[0][0] is None else f" ({label(shown[0][0])}, seed {shown[0][1]})"
+        count = f"{len(found) - len(bad)} of {len(found)}: " if len(found) > 1 else ""
+        lines.append(f"- {worst}: {name}: {count}{shown[1].found}{who}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    command(Config, run, PROGRAM)
