@@ -1,7 +1,7 @@
 """Test accuracy of classifiers trained under each augmentation: ``python -m analysis.accuracy``.
 
 Trains the classifiers that are missing, reuses those that are there, and compares the accuracies of their last epoch on
-the clean test images, seeds being the replicates (`analysis.comparisons`). Their logits stay in their runs, where the
+the clean test images, seeds being the replicates (`figures.comparisons`). Their logits stay in their runs, where the
 analyses of what classifiers perceive find them.
 """
 
@@ -13,14 +13,15 @@ import numpy as np
 import pandas as pd
 import torch
 
-from analysis.comparisons import Comparison, compare_augmentations, equivalence
-from analysis.conclusions import as_item, as_paragraph, p_value, the
 from analysis.figures import draw_accuracies
 from analysis.published import ACCURACIES, ACCURACY_SETTINGS
-from analysis.table import headlines, ruled, summarise
+from analysis.table import summarise
 from classifiers.grid import check_grid, say_grid, train_grid
 from classifiers.train import Settings
 from figures import Result, label, publish, save
+from figures.comparisons import Comparison, compare_augmentations, equivalence
+from figures.tables import headlines, ruled
+from figures.words import as_paragraph, the, told_apart
 from store import Run, evidence, slug
 from store.command_line import Options, command, json_document
 from training import DataOptions, load
@@ -146,20 +147,7 @@ def accuracy_conclusions(table: pd.DataFrame, settings: dict[str, Any]) -> str:
             return ""
         listed = " < ".join(f"{the(str(name))} {value:.2f}" for name, value in means.items())
         return as_paragraph(f"The accuracies are {listed}%. With one seed each, no difference can be claimed.")
-    lines = [
-        as_paragraph(
-            f"Differences in accuracy ({found.seeds} seeds; Tukey's test of all pairs at 5%, on these test images). "
-            f"Over seeds the accuracy spreads by {found.deviation:.2f} points (pooled, {found.freedom} degrees of "
-            f"freedom): a true difference of {found.detectable:.2f} points would be found with a power of 80%."
-        )
-    ]
-    for each in found.found():
-        text = f"{the(each.higher)} is above {the(each.lower)} by {each.value:.2f} points ({p_value(each.p)})."
-        lines.append(as_item(text[0].upper() + text[1:]))
-    rest = [each for each in found.differences if each.low <= 0]
-    if rest:
-        listed = "; ".join(f"{the(each.higher)} and {the(each.lower)} ({p_value(each.p)})" for each in rest)
-        lines.append(as_item(f"Not told apart: {listed}."))
+    lines = told_apart(found, "Accuracy", "points", 2)
     parts = ["\n".join(lines), _spectra(found, accuracy), _beside(accuracy, settings)]
     return "\n\n".join(part for part in parts if part)
 

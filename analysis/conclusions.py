@@ -1,33 +1,27 @@
 """What Table 1 allows one to say, in words made from its numbers."""
 
 import itertools
-import textwrap
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 from scipy import stats
 
-from analysis.comparisons import Comparison, Difference, compare_augmentations, equivalence
 from analysis.published import ORDERINGS, SETTINGS, TABLE_1
 from figures import label
+from figures.comparisons import Comparison, Difference, compare_augmentations, equivalence
+from figures.words import as_item, as_paragraph, p_value, the
 
 __all__ = [
-    "as_item",
-    "as_paragraph",
     "certified_pairs",
     "certified_profile",
     "conclusions",
     "difference_conclusions",
-    "p_value",
     "profile_conclusions",
     "published_conclusions",
     "scale_conclusions",
     "shared_conclusions",
-    "the",
 ]
-
-WIDTH = 110
 
 CONFIDENCE = 0.99
 """Simultaneous, over both limits of every augmentation at every noise level, and so over all pairs and levels.
@@ -461,29 +455,9 @@ def _claim(found: Difference, low: str, high: str) -> str:
     )
 
 
-def as_paragraph(text: str) -> str:
-    """A paragraph in lines of a terminal's width."""
-    return textwrap.fill(text, WIDTH, break_on_hyphens=False)
-
-
-def as_item(text: str) -> str:
-    """An item of a list, likewise."""
-    return textwrap.fill(text, WIDTH, break_on_hyphens=False, initial_indent="- ", subsequent_indent="  ")
-
-
-def the(name: str) -> str:
-    """An augmentation's name inside a sentence."""
-    return "the baseline" if name == "none" else label(name)
-
-
 def _of(name: str) -> str:
     return the(name) + "'s"
 
 
 def _seeds(comparison: Comparison) -> str:
     return f"{comparison.seeds} seeds"
-
-
-def p_value(value: float) -> str:
-    """A p-value to the digits that matter."""
-    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}" if value < 0.0995 else f"p = {value:.2f}"

@@ -16,16 +16,17 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from analysis.comparisons import compare_augmentations
-from analysis.conclusions import as_item, as_paragraph, p_value, the
 from analysis.figures import draw_human_uncertainty
 from analysis.human_labels import LICENCE, check_order, cifar10h, read_human
-from analysis.table import headlines, ruled, summarise
+from analysis.table import summarise
 from analysis.uncertainty import Measure, measures, plug_in_bias
 from classifiers.grid import check_grid, say_grid, train_grid
 from classifiers.load import ModelOptions, load_classifier, logits_of
 from classifiers.train import Settings
 from figures import Result, label, publish, save
+from figures.comparisons import compare_augmentations
+from figures.tables import headlines, ruled
+from figures.words import as_item, as_paragraph, the, told_apart
 from store import BadInput, Run, evidence, slug
 from store.command_line import Options, command, json_document
 from training import DataOptions, load, resolve_device, use_threads
@@ -227,20 +228,7 @@ def uncertainty_conclusions(table: pd.DataFrame) -> str:
         found = compare_augmentations(chosen)
         if found is None:
             continue
-        lines.append(
-            as_paragraph(
-                f"{name} ({found.seeds} seeds; Tukey's test of all pairs at 5%, on these test images): over seeds it "
-                f"spreads by {found.deviation:.3f} nats; a true difference of {found.detectable:.3f} nats would be "
-                "found with a power of 80%."
-            )
-        )
-        for each in found.found():
-            text = f"{the(each.lower)} is closer to humans than {the(each.higher)} by {each.value:.3f} nats"
-            lines.append(as_item(f"{text[0].upper()}{text[1:]} ({p_value(each.p)})."))
-        rest = [each for each in found.differences if each.low <= 0]
-        if rest:
-            listed = "; ".join(f"{the(each.higher)} and {the(each.lower)} ({p_value(each.p)})" for each in rest)
-            lines.append(as_item(f"Not told apart: {listed}."))
+        lines += told_apart(found, name, "nats", 3, "{lower} is closer to humans than {higher} by {value}")
         by = {frozenset((each.higher, each.lower)): each for each in found.differences}
         verdicts = []
         for low, high in CLAIMS:

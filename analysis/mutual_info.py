@@ -51,8 +51,9 @@ from analysis.decomposition import decompose
 from analysis.figures import draw_noise_profile, draw_rate_distortion, draw_table_1
 from analysis.measure import measure, measure_pair
 from analysis.published import SETTINGS
-from analysis.table import decomposition_text, headlines, shared_table, summarise, text_table
+from analysis.table import decomposition_text, shared_table, summarise, text_table
 from figures import Result, publish, save
+from figures.tables import headlines
 from store import BadInput, Run, positive, provenance, slug, write_atomically, write_json
 from store.command_line import Options, command, json_document
 from store.runs import now

@@ -1,15 +1,14 @@
 """Rows as data frames and as text."""
 
-import math
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from analysis.published import TABLE_1
 from figures import label
+from figures.tables import ruled
 
-__all__ = ["decomposition_text", "headlines", "ruled", "shared_table", "summarise", "text_table"]
+__all__ = ["decomposition_text", "shared_table", "summarise", "text_table"]
 
 COLUMNS = {
     "rate": "rate on x",
@@ -47,27 +46,6 @@ def summarise(rows: list[dict[str, Any]]) -> pd.DataFrame:
     ).reset_index()  # fmt: skip
     table["image_error"] **= 0.5
     return table
-
-
-def headlines(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One row per estimator, augmentation, inputs and noise: the mean over seeds, with the standard error of that mean.
-
-    With one seed the standard error is the seed's own, over images.
-    """
-    grouped: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-    for row in rows:
-        key = (row["inputs"], row["augmentation"], row["estimator"], row["noise"])
-        grouped.setdefault(key, []).append(row)
-    result = []
-    for same in grouped.values():
-        values = np.array([row["value"] for row in same])
-        error = float(values.std(ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else same[0]["standard_error"]
-        saturated = None if same[0]["saturated"] is None else any(row["saturated"] for row in same)
-        result.append(
-            same[0]
-            | {"value": float(values.mean()), "standard_error": error, "saturated": saturated, "seed": None}
-        )  # fmt: skip
-    return result
 
 
 def _cell(mean: float, std: float, digits: int) -> str:
@@ -114,19 +92,6 @@ def text_table(table: pd.DataFrame, title: str) -> str:
         notes.append("† published as a lower bound; it is the rate of the reconstruction x̂, another variable")
     head = f"{title} (N = {size:,.0f}); nats, mean ± standard deviation over seeds"
     return "\n".join([head, *ruled(cells), *notes])
-
-
-def ruled(cells: list[list[str]]) -> list[str]:
-    """Lines of a table: two of head, then the rest, the first column to the left."""
-    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
-
-    def join(line: list[str]) -> str:
-        first, *rest = line
-        padded = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
-        return "  ".join([first.ljust(widths[0]), *padded]).rstrip()
-
-    rule = "─" * (sum(widths) + 2 * len(widths) - 2)
-    return [rule, *map(join, cells[:2]), rule, *map(join, cells[2:]), rule]
 
 
 SHARED = {

@@ -22,6 +22,7 @@ from scipy import stats
 from tqdm import tqdm
 
 from attacks.checks import Check, check_model, check_steps, check_verdicts
+from attacks.conclusions import sweep_conclusions
 from attacks.curves import Images, Seen, as_published, robust
 from attacks.figures import draw_sweep
 from attacks.library import attack_named
@@ -29,6 +30,7 @@ from classifiers.grid import check_grid, say_grid, train_grid
 from classifiers.load import Classifier, ModelOptions, load_classifier, load_run
 from classifiers.train import Settings
 from figures import Result, label, publish, save
+from figures.tables import headlines
 from store import BadInput, Run, positive, provenance, slug, write_atomically
 from store.command_line import Options, command, json_document
 from store.runs import now
@@ -156,6 +158,10 @@ def _digest(classifier: Classifier) -> str:
 def _sweep(config: Config, classifier: Classifier, data: ImageData, chosen: torch.Tensor, run: Run) -> None:
     device = classifier.pixel_mean.device
     origin, started = provenance(describe(device), torch.get_num_threads()), now()
+    checks = check_model(classifier, data.test_images[chosen[:50]].to(device).float() / 255)
+    if any(check.verdict == "fail" for check in checks):
+        found = next(check for check in checks if check.verdict == "fail")
+        raise BadInput("--model", f"a model that fails “{found.name}” ({found.found})", "logits in evaluation mode")
     run.begin()
     parts = []
     seconds = 0.0
@@ -170,7 +176,6 @@ def _sweep(config: Config, classifier: Classifier, data: ImageData, chosen: torc
             bar.update(len(some))
     verdicts = {name: np.concatenate([part[name] for part in parts], -1) for name in (*config.curves, "wrong")}
     seen = Seen.together(parts)
-    checks = check_model(classifier, data.test_images[chosen[:50]].to(device).float() / 255)
     zero = int(sum(part["zero_gradients"] for part in parts))
     if "robust" in verdicts:
         checks += check_verdicts(
@@ -255,21 +260,6 @@ def _rows(config: Config, swept: Run, augmentation: str | None, seed: int | None
     return rows
 
 
-def headlines(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The mean over seeds of every augmentation, curve, attack and ε, with its standard error; a single seed's own."""
-    grouped: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-    for row in rows:
-        grouped.setdefault((row["augmentation"], row["curve"], row["estimator"], row["epsilon"]), []).append(row)
-    result = []
-    for same in grouped.values():
-        values = np.array([row["value"] for row in same])
-        row = dict(same[0], value=float(values.mean()), seed=None)
-        if len(same) > 1:
-            row |= {"standard_error": float(values.std(ddof=1)) / math.sqrt(len(same)), "low": None, "high": None}
-        result.append(row)
-    return result
-
-
 def _report(
     config: Config, data: ImageData, sweeps: dict[tuple[str | None, int | None], Run], failures: list[str]
 ) -> Result:
@@ -282,12 +272,14 @@ def _report(
     head = f"Accuracy under attack on {data.name}: {who}, {n:,} test images"
     table = pd.DataFrame(rows)
     parts = [_text_table(table, config.curves, curve, head) for curve in config.curves]
+    if one is None:
+        parts += [sweep_conclusions(table, curve) for curve in config.curves]
     parts.append(_checks_text(checks))
     text = "\n\n".join(part for part in parts if part)
     directory = config.execution.out / f"attacks-{slug(data.name.lower())}"
     figure, behind = draw_sweep(table, head)
     files = save(figure, directory / "attacks", behind)
-    rows = headlines(rows) + rows
+    rows = headlines(rows, ("augmentation", "curve", "estimator", "epsilon")) + rows
     document = json_document(PROGRAM, config, rows)
     document["runs"] = {each.name: {"hash": each.hash, "files": each.result()["files"]} for each in sweeps.values()}
     return publish(Result(rows, table, text, files, failures), document, directory, config.execution)

@@ -14,8 +14,9 @@ from analysis.conclusions import certified_pairs, conclusions
 from analysis.estimate import bound_posterior
 from analysis.ground_truth import gaussian_pair, linear_gaussian
 from analysis.mutual_info import Config, read_posterior, run
-from analysis.table import headlines, summarise, text_table
+from analysis.table import summarise, text_table
 from analysis.two_encoders import PAIR_ESTIMATORS, bound_pair
+from figures.tables import headlines
 from store import list_runs
 from store.command_line import command
 from training import DataOptions, generator, load

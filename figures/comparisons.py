@@ -85,7 +85,7 @@ def compare_augmentations(table: pd.DataFrame) -> Comparison | None:
     """Tukey's test of all pairs of augmentations.
 
     Args:
-        table: `analysis.table.summarise`'s rows of one estimator, inputs, noise and decoder scale.
+        table: one row per augmentation, with columns ``augmentation``, ``mean``, ``std`` and ``seeds``, of one number.
 
     Returns:
         None where there is no replication or no spread: one augmentation, one seed each, the same value everywhere.

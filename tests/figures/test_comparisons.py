@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.comparisons import compare_augmentations, equivalence
+from figures.comparisons import compare_augmentations, equivalence
 
 
 def table_of(groups: dict[str, np.ndarray]) -> pd.DataFrame:

@@ -1,0 +1,44 @@
+"""Rows of numbers, put together over seeds and laid out for a terminal."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+__all__ = ["headlines", "ruled"]
+
+
+def headlines(
+    rows: list[dict[str, Any]], by: Sequence[str] = ("inputs", "augmentation", "estimator", "noise")
+) -> list[dict[str, Any]]:
+    """One row for each combination of ``by``: the mean over seeds, with the standard error of that mean.
+
+    With one seed the standard error is the seed's own, over images.
+    """
+    grouped: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for row in rows:
+        grouped.setdefault(tuple(row[name] for name in by), []).append(row)
+    result = []
+    for same in grouped.values():
+        values = np.array([row["value"] for row in same])
+        error = float(values.std(ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else same[0]["standard_error"]
+        saturated = None if same[0]["saturated"] is None else any(row["saturated"] for row in same)
+        result.append(
+            same[0]
+            | {"value": float(values.mean()), "standard_error": error, "saturated": saturated, "seed": None}
+        )  # fmt: skip
+    return result
+
+
+def ruled(cells: list[list[str]]) -> list[str]:
+    """Lines of a table: two of head, then the rest, the first column to the left."""
+    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
+
+    def join(line: list[str]) -> str:
+        first, *rest = line
+        padded = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
+        return "  ".join([first.ljust(widths[0]), *padded]).rstrip()
+
+    rule = "─" * (sum(widths) + 2 * len(widths) - 2)
+    return [rule, *map(join, cells[:2]), rule, *map(join, cells[2:]), rule]
