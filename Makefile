@@ -53,7 +53,7 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 doctest: $(READY)
-	$(BIN)/python -m pytest --doctest-modules msda store figures training vae classifiers analysis attacks
+	$(BIN)/python -m pytest --doctest-modules msda store figures training vae classifiers analysis attacks gradcam
 
 benchmarks: $(READY)
 	$(BIN)/python benchmarks/mixers.py

@@ -69,9 +69,8 @@ def main() -> None:
             f"| {plain / best:.1f} |", flush=True,
         )  # fmt: skip
     plain, published, best = totals
-    print(
-        f"| **all** | {plain:.1f} | {published:.1f} | **{plain / published:.1f}** | {best:.1f} | **{plain / best:.1f}** |"
-    )
+    ratios = plain / published, plain / best
+    print(f"| **all** | {plain:.1f} | {published:.1f} | **{ratios[0]:.1f}** | {best:.1f} | **{ratios[1]:.1f}** |")
 
 
 if __name__ == "__main__":

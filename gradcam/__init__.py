@@ -1,0 +1,1 @@
+"""What classifiers look at: Grad-CAM maps and their sums."""

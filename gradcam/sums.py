@@ -1,0 +1,289 @@
+"""Sums of Grad-CAM maps over the test set: ``python -m gradcam.sums``.
+
+The paper reports, for PreAct-ResNet18 on CIFAR-10, 146 ± 5 without augmentation, 162 ± 3 with MixUp and 131 ± 6 with
+CutMix. Its recipe as far as it can be known: the predicted class, ReLU, each map divided by its own maximum, summed
+over pixels, mean over the test set, mean ± standard deviation over training seeds. The layer is not said; default is
+the first convolution, at the images' own size. Raw and ReLU sums, the true class and other layers stand beside it.
+
+Without ``--model``, classifiers are trained, or found trained, under each augmentation, and compared.
+"""
+
+import hashlib
+import math
+import time
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from classifiers.grid import check_grid, say_grid, train_grid
+from classifiers.load import Classifier, ModelOptions, load_classifier, load_run
+from classifiers.train import Settings
+from figures import Result, label, publish, save
+from figures.comparisons import compare_augmentations
+from figures.tables import headlines, ruled
+from figures.words import as_item, as_paragraph, the, told_apart
+from gradcam.figures import draw_maps, draw_sums
+from gradcam.maps import KINDS, check_layer, grad_cam, normalised, sums
+from store import BadInput, Run, positive, provenance, slug, write_atomically
+from store.command_line import Options, command, json_document
+from store.runs import now
+from training import DataOptions, ImageData, load, resolve_device, use_threads
+from training.devices import describe
+
+__all__ = ["Config", "run", "sums_conclusions", "sums_of"]
+
+PROGRAM = "python -m gradcam.sums"
+
+VERSION = 1
+"""Raised when the same maps give other sums."""
+
+PUBLISHED = {"none": (146, 5), "mixup": (162, 3), "cutmix": (131, 6)}
+"""Mean and standard deviation over 5 repeats, CIFAR-10 test set, PreAct-ResNet18."""
+
+CLAIMS = (("mixup", "none"), ("none", "cutmix"))
+"""The published order: the first of each pair has the larger sum."""
+
+BATCH = 100
+
+
+@dataclass(frozen=True)
+class Config:
+    """Sum the Grad-CAM maps of classifiers over the test images."""
+
+    augmentations: tuple[str, ...] = ("none", "mixup", "cutmix", "fmix")
+    """classifiers trained under these are compared: none, mixup, cutmix, fmix, fmix-reference, or hybrids"""
+    seeds: int = 3
+    """how many classifiers per augmentation: seeds 1 to SEEDS"""
+    layers: tuple[str, ...] = ("conv1",)
+    """layers of the network by name; the first is the one that conclusions speak of"""
+    classes: tuple[Literal["predicted", "true"], ...] = ("predicted", "true")
+    """whose logit is explained"""
+    images: int | None = None
+    """this many test images, the same ones every time (None: all)"""
+    model: ModelOptions = field(default_factory=ModelOptions)
+    data: DataOptions = field(default_factory=DataOptions)
+    settings: Settings = field(default_factory=Settings)
+    execution: Options = field(default_factory=Options)
+
+    def __post_init__(self) -> None:
+        check_grid(self.augmentations, self.seeds, self.settings)
+        if self.images is not None:
+            positive("--images", self.images)
+        for option in ("layers", "classes"):
+            values = getattr(self, option)
+            if not values or len(set(values)) != len(values):
+                raise BadInput(f"--{option}", " ".join(values) or "nothing", "one or more different names")
+
+
+Which = tuple[str | None, int | None]
+"""Augmentation and seed; None for a classifier of another origin."""
+
+
+def run(config: Config) -> Result:
+    """Sum the maps of one classifier or several; print as it goes, unless ``--json -`` claims standard output."""
+    data, options = load(config.data), config.execution
+    if config.images is not None and config.images > len(data.test_images):
+        raise BadInput("--images", config.images, f"at most the {len(data.test_images)} there are")
+    if data.test_labels.ndim != 1:
+        raise BadInput("--data", "rows of labels", "one class an image")
+    device = resolve_device(options.device)
+    use_threads(options.threads)
+    done: dict[Which, Run] = {}
+    shown: dict[Which, Classifier] = {}
+    failures: list[str] = []
+    if config.model.model is not None:
+        shown[None, None] = load_classifier(config.model, data, device)
+        done[None, None] = sums_of(config, shown[None, None], data, config.model.model)
+    else:
+        grid = (data, config.augmentations, config.seeds, config.settings, options)
+        if options.dry_run:
+            say_grid(*grid)
+            return Result([])
+        trained, failures = train_grid(*grid)
+        for which, each in trained.items():
+            classifier = load_run(each.path, device, data)
+            done[which] = sums_of(config, classifier, data, each.name)
+            if which[1] == 1:
+                shown[which] = classifier
+    return _report(config, data, done, shown, failures)
+
+
+def sums_of(config: Config, classifier: Classifier, data: ImageData, name: str) -> Run:
+    """Sum one classifier's maps, or find them summed; return the run, with ``sums.npz``.
+
+    ``sums.npz`` holds ``sums`` (layers, classes, kinds, N), in the order of the configuration and of `KINDS`.
+    """
+    chosen = torch.arange(len(data.test_images))
+    if config.images is not None:
+        chosen = torch.randperm(len(chosen), generator=torch.Generator().manual_seed(0))[: config.images].sort().values
+    state = b"".join(value.detach().cpu().contiguous().numpy().tobytes() for value in classifier.state_dict().values())
+    identity = {
+        "version": VERSION,
+        "config": {
+            "classifier": hashlib.sha256(state).hexdigest()[:16], "layers": list(config.layers),
+            "classes": list(config.classes), "images": len(chosen),
+        },
+        "seed": None,
+        "data": data.identity,
+    }  # fmt: skip
+    device = classifier.pixel_mean.device
+    for layer in config.layers:
+        check_layer(classifier, layer, data.test_images[:2].to(device).float() / 255)
+    run = Run(config.execution.store, "gradcam", f"{slug(name)}-sums", identity)
+    with run.lock():
+        if config.execution.force:
+            run.forget()
+        if run.status != "done":
+            _sum(config, classifier, data, chosen, run)
+    return run
+
+
+def _sum(config: Config, classifier: Classifier, data: ImageData, chosen: torch.Tensor, run: Run) -> None:
+    device = classifier.pixel_mean.device
+    origin, started, start = provenance(describe(device), torch.get_num_threads()), now(), time.perf_counter()
+    run.begin()
+    parts = []
+    for some in tqdm(chosen.split(BATCH), desc=run.name[:60], unit="batch", disable=None, leave=False):
+        x, labels = data.test_images[some].to(device).float() / 255, data.test_labels[some].to(device)
+        with torch.no_grad():
+            wanted = {"predicted": classifier(x).argmax(1), "true": labels}
+        found = [
+            torch.stack(
+                [sums(grad_cam(classifier, classifier.layer(layer), x, wanted[each])) for each in config.classes]
+            )
+            for layer in config.layers
+        ]
+        parts.append(torch.stack(found).cpu())
+    with write_atomically(run.path / "sums.npz") as temporary, open(temporary, "wb") as file:
+        np.savez(file, sums=torch.cat(parts, -1).numpy(), images=chosen.numpy())
+    run.finish(metrics={"seconds": time.perf_counter() - start}, started=started, origin=origin)
+
+
+def _rows(config: Config, run: Run, augmentation: str | None, seed: int | None) -> list[dict[str, Any]]:
+    with np.load(run.path / "sums.npz") as kept:
+        found = kept["sums"]
+    rows = []
+    for layer, by_layer in zip(config.layers, found, strict=True):
+        for classes, by_class in zip(config.classes, by_layer, strict=True):
+            for kind, values in zip(KINDS, by_class, strict=True):
+                good = values[np.isfinite(values)]
+                if not len(good):
+                    continue
+                rows.append(
+                    {
+                        "quantity": f"{kind} sum of Grad-CAM", "estimator": f"gradcam_{kind}", "value": good.mean(),
+                        "standard_error": good.std(ddof=1) / math.sqrt(len(good)) if len(good) > 1 else 0.0,
+                        "direction": None, "cap": None, "saturated": None, "n": len(good), "k": None, "noise": None,
+                        "inputs": "clean", "augmentation": augmentation, "seed": seed, "units": None, "layer": layer,
+                        "classes": classes, "empty": len(values) - len(good),
+                    }
+                )  # fmt: skip
+    return rows
+
+
+def _report(
+    config: Config, data: ImageData, done: dict[Which, Run], shown: dict[Which, Classifier], failures: list[str]
+) -> Result:
+    rows = [row for which, each in done.items() for row in _rows(config, each, *which)]
+    table = pd.DataFrame(rows).fillna({"augmentation": "model"})
+    width = f" of width {config.settings.width}" if config.settings.width else ""
+    who = (
+        config.model.model or f"{config.settings.network}{width}, {config.seeds} seed{'s' if config.seeds > 1 else ''}"
+    )
+    n = len(data.test_images) if config.images is None else config.images
+    head = f"Sums of Grad-CAM maps on {data.name}: {who}, {n:,} test images"
+    text = "\n\n".join(
+        part for part in (_text_table(config, table, head), sums_conclusions(config, table, data)) if part
+    )
+    directory = config.execution.out / f"gradcam-{slug(data.name.lower())}"
+    figure, behind = draw_sums(
+        table[(table["layer"] == config.layers[0]) & (table["classes"] == config.classes[0])], head
+    )
+    files = save(figure, directory / "gradcam-sums", behind)
+    figure, behind = draw_maps(*_examples(config, data, shown), f"Grad-CAM at {config.layers[0]}, {data.name}")
+    files += save(figure, directory / "gradcam-maps", behind)
+    rows = headlines(rows, ("augmentation", "layer", "classes", "estimator")) + rows
+    document = json_document(PROGRAM, config, rows)
+    document["runs"] = {each.name: {"hash": each.hash, "files": each.result()["files"]} for each in done.values()}
+    return publish(Result(rows, table, text, files, failures), document, directory, config.execution)
+
+
+def _examples(
+    config: Config, data: ImageData, shown: dict[Which, Classifier]
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:  # fmt: skip
+    """The first test image of up to six classes, (B, C, H, W), and each classifier's normalised maps (B, H, W)."""
+    firsts = [int((data.test_labels == number).nonzero()[0]) for number in data.test_labels.unique()[:6]]
+    images = data.test_images[firsts].float() / 255
+    maps = {}
+    for (augmentation, _), classifier in shown.items():
+        x = images.to(classifier.pixel_mean.device)
+        with torch.no_grad():
+            predicted = classifier(x).argmax(1)
+        found = normalised(grad_cam(classifier, classifier.layer(config.layers[0]), x, predicted))
+        maps[augmentation or "model"] = found.cpu().numpy()
+    return images.numpy(), maps
+
+
+def _text_table(config: Config, table: pd.DataFrame, head: str) -> str:
+    grouped = table.groupby(["layer", "classes", "augmentation"], sort=False)
+    cells = [["layer", "class", "augmentation", *KINDS, "empty maps"], [""] * (4 + len(KINDS))]
+    for place, own in grouped:
+        line = [str(place[0]), str(place[1]), label(str(place[2]))]
+        for kind in KINDS:
+            values = own[own["estimator"] == f"gradcam_{kind}"]["value"]
+            mean, std = values.mean(), values.std()
+            line.append(f"{mean:.4g}" + ("" if pd.isna(std) else f" ± {std:.2g}"))
+        line.append(str(int(own[own["estimator"] == "gradcam_normalised"]["empty"].sum())))
+        cells.append(line)
+    note = as_paragraph(
+        "Over the image's pixels; mean ± standard deviation over seeds of the mean over images. Normalised: positive "
+        "part over its own maximum, how spread a map is; raw and ReLU sums grow with the scale of the logits. Empty "
+        "maps have no positive part."
+    )
+    return "\n".join([head, *ruled(cells), note])
+
+
+def sums_conclusions(config: Config, table: pd.DataFrame, data: ImageData) -> str:
+    """Which augmentations differ in the normalised sum, and the published order.
+
+    Args:
+        config: whose first layer and class are spoken of.
+        table: the rows.
+        data: whose images they are.
+    """
+    chosen = table[
+        (table["estimator"] == "gradcam_normalised")
+        & (table["layer"] == config.layers[0])
+        & (table["classes"] == config.classes[0])
+    ]
+    grouped = chosen.groupby("augmentation", sort=False)["value"]
+    found = compare_augmentations(grouped.agg(mean="mean", std="std", seeds="size").reset_index())
+    if found is None:
+        return ""
+    subject = f"Normalised sum at {config.layers[0]}, {config.classes[0]} class"
+    lines = told_apart(found, subject, "pixels", 1)
+    by = {frozenset((each.higher, each.lower)): each for each in found.differences}
+    verdicts = []
+    for high, low in CLAIMS:
+        each = by.get(frozenset((high, low)))
+        if each is not None:
+            verdict = "cannot be told" if each.low <= 0 else "holds" if each.higher == high else "is reversed"
+            verdicts.append(f"{the(high)} above {the(low)} {verdict} here")
+    if verdicts:
+        quoted = ", ".join(f"{the(name)} {mean} ± {std}" for name, (mean, std) in PUBLISHED.items())
+        lines.append(as_item(f"The published order ({quoted}; CIFAR-10, 5 repeats): {'; '.join(verdicts)}."))
+    lines.append(
+        as_paragraph(
+            f"The sum is at most the {data.shape[1] * data.shape[2]} pixels of an image. It says how spread the maps "
+            "are, not what they show, and networks of other accuracy or another layer give other sums."
+        )
+    )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    command(Config, run, PROGRAM)
