@@ -9,6 +9,7 @@ Without ``--model``, classifiers are trained, or found trained, under each augme
 """
 
 import hashlib
+import itertools
 import math
 import time
 from dataclasses import dataclass, field
@@ -229,10 +230,11 @@ def _examples(
 
 
 def _text_table(config: Config, table: pd.DataFrame, head: str) -> str:
-    grouped = table.groupby(["layer", "classes", "augmentation"], sort=False)
-    cells = [["layer", "class", "augmentation", *KINDS, "empty maps"], [""] * (4 + len(KINDS))]
-    for place, own in grouped:
-        line = [str(place[0]), str(place[1]), label(str(place[2]))]
+    cells = [["augmentation", "layer", "class", *KINDS, "empty maps"], [""] * (4 + len(KINDS))]
+    names = list(dict.fromkeys(table["augmentation"]))
+    for place in itertools.product(config.layers, config.classes, names):
+        own = table[(table["layer"] == place[0]) & (table["classes"] == place[1]) & (table["augmentation"] == place[2])]
+        line = [label(str(place[2])), place[0], place[1]]
         for kind in KINDS:
             values = own[own["estimator"] == f"gradcam_{kind}"]["value"]
             mean, std = values.mean(), values.std()
