@@ -1,6 +1,8 @@
 # Everything a user or a CI machine needs. Python 3.11 or newer and make are enough to begin with.
 PYTHON ?= python3
 ARGS ?=
+# tests at once, each on one thread
+JOBS ?= 2
 BIN := .venv/bin
 READY := .venv/ready
 
@@ -41,7 +43,7 @@ classifiers: $(READY)
 	$(BIN)/python -m analysis.accuracy --augmentations none mixup cutmix fmix fmix-reference fmix+mixup $(ARGS)
 
 test: $(READY)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
 
 endurance: $(READY)
 	$(BIN)/python -m pytest -m endurance $(ARGS)

@@ -75,6 +75,7 @@ def test_two_processes_train_what_one_trains(directory):
     np.testing.assert_allclose(logits[1]["logits"], logits[0]["logits"], rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.endurance
 def test_a_signal_to_either_stops_both_and_both_resume(directory):
     long = ["--augmentation", "fmix", "--epochs", "20", "--batch-size", "100"]
     port = free_port()

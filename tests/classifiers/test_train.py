@@ -176,14 +176,14 @@ def test_policies_train(digits, options):
 
 @pytest.mark.parametrize("objective", ["cross-entropy", "binary-cross-entropy", "relative-entropy"])
 def test_every_objective_learns_from_every_kind_of_target(digits, options, objective):
-    settings = Settings(epochs=6, width=8, objective=objective)
+    settings = Settings(epochs=4, width=8, objective=objective)
     rows = torch.nn.functional.one_hot(digits.train_labels, 10) * 50.0 + (objective != "binary-cross-entropy")
     if objective == "binary-cross-entropy":
         rows = rows.clamp(0, 1)
     soft = replace(digits, train_labels=rows, digest="")
     for data in (digits, soft):
         metrics = train(data, "mixup", 1, settings, options).result()["metrics"]
-        assert metrics["accuracy"] > 0.6, metrics
+        assert metrics["accuracy"] > 0.5, metrics
 
 
 def test_several_labels_an_image(options):
