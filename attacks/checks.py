@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from attacks.curves import Images, Seen, robust
-from attacks.library import attack_named
+from attacks.curves import Images, Seen, broken_by, robust
+from attacks.library import attack_named, clip_to
 
-__all__ = ["Check", "check_model", "check_steps", "check_verdicts"]
+__all__ = ["Check", "check_autoattack", "check_model", "check_steps", "check_verdicts"]
 
 TOLERANCE = 0.5
 """Percentage points by which twice the steps may change PGD, and comparisons may be off."""
@@ -90,6 +90,32 @@ def check_steps(
     once, twice = accuracies
     found = f"{once:.1f}% once, {twice:.1f}% twice, at ε = {epsilon:g} on {len(images.x)} images"
     return _check("twice the steps change PGD by at most half a point", abs(once - twice) <= TOLERANCE, found, "warn")
+
+
+def check_autoattack(model: nn.Module, images: Images, broken: Tensor, epsilon: float, seed: int) -> Check:
+    """Whether AutoAttack's APGD, from outside, breaks more than the whole sweep did.
+
+    Cross entropy (5 restarts) and targeted DLR, 100 iterations each: the two parts of the standard version that leave
+    little to its other two.
+
+    Args:
+        model: as in the sweep, at least four classes.
+        images: a subset.
+        broken: (B,) bool, the sweep's worst case of them.
+        epsilon: at which.
+        seed: AutoAttack's.
+    """
+    from pyautoattack import AutoAttack
+
+    attack = AutoAttack(
+        model, attacks=["apgd-ce", "apgd-t"], device=images.x.device, eps=epsilon, seed=seed, version="custom"
+    )
+    perturbed, _ = attack.run_standard_evaluation(images.x, images.labels, batch_size=len(images.x))
+    perturbed = clip_to(attack_named("pgd"), images.x, perturbed.detach(), epsilon).clamp(0, 1)
+    theirs = 100 * float((~(broken_by(model, perturbed, images.labels) | images.wrong)).double().mean())
+    ours = 100 * float((~broken).double().mean())
+    found = f"{theirs:.1f}% left by it, {ours:.1f}% by the sweep, at ε = {epsilon:g} on {len(images.x)} images"
+    return _check("AutoAttack breaks hardly more than the sweep", theirs >= ours - AGREEMENT, found, "warn")
 
 
 def check_verdicts(

@@ -9,6 +9,7 @@ of the store: its verdicts (``verdicts.npz``) are kept, and an interrupted one g
 """
 
 import hashlib
+import importlib.util
 import math
 import time
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ import torch
 from scipy import stats
 from tqdm import tqdm
 
-from attacks.checks import Check, check_model, check_steps, check_verdicts
+from attacks.checks import Check, check_autoattack, check_model, check_steps, check_verdicts
 from attacks.conclusions import sweep_conclusions
 from attacks.curves import Images, Seen, as_published, robust
 from attacks.figures import draw_sweep
@@ -71,6 +72,8 @@ class Config:
     """images at once; bounds the memory and changes no result"""
     attack_seed: int = 1
     """of the attacks' random numbers"""
+    autoattack: int = 0
+    """check the sweep's worst case on this many images with AutoAttack, which needs mixinfo[autoattack]"""
     model: ModelOptions = field(default_factory=ModelOptions)
     data: DataOptions = field(default_factory=DataOptions)
     settings: Settings = field(default_factory=Settings)
@@ -83,6 +86,12 @@ class Config:
             positive("--images", self.images)
         for name in self.attacks:
             attack_named(name)
+        if self.autoattack < 0:
+            raise BadInput("--autoattack", self.autoattack, "an integer of at least 0")
+        if self.autoattack and importlib.util.find_spec("pyautoattack") is None:
+            raise BadInput("--autoattack", self.autoattack, "the package pyautoattack (mixinfo[autoattack])")
+        if self.autoattack and "robust" not in self.curves:
+            raise BadInput("--autoattack", f"{self.autoattack} without the robust curve", "--curves robust")
         for option, values in (("attacks", self.attacks), ("curves", self.curves)):
             if not values or len(set(values)) != len(values):
                 raise BadInput(f"--{option}", " ".join(values) or "nothing", "one or more different names")
@@ -133,7 +142,7 @@ def sweep(config: Config, classifier: Classifier, data: ImageData, name: str) ->
         "config": {
             "classifier": _digest(classifier), "attacks": list(config.attacks), "epsilons": list(config.epsilons),
             "curves": list(config.curves), "images": len(chosen),
-        },
+        } | ({"autoattack": config.autoattack} if config.autoattack else {}),
         "seed": config.attack_seed,
         "data": data.identity,
     }  # fmt: skip
@@ -187,15 +196,22 @@ def _sweep(config: Config, classifier: Classifier, data: ImageData, chosen: torc
             zero,
             seen,
         )
+
+        def first(count: int) -> Images:
+            some = chosen[:count]
+            x, labels = data.test_images[some].to(device).float() / 255, data.test_labels[some].to(device)
+            return Images.under(classifier, x, labels, some.tolist())
+
         if "pgd" in config.attacks:
-            subset = chosen[:100]
-            x, labels = data.test_images[subset].to(device).float() / 255, data.test_labels[subset].to(device)
-            images = Images.under(classifier, x, labels, subset.tolist())
-            # where PGD has broken about half of what was right, its strength matters most
-            left = 1 - verdicts["robust"][list(config.attacks).index("pgd")].mean(1)
-            middle = int(np.abs(left - left[0] / 2).argmin())
+            middle = _half(verdicts["robust"][list(config.attacks).index("pgd")])
             if config.epsilons[middle] > 0:
-                checks.append(check_steps(classifier, images, config.epsilons[middle], config.attack_seed))
+                checks.append(check_steps(classifier, first(100), config.epsilons[middle], config.attack_seed))
+        worst = np.any(verdicts["robust"], 0)
+        middle = _half(worst)
+        if config.autoattack and config.epsilons[middle] > 0:
+            broken = torch.from_numpy(worst[middle, : config.autoattack]).to(device)
+            where = config.epsilons[middle], config.attack_seed
+            checks.append(check_autoattack(classifier, first(config.autoattack), broken, *where))
     with write_atomically(run.path / "verdicts.npz") as temporary, open(temporary, "wb") as kept_file:
         arrays: dict[str, Any] = {"images": chosen.numpy(), "epsilons": np.array(config.epsilons)} | verdicts
         np.savez_compressed(kept_file, **arrays)
@@ -205,6 +221,12 @@ def _sweep(config: Config, classifier: Classifier, data: ImageData, chosen: torc
     )  # fmt: skip
     for file in run.path.glob("batch-*.npz"):
         file.unlink()
+
+
+def _half(broken: np.ndarray) -> int:
+    """At which ε about half of what was right is broken, where an attack's strength matters most; broken is (E, N)."""
+    left = 1 - broken.mean(1)
+    return int(np.abs(left - left[0] / 2).argmin())
 
 
 def _attack(

@@ -86,6 +86,12 @@ def test_a_model_that_returns_probabilities_is_refused(options, tmp_path, monkey
     assert not list(options.store.glob("attacks/*/config.json"))
 
 
+def test_autoattack_from_outside(options, capsys):
+    one = train(load(DataOptions()), "none", 1, FAST, options)
+    run(Config(**SMALL | {"images": 8}, autoattack=6, model=ModelOptions(str(one.path)), execution=options))
+    assert "AutoAttack breaks hardly more than the sweep" in capsys.readouterr().out
+
+
 def test_intervals_are_wilsons():
     assert interval(3, 20) == pytest.approx([100 * p for p in binomtest(17, 20).proportion_ci(0.95, "wilson")])
 
@@ -98,6 +104,8 @@ def test_intervals_are_wilsons():
         (["--epsilons", "0", "-0.1"], "--epsilons: got 0.0 -0.1; needs different numbers from 0, ascending"),
         (["--epsilons", "0.2", "0.1"], "--epsilons: got 0.2 0.1"),
         (["--images", "0"], "--images: got 0"),
+        (["--autoattack", "-1"], "--autoattack: got -1"),
+        (["--autoattack", "5", "--curves", "published"], "--autoattack: got 5 without the robust curve"),
         (["--images", "1000"], "--images: got 1000; needs at most the 360 there are"),
         (["--attack-batch-size", "0"], "--attack-batch-size: got 0"),
         (["--model", "nowhere"], "--model: got 'nowhere'; needs one of preact-resnet18"),
