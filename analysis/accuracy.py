@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from analysis.figures import draw_accuracies
 from analysis.published import ACCURACIES, ACCURACY_SETTINGS
 from analysis.table import summarise
 from classifiers.grid import check_grid, say_grid, train_grid
 from classifiers.train import Settings
 from figures import Result, label, publish, save
 from figures.comparisons import Comparison, compare_augmentations, equivalence
+from figures.seeds import draw_seeds
 from figures.tables import headlines, ruled
 from figures.words import as_paragraph, the, told_apart
 from store import Run, evidence, slug
@@ -101,7 +101,9 @@ def _report(config: Config, trained: list[Run], rows: list[dict[str, Any]], fail
     parts += [_text_table(table, head, settings), accuracy_conclusions(table, settings)]
     text = "\n\n".join(part for part in parts if part)
     directory = options.out / f"accuracy-{slug(name.lower())}{'-smoke' if config.smoke else ''}"
-    figure, behind = draw_accuracies(rows, head)
+    behind = pd.DataFrame(row for row in rows if row["estimator"] == "accuracy")
+    behind = behind[["augmentation", "seed", "value", "standard_error", "n"]]
+    figure = draw_seeds(behind, f"{settings['scored']} accuracy in %", head)
     files = save(figure, directory / "accuracy", behind, watermark=watermark)
     rows = headlines(rows) + rows
     document = json_document(PROGRAM, config, rows) | {"runs": evidence(trained)}

@@ -2,7 +2,6 @@
 
 import math
 import textwrap
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +11,6 @@ from matplotlib.patches import Patch
 from figures import colour, label, style
 
 __all__ = [
-    "draw_accuracies",
     "draw_ground_truth",
     "draw_human_uncertainty",
     "draw_noise_profile",
@@ -86,38 +84,6 @@ def draw_table_1(table: pd.DataFrame, title: str) -> tuple[Figure, pd.DataFrame]
             Patch(color=grey, alpha=0.28, linewidth=0, label="between the bounds; bars: ± s.d. over seeds"),
         ]
         figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=8.5)
-    return figure, behind
-
-
-def draw_accuracies(rows: list[dict[str, Any]], title: str) -> tuple[Figure, pd.DataFrame]:
-    """A line per augmentation: every classifier's accuracy, and mean ± standard deviation over seeds.
-
-    Args:
-        rows: of ``accuracy``, in per cent, one per augmentation and seed; others are left out.
-        title: above the figure.
-
-    Returns:
-        The figure, and the accuracies in it.
-    """
-    behind = pd.DataFrame([row for row in rows if row["estimator"] == "accuracy"])
-    behind = behind[["augmentation", "seed", "value", "standard_error", "n"]]
-    names = list(dict.fromkeys(behind["augmentation"]))
-    with style():
-        figure = Figure(figsize=(7.2, 0.42 * len(names) + 1.5))
-        axes = figure.subplots()
-        for position, name in enumerate(names):
-            values = behind.loc[behind["augmentation"] == name, "value"].to_numpy(dtype=float)
-            axes.plot(values, np.full(len(values), position), "o", color=colour(name), alpha=0.45, markersize=5)
-            if len(values) > 1:
-                axes.errorbar(
-                    values.mean(), position, xerr=values.std(ddof=1), fmt="|", color=colour(name), markersize=16,
-                    markeredgewidth=2, capsize=3,
-                )  # fmt: skip
-        axes.set_yticks(range(len(names)), [label(name) for name in names])
-        axes.set_ylim(len(names) - 0.4, -0.6)
-        axes.grid(axis="y", visible=False)
-        axes.set_xlabel("test accuracy in %: dots are seeds, bars mean ± standard deviation")
-        axes.set_title(_wrapped(title), fontsize=10)
     return figure, behind
 
 

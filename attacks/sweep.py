@@ -36,6 +36,7 @@ from store import BadInput, Run, positive, provenance, slug, write_atomically
 from store.command_line import Options, command, json_document
 from store.runs import now
 from training import DataOptions, ImageData, load, resolve_device, use_threads
+from training.data import some_test_images
 from training.devices import describe
 
 __all__ = ["Config", "run", "sweep"]
@@ -103,10 +104,7 @@ class Config:
 def run(config: Config) -> Result:
     """Sweep one classifier or several; print as it goes, unless ``--json -`` claims standard output."""
     data, options = load(config.data), config.execution
-    if config.images is not None and config.images > len(data.test_images):
-        raise BadInput("--images", config.images, f"at most the {len(data.test_images)} there are")
-    if data.test_labels.ndim != 1:
-        raise BadInput("--data", "rows of labels", "one class an image")
+    some_test_images(data, config.images)  # refuses what cannot be
     device = resolve_device(options.device)
     use_threads(options.threads)
     if config.model.model is not None:
@@ -134,9 +132,7 @@ def sweep(config: Config, classifier: Classifier, data: ImageData, name: str) ->
         data: whose test images are attacked.
         name: of the classifier, for people.
     """
-    chosen = torch.arange(len(data.test_images))
-    if config.images is not None:
-        chosen = torch.randperm(len(chosen), generator=torch.Generator().manual_seed(0))[: config.images].sort().values
+    chosen = some_test_images(data, config.images)
     identity = {
         "version": VERSION,
         "config": {

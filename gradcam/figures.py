@@ -1,4 +1,4 @@
-"""The figures of Grad-CAM: sums by augmentation, and maps laid over images."""
+"""Grad-CAM maps laid over images, the paper's Figure 4."""
 
 import textwrap
 
@@ -6,40 +6,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from figures import colour, label, style
+from figures import label, style
 
-__all__ = ["draw_maps", "draw_sums"]
-
-
-def draw_sums(table: pd.DataFrame, title: str) -> tuple[Figure, pd.DataFrame]:
-    """Every classifier's normalised sum, and mean ± standard deviation over seeds, a line per augmentation.
-
-    Args:
-        table: rows of one layer and class.
-        title: above the figure.
-
-    Returns:
-        The figure, and the numbers in it.
-    """
-    behind = table[table["estimator"] == "gradcam_normalised"][["augmentation", "seed", "value", "n", "empty"]]
-    names = list(dict.fromkeys(behind["augmentation"]))
-    with style():
-        figure = Figure(figsize=(7.2, 0.42 * len(names) + 1.5))
-        axes = figure.subplots()
-        for position, name in enumerate(names):
-            values = behind.loc[behind["augmentation"] == name, "value"].to_numpy(dtype=float)
-            axes.plot(values, np.full(len(values), position), "o", color=colour(name), alpha=0.45, markersize=5)
-            if len(values) > 1:
-                axes.errorbar(
-                    values.mean(), position, xerr=values.std(ddof=1), fmt="|", color=colour(name), markersize=16,
-                    markeredgewidth=2, capsize=3,
-                )  # fmt: skip
-        axes.set_yticks(range(len(names)), [label(name) for name in names])
-        axes.set_ylim(len(names) - 0.4, -0.6)
-        axes.grid(axis="y", visible=False)
-        axes.set_xlabel("normalised sum in pixels: dots are seeds, bars mean ± standard deviation")
-        axes.set_title(textwrap.fill(title, 66), fontsize=10)
-    return figure, behind
+__all__ = ["draw_maps"]
 
 
 def draw_maps(images: np.ndarray, maps: dict[str, np.ndarray], title: str) -> tuple[Figure, pd.DataFrame]:

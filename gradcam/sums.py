@@ -25,14 +25,16 @@ from classifiers.load import Classifier, ModelOptions, load_classifier, load_run
 from classifiers.train import Settings
 from figures import Result, label, publish, save
 from figures.comparisons import compare_augmentations
+from figures.seeds import draw_seeds
 from figures.tables import headlines, ruled
 from figures.words import as_item, as_paragraph, the, told_apart
-from gradcam.figures import draw_maps, draw_sums
+from gradcam.figures import draw_maps
 from gradcam.maps import KINDS, check_layer, grad_cam, normalised, sums
 from store import BadInput, Run, positive, provenance, slug, write_atomically
 from store.command_line import Options, command, json_document
 from store.runs import now
 from training import DataOptions, ImageData, load, resolve_device, use_threads
+from training.data import some_test_images
 from training.devices import describe
 
 __all__ = ["Config", "run", "sums_conclusions", "sums_of"]
@@ -87,10 +89,7 @@ Which = tuple[str | None, int | None]
 def run(config: Config) -> Result:
     """Sum the maps of one classifier or several; print as it goes, unless ``--json -`` claims standard output."""
     data, options = load(config.data), config.execution
-    if config.images is not None and config.images > len(data.test_images):
-        raise BadInput("--images", config.images, f"at most the {len(data.test_images)} there are")
-    if data.test_labels.ndim != 1:
-        raise BadInput("--data", "rows of labels", "one class an image")
+    some_test_images(data, config.images)  # refuses what cannot be
     device = resolve_device(options.device)
     use_threads(options.threads)
     done: dict[Which, Run] = {}
@@ -118,9 +117,7 @@ def sums_of(config: Config, classifier: Classifier, data: ImageData, name: str) 
 
     ``sums.npz`` holds ``sums`` (layers, classes, kinds, N), in the order of the configuration and of `KINDS`.
     """
-    chosen = torch.arange(len(data.test_images))
-    if config.images is not None:
-        chosen = torch.randperm(len(chosen), generator=torch.Generator().manual_seed(0))[: config.images].sort().values
+    chosen = some_test_images(data, config.images)
     state = b"".join(value.detach().cpu().contiguous().numpy().tobytes() for value in classifier.state_dict().values())
     identity = {
         "version": VERSION,
@@ -195,15 +192,18 @@ def _report(
     who = (
         config.model.model or f"{config.settings.network}{width}, {config.seeds} seed{'s' if config.seeds > 1 else ''}"
     )
-    n = len(data.test_images) if config.images is None else config.images
+    n = len(some_test_images(data, config.images))
     head = f"Sums of Grad-CAM maps on {data.name}: {who}, {n:,} test images"
     text = "\n\n".join(
         part for part in (_text_table(config, table, head), sums_conclusions(config, table, data)) if part
     )
     directory = config.execution.out / f"gradcam-{slug(data.name.lower())}"
-    figure, behind = draw_sums(
-        table[(table["layer"] == config.layers[0]) & (table["classes"] == config.classes[0])], head
-    )
+    behind = table[
+        (table["estimator"] == "gradcam_normalised")
+        & (table["layer"] == config.layers[0])
+        & (table["classes"] == config.classes[0])
+    ][["augmentation", "seed", "value", "n", "empty"]]
+    figure = draw_seeds(behind, "normalised sum in pixels", head)
     files = save(figure, directory / "gradcam-sums", behind)
     figure, behind = draw_maps(*_examples(config, data, shown), f"Grad-CAM at {config.layers[0]}, {data.name}")
     files += save(figure, directory / "gradcam-maps", behind)

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from store import BadInput
 
-__all__ = ["TORCHVISION", "DataOptions", "ImageData", "load", "read_arrays"]
+__all__ = ["TORCHVISION", "DataOptions", "ImageData", "load", "read_arrays", "some_test_images"]
 
 TORCHVISION = {
     "mnist": ("MNIST", "MNIST"),
@@ -182,6 +182,22 @@ def load(options: DataOptions) -> ImageData:
         chosen = torch.randperm(len(data.train_images), generator=torch.Generator().manual_seed(0))
         data = data.train_on(chosen[: options.train_images])
     return data
+
+
+def some_test_images(data: ImageData, count: int | None, argument: str = "--images") -> Tensor:
+    """Indices of ``count`` test images, the same ones every time, in the data's order; of all for None.
+
+    Raises:
+        BadInput: there are not so many, or an image has no one class.
+    """
+    if data.test_labels.ndim != 1:
+        raise BadInput("--data", "rows of labels", "one class an image")
+    everything = torch.arange(len(data.test_images))
+    if count is None:
+        return everything
+    if count > len(everything):
+        raise BadInput(argument, count, f"at most the {len(everything)} there are")
+    return torch.randperm(len(everything), generator=torch.Generator().manual_seed(0))[:count].sort().values
 
 
 def _stratified(labels: Tensor, start: float, stop: float) -> Tensor:

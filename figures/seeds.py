@@ -1,0 +1,39 @@
+"""One number of several networks: a dot for every seed, and the mean ± standard deviation, a line per augmentation."""
+
+import textwrap
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from figures.style import colour, label, style
+
+__all__ = ["draw_seeds"]
+
+
+def draw_seeds(table: pd.DataFrame, words: str, title: str) -> Figure:
+    """Draw ``value`` by ``augmentation``.
+
+    Args:
+        table: one row per augmentation and seed.
+        words: what the number is, under the axis.
+        title: above the figure.
+    """
+    names = list(dict.fromkeys(table["augmentation"]))
+    with style():
+        figure = Figure(figsize=(7.2, 0.42 * len(names) + 1.5))
+        axes = figure.subplots()
+        for position, name in enumerate(names):
+            values = table.loc[table["augmentation"] == name, "value"].to_numpy(dtype=float)
+            axes.plot(values, np.full(len(values), position), "o", color=colour(name), alpha=0.45, markersize=5)
+            if len(values) > 1:
+                axes.errorbar(
+                    values.mean(), position, xerr=values.std(ddof=1), fmt="|", color=colour(name), markersize=16,
+                    markeredgewidth=2, capsize=3,
+                )  # fmt: skip
+        axes.set_yticks(range(len(names)), [label(name) for name in names])
+        axes.set_ylim(len(names) - 0.4, -0.6)
+        axes.grid(axis="y", visible=False)
+        axes.set_xlabel(f"{words}: dots are seeds, bars mean ± standard deviation")
+        axes.set_title(textwrap.fill(title, 66), fontsize=10)
+    return figure
