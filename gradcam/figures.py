@@ -43,7 +43,7 @@ def draw_maps(images: np.ndarray, maps: dict[str, np.ndarray], title: str) -> tu
                 axes.imshow(grey, cmap="gray", vmin=0, vmax=1)
                 shown = axes.imshow(maps[name][row], cmap="viridis", alpha=0.6, vmin=0, vmax=1)
         for column, name in enumerate(["image", *maps]):
-            panels[0, column].set_title(name if column == 0 else label(name), fontsize=9)
+            panels[0, column].set_title(name if column == 0 else label(name).replace(" (", "\n("), fontsize=9)
         if shown is not None:
             bar = figure.colorbar(shown, ax=panels, shrink=0.6, pad=0.02)
             bar.set_label("share of the map's own maximum", fontsize=8.5)
