@@ -22,7 +22,7 @@ from figures.comparisons import Comparison, compare_augmentations, equivalence
 from figures.seeds import draw_seeds
 from figures.tables import headlines, ruled
 from figures.words import as_paragraph, the, told_apart
-from store import Run, evidence, slug
+from store import BadInput, Run, evidence, slug
 from store.command_line import Options, command, json_document
 from training import DataOptions, load
 
@@ -54,6 +54,8 @@ def run(config: Config) -> Result:
     if config.smoke:
         config = replace(config, seeds=1, settings=replace(config.settings, epochs=2))
     data, options = load(config.data), config.execution
+    if data.test_labels.ndim == 2 and config.settings.objective == "binary-cross-entropy":
+        raise BadInput("--data", "several labels an image", "one class an image, or soft labels")
     grid = (data, config.augmentations, config.seeds, config.settings, options)
     if options.dry_run:
         say_grid(*grid)
@@ -65,6 +67,7 @@ def run(config: Config) -> Result:
 
 def _rows(trained: Run, augmentation: str, seed: int) -> list[dict[str, Any]]:
     """Accuracy and cross entropy of one classifier from its logits, with their errors over images."""
+    scored = "test" if trained.result()["scored"] == "test" else "validation"
     with np.load(trained.path / "logits.npz") as kept:
         logits, labels = torch.from_numpy(kept["logits"]).double(), torch.from_numpy(kept["labels"])
     classes = labels.argmax(1) if labels.ndim == 2 else labels
@@ -79,8 +82,8 @@ def _rows(trained: Run, augmentation: str, seed: int) -> list[dict[str, Any]]:
             "seed": seed, "units": units,
         }
         for quantity, name, values, units in (
-            ("test accuracy", "accuracy", 100 * right, "%"),
-            ("test cross entropy", "cross_entropy", loss, "nats"),
+            (f"{scored} accuracy", "accuracy", 100 * right, "%"),
+            (f"{scored} cross entropy", "cross_entropy", loss, "nats"),
         )
     ]  # fmt: skip
 

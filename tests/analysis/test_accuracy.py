@@ -128,3 +128,10 @@ def test_mistakes(arguments, said, capsys):
         command(Config, run, "python -m analysis.accuracy", arguments)
     assert stop.value.code == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_fold_is_not_called_a_test(options):
+    config = Config(("none",), 1, data=DataOptions(folds=5, fold=1), settings=FAST, execution=options)
+    result = run(config)
+    assert {row["quantity"] for row in result.rows} == {"validation accuracy", "validation cross entropy"}
+    assert "validation fold 1 of 5 images" in result.text
