@@ -107,6 +107,9 @@ def run(config: Config) -> Result:
     some_test_images(data, config.images)  # refuses what cannot be
     device = resolve_device(options.device)
     use_threads(options.threads)
+    if config.model.model is not None and options.dry_run:
+        options.say(f"would attack {config.model.model}")
+        return Result([])
     if config.model.model is not None:
         classifier = load_classifier(config.model, data, device)
         return _report(config, data, {(None, None): sweep(config, classifier, data, config.model.model)}, [])

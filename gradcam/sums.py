@@ -95,6 +95,9 @@ def run(config: Config) -> Result:
     done: dict[Which, Run] = {}
     shown: dict[Which, Classifier] = {}
     failures: list[str] = []
+    if config.model.model is not None and options.dry_run:
+        options.say(f"would sum the maps of {config.model.model}")
+        return Result([])
     if config.model.model is not None:
         shown[None, None] = load_classifier(config.model, data, device)
         done[None, None] = sums_of(config, shown[None, None], data, config.model.model)

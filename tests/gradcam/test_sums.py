@@ -84,3 +84,10 @@ def test_mistakes_are_one_line_exit_2_and_nothing_written(arguments, words, tmp_
     assert error.count("\n") == 1
     assert words in error
     assert not (tmp_path / "runs").exists()
+
+
+def test_dry_run_of_one_model_does_nothing(options, capsys):
+    config = Config(model=ModelOptions("runs/some"), execution=replace(options, dry_run=True))
+    assert run(config).rows == []
+    assert "would " in capsys.readouterr().out
+    assert not options.store.exists()
