@@ -8,12 +8,12 @@ Without ``--model``, classifiers are trained, or found trained, under each augme
 of the store: its verdicts (``verdicts.npz``) are kept, and an interrupted one goes on with the next batch.
 """
 
-import hashlib
 import importlib.util
 import math
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -27,19 +27,20 @@ from attacks.conclusions import sweep_conclusions
 from attacks.curves import Images, Seen, as_published, robust
 from attacks.figures import draw_sweep
 from attacks.library import attack_named
-from classifiers.grid import check_grid, say_grid, train_grid
-from classifiers.load import Classifier, ModelOptions, load_classifier, load_run
+from classifiers.grid import Analysed, Which, analyse, check_grid, who
+from classifiers.load import Classifier, ModelOptions
 from classifiers.train import Settings
 from figures import Result, label, publish, save
 from figures.tables import headlines
-from store import BadInput, Run, positive, provenance, slug, write_atomically
+from store import BadInput, Run, evidence, positive, provenance, slug, write_atomically
 from store.command_line import Options, command, json_document
 from store.runs import now
-from training import DataOptions, ImageData, load, resolve_device, use_threads
+from training import DataOptions, ImageData, load
 from training.data import some_test_images
 from training.devices import describe
+from training.once import once
 
-__all__ = ["Config", "run", "sweep"]
+__all__ = ["Config", "autoattack", "run", "sweep"]
 
 PROGRAM = "python -m attacks.sweep"
 
@@ -105,25 +106,31 @@ def run(config: Config) -> Result:
     """Sweep one classifier or several; print as it goes, unless ``--json -`` claims standard output."""
     data, options = load(config.data), config.execution
     some_test_images(data, config.images)  # refuses what cannot be
-    device = resolve_device(options.device)
-    use_threads(options.threads)
-    if config.model.model is not None and options.dry_run:
-        options.say(f"would attack {config.model.model}")
+    found = analyse(
+        config, data, lambda classifier, name: _run(config, classifier, data, name),
+        lambda classifier, name: sweep(config, classifier, data, name), "swept", "sweep",
+    )  # fmt: skip
+    if found is None:
         return Result([])
-    if config.model.model is not None:
-        classifier = load_classifier(config.model, data, device)
-        return _report(config, data, {(None, None): sweep(config, classifier, data, config.model.model)}, [])
-    grid = (data, config.augmentations, config.seeds, config.settings, options)
-    if options.dry_run:
-        say_grid(*grid)
-        return Result([])
-    trained, failures = train_grid(*grid)
-    sweeps: dict[tuple[str | None, int | None], Run] = {}
-    for which, each in trained.items():
-        sweeps[which] = sweep(config, load_run(each.path, device, data), data, each.name)
-        seconds = sweeps[which].result()["metrics"]["seconds"]
-        options.say(f"swept    {len(sweeps)}/{len(trained)}   {each.name}   {seconds:.0f} s")
-    return _report(config, data, sweeps, failures)
+    outside = {}
+    if config.autoattack:
+        for which, swept in found.runs.items():
+            outside[which] = autoattack(config, found.classifier(which), data, swept)
+            options.say(f"checked  {len(outside)}/{len(found.runs)}   {outside[which].name}")
+    return _report(config, data, found, outside)
+
+
+def _run(config: Config, classifier: Classifier, data: ImageData, name: str) -> Run:
+    identity = {
+        "version": VERSION,
+        "config": {
+            "classifier": classifier.digest(), "attacks": list(config.attacks), "epsilons": list(config.epsilons),
+            "curves": list(config.curves), "images": len(some_test_images(data, config.images)),
+        },
+        "seed": config.attack_seed,
+        "data": data.identity,
+    }  # fmt: skip
+    return Run(config.execution.store, "attacks", f"{slug(name)}-sweep", identity)
 
 
 def sweep(config: Config, classifier: Classifier, data: ImageData, name: str) -> Run:
@@ -135,36 +142,53 @@ def sweep(config: Config, classifier: Classifier, data: ImageData, name: str) ->
         data: whose test images are attacked.
         name: of the classifier, for people.
     """
-    chosen = some_test_images(data, config.images)
-    identity = {
-        "version": VERSION,
-        "config": {
-            "classifier": _digest(classifier), "attacks": list(config.attacks), "epsilons": list(config.epsilons),
-            "curves": list(config.curves), "images": len(chosen),
-        } | ({"autoattack": config.autoattack} if config.autoattack else {}),
-        "seed": config.attack_seed,
-        "data": data.identity,
-    }  # fmt: skip
-    run = Run(config.execution.store, "attacks", f"{slug(name)}-sweep", identity)
-    with run.lock():
-        if config.execution.force:
-            run.forget()
-        if run.status != "done":
-            _sweep(config, classifier.requires_grad_(False), data, chosen, run)
-    return run
+    run = _run(config, classifier, data, name)
+    return once(run, config.execution, lambda: _sweep(config, classifier.requires_grad_(False), data, run))
 
 
-def _digest(classifier: Classifier) -> str:
-    """SHA-256 of parameters and buffers."""
-    sha = hashlib.sha256()
-    for name, value in sorted(classifier.state_dict().items()):
-        sha.update(name.encode())
-        sha.update(value.detach().cpu().contiguous().numpy().tobytes())
-    return sha.hexdigest()[:16]
+def autoattack(config: Config, classifier: Classifier, data: ImageData, swept: Run) -> Run:
+    """Compare the worst case of a sweep with AutoAttack on some of its images, or find it compared.
+
+    Args:
+        config: whose ``autoattack`` is the number of images.
+        classifier: that was swept.
+        data: whose test images are attacked.
+        swept: with its verdicts.
+
+    Returns:
+        A run whose result has one check.
+    """
+    identity = {"version": VERSION, "config": {"sweep": swept.hash, "images": config.autoattack}, "seed": None}
+    run = Run(config.execution.store, "attacks", f"{swept.name}-autoattack", identity | {"data": data.identity})
+
+    def work() -> None:
+        device = classifier.pixel_mean.device
+        origin, started, start = provenance(describe(device), torch.get_num_threads()), now(), time.perf_counter()
+        run.begin()
+        with np.load(swept.path / "verdicts.npz") as kept:
+            worst, chosen = np.any(kept["robust"], 0), kept["images"][: config.autoattack]
+        middle = _half(worst)
+        checks = []
+        if config.epsilons[middle] > 0:
+            broken = torch.from_numpy(worst[middle, : config.autoattack]).to(device)
+            images = _images(classifier.requires_grad_(False), data, torch.from_numpy(chosen))
+            checks = [check_autoattack(classifier, images, broken, config.epsilons[middle], config.attack_seed)]
+        run.finish(
+            metrics={"seconds": time.perf_counter() - start}, started=started, origin=origin,
+            checks=[asdict(check) for check in checks],
+        )  # fmt: skip
+
+    return once(run, config.execution, work)
 
 
-def _sweep(config: Config, classifier: Classifier, data: ImageData, chosen: torch.Tensor, run: Run) -> None:
+def _images(classifier: Classifier, data: ImageData, some: torch.Tensor) -> Images:
     device = classifier.pixel_mean.device
+    x, labels = data.test_images[some].to(device).float() / 255, data.test_labels[some].to(device)
+    return Images.under(classifier, x, labels, some.tolist())
+
+
+def _sweep(config: Config, classifier: Classifier, data: ImageData, run: Run) -> None:
+    device, chosen = classifier.pixel_mean.device, some_test_images(data, config.images)
     origin, started = provenance(describe(device), torch.get_num_threads()), now()
     checks = check_model(classifier, data.test_images[chosen[:50]].to(device).float() / 255)
     if any(check.verdict == "fail" for check in checks):
@@ -177,7 +201,7 @@ def _sweep(config: Config, classifier: Classifier, data: ImageData, chosen: torc
         for number, some in enumerate(chosen.split(config.attack_batch_size)):
             file = run.path / f"batch-{config.attack_batch_size}-{number:05d}.npz"
             if not file.exists():
-                _attack(config, classifier, data, some, device, file)
+                _attack(config, classifier, data, some, file)
             with np.load(file) as kept:
                 parts.append(dict(kept))
             seconds += float(parts[-1]["seconds"])
@@ -196,21 +220,11 @@ def _sweep(config: Config, classifier: Classifier, data: ImageData, chosen: torc
             seen,
         )
 
-        def first(count: int) -> Images:
-            some = chosen[:count]
-            x, labels = data.test_images[some].to(device).float() / 255, data.test_labels[some].to(device)
-            return Images.under(classifier, x, labels, some.tolist())
-
         if "pgd" in config.attacks:
             middle = _half(verdicts["robust"][list(config.attacks).index("pgd")])
             if config.epsilons[middle] > 0:
-                checks.append(check_steps(classifier, first(100), config.epsilons[middle], config.attack_seed))
-        worst = np.any(verdicts["robust"], 0)
-        middle = _half(worst)
-        if config.autoattack and config.epsilons[middle] > 0:
-            broken = torch.from_numpy(worst[middle, : config.autoattack]).to(device)
-            where = config.epsilons[middle], config.attack_seed
-            checks.append(check_autoattack(classifier, first(config.autoattack), broken, *where))
+                first = _images(classifier, data, chosen[:100])
+                checks.append(check_steps(classifier, first, config.epsilons[middle], config.attack_seed))
     with write_atomically(run.path / "verdicts.npz") as temporary, open(temporary, "wb") as kept_file:
         arrays: dict[str, Any] = {"images": chosen.numpy(), "epsilons": np.array(config.epsilons)} | verdicts
         np.savez_compressed(kept_file, **arrays)
@@ -228,14 +242,10 @@ def _half(broken: np.ndarray) -> int:
     return int(np.abs(left - left[0] / 2).argmin())
 
 
-def _attack(
-    config: Config, classifier: Classifier, data: ImageData, some: torch.Tensor, device: torch.device, file: Any
-) -> None:
+def _attack(config: Config, classifier: Classifier, data: ImageData, some: torch.Tensor, file: Path) -> None:
     """Attack one batch and write its verdicts."""
     start = time.perf_counter()
-    x, labels = data.test_images[some].to(device).float() / 255, data.test_labels[some].to(device)
-    images = Images.under(classifier, x, labels, some.tolist())
-    seen = Seen()
+    images, seen = _images(classifier, data, some), Seen()
     arrays: dict[str, Any] = {"wrong": images.wrong.cpu().numpy()}
     for curve in config.curves:
         arrays[curve] = np.stack(
@@ -281,19 +291,16 @@ def _rows(config: Config, swept: Run, augmentation: str | None, seed: int | None
     return rows
 
 
-def _report(
-    config: Config, data: ImageData, sweeps: dict[tuple[str | None, int | None], Run], failures: list[str]
-) -> Result:
-    rows = [row for which, each in sweeps.items() for row in _rows(config, each, *which)]
-    checks = {which: [Check(**check) for check in each.result()["checks"]] for which, each in sweeps.items()}
-    one = config.model.model
-    n = rows[0]["n"]
-    width = f" of width {config.settings.width}" if config.settings.width else ""
-    who = one or f"{config.settings.network}{width}, {config.seeds} seed{'s' if config.seeds > 1 else ''}"
-    head = f"Accuracy under attack on {data.name}: {who}, {n:,} test images"
+def _report(config: Config, data: ImageData, found: Analysed, outside: dict[Which, Run]) -> Result:
+    rows = [row for which, each in found.runs.items() for row in _rows(config, each, *which)]
+    checks = {
+        which: [Check(**check) for run in (each, outside.get(which)) if run for check in run.result()["checks"]]
+        for which, each in found.runs.items()
+    }
+    head = f"Accuracy under attack on {data.name}: {who(config)}, {rows[0]['n']:,} test images"
     table = pd.DataFrame(rows)
     parts = [_text_table(table, config.curves, curve, head) for curve in config.curves]
-    if one is None:
+    if config.model.model is None:
         parts += [sweep_conclusions(table, curve) for curve in config.curves]
     parts.append(_checks_text(checks))
     text = "\n\n".join(part for part in parts if part)
@@ -302,8 +309,8 @@ def _report(
     files = save(figure, directory / "attacks", behind)
     rows = headlines(rows, ("augmentation", "curve", "estimator", "epsilon")) + rows
     document = json_document(PROGRAM, config, rows)
-    document["runs"] = {each.name: {"hash": each.hash, "files": each.result()["files"]} for each in sweeps.values()}
-    return publish(Result(rows, table, text, files, failures), document, directory, config.execution)
+    document["runs"] = evidence(found.runs.values())
+    return publish(Result(rows, table, text, files, found.failures), document, directory, config.execution)
 
 
 def _text_table(table: pd.DataFrame, curves: Sequence[str], curve: str, head: str) -> str:
@@ -327,7 +334,7 @@ def _text_table(table: pd.DataFrame, curves: Sequence[str], curve: str, head: st
     return "\n".join(lines)
 
 
-def _checks_text(checks: dict[tuple[str | None, int | None], list[Check]]) -> str:
+def _checks_text(checks: dict[Which, list[Check]]) -> str:
     """Every check once: how many classifiers pass, and what is wrong with the others."""
     names = list(dict.fromkeys(check.name for each in checks.values() for check in each))
     lines = ["Checks"]

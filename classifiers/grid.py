@@ -1,15 +1,54 @@
 """Classifiers of several augmentations and seeds, trained or found trained: what analyses compare."""
 
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from classifiers.load import Classifier, ModelOptions, load_classifier, load_run
 from classifiers.train import Settings, classifier_run, train
 from store import BadInput, Run, positive
 from store.command_line import Options
-from training import ImageData
+from training import ImageData, resolve_device, use_threads
 from training.once import all_once
 
-__all__ = ["check_grid", "say_grid", "train_grid"]
+__all__ = ["Analysed", "Compares", "Which", "analyse", "check_grid", "say_grid", "train_grid", "who"]
 
 Which = tuple[str, int]
 """Augmentation and seed."""
+
+THE_MODEL: Any = (None, None)
+"""In place of augmentation and seed, for the one classifier that ``--model`` names."""
+
+
+class Compares(Protocol):
+    """The configuration of an analysis of one classifier (``--model``) or of several."""
+
+    @property
+    def augmentations(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def seeds(self) -> int: ...  # noqa: D102
+    @property
+    def model(self) -> ModelOptions: ...  # noqa: D102
+    @property
+    def settings(self) -> Settings: ...  # noqa: D102
+    @property
+    def execution(self) -> Options: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Analysed:
+    """Classifiers and the runs that hold their analyses.
+
+    Args:
+        runs: finished, by augmentation and seed; by (None, None) for the one of ``--model``.
+        classifier: loads one again.
+        failures: why others are missing.
+    """
+
+    runs: dict[Which, Run]
+    classifier: Callable[[Which], Classifier]
+    failures: list[str]
 
 
 def check_grid(augmentations: tuple[str, ...], seeds: int, settings: Settings) -> None:
@@ -60,3 +99,66 @@ def train_grid(
     if not trained:
         raise SystemExit("every classifier failed:\n" + "\n".join(failures))
     return {which: trained[which] for which in needed if which in trained}, failures
+
+
+def analyse(
+    config: Compares,
+    data: ImageData,
+    run_of: Callable[[Classifier, str], Run],
+    work: Callable[[Classifier, str], Run],
+    did: str,
+    what: str,
+) -> Analysed | None:
+    """Analyse the classifier that ``--model`` names, or each of the grid, training first what is missing.
+
+    Args:
+        config: of the analysis.
+        data: whose images the classifiers see.
+        run_of: where the analysis of a classifier with this name is kept.
+        work: does it or finds it done.
+        did: the verb for it, in the past.
+        what: one analysis is called.
+
+    Returns:
+        None in a dry run.
+    """
+    options, name = config.execution, config.model.model
+    device = resolve_device(options.device)
+    use_threads(options.threads)
+    failures: list[str] = []
+    loads: dict[Which, tuple[str, Callable[[], Classifier]]] = {}
+    if name is not None:
+        if options.dry_run:
+            options.say(f"1 {what} to do or to reuse, of {name}")
+            return None
+        loads[THE_MODEL] = name, lambda: load_classifier(config.model, data, device)
+    else:
+        grid = (data, config.augmentations, config.seeds, config.settings, options)
+        if options.dry_run:
+            say_grid(*grid)
+            options.say(f"{len(config.augmentations) * config.seeds} {what}s of them to do or to reuse")
+            return None
+        trained, failures = train_grid(*grid)
+        for which, each in trained.items():
+            loads[which] = each.name, functools.partial(load_run, each.path, device, data)
+
+    @functools.lru_cache(maxsize=1)
+    def classifier(which: Which) -> Classifier:
+        return loads[which][1]()
+
+    @functools.cache
+    def run(which: Which) -> Run:
+        return run_of(classifier(which), loads[which][0])
+
+    runs, more = all_once(
+        loads, run, lambda which: work(classifier(which), loads[which][0]), options,
+        lambda record: f"{record['metrics']['seconds']:.0f} s", did, what,
+    )  # fmt: skip
+    return Analysed({which: runs[which] for which in loads if which in runs}, classifier, failures + more)
+
+
+def who(config: Compares) -> str:
+    """The classifiers of an analysis in a few words, for titles."""
+    width = f" of width {config.settings.width}" if config.settings.width else ""
+    seeds = f"{config.seeds} seed{'s' if config.seeds > 1 else ''}"
+    return config.model.model or f"{config.settings.network}{width}, {seeds}"

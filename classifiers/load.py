@@ -4,6 +4,7 @@ A `Classifier` takes images in [0, 1] and has its normalisation inside, so that 
 units whatever it was trained with.
 """
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -51,6 +52,14 @@ class Classifier(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """(B, C, H, W) in [0, 1] to logits (B, K)."""
         return self.network(self.normalise(images))
+
+    def digest(self) -> str:
+        """Of all parameters and buffers, by which an analysis of this classifier is found again whatever its name."""
+        sha = hashlib.sha256()
+        for name, value in sorted(self.state_dict().items()):
+            sha.update(name.encode())
+            sha.update(value.detach().cpu().contiguous().numpy().tobytes())
+        return sha.hexdigest()[:16]
 
     def layer(self, name: str) -> nn.Module:
         """A layer of the network by its name, ``conv1`` or ``stage4.1``, say.

@@ -8,7 +8,6 @@ the first convolution, at the images' own size. Raw and ReLU sums, the true clas
 Without ``--model``, classifiers are trained, or found trained, under each augmentation, and compared.
 """
 
-import hashlib
 import itertools
 import math
 import time
@@ -20,8 +19,8 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from classifiers.grid import check_grid, say_grid, train_grid
-from classifiers.load import Classifier, ModelOptions, load_classifier, load_run
+from classifiers.grid import Analysed, analyse, check_grid, who
+from classifiers.load import Classifier, ModelOptions
 from classifiers.train import Settings
 from figures import Result, label, publish, save
 from figures.comparisons import compare_augmentations
@@ -30,12 +29,13 @@ from figures.tables import headlines, ruled
 from figures.words import as_item, as_paragraph, the, told_apart
 from gradcam.figures import draw_maps
 from gradcam.maps import KINDS, check_layer, grad_cam, normalised, sums
-from store import BadInput, Run, positive, provenance, slug, write_atomically
+from store import BadInput, Run, evidence, positive, provenance, slug, write_atomically
 from store.command_line import Options, command, json_document
 from store.runs import now
-from training import DataOptions, ImageData, load, resolve_device, use_threads
+from training import DataOptions, ImageData, load
 from training.data import some_test_images
 from training.devices import describe
+from training.once import once
 
 __all__ = ["Config", "run", "sums_conclusions", "sums_of"]
 
@@ -82,37 +82,28 @@ class Config:
                 raise BadInput(f"--{option}", " ".join(values) or "nothing", "one or more different names")
 
 
-Which = tuple[str | None, int | None]
-"""Augmentation and seed; None for a classifier of another origin."""
-
-
 def run(config: Config) -> Result:
     """Sum the maps of one classifier or several; print as it goes, unless ``--json -`` claims standard output."""
-    data, options = load(config.data), config.execution
+    data = load(config.data)
     some_test_images(data, config.images)  # refuses what cannot be
-    device = resolve_device(options.device)
-    use_threads(options.threads)
-    done: dict[Which, Run] = {}
-    shown: dict[Which, Classifier] = {}
-    failures: list[str] = []
-    if config.model.model is not None and options.dry_run:
-        options.say(f"would sum the maps of {config.model.model}")
-        return Result([])
-    if config.model.model is not None:
-        shown[None, None] = load_classifier(config.model, data, device)
-        done[None, None] = sums_of(config, shown[None, None], data, config.model.model)
-    else:
-        grid = (data, config.augmentations, config.seeds, config.settings, options)
-        if options.dry_run:
-            say_grid(*grid)
-            return Result([])
-        trained, failures = train_grid(*grid)
-        for which, each in trained.items():
-            classifier = load_run(each.path, device, data)
-            done[which] = sums_of(config, classifier, data, each.name)
-            if which[1] == 1:
-                shown[which] = classifier
-    return _report(config, data, done, shown, failures)
+    found = analyse(
+        config, data, lambda classifier, name: _run(config, classifier, data, name),
+        lambda classifier, name: sums_of(config, classifier, data, name), "summed", "Grad-CAM run",
+    )  # fmt: skip
+    return Result([]) if found is None else _report(config, data, found)
+
+
+def _run(config: Config, classifier: Classifier, data: ImageData, name: str) -> Run:
+    identity = {
+        "version": VERSION,
+        "config": {
+            "classifier": classifier.digest(), "layers": list(config.layers), "classes": list(config.classes),
+            "images": len(some_test_images(data, config.images)),
+        },
+        "seed": None,
+        "data": data.identity,
+    }  # fmt: skip
+    return Run(config.execution.store, "gradcam", f"{slug(name)}-sums", identity)
 
 
 def sums_of(config: Config, classifier: Classifier, data: ImageData, name: str) -> Run:
@@ -120,31 +111,15 @@ def sums_of(config: Config, classifier: Classifier, data: ImageData, name: str) 
 
     ``sums.npz`` holds ``sums`` (layers, classes, kinds, N), in the order of the configuration and of `KINDS`.
     """
-    chosen = some_test_images(data, config.images)
-    state = b"".join(value.detach().cpu().contiguous().numpy().tobytes() for value in classifier.state_dict().values())
-    identity = {
-        "version": VERSION,
-        "config": {
-            "classifier": hashlib.sha256(state).hexdigest()[:16], "layers": list(config.layers),
-            "classes": list(config.classes), "images": len(chosen),
-        },
-        "seed": None,
-        "data": data.identity,
-    }  # fmt: skip
     device = classifier.pixel_mean.device
     for layer in config.layers:
         check_layer(classifier, layer, data.test_images[:2].to(device).float() / 255)
-    run = Run(config.execution.store, "gradcam", f"{slug(name)}-sums", identity)
-    with run.lock():
-        if config.execution.force:
-            run.forget()
-        if run.status != "done":
-            _sum(config, classifier, data, chosen, run)
-    return run
+    run = _run(config, classifier, data, name)
+    return once(run, config.execution, lambda: _sum(config, classifier, data, run))
 
 
-def _sum(config: Config, classifier: Classifier, data: ImageData, chosen: torch.Tensor, run: Run) -> None:
-    device = classifier.pixel_mean.device
+def _sum(config: Config, classifier: Classifier, data: ImageData, run: Run) -> None:
+    device, chosen = classifier.pixel_mean.device, some_test_images(data, config.images)
     origin, started, start = provenance(describe(device), torch.get_num_threads()), now(), time.perf_counter()
     run.begin()
     parts = []
@@ -186,17 +161,11 @@ def _rows(config: Config, run: Run, augmentation: str | None, seed: int | None) 
     return rows
 
 
-def _report(
-    config: Config, data: ImageData, done: dict[Which, Run], shown: dict[Which, Classifier], failures: list[str]
-) -> Result:
-    rows = [row for which, each in done.items() for row in _rows(config, each, *which)]
+def _report(config: Config, data: ImageData, found: Analysed) -> Result:
+    rows = [row for which, each in found.runs.items() for row in _rows(config, each, *which)]
     table = pd.DataFrame(rows).fillna({"augmentation": "model"})
-    width = f" of width {config.settings.width}" if config.settings.width else ""
-    who = (
-        config.model.model or f"{config.settings.network}{width}, {config.seeds} seed{'s' if config.seeds > 1 else ''}"
-    )
     n = len(some_test_images(data, config.images))
-    head = f"Sums of Grad-CAM maps on {data.name}: {who}, {n:,} test images"
+    head = f"Sums of Grad-CAM maps on {data.name}: {who(config)}, {n:,} test images"
     text = "\n\n".join(
         part for part in (_text_table(config, table, head), sums_conclusions(config, table, data)) if part
     )
@@ -208,27 +177,28 @@ def _report(
     ][["augmentation", "seed", "value", "n", "empty"]]
     figure = draw_seeds(behind, "normalised sum in pixels", head)
     files = save(figure, directory / "gradcam-sums", behind)
-    figure, behind = draw_maps(*_examples(config, data, shown), f"Grad-CAM at {config.layers[0]}, {data.name}")
+    figure, behind = draw_maps(*_examples(config, data, found), f"Grad-CAM at {config.layers[0]}, {data.name}")
     files += save(figure, directory / "gradcam-maps", behind)
     rows = headlines(rows, ("augmentation", "layer", "classes", "estimator")) + rows
     document = json_document(PROGRAM, config, rows)
-    document["runs"] = {each.name: {"hash": each.hash, "files": each.result()["files"]} for each in done.values()}
-    return publish(Result(rows, table, text, files, failures), document, directory, config.execution)
+    document["runs"] = evidence(found.runs.values())
+    return publish(Result(rows, table, text, files, found.failures), document, directory, config.execution)
 
 
-def _examples(
-    config: Config, data: ImageData, shown: dict[Which, Classifier]
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:  # fmt: skip
-    """The first test image of up to six classes, (B, C, H, W), and each classifier's normalised maps (B, H, W)."""
+def _examples(config: Config, data: ImageData, found: Analysed) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The first test image of up to six classes, (B, C, H, W), and normalised maps (B, H, W) of seed 1."""
     firsts = [int((data.test_labels == number).nonzero()[0]) for number in data.test_labels.unique()[:6]]
     images = data.test_images[firsts].float() / 255
     maps = {}
-    for (augmentation, _), classifier in shown.items():
+    for augmentation, seed in found.runs:
+        if seed not in (1, None):
+            continue
+        classifier = found.classifier((augmentation, seed))
         x = images.to(classifier.pixel_mean.device)
         with torch.no_grad():
             predicted = classifier(x).argmax(1)
-        found = normalised(grad_cam(classifier, classifier.layer(config.layers[0]), x, predicted))
-        maps[augmentation or "model"] = found.cpu().numpy()
+        mapped = normalised(grad_cam(classifier, classifier.layer(config.layers[0]), x, predicted))
+        maps[augmentation or "model"] = mapped.cpu().numpy()
     return images.numpy(), maps
 
 

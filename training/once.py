@@ -50,17 +50,21 @@ def all_once(
     train: Callable[[Which], Run],
     options: Options,
     summary: Callable[[dict[str, Any]], str],
+    did: str = "trained",
+    what: str = "trained network",
 ) -> tuple[dict[Which, Run], list[str]]:
-    """Train what is missing of several networks, saying so.
+    """Do what is missing of several runs, training networks above all, saying so.
 
-    Those that another process is training come last, so that two processes with the same command share the work.
+    Those that another process is at come last, so that two processes with the same command share the work.
 
     Args:
-        needed: what each network is; any hashable.
+        needed: what each run is of; any hashable.
         run_of: its run.
-        train: trains it or finds it trained.
+        train: does it or finds it done.
         options: where to say it.
         summary: of a finished run's record, a few words.
+        did: the verb in the line of a finished run.
+        what: a run is called when it is reused.
 
     Returns:
         The finished runs, and why others failed.
@@ -87,7 +91,7 @@ def all_once(
             reused += 1
         else:
             count = f"{len(runs) + len(failures)}/{total}"
-            options.say(f"trained  {count:<7}{each.name:<{longest}}  {summary(runs[which].result())}")
+            options.say(f"{did:<8} {count:<7}{each.name:<{longest}}  {summary(runs[which].result())}")
     if reused:
-        options.say(f"reused {reused} trained network{'s' if reused > 1 else ''}")
+        options.say(f"reused {reused} {what}{'s' if reused > 1 else ''}")
     return runs, failures

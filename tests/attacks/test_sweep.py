@@ -31,7 +31,7 @@ def test_the_job_from_end_to_end(options, capsys):
     low, high = interval(round(12 * (1 - row["value"] / 100)), 12)
     assert (row["low"], row["high"]) == (low, high)
     document = json.loads((options.store.parent / "runs.json").read_text())
-    assert len(document["runs"]) == 4
+    assert len(document["runs"]["files"]) == 4
     again = run(config)
     assert again.text == result.text
 
@@ -88,8 +88,14 @@ def test_a_model_that_returns_probabilities_is_refused(options, tmp_path, monkey
 
 def test_autoattack_from_outside(options, capsys):
     one = train(load(DataOptions()), "none", 1, FAST, options)
-    run(Config(**SMALL | {"images": 8}, autoattack=6, model=ModelOptions(str(one.path)), execution=options))
-    assert "AutoAttack breaks hardly more than the sweep" in capsys.readouterr().out
+    config = Config(**SMALL | {"images": 8}, model=ModelOptions(str(one.path)), execution=options)
+    run(config)
+    assert "AutoAttack" not in capsys.readouterr().out
+    for again in range(2):
+        run(replace(config, autoattack=6))
+        printed = capsys.readouterr().out
+        assert "reused 1 sweep" in printed and "AutoAttack breaks hardly more than the sweep" in printed
+        assert len(list(options.store.glob("attacks/*/result.json"))) == 2, again
 
 
 def test_intervals_are_wilsons():
@@ -125,5 +131,5 @@ def test_mistakes_are_one_line_exit_2_and_nothing_written(arguments, words, tmp_
 def test_dry_run_of_one_model_does_nothing(options, capsys):
     config = Config(model=ModelOptions("runs/some"), execution=replace(options, dry_run=True))
     assert run(config).rows == []
-    assert "would " in capsys.readouterr().out
+    assert "to do or to reuse" in capsys.readouterr().out
     assert not options.store.exists()

@@ -29,7 +29,7 @@ def test_the_job_from_end_to_end(options, capsys):
     assert any(file.name == "gradcam-maps.png" for file in result.files)
     assert all(0 < row["value"] <= 64 for row in result.rows if row["estimator"] == "gradcam_normalised")
     document = json.loads((options.store.parent / "runs.json").read_text())
-    assert len(document["runs"]) == 4
+    assert len(document["runs"]["files"]) == 4
     assert run(config).text == result.text
     assert "reused 4 trained networks" in capsys.readouterr().out
 
@@ -89,5 +89,5 @@ def test_mistakes_are_one_line_exit_2_and_nothing_written(arguments, words, tmp_
 def test_dry_run_of_one_model_does_nothing(options, capsys):
     config = Config(model=ModelOptions("runs/some"), execution=replace(options, dry_run=True))
     assert run(config).rows == []
-    assert "would " in capsys.readouterr().out
+    assert "to do or to reuse" in capsys.readouterr().out
     assert not options.store.exists()
