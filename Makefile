@@ -55,7 +55,7 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 doctest: $(READY)
-	$(BIN)/python -m pytest --doctest-modules msda store figures training vae classifiers analysis attacks gradcam
+	$(BIN)/python -m pytest --doctest-modules msda store figures training vae classifiers analysis attacks gradcam reports
 
 benchmarks: $(READY)
 	$(BIN)/python benchmarks/mixers.py

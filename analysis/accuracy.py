@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 import torch
 
-from analysis.published import ACCURACIES, ACCURACY_SETTINGS
 from analysis.table import summarise
 from classifiers.grid import check_grid, say_grid, train_grid
 from classifiers.train import Settings
 from figures import Result, label, publish, save
-from figures.comparisons import Comparison, compare_augmentations, equivalence
+from figures.comparisons import Comparison, compare_augmentations
+from figures.published import beside, published
 from figures.seeds import draw_seeds
 from figures.tables import headlines, ruled
 from figures.words import as_paragraph, the, told_apart
@@ -115,9 +115,14 @@ def _report(config: Config, trained: list[Run], rows: list[dict[str, Any]], fail
 
 def _text_table(table: pd.DataFrame, head: str, settings: dict[str, Any]) -> str:
     """The table for a terminal: mean ± standard deviation over seeds, published values beside ours."""
-    published = any(name in ACCURACIES for name in table["augmentation"])
+    quoted = {
+        str(name): str(each)
+        for name in table["augmentation"]
+        for each in published("accuracy")
+        if each.augmentation == name and each.setting["network"] == settings["network"]
+    }
     cells = [["augmentation", "accuracy", "cross entropy"], ["", "%", "nats"]]
-    if published:
+    if quoted:
         cells[0].append("published ‡")
         cells[1].append("CIFAR-10, %")
     for augmentation, own in table.groupby("augmentation", sort=False):
@@ -126,13 +131,12 @@ def _text_table(table: pd.DataFrame, head: str, settings: dict[str, Any]) -> str
         for name, digits in (("accuracy", 2), ("cross_entropy", 3)):
             std = by["std"][name]
             line.append(f"{by['mean'][name]:.{digits}f}" + ("" if pd.isna(std) else f" ± {std:.{digits}f}"))
-        if published:
-            value = ACCURACIES.get(str(augmentation))
-            line.append(f"{value.mean:.2f} ± {value.std:.2f}" if value else "")
+        if quoted:
+            line.append(quoted.get(str(augmentation), ""))
         cells.append(line)
     n = int(table["n"].max())
     notes = [f"of the last epoch, on the {n:,} {settings['scored']} images; mean ± standard deviation over seeds"]
-    if published:
+    if quoted:
         notes.append("‡ width 64, 50,000 images, 200 epochs, 5 trials")
     return "\n".join([head, *ruled(cells), *notes])
 
@@ -153,14 +157,17 @@ def accuracy_conclusions(table: pd.DataFrame, settings: dict[str, Any]) -> str:
         listed = " < ".join(f"{the(str(name))} {value:.2f}" for name, value in means.items())
         return as_paragraph(f"The accuracies are {listed}%. With one seed each, no difference can be claimed.")
     lines = told_apart(found, "Accuracy", "points", 2)
-    parts = ["\n".join(lines), _spectra(found, accuracy), _beside(accuracy, settings)]
+    ours = {
+        ("accuracy", row["augmentation"]): (float(row["mean"]), float(row["std"]), int(row["seeds"]))
+        for row in accuracy.to_dict("records")
+    }
+    parts = ["\n".join(lines), _spectra(found, accuracy), beside(ours, settings)]
     return "\n\n".join(part for part in parts if part)
 
 
 def _spectra(found: Comparison, accuracy: pd.DataFrame) -> str:
     """Whether FMix's masks as described and as published code draws them differ in accuracy."""
-    pair = frozenset(("fmix", "fmix-reference"))
-    each = next((each for each in found.differences if frozenset((each.higher, each.lower)) == pair), None)
+    each = found.between("fmix", "fmix-reference")
     if each is None:
         return ""
     rows = accuracy.set_index("augmentation")
@@ -175,38 +182,6 @@ def _spectra(found: Comparison, accuracy: pd.DataFrame) -> str:
         f"FMix's masks as the paper describes them and as the reference code draws them: {values}; difference "
         f"{sign * each.value:+.2f} points ({low:+.2f} to {high:+.2f}, simultaneous 95%): {verdict}."
     )
-
-
-def _beside(accuracy: pd.DataFrame, settings: dict[str, Any]) -> str:
-    """How the hybrids stand to the published ones."""
-    words = {
-        "data": "{} instead of {}", "network": "{} instead of {}", "epochs": "{} instead of {} epochs",
-        "train_images": "{:,} instead of {:,} training images", "width": "width {} instead of {}",
-        "policy": "policy {} instead of {}",
-    }  # fmt: skip
-    other = [
-        words[key].format(settings[key], value) for key, value in ACCURACY_SETTINGS.items() if settings[key] != value
-    ]
-    sentences = []
-    for row in accuracy.to_dict("records"):
-        published = ACCURACIES.get(str(row["augmentation"]))
-        if published is None:
-            continue
-        said = f"{label(str(row['augmentation']))}: published {published.mean:.2f} ± {published.std:.2f}%, here "
-        said += f"{row['mean']:.2f}%"
-        found = equivalence(
-            (float(row["mean"]), float(row["std"]), int(row["seeds"])),
-            (published.mean, published.std, published.trials), published.margin,
-        )  # fmt: skip
-        if other:
-            said += ": not comparable"
-        elif found is not None:
-            said += f"; difference {found.difference:+.2f} ({found.low:+.2f} to {found.high:+.2f}), margin "
-            said += f"{published.margin:g} points: {found.verdict}"
-        sentences.append(said + ".")
-    if sentences and other:
-        sentences.append(f"Not comparable because of {', '.join(other)}.")
-    return as_paragraph("Beside the paper. " + " ".join(sentences)) if sentences else ""
 
 
 if __name__ == "__main__":

@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 from scipy import stats
 
-from analysis.published import ORDERINGS, SETTINGS, TABLE_1
 from figures import label
-from figures.comparisons import Comparison, Difference, compare_augmentations, equivalence
+from figures.comparisons import Comparison, compare_augmentations
+from figures.published import beside, claims_sentence
 from figures.words import as_item, as_paragraph, p_value, the
 
 __all__ = [
@@ -401,58 +401,13 @@ def published_conclusions(table: pd.DataFrame, settings: dict[str, Any]) -> str:
         settings: the analysis run's configuration, with ``data``, the data set's name, and ``train_images``.
     """
     table = table[table["inputs"] == "clean"]
-    names = {"rate": "rate on x", "rate_reconstruction": "rate on x̂", "mse": "MSE"}
-    words = {
-        "data": "{} instead of {}", "train_images": "{:,} instead of {:,} training images",
-        "epochs": "{} instead of {} epochs", "decoder_scale": "decoder scale {:g} instead of {:g}",
-        "preset": "the {} instead of the {} settings",
-    }  # fmt: skip
-    other = [words[key].format(settings[key], value) for key, value in SETTINGS.items() if settings[key] != value]
-    sentences = []
-    for augmentation, values in TABLE_1.items():
-        rows = table[table["augmentation"] == augmentation].set_index("estimator")
-        for estimator, published in values.items():
-            if estimator not in rows.index:
-                continue
-            ours = rows.loc[[estimator]].to_dict("records")[0]
-            digits, unit = (3, "") if estimator == "mse" else (2, " nats")
-            said = (
-                f"{label(augmentation)}'s {names[estimator]}: published {published.mean} ± {published.std} "
-                f"({published.trials} trials), here {ours['mean']:.{digits}f}"
-            )
-            found = equivalence(
-                (float(ours["mean"]), float(ours["std"]), int(ours["seeds"])),
-                (published.mean, published.std, published.trials),
-                published.margin,
-            )
-            if found is not None:
-                said += (
-                    f" ± {ours['std']:.{digits}f} ({ours['seeds']} seeds); difference {found.difference:+.{digits}f} "
-                    f"({found.low:+.{digits}f} to {found.high:+.{digits}f}), margin {published.margin:g}{unit}: "
-                    + ("not comparable" if other else found.verdict)
-                )
-            sentences.append(said + ".")
-    if sentences and other:
-        sentences.append(f"Not comparable because of {_and(other)}.")
-    if (rate := _compared(table, "rate")) is not None:
-        by = {frozenset((each.higher, each.lower)): each for each in rate.differences}
-        claims = [
-            _claim(by[frozenset(pair)], *pair) for pair in ORDERINGS if frozenset(pair) in by
-        ]  # fmt: skip
-        if claims:
-            sentences.append(f"Of the paper's orderings of the rate: {'; '.join(claims)}.")
-    return as_paragraph("Beside the paper. " + " ".join(sentences)) if sentences else ""
-
-
-def _claim(found: Difference, low: str, high: str) -> str:
-    said = f"{the(low)} below {the(high)}"
-    if found.low <= 0:
-        return f"{said}, not told apart here ({p_value(found.p)})"
-    return (
-        f"{said}, found here too ({p_value(found.p)})"
-        if found.lower == low
-        else f"{said}, reversed here ({p_value(found.p)})"
-    )
+    ours = {
+        (row["estimator"], row["augmentation"]): (float(row["mean"]), float(row["std"]), int(row["seeds"]))
+        for row in table[table["estimator"].isin(["rate", "rate_reconstruction", "mse"])].to_dict("records")
+    }
+    rate = _compared(table, "rate")
+    parts = [beside(ours, settings), "" if rate is None else claims_sentence("rate", rate)]
+    return "\n".join(part for part in parts if part)
 
 
 def _of(name: str) -> str:

@@ -25,8 +25,9 @@ from classifiers.load import ModelOptions, load_classifier, logits_of
 from classifiers.train import Settings
 from figures import Result, label, publish, save
 from figures.comparisons import compare_augmentations
+from figures.published import claims_sentence
 from figures.tables import headlines, ruled
-from figures.words import as_item, as_paragraph, the, told_apart
+from figures.words import as_paragraph, the, told_apart
 from store import BadInput, Run, evidence, slug
 from store.command_line import Options, command, json_document
 from training import DataOptions, load, resolve_device, use_threads
@@ -42,9 +43,6 @@ SHOWN = {
     "second_best_agreement": ("2nd choice", "%", 1),
 }  # fmt: skip
 """Estimators in the printed table: head, unit, digits."""
-
-CLAIMS = (("cutmix", "none"), ("fmix", "none"), ("cutmix", "mixup"), ("fmix", "mixup"))
-"""The paper's: masking is closer to humans. The first of each pair has the smaller divergence."""
 
 
 @dataclass(frozen=True)
@@ -229,16 +227,8 @@ def uncertainty_conclusions(table: pd.DataFrame) -> str:
         if found is None:
             continue
         lines += told_apart(found, name, "nats", 3, "{lower} is closer to humans than {higher} by {value}")
-        by = {frozenset((each.higher, each.lower)): each for each in found.differences}
-        verdicts = []
-        for low, high in CLAIMS:
-            if claim := by.get(frozenset((low, high))):
-                verdict = "holds" if claim.lower == low else "is reversed"
-                verdicts.append(
-                    f"{the(low)} closer than {the(high)} {'cannot be told' if claim.low <= 0 else verdict} here"
-                )
-        if verdicts:
-            lines.append(as_item(f"The paper's claim that masking is closer to humans: {'; '.join(verdicts)}."))
+        if said := claims_sentence(estimator, found):
+            lines.append(said)
     if lines:
         lines.append(as_paragraph(_confounds(table)))
     return "\n".join(lines)

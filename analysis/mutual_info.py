@@ -50,7 +50,6 @@ from analysis.conclusions import (
 from analysis.decomposition import decompose
 from analysis.figures import draw_noise_profile, draw_rate_distortion, draw_table_1
 from analysis.measure import measure, measure_pair
-from analysis.published import SETTINGS
 from analysis.table import decomposition_text, shared_table, summarise, text_table
 from figures import Result, publish, save
 from figures.tables import headlines
@@ -449,7 +448,7 @@ def _words(config: Config, everything: pd.DataFrame, settings: dict[str, Any], h
         parts += [shared_table(everything), shared_conclusions(everything)]
     if config.decomposition:
         parts.append(decomposition_text(table))
-    if len(config.decoder_scales) < 2 or settings["decoder_scale"] == SETTINGS["decoder_scale"]:
+    if len(config.decoder_scales) < 2 or settings["decoder_scale"] == Settings().decoder_scale:
         parts.append(published_conclusions(table, settings))
     return parts
 

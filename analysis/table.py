@@ -4,8 +4,8 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.published import TABLE_1
 from figures import label
+from figures.published import published
 from figures.tables import ruled
 
 __all__ = ["decomposition_text", "shared_table", "summarise", "text_table"]
@@ -79,12 +79,8 @@ def text_table(table: pd.DataFrame, title: str) -> str:
         active = own[own["estimator"] == "active_units"]["mean"]
         if len(active) and active.iloc[0] < 1:
             notes.append(f"{label(augmentation)}: the code has collapsed (fewer than one active unit)")
-        if augmentation in TABLE_1 and (own["inputs"] == "clean").all():
-            published = TABLE_1[augmentation]
-            values = [
-                _cell(published[key].mean, published[key].std, 3 if key == "mse" else 2) if key in published else ""
-                for key in shown
-            ]
+        values = [next((str(each) for each in published(key) if each.stands_beside(augmentation)), "") for key in shown]
+        if any(values) and (own["inputs"] == "clean").all():
             cells.append(["  published, CIFAR-10", *values])
     if len(lower) and bool(lower["saturated"].any()):
         notes.append("* saturated: within 1 nat of its cap")

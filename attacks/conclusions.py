@@ -3,15 +3,13 @@
 import pandas as pd
 
 from figures.comparisons import compare_augmentations
-from figures.words import as_item, as_paragraph, the, told_apart
+from figures.published import claims_sentence
+from figures.words import as_paragraph, the, told_apart
 
 __all__ = ["mean_over_sizes", "sweep_conclusions"]
 
 SAID = {"noise": "uniform noise", "deepfool": "DeepFool", "worst case": "the worst case of all attacks"}
 """Of which the paper's text speaks."""
-
-CLAIMS = tuple(("mixup", other, attack) for attack in ("noise", "deepfool") for other in ("none", "cutmix"))
-"""The paper's: the first more robust than the second to an attack."""
 
 
 def mean_over_sizes(table: pd.DataFrame, curve: str) -> pd.DataFrame:
@@ -45,20 +43,8 @@ def sweep_conclusions(table: pd.DataFrame, curve: str) -> str:
         if found is None:
             continue
         lines += told_apart(found, f"Accuracy under {name}, mean over ε above 0, {curve}", "points", 2)
-        by = {frozenset((each.higher, each.lower)): each for each in found.differences}
-        verdicts = []
-        for high, low, of in CLAIMS:
-            each = by.get(frozenset((high, low)))
-            if of == attack and each is not None:
-                verdict = "cannot be told" if each.low <= 0 else "holds" if each.higher == high else "is reversed"
-                verdicts.append(f"{the(high)} more robust than {the(low)} {verdict} here")
-        if attack == "worst case" and (rows["augmentation"] == "none").any():
-            better = [the(each.higher) for each in found.found() if each.lower == "none"]
-            verdicts.append(
-                f"the worst case is not improved: here {' and '.join(better) or 'nothing'} is above the baseline"
-            )
-        if verdicts:
-            lines.append(as_item(f"The paper's claims: {'; '.join(verdicts)}."))
+        if said := claims_sentence(f"attack {attack}", found):
+            lines.append(said)
     if lines:
         clean = table[(table["curve"] == curve) & (table["epsilon"] == 0) & (table["estimator"] == "worst case")]
         if len(clean):

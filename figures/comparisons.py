@@ -76,6 +76,10 @@ class Comparison:
     seeds: int
     detectable: float
 
+    def between(self, one: str, other: str) -> Difference | None:
+        """The difference of these two, in whichever order; None where they have not been compared."""
+        return next((each for each in self.differences if {each.higher, each.lower} == {one, other}), None)
+
     def found(self) -> list[Difference]:
         """Differences at the 5% level over all pairs."""
         return [difference for difference in self.differences if difference.low > 0]

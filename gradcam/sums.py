@@ -2,8 +2,9 @@
 
 The paper reports, for PreAct-ResNet18 on CIFAR-10, 146 ± 5 without augmentation, 162 ± 3 with MixUp and 131 ± 6 with
 CutMix. Its recipe as far as it can be known: the predicted class, ReLU, each map divided by its own maximum, summed
-over pixels, mean over the test set, mean ± standard deviation over training seeds. The layer is not said; default is
-the first convolution, at the images' own size. Raw and ReLU sums, the true class and other layers stand beside it.
+over pixels, mean over the test set, mean ± standard deviation over training seeds. Of the layer it says, for Figure 4
+only, that it is the first convolution, whose maps have the images' own size; that is the default here. Raw and ReLU
+sums, the true class and other layers stand beside it.
 
 Without ``--model``, classifiers are trained, or found trained, under each augmentation, and compared.
 """
@@ -24,9 +25,10 @@ from classifiers.load import Classifier, ModelOptions
 from classifiers.train import Settings
 from figures import Result, label, publish, save
 from figures.comparisons import compare_augmentations
+from figures.published import claims_sentence
 from figures.seeds import draw_seeds
 from figures.tables import headlines, ruled
-from figures.words import as_item, as_paragraph, the, told_apart
+from figures.words import as_paragraph, told_apart
 from gradcam.figures import draw_maps
 from gradcam.maps import KINDS, check_layer, grad_cam, normalised, sums
 from store import BadInput, Run, evidence, positive, provenance, slug, write_atomically
@@ -43,12 +45,6 @@ PROGRAM = "python -m gradcam.sums"
 
 VERSION = 1
 """Raised when the same maps give other sums."""
-
-PUBLISHED = {"none": (146, 5), "mixup": (162, 3), "cutmix": (131, 6)}
-"""Mean and standard deviation over 5 repeats, CIFAR-10 test set, PreAct-ResNet18."""
-
-CLAIMS = (("mixup", "none"), ("none", "cutmix"))
-"""The published order: the first of each pair has the larger sum."""
 
 BATCH = 100
 
@@ -241,16 +237,8 @@ def sums_conclusions(config: Config, table: pd.DataFrame, data: ImageData) -> st
         return ""
     subject = f"Normalised sum at {config.layers[0]}, {config.classes[0]} class"
     lines = told_apart(found, subject, "pixels", 1)
-    by = {frozenset((each.higher, each.lower)): each for each in found.differences}
-    verdicts = []
-    for high, low in CLAIMS:
-        each = by.get(frozenset((high, low)))
-        if each is not None:
-            verdict = "cannot be told" if each.low <= 0 else "holds" if each.higher == high else "is reversed"
-            verdicts.append(f"{the(high)} above {the(low)} {verdict} here")
-    if verdicts:
-        quoted = ", ".join(f"{the(name)} {mean} ± {std}" for name, (mean, std) in PUBLISHED.items())
-        lines.append(as_item(f"The published order ({quoted}; CIFAR-10, 5 repeats): {'; '.join(verdicts)}."))
+    if said := claims_sentence("gradcam_normalised", found):
+        lines.append(said)
     lines.append(
         as_paragraph(
             f"The sum is at most the {data.shape[1] * data.shape[2]} pixels of an image. It says how spread the maps "

@@ -170,17 +170,19 @@ def test_at_another_scale_nothing_agrees_or_differs():
     text = words(published_conclusions(table, smaller))
     assert "margin 2 nats: not comparable." in text
     assert "Not comparable because of digits instead of CIFAR-10, 1,437 instead of 50,000 training images" in text
-    assert "decoder scale 0.3 instead of 1 and the default instead of the reference settings." in text
+    assert "decoder scale 0.3 instead of 1, the default instead of the reference settings." in text
 
 
 def test_the_papers_orderings_get_a_verdict():
     table = summarise(rows_of({"none": (80.0, 70, 9), "mixup": (78.0, 70, 9), "cutmix": (79.0, 70, 9)}, spread=0.2))
     text = words(published_conclusions(table, SETTINGS))
-    assert "MixUp below the baseline, found here too (p < 0.001)" in text
-    assert "the baseline below CutMix, reversed here (p = 0.00" in text
-    assert "below FMix" not in text
+    assert "the rate of the baseline is above that of MixUp: holds here (p < 0.001)" in text
+    assert "the rate of CutMix is above that of the baseline: is reversed here (p = 0.002)" in text
+    assert "of FMix" not in text
     noisy = summarise(rows_of({"none": (80.0, 70, 9), "mixup": (79.9, 70, 9)}, spread=1.0))
-    assert "MixUp below the baseline, not told apart here (p = 0.91)" in words(published_conclusions(noisy, SETTINGS))
+    assert "the rate of the baseline is above that of MixUp: cannot be told here (p = 0.91)" in words(
+        published_conclusions(noisy, SETTINGS)
+    )
 
 
 def test_what_is_shared_is_put_into_words():

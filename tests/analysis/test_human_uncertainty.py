@@ -46,7 +46,7 @@ def test_the_job_from_end_to_end(human, options, capsys):
     result = run(config)
     out = capsys.readouterr().out
     assert "trained  4/4" in out
-    assert "The paper's claim that masking is closer to humans: FMix closer than the baseline" in " ".join(out.split())
+    assert "Of the paper's statements, FMix is closer to humans than the baseline: " in " ".join(out.split())
     assert "CC BY-NC-SA 4.0" in out
     assert {row["seed"] for row in result.rows} == {None, 1, 2}
     assert all(file.stat().st_size for file in result.files)
@@ -199,9 +199,9 @@ def test_words_before_and_after_temperature():
     text = " ".join(uncertainty_conclusions(summarise(rows)).split())
     first, second = text.split("after a temperature fitted to the humans", 1)
     assert "CutMix is closer to humans than the baseline by 0.410 nats (p < 0.001)" in first
-    assert "CutMix closer than the baseline holds here; CutMix closer than MixUp holds here" in first
+    assert "CutMix is closer to humans than the baseline: holds here (p < 0.001)" in first
     assert "The baseline is closer to humans than CutMix by 0.100 nats" in second
-    assert "CutMix closer than the baseline is reversed here" in second
+    assert "CutMix is closer to humans than the baseline, after one temperature: is reversed here" in second
     assert "67% (the baseline)" in second
     assert "accuracies are 90.0% (the baseline)" in second
 

@@ -118,7 +118,7 @@ def test_words_of_a_sweep():
     assert means[means["estimator"] == "noise"]["mean"].tolist() == [51, 71, 70]  # without ε = 0
     text = " ".join(sweep_conclusions(table, "robust").split())
     assert "MixUp is above the baseline by 20.00 points (p < 0.001)" in text
-    assert "MixUp more robust than the baseline holds here; MixUp more robust than CutMix cannot be told here" in text
-    assert "MixUp more robust than the baseline is reversed here; MixUp more robust than CutMix holds here" in text
-    assert "the worst case is not improved: here nothing is above the baseline" in text
+    assert "MixUp is more robust to uniform noise than CutMix: cannot be told here (p = " in text
+    assert "MixUp is more robust to DeepFool than the baseline: is reversed here (p < 0.001); MixUp is more" in text
+    assert "MixUp is not more robust in the worst case than the baseline: holds here (p < 0.001)" in text
     assert "Without any attack the accuracy is 90.0% (the baseline)" in text

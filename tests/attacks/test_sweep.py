@@ -94,7 +94,8 @@ def test_autoattack_from_outside(options, capsys):
     for again in range(2):
         run(replace(config, autoattack=6))
         printed = capsys.readouterr().out
-        assert "reused 1 sweep" in printed and "AutoAttack breaks hardly more than the sweep" in printed
+        assert "reused 1 sweep" in printed
+        assert "AutoAttack breaks hardly more than the sweep" in printed
         assert len(list(options.store.glob("attacks/*/result.json"))) == 2, again
 
 

@@ -1,0 +1,218 @@
+"""Published numbers and statements, and how ours stand to them.
+
+They are read from ``reports/published.toml``, the one place where they are written; a job that prints ours puts them
+beside, and the report shows all of them. What is not in that file is not quoted anywhere.
+"""
+
+import functools
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any, Literal
+
+from figures.comparisons import Comparison, Equivalence, equivalence
+from figures.style import label
+from figures.words import as_item, as_paragraph, p_value, the
+
+__all__ = ["Claim", "Measure", "Published", "beside", "claims", "claims_sentence", "measures", "published"]
+
+Verdict = Literal["agrees", "differs", "not distinguishable", "not comparable", "not run"]
+
+Ours = tuple[float, float, int]
+"""Mean, standard deviation and number of seeds."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What is measured.
+
+    Args:
+        name: in words.
+        units: of differences.
+        digits: after the point.
+        claim: how it is said that one augmentation is above another, with ``{above}`` and ``{below}``.
+    """
+
+    name: str
+    units: str
+    digits: int
+    claim: str = "{above} is above {below}"
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published number.
+
+    Args:
+        where: in the source.
+        measure: of `measures`.
+        augmentation: whose it is.
+        mean: over trials.
+        margin: the largest difference that counts as agreement, fixed before anything was compared.
+        source: its title.
+        link: its address.
+        setting: with which it was measured; on anything else ours are not comparable.
+        command: that repeats it.
+        std: over trials; None where the source gives none.
+        n: how many trials.
+        note: what the number is, where its published name says something else.
+    """
+
+    where: str
+    measure: str
+    augmentation: str
+    mean: float
+    margin: float
+    source: str
+    link: str
+    setting: Mapping[str, Any]
+    command: str
+    std: float | None = None
+    n: int | None = None
+    note: str = ""
+
+    def stands_beside(self, augmentation: str) -> bool:
+        """Published FMix was very likely measured with the reference code's masks, and stands beside both spectra."""
+        return augmentation == self.augmentation or (self.augmentation, augmentation) == ("fmix", "fmix-reference")
+
+    def otherwise(self, settings: Mapping[str, Any]) -> list[str]:
+        """In what our settings differ from the published ones, in words."""
+        words = {
+            "data": "{} instead of {}", "train_images": "{:,} instead of {:,} training images",
+            "epochs": "{} instead of {} epochs", "decoder_scale": "decoder scale {:g} instead of {:g}",
+            "preset": "the {} instead of the {} settings", "network": "{} instead of {}",
+            "width": "width {} instead of {}", "policy": "policy {} instead of {}",
+        }  # fmt: skip
+        return [
+            words[key].format(settings.get(key), value)
+            for key, value in self.setting.items()
+            if settings.get(key) != value
+        ]
+
+    def equivalence(self, ours: Ours) -> Equivalence | None:
+        """Two one-sided tests within the margin; None without spread on both sides."""
+        if self.std is None or self.n is None:
+            return None
+        return equivalence(ours, (self.mean, self.std, self.n), self.margin)
+
+    def verdict(self, ours: Ours | None, settings: Mapping[str, Any]) -> Verdict:
+        """How ours stands to it; ``settings`` are those ours was measured with."""
+        if ours is None:
+            return "not run"
+        if self.otherwise(settings):
+            return "not comparable"
+        found = self.equivalence(ours)
+        return "not distinguishable" if found is None else found.verdict
+
+    def __str__(self) -> str:
+        text = f"{self.mean:.{_decimals(self.mean, self.std)}f}"
+        return text if self.std is None else f"{text} ± {self.std:.{_decimals(self.mean, self.std)}f}"
+
+
+def _decimals(*values: float | None) -> int:
+    """As many as the source has."""
+    texts = [str(value) for value in values if value is not None]
+    return max(len(text.partition(".")[2]) if not text.endswith(".0") else 0 for text in texts)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An ordering that the paper states: in ``measure``, ``above`` is larger than ``below``; or is not, if denied."""
+
+    where: str
+    measure: str
+    above: str
+    below: str
+    source: str
+    denied: bool = False
+
+    def verdict(self, found: Comparison | None) -> str | None:
+        """Whether it holds here; None where the two have not been compared.
+
+        A difference is claimed by Tukey's test alone. A denied ordering that is not found is only not contradicted.
+        """
+        pair = None if found is None else found.between(self.above, self.below)
+        if pair is None:
+            return None
+        if pair.low <= 0:
+            return "is not contradicted" if self.denied else "cannot be told"
+        if self.denied:
+            return "is contradicted" if pair.higher == self.above else "holds"
+        return "holds" if pair.higher == self.above else "is reversed"
+
+    def __str__(self) -> str:
+        return measures()[self.measure].claim.format(above=the(self.above), below=the(self.below))
+
+
+@functools.cache
+def _file() -> dict[str, Any]:
+    return tomllib.loads(resources.files("reports").joinpath("published.toml").read_text(encoding="utf-8"))
+
+
+@functools.cache
+def measures() -> dict[str, Measure]:
+    """All of them by name."""
+    return {name: Measure(**entry) for name, entry in _file()["measure"].items()}
+
+
+@functools.cache
+def published(measure: str | None = None) -> tuple[Published, ...]:
+    """The published values of a measure, or all of them."""
+    file, found = _file(), []
+    for entry in file["value"]:
+        if measure in (None, entry["measure"]):
+            source, setting = file["source"][entry["source"]], file["setting"][entry["setting"]]
+            more = {"source": source["title"], "link": source["link"], "setting": setting}
+            found.append(Published(**entry | more))
+    return tuple(found)
+
+
+@functools.cache
+def claims(measure: str | None = None) -> tuple[Claim, ...]:
+    """What the paper says of a measure, or all of it."""
+    return tuple(Claim(**entry) for entry in _file()["claim"] if measure in (None, entry["measure"]))
+
+
+def beside(ours: Mapping[tuple[str, str], Ours], settings: Mapping[str, Any]) -> str:
+    """How our numbers stand to published ones, as a paragraph; empty where none is published.
+
+    Args:
+        ours: by measure and augmentation.
+        settings: with which they were measured: ``data``, ``train_images``, ``epochs`` and what else a published
+            value's setting names.
+    """
+    sentences, other = [], []
+    for (measure, augmentation), value in ours.items():
+        for each in published(measure):
+            if not each.stands_beside(augmentation) or not _same_kind(each, settings):
+                continue
+            what = measures()[measure]
+            mean, std, n = value
+            said = f"{label(augmentation)}'s {what.name}: published {each}" + (f" ({each.n} trials)" if each.n else "")
+            said += f", here {mean:.{what.digits}f}"
+            found = each.equivalence(value)
+            if found is not None:
+                said += f" ± {std:.{what.digits}f} ({n} seeds); difference {found.difference:+.{what.digits}f} "
+                said += f"({found.low:+.{what.digits}f} to {found.high:+.{what.digits}f}), margin {each.margin:g} "
+                said += f"{what.units}: {each.verdict(value, settings)}"
+            other += [word for word in each.otherwise(settings) if word not in other]
+            sentences.append(said + ".")
+    if sentences and other:
+        sentences.append(f"Not comparable because of {', '.join(other)}.")
+    return as_paragraph("Beside the paper. " + " ".join(sentences)) if sentences else ""
+
+
+def _same_kind(each: Published, settings: Mapping[str, Any]) -> bool:
+    """An accuracy of another network or of ImageNet is another number, not the same one at another scale."""
+    return each.setting.get("network") == settings.get("network") and each.setting["data"] != "ImageNet"
+
+
+def claims_sentence(measure: str, found: Comparison) -> str:
+    """What becomes of the paper's statements about a measure, as an item of a list; empty where nothing is compared."""
+    said = []
+    for each in claims(measure):
+        verdict, pair = each.verdict(found), found.between(each.above, each.below)
+        if verdict and pair:
+            said.append(f"{each}: {verdict} here ({p_value(pair.p)})")
+    return as_item(f"Of the paper's statements, {'; '.join(said)}.") if said else ""

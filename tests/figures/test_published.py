@@ -1,0 +1,69 @@
+import math
+
+import pandas as pd
+import pytest
+
+from figures.comparisons import compare_augmentations
+from figures.published import Claim, beside, claims, claims_sentence, measures, published
+
+
+def compared(values, spread):
+    rows = [{"augmentation": name, "mean": mean, "std": spread, "seeds": 3} for name, mean in values.items()]
+    return compare_augmentations(pd.DataFrame(rows))
+
+
+def test_every_entry_is_readable_and_names_what_is_there():
+    assert len(published()) == 15
+    assert {each.measure for each in published() + claims()} <= set(measures())
+    for each in published():
+        assert each.margin > 0
+        assert each.command.startswith("python -m ")
+        assert each.setting["data"]
+    assert str(published("rate")[0]) == "83.67 ± 0.89"
+    assert str(published("gradcam_normalised")[0]) == "146 ± 5"
+    assert [str(each) for each in published("accuracy")[:3]] == ["96.30 ± 0.08", "96.26 ± 0.04", "95.85 ± 0.10"]
+    assert [str(each) for each in published("accuracy")[3:6]] == ["76.51", "76.27", "76.72"]
+
+
+def test_verdicts_of_a_value():
+    rate = published("rate")[0]
+    setting = dict(rate.setting)
+    assert rate.verdict((83.5, 0.5, 3), setting) == "agrees"
+    assert rate.verdict((78.0, 0.5, 3), setting) == "differs"
+    assert rate.verdict((83.0, 4.0, 3), setting) == "not distinguishable"
+    assert rate.verdict((83.0, math.nan, 1), setting) == "not distinguishable"
+    assert rate.verdict((83.5, 0.5, 3), setting | {"epochs": 20}) == "not comparable"
+    assert rate.verdict(None, setting) == "not run"
+    assert rate.stands_beside("fmix-reference")
+    assert not rate.stands_beside("cutmix")
+
+
+@pytest.mark.parametrize(
+    ("denied", "mixup", "spread", "verdict"),
+    [
+        (False, 5.0, 0.1, "holds"), (False, -5.0, 0.1, "is reversed"), (False, 0.1, 1.0, "cannot be told"),
+        (True, 5.0, 0.1, "is contradicted"), (True, -5.0, 0.1, "holds"), (True, 0.1, 1.0, "is not contradicted"),
+    ],
+)  # fmt: skip
+def test_verdicts_of_a_claim(denied, mixup, spread, verdict):
+    claim = Claim("Figure 1", "attack noise", "mixup", "none", "paper", denied)
+    assert claim.verdict(compared({"none": 0.0, "mixup": mixup}, spread)) == verdict
+    assert claim.verdict(compared({"none": 0.0, "cutmix": mixup}, spread)) is None
+    assert claim.verdict(None) is None
+
+
+def test_numbers_of_another_network_are_not_put_beside():
+    ours = {("accuracy", "fmix"): (98.0, 0.1, 3), ("accuracy", "fmix+mixup"): (96.3, 0.1, 3)}
+    setting = dict(published("accuracy")[0].setting)
+    text = beside(ours, setting)
+    assert "96.30 ± 0.08" in text
+    assert "98.64" not in text
+    assert "76.72" not in text
+    assert beside({("accuracy", "none"): (96.3, 0.1, 3)}, setting) == ""
+
+
+def test_a_sentence_of_claims():
+    text = " ".join(claims_sentence("rate", compared({"none": 10.0, "mixup": 8.0, "cutmix": 12.0}, 0.1)).split())
+    assert "the rate of CutMix is above that of the baseline: holds here (p < 0.001)" in text
+    assert "FMix" not in text
+    assert claims_sentence("accuracy", compared({"none": 10.0, "mixup": 8.0}, 0.1)) == ""
