@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 
 from analysis.table import summarise
-from classifiers.grid import check_grid, say_grid, train_grid
+from classifiers.grid import Which, check_grid, say_grid, settings_of, train_grid
 from classifiers.train import Settings
 from figures import Result, label, publish, save
 from figures.comparisons import Comparison, compare_augmentations
@@ -23,7 +23,7 @@ from figures.seeds import draw_seeds
 from figures.tables import headlines, ruled
 from figures.words import as_paragraph, the, told_apart
 from store import BadInput, Run, evidence, slug
-from store.command_line import Options, command, json_document
+from store.command_line import Options, command
 from training import DataOptions, load
 
 __all__ = ["Config", "accuracy_conclusions", "run"]
@@ -62,7 +62,7 @@ def run(config: Config) -> Result:
         return Result([])
     trained, failures = train_grid(*grid)
     rows = [row for (augmentation, seed), each in trained.items() for row in _rows(each, augmentation, seed)]
-    return _report(config, list(trained.values()), rows, failures)
+    return _report(config, trained, rows, failures)
 
 
 def _rows(trained: Run, augmentation: str, seed: int) -> list[dict[str, Any]]:
@@ -88,12 +88,11 @@ def _rows(trained: Run, augmentation: str, seed: int) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _report(config: Config, trained: list[Run], rows: list[dict[str, Any]], failures: list[str]) -> Result:
+def _report(config: Config, trained: dict[Which, Run], rows: list[dict[str, Any]], failures: list[str]) -> Result:
     """Print and write table, figure, sentences and the JSON document."""
-    record = trained[0].result()
-    options, name = config.execution, record["data"]["name"]
+    settings = settings_of(next(iter(trained.values())))
+    options, name = config.execution, settings["data"]
     watermark = "SMOKE RUN" if config.smoke else None
-    settings = record["config"] | {"data": name, "train_images": record["training_images"], "scored": record["scored"]}
     table = summarise(rows)
     width = f" of width {settings['width']}" if settings["width"] else ""
     head = (
@@ -109,8 +108,10 @@ def _report(config: Config, trained: list[Run], rows: list[dict[str, Any]], fail
     figure = draw_seeds(behind, f"{settings['scored']} accuracy in %", head)
     files = save(figure, directory / "accuracy", behind, watermark=watermark)
     rows = headlines(rows) + rows
-    document = json_document(PROGRAM, config, rows) | {"runs": evidence(trained)}
-    return publish(Result(rows, table, text, files, failures), document, directory, options)
+    about = {"title": head, "data": name, "settings": settings, "watermark": watermark}
+    result = Result(rows, table, text, files, failures)
+    behind_it = evidence(({"augmentation": one, "seed": seed}, each) for (one, seed), each in trained.items())
+    return publish(result, PROGRAM, config, directory, about, behind_it)
 
 
 def _text_table(table: pd.DataFrame, head: str, settings: dict[str, Any]) -> str:

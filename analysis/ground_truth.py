@@ -33,8 +33,7 @@ truth).
 import functools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
@@ -47,13 +46,13 @@ from analysis.bounds import sample_codes
 from analysis.estimate import bound_posterior
 from analysis.figures import draw_ground_truth
 from analysis.two_encoders import PAIR_ESTIMATORS, bound_pair, concatenated
-from figures import save
-from store import BadInput, positive, write_atomically, write_json
-from store.command_line import Options, command, json_document
+from figures import Result, publish, save
+from store import BadInput, positive, write_atomically
+from store.command_line import Options, command
 from training import generator, use_threads
 from vae.posterior import DiagonalGaussian
 
-__all__ = ["TASKS", "Config", "Result", "Task", "heteroscedastic", "linear_gaussian", "run"]
+__all__ = ["TASKS", "Config", "Task", "heteroscedastic", "linear_gaussian", "run"]
 
 PROGRAM = "python -m analysis.ground_truth"
 
@@ -291,28 +290,6 @@ class Config:
             raise BadInput("--tasks", "nothing", f"some of {', '.join(TASKS)}")
 
 
-@dataclass(frozen=True)
-class Result:
-    """What came of it.
-
-    Args:
-        rows: one per task, seed and estimator, as `analysis.bounds.Bound.row`, with ``task``, ``truth``,
-            ``truth_error`` and ``error`` (None, or why the estimator failed).
-        table: one row per task and estimator; see `summarise`.
-        files: what was written.
-    """
-
-    rows: list[dict[str, Any]]
-    table: pd.DataFrame
-    files: list[Path]
-
-    def __repr__(self) -> str:
-        return _text(self.table)
-
-    def _repr_html_(self) -> str:
-        return self.table.to_html()
-
-
 def _one(task: Task, n: int, seed: int, bounds: tuple[str, ...]) -> list[dict[str, Any]]:
     """Every estimator on one replicate; one that fails is a row that says so."""
     truth, truth_error = task.truth()
@@ -395,26 +372,39 @@ def run(config: Config) -> Result:
     use_threads(config.execution.threads)
     if config.execution.dry_run:
         print(f"would draw {config.seeds} replicates of {len(config.tasks)} encoders with {config.n:,} images each")
-        return Result([], pd.DataFrame(), [])
+        return Result([])
     rows: list[dict[str, Any]] = []
     work = [(TASKS[name], seed) for name in config.tasks for seed in range(1, config.seeds + 1)]
     for task, seed in tqdm(work, desc="ground truths", disable=None, leave=False):
         rows += _one(task, config.n, seed, config.bounds)
     table = summarise(rows)
-    say = config.execution.say
-    say(f"{config.seeds} replicates, N = {config.n:,}, log N = {math.log(config.n):.2f} nats\n{_text(table)}")
-    say("\nholds: the 97.5% limit is on the promised side; covers: ± 1.96 s.e. hold the truth\n")
-    document = json_document(PROGRAM, config, rows)
+    head = f"{config.seeds} replicates, N = {config.n:,}, log N = {math.log(config.n):.2f} nats"
+    text = (
+        f"{head}\n{_text(table)}\n\nholds: the 97.5% limit is on the promised side; covers: ± 1.96 s.e. hold the truth"
+    )
     directory = config.execution.out / "ground-truth"
     files = save(draw_ground_truth(table, config.n, config.seeds), directory / "ground-truth", table)
-    with write_atomically(directory / "rows.csv") as temporary:
+    about = {"title": f"Ground truths: {head}", "data": "encoders of known information", "settings": {}}
+    with write_atomically(directory / "replicates.csv") as temporary:
         pd.DataFrame(rows).to_csv(temporary, index=False)
-    write_json(directory / "result.json", document)
-    files += [directory / "rows.csv", directory / "result.json"]
-    config.execution.write(document)
-    for file in files:
-        say(str(file))
-    return Result(rows, table, files)
+    files.append(directory / "replicates.csv")
+    result = Result(_means(rows, table, config.seeds), table, text, files)
+    found = publish(result, PROGRAM, config, directory, about | {"watermark": None}, [])
+    return replace(found, rows=rows)
+
+
+def _means(rows: list[dict[str, Any]], table: pd.DataFrame, seeds: int) -> list[dict[str, Any]]:
+    """One row per task and estimator: the mean over replicates with its error, and what else the table says."""
+    first = {(row["task"], row["estimator"]): row for row in reversed(rows)}
+    found = []
+    for line in table.astype(object).where(table.notna(), None).to_dict("records"):
+        row = first[line["task"], line["estimator"]]
+        error = None if line["spread"] is None else line["spread"] / math.sqrt(seeds * (1 - line["failed"]))
+        more = {key: line[key] for key in ("truth", "bias", "spread", "reported", "holds", "covers", "failed")}
+        saturated = bool(line["saturated"] > 0.5) if line["saturated"] is not None else None
+        own = {"value": line["mean"], "standard_error": error, "saturated": saturated, "seed": None}
+        found.append({key: row[key] for key in row if key not in ("error", "truth_error")} | own | more)
+    return found
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from analysis.figures import draw_human_uncertainty
 from analysis.human_labels import LICENCE, check_order, cifar10h, read_human
 from analysis.table import summarise
 from analysis.uncertainty import Measure, measures, plug_in_bias
-from classifiers.grid import check_grid, say_grid, train_grid
+from classifiers.grid import Which, check_grid, say_grid, settings_of, train_grid
 from classifiers.load import ModelOptions, load_classifier, logits_of
 from classifiers.train import Settings
 from figures import Result, label, publish, save
@@ -95,7 +95,7 @@ def run(config: Config) -> Result:
         with np.load(each.path / "logits.npz") as kept:
             logits = torch.from_numpy(kept["logits"])
         rows += [_row(found, augmentation, seed) for found in measures(logits, counts, labels)]
-    return _report(config, list(trained.values()), rows, counts, failures)
+    return _report(config, trained, rows, counts, failures)
 
 
 def _human(config: Config) -> tuple[Tensor, Tensor | None]:
@@ -174,14 +174,14 @@ def _bias(counts: Tensor) -> str:
 
 
 def _report(
-    config: Config, trained: list[Run], rows: list[dict[str, Any]], counts: Tensor, failures: list[str]
+    config: Config, trained: dict[Which, Run], rows: list[dict[str, Any]], counts: Tensor, failures: list[str]
 ) -> Result:
-    record = trained[0].result()
-    name, settings = record["data"]["name"], record["config"]
+    settings = settings_of(next(iter(trained.values())))
+    name = settings["data"]
     table = summarise(rows)
     width = f" of width {settings['width']}" if settings["width"] else ""
     head = (
-        f"Human uncertainty on {name}: {settings['network']}{width}, {record['training_images']:,} training images, "
+        f"Human uncertainty on {name}: {settings['network']}{width}, {settings['train_images']:,} training images, "
         f"{settings['epochs']} epochs, {config.seeds} seed{'s' if config.seeds > 1 else ''}"
     )
     text = "\n\n".join([_text_table(table, head, counts), uncertainty_conclusions(table)])
@@ -189,9 +189,10 @@ def _report(
     figure, behind = draw_human_uncertainty(table, head)
     files = save(figure, directory / "human-uncertainty", behind)
     rows = headlines(rows) + rows
+    about = {"title": head, "data": name, "settings": settings, "watermark": None}
     result = Result(rows, table, text, files, failures)
-    document = json_document(PROGRAM, config, rows) | {"runs": evidence(trained)}
-    return publish(result, document, directory, config.execution)
+    behind_it = evidence(({"augmentation": one, "seed": seed}, each) for (one, seed), each in trained.items())
+    return publish(result, PROGRAM, config, directory, about, behind_it)
 
 
 def _text_table(table: pd.DataFrame, head: str, counts: Tensor) -> str:

@@ -53,7 +53,7 @@ from analysis.measure import measure, measure_pair
 from analysis.table import decomposition_text, shared_table, summarise, text_table
 from figures import Result, publish, save
 from figures.tables import headlines
-from store import BadInput, Run, positive, provenance, slug, write_atomically, write_json
+from store import BadInput, Run, evidence, positive, provenance, slug, write_atomically, write_json
 from store.command_line import Options, command, json_document
 from store.runs import now
 from training import DataOptions, ImageData, generator, load, resolve_device, use_threads
@@ -169,7 +169,7 @@ def run(config: Config) -> Result:
         with analyses[scale].lock():
             if not _stands(analyses[scale], part, data):
                 _analyse(part, data, analyses[scale], *trained[scale])
-    return _report(config, {scale: each.result() for scale, each in analyses.items()})
+    return _report(config, data, {scale: each.result() for scale, each in analyses.items()})
 
 
 def _stands(analysis: Run, config: Config, data: ImageData) -> bool:
@@ -391,7 +391,7 @@ class _OwnAugmentation:
         return torch.cat(parts)
 
 
-def _report(config: Config, records: Mapping[float, dict[str, Any]]) -> Result:
+def _report(config: Config, data: ImageData, records: Mapping[float, dict[str, Any]]) -> Result:
     """Print and write tables, figures and the JSON document."""
     watermark = "SMOKE RUN" if config.smoke else None
     scales = len(records)
@@ -426,7 +426,18 @@ def _report(config: Config, records: Mapping[float, dict[str, Any]]) -> Result:
     text = "\n\n".join(part for part in parts if part)
     failures = [failure for record in records.values() for failure in record["failures"]]
     result = Result(rows, everything, text, files, failures)
-    return publish(result, json_document(PROGRAM, config, rows), directory, config.execution)
+    first = next(iter(records.values()))
+    about = {
+        "title": head, "data": name, "watermark": watermark,
+        "settings": first["config"] | {"data": name, "train_images": first["images"]["train"]},
+    }  # fmt: skip
+    behind_it = [
+        ({"augmentation": augmentation, "seed": seed, "decoder_scale": scale}, each)
+        for scale, part in config.by_scale().items()
+        for augmentation, seed in _needed(part)
+        if (each := vae_run(data, augmentation, seed, part.settings, part.execution)).status == "done"
+    ]
+    return publish(result, PROGRAM, config, directory, about, evidence(behind_it))
 
 
 def _without_noise(table: pd.DataFrame) -> pd.DataFrame:

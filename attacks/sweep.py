@@ -32,8 +32,8 @@ from classifiers.load import Classifier, ModelOptions
 from classifiers.train import Settings
 from figures import Result, label, publish, save
 from figures.tables import headlines
-from store import BadInput, Run, evidence, positive, provenance, slug, write_atomically
-from store.command_line import Options, command, json_document
+from store import BadInput, Run, positive, provenance, slug, write_atomically
+from store.command_line import Options, command
 from store.runs import now
 from training import DataOptions, ImageData, load
 from training.data import some_test_images
@@ -308,9 +308,9 @@ def _report(config: Config, data: ImageData, found: Analysed, outside: dict[Whic
     figure, behind = draw_sweep(table, head)
     files = save(figure, directory / "attacks", behind)
     rows = headlines(rows, ("augmentation", "curve", "estimator", "epsilon")) + rows
-    document = json_document(PROGRAM, config, rows)
-    document["runs"] = evidence(found.runs.values())
-    return publish(Result(rows, table, text, files, found.failures), document, directory, config.execution)
+    about = {"title": head, "data": data.name, "settings": found.settings(), "watermark": None}
+    result = Result(rows, table, text, files, found.failures)
+    return publish(result, PROGRAM, config, directory, about, found.evidence())
 
 
 def _text_table(table: pd.DataFrame, curves: Sequence[str], curve: str, head: str) -> str:

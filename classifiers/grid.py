@@ -7,12 +7,12 @@ from typing import Any, Protocol
 
 from classifiers.load import Classifier, ModelOptions, load_classifier, load_run
 from classifiers.train import Settings, classifier_run, train
-from store import BadInput, Run, positive
+from store import BadInput, Run, evidence, positive
 from store.command_line import Options
 from training import ImageData, resolve_device, use_threads
 from training.once import all_once
 
-__all__ = ["Analysed", "Compares", "Which", "analyse", "check_grid", "say_grid", "train_grid", "who"]
+__all__ = ["Analysed", "Compares", "Which", "analyse", "check_grid", "say_grid", "settings_of", "train_grid", "who"]
 
 Which = tuple[str, int]
 """Augmentation and seed."""
@@ -44,11 +44,24 @@ class Analysed:
         runs: finished, by augmentation and seed; by (None, None) for the one of ``--model``.
         classifier: loads one again.
         failures: why others are missing.
+        trained: the runs that trained them; empty for the one of ``--model``.
     """
 
     runs: dict[Which, Run]
     classifier: Callable[[Which], Classifier]
     failures: list[str]
+    trained: dict[Which, Run]
+
+    def settings(self) -> dict[str, Any]:
+        """How the classifiers were trained, and on what; empty for one of another origin."""
+        return settings_of(next(iter(self.trained.values()))) if self.trained else {}
+
+    def evidence(self) -> list[dict[str, Any]]:
+        """Of the analyses and of the training behind them, as `store.evidence` gives it."""
+        return evidence(
+            ({"augmentation": augmentation, "seed": seed}, run)
+            for runs in (self.runs, self.trained) for (augmentation, seed), run in runs.items()
+        )  # fmt: skip
 
 
 def check_grid(augmentations: tuple[str, ...], seeds: int, settings: Settings) -> None:
@@ -101,6 +114,13 @@ def train_grid(
     return {which: trained[which] for which in needed if which in trained}, failures
 
 
+def settings_of(trained: Run) -> dict[str, Any]:
+    """A classifier's settings, with the name of its data, how many images it was trained on, and what was scored."""
+    record = trained.result()
+    more = {"data": record["data"]["name"], "train_images": record["training_images"], "scored": record["scored"]}
+    return record["config"] | more
+
+
 def analyse(
     config: Compares,
     data: ImageData,
@@ -126,6 +146,7 @@ def analyse(
     device = resolve_device(options.device)
     use_threads(options.threads)
     failures: list[str] = []
+    trained: dict[Which, Run] = {}
     loads: dict[Which, tuple[str, Callable[[], Classifier]]] = {}
     if name is not None:
         if options.dry_run:
@@ -154,7 +175,7 @@ def analyse(
         loads, run, lambda which: work(classifier(which), loads[which][0]), options,
         lambda record: f"{record['metrics']['seconds']:.0f} s", did, what,
     )  # fmt: skip
-    return Analysed({which: runs[which] for which in loads if which in runs}, classifier, failures + more)
+    return Analysed({which: runs[which] for which in loads if which in runs}, classifier, failures + more, trained)
 
 
 def who(config: Compares) -> str:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from store import write_atomically, write_json
-from store.command_line import Options
+from store import digest_of, write_atomically
+from store.command_line import as_text, json_document
 
 __all__ = ["Result", "publish"]
 
@@ -43,18 +43,26 @@ class Result:
         return f"<pre>{html.escape(self.text)}</pre>"
 
 
-def publish(result: Result, document: dict[str, Any], directory: Path, options: Options) -> Result:
-    """Print a result, and write ``rows.csv``, ``conclusions.txt`` and ``result.json`` beside its figures.
+def publish(
+    result: Result, program: str, config: Any, directory: Path, about: dict[str, Any], runs: list[dict[str, Any]]
+) -> Result:
+    """Print a result, and write ``rows.csv``, ``conclusions.txt`` and the document ``result.json`` beside its figures.
+
+    The document is what ``--json`` writes, and what the report is made from.
 
     Args:
         result: with the figures' files.
-        document: `store.command_line.json_document`'s, which ``--json`` wants too.
+        program: ``python -m …``.
+        config: its configuration, with ``execution``.
         directory: where.
-        options: how to say it.
+        about: ``title``; ``data``, the data set's name; ``settings``, with which published numbers are compared; and
+            ``watermark``, None for numbers that mean something.
+        runs: `store.evidence` behind the numbers.
 
     Returns:
         The result with all files.
     """
+    options = config.execution
     options.say("\n" + result.text + "\n")
     for failure in result.failures:
         options.say(f"missing from the table: {failure}")
@@ -62,7 +70,15 @@ def publish(result: Result, document: dict[str, Any], directory: Path, options: 
         pd.DataFrame(result.rows).to_csv(temporary, index=False)
     with write_atomically(directory / "conclusions.txt") as temporary:
         temporary.write_text(result.text + "\n", encoding="utf-8")
-    write_json(directory / "result.json", document)
+    document = json_document(program, config, result.rows) | {
+        "about": about,
+        "text": result.text,
+        "failures": result.failures,
+        "files": {file.name: digest_of(file) for file in result.files},
+        "runs": runs,
+    }
+    with write_atomically(directory / "result.json") as temporary:
+        temporary.write_text(as_text(document) + "\n", encoding="utf-8")
     files = result.files + [directory / name for name in ("rows.csv", "conclusions.txt", "result.json")]
     options.write(document)
     for file in files:

@@ -31,8 +31,8 @@ from figures.tables import headlines, ruled
 from figures.words import as_paragraph, told_apart
 from gradcam.figures import draw_maps
 from gradcam.maps import KINDS, check_layer, grad_cam, normalised, sums
-from store import BadInput, Run, evidence, positive, provenance, slug, write_atomically
-from store.command_line import Options, command, json_document
+from store import BadInput, Run, positive, provenance, slug, write_atomically
+from store.command_line import Options, command
 from store.runs import now
 from training import DataOptions, ImageData, load
 from training.data import some_test_images
@@ -176,9 +176,9 @@ def _report(config: Config, data: ImageData, found: Analysed) -> Result:
     figure, behind = draw_maps(*_examples(config, data, found), f"Grad-CAM at {config.layers[0]}, {data.name}")
     files += save(figure, directory / "gradcam-maps", behind)
     rows = headlines(rows, ("augmentation", "layer", "classes", "estimator")) + rows
-    document = json_document(PROGRAM, config, rows)
-    document["runs"] = evidence(found.runs.values())
-    return publish(Result(rows, table, text, files, found.failures), document, directory, config.execution)
+    about = {"title": head, "data": data.name, "settings": found.settings(), "watermark": None}
+    result = Result(rows, table, text, files, found.failures)
+    return publish(result, PROGRAM, config, directory, about, found.evidence())
 
 
 def _examples(config: Config, data: ImageData, found: Analysed) -> tuple[np.ndarray, dict[str, np.ndarray]]:

@@ -23,9 +23,9 @@ from typing import Any, TypeVar
 import tyro
 
 from store.bad_input import BadInput
-from store.runs import write_json
+from store.runs import placeless, write_atomically
 
-__all__ = ["Options", "command", "json_document", "parse"]
+__all__ = ["Options", "as_text", "command", "json_document", "parse"]
 
 Config = TypeVar("Config")
 
@@ -68,9 +68,10 @@ class Options:
     def write(self, document: dict[str, Any]) -> None:
         """Write the JSON document where ``--json`` wants it, if anywhere."""
         if self.json == "-":
-            print(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+            print(as_text(document))
         elif self.json:
-            write_json(Path(self.json), document)
+            with write_atomically(Path(self.json)) as temporary:
+                temporary.write_text(as_text(document) + "\n", encoding="utf-8")
 
 
 def parse(
@@ -190,5 +191,21 @@ def _stop(program: str, line: str, status: int) -> None:
 
 def json_document(command: str, config: Any, rows: list[dict[str, Any]]) -> dict[str, Any]:
     """The document that ``--json`` writes, from a command's ``Config`` and its rows."""
-    plain = json.loads(json.dumps(dataclasses.asdict(config), default=str))
+    plain = json.loads(json.dumps(dataclasses.asdict(config), default=lambda value: placeless(str(value))))
     return {"schema": 1, "command": command, "config": plain, "results": rows}
+
+
+def as_text(document: dict[str, Any]) -> str:
+    """A document as JSON, an element of a list of objects to a line: a table of rows stays readable, and small."""
+
+    def line(value: object) -> str:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+    parts = []
+    for key, value in document.items():
+        if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
+            text = "[\n    " + ",\n    ".join(line(each) for each in value) + "\n  ]"
+        else:
+            text = line(value)
+        parts.append(f"  {line(key)}: {text}")
+    return "{\n" + ",\n".join(parts) + "\n}"

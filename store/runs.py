@@ -36,6 +36,7 @@ __all__ = [
     "digest_of",
     "evidence",
     "list_runs",
+    "placeless",
     "provenance",
     "read_record",
     "slug",
@@ -97,8 +98,18 @@ def provenance(device: str, threads: int) -> dict[str, Any]:
         "versions": versions,
         "device": device,
         "threads": threads,
-        "command": " ".join([program, shlex.join(sys.argv[1:])]).strip(),
+        "command": placeless(" ".join([program, shlex.join(sys.argv[1:])]).strip()),
     }
+
+
+def placeless(command: str) -> str:
+    """A command line without the directories of absolute and parent paths, which belong to one machine.
+
+    Example:
+        >>> placeless("python -m vae.train --store /home/me/runs --data npz:../all/set.npz --out out/a")
+        'python -m vae.train --store runs --data npz:set.npz --out out/a'
+    """
+    return re.sub(r"""(?<![\w.~/-])(?:\.\./|/)(?:[^\s/'"]+/)*""", "", command)
 
 
 def now() -> str:
@@ -283,16 +294,21 @@ def read_record(path: Path) -> dict[str, Any]:
     return record
 
 
-def evidence(runs: Iterable[Run]) -> dict[str, Any]:
-    """What stands behind numbers made from finished runs: data, versions, device, the hashes of every run's files."""
-    records = [run.result() for run in runs]
-    first = records[0]
-    return {
-        "data": first["data"],
-        "versions": first["versions"],
-        "device": first["device"],
-        "files": {record["name"]: record["files"] for record in records},
-    }
+def evidence(runs: Iterable[tuple[dict[str, Any], Run]]) -> list[dict[str, Any]]:
+    """What stands behind numbers made from finished runs.
+
+    Args:
+        runs: each with what it is there for: ``{"augmentation": "fmix", "seed": 1}``, say.
+
+    Returns:
+        The same words with the run's ``record``: configuration, data, versions, device, command, metrics, the hashes
+        of its files; without its rows.
+    """
+    found = []
+    for where, run in runs:
+        record = {key: value for key, value in run.result().items() if key not in ("rows", "schema")}
+        found.append(where | {"record": record | {"command": placeless(record["command"])}})
+    return found
 
 
 def list_runs(store: Path) -> list[dict[str, Any]]:

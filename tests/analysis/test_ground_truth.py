@@ -1,6 +1,7 @@
 import json
 import math
 
+import pandas as pd
 import pytest
 import torch
 
@@ -103,7 +104,10 @@ def test_the_page_from_end_to_end(options, tmp_path):
     for path in result.files:
         assert path.exists()
     document = json.loads((options.out / "ground-truth" / "result.json").read_text())
-    assert len(document["results"]) == len(names) * 6 * len(ALL)
+    assert len(document["results"]) == len(names) * len(ALL)
+    assert document["results"][0]["value"] == pytest.approx(table["mean"].iloc[0])
+    assert document["results"][0]["standard_error"] == pytest.approx(table["spread"].iloc[0] / 6**0.5)
+    assert len(pd.read_csv(options.out / "ground-truth" / "replicates.csv")) == len(names) * 6 * len(ALL)
 
 
 def test_the_fitted_marginals_can_stand_on_the_page_too(options):

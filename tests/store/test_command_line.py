@@ -9,7 +9,7 @@ import pytest
 
 import store.__main__ as listing
 from store import BadInput, Run
-from store.command_line import Options, command
+from store.command_line import Options, as_text, command, json_document
 
 
 @dataclass(frozen=True)
@@ -125,3 +125,10 @@ def test_a_reader_that_leaves_is_no_success():
     process.stderr.close()
     assert process.wait(timeout=30) == 128 + signal.SIGPIPE
     assert error == ""
+
+
+def test_a_document_has_a_row_to_a_line_and_is_json():
+    document = json_document("python -m some.job", Config(), [{"value": 1.5, "noise": None}, {"value": 2.0, "noise": 1}])
+    text = as_text(document | {"empty": [], "words": "ε ≤ 1\n"})
+    assert json.loads(text) == document | {"empty": [], "words": "ε ≤ 1\n"}
+    assert '    {"value": 1.5, "noise": null},\n' in text
