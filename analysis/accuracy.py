@@ -100,7 +100,8 @@ def _report(config: Config, trained: dict[Which, Run], rows: list[dict[str, Any]
         f"{settings['epochs']} epochs, {config.seeds} seed{'s' if config.seeds > 1 else ''}"
     )
     parts = [f"{watermark}: two epochs, one seed. The numbers below mean nothing."] if watermark else []
-    parts += [_text_table(table, head, settings), accuracy_conclusions(table, settings)]
+    conclusions = accuracy_conclusions(table, settings)
+    parts += [_text_table(table, head, settings), conclusions]
     text = "\n\n".join(part for part in parts if part)
     directory = options.out / f"accuracy-{slug(name.lower())}{'-smoke' if config.smoke else ''}"
     behind = pd.DataFrame(row for row in rows if row["estimator"] == "accuracy")
@@ -109,6 +110,7 @@ def _report(config: Config, trained: dict[Which, Run], rows: list[dict[str, Any]
     files = save(figure, directory / "accuracy", behind, watermark=watermark)
     rows = headlines(rows) + rows
     about = {"title": head, "data": name, "settings": settings, "watermark": watermark}
+    about["conclusions"] = conclusions
     result = Result(rows, table, text, files, failures)
     behind_it = evidence(({"augmentation": one, "seed": seed}, each) for (one, seed), each in trained.items())
     return publish(result, PROGRAM, config, directory, about, behind_it)

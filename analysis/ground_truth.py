@@ -47,6 +47,7 @@ from analysis.estimate import bound_posterior
 from analysis.figures import draw_ground_truth
 from analysis.two_encoders import PAIR_ESTIMATORS, bound_pair, concatenated
 from figures import Result, publish, save
+from figures.words import as_paragraph
 from store import BadInput, positive, write_atomically
 from store.command_line import Options, command
 from training import generator, use_threads
@@ -385,12 +386,28 @@ def run(config: Config) -> Result:
     directory = config.execution.out / "ground-truth"
     files = save(draw_ground_truth(table, config.n, config.seeds), directory / "ground-truth", table)
     about = {"title": f"Ground truths: {head}", "data": "encoders of known information", "settings": {}}
+    about["conclusions"] = _kept(table)
     with write_atomically(directory / "replicates.csv") as temporary:
         pd.DataFrame(rows).to_csv(temporary, index=False)
     files.append(directory / "replicates.csv")
     result = Result(_means(rows, table, config.seeds), table, text, files)
     found = publish(result, PROGRAM, config, directory, about | {"watermark": None}, [])
     return replace(found, rows=rows)
+
+
+def _kept(table: pd.DataFrame) -> str:
+    """How the promises of direction were kept, in a sentence."""
+    held = table[table["holds"].notna()].groupby("direction")["holds"].agg(["min", "mean", "size"])
+    words = {"lower": "lower bounds", "upper": "upper bounds"}
+    said = [
+        f"{words[str(name)]}: {row['mean']:.1%} of the limits, in the worst of {row['size']:.0f} cases {row['min']:.0%}"
+        for name, row in held.iterrows()
+    ]
+    saturated = int((table["saturated"] > 0.5).sum())
+    return as_paragraph(
+        "How often the 97.5% confidence limit lies on the side that a bound's direction promises (97.5% expected of a "
+        f"bound that is tight) — {'; '.join(said)}. {saturated} cases are saturated, and say so."
+    )
 
 
 def _means(rows: list[dict[str, Any]], table: pd.DataFrame, seeds: int) -> list[dict[str, Any]]:

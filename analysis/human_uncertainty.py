@@ -184,12 +184,14 @@ def _report(
         f"Human uncertainty on {name}: {settings['network']}{width}, {settings['train_images']:,} training images, "
         f"{settings['epochs']} epochs, {config.seeds} seed{'s' if config.seeds > 1 else ''}"
     )
-    text = "\n\n".join([_text_table(table, head, counts), uncertainty_conclusions(table)])
+    conclusions = uncertainty_conclusions(table)
+    text = "\n\n".join([_text_table(table, head, counts), conclusions])
     directory = config.execution.out / f"human-uncertainty-{slug(name.lower())}"
     figure, behind = draw_human_uncertainty(table, head)
     files = save(figure, directory / "human-uncertainty", behind)
     rows = headlines(rows) + rows
     about = {"title": head, "data": name, "settings": settings, "watermark": None}
+    about["conclusions"] = conclusions
     result = Result(rows, table, text, files, failures)
     behind_it = evidence(({"augmentation": one, "seed": seed}, each) for (one, seed), each in trained.items())
     return publish(result, PROGRAM, config, directory, about, behind_it)

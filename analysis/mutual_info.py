@@ -398,6 +398,7 @@ def _report(config: Config, data: ImageData, records: Mapping[float, dict[str, A
     name = next(iter(records.values()))["data"]["name"]
     directory = config.execution.out / f"table-1-{slug(name.lower())}{'-smoke' if config.smoke else ''}"
     parts = [f"{watermark}: two epochs, one seed. The numbers below mean nothing."] if watermark else []
+    said: list[str] = []
     rows: list[dict[str, Any]] = []
     files: list[Path] = []
     tables: dict[float, pd.DataFrame] = {}
@@ -409,7 +410,10 @@ def _report(config: Config, data: ImageData, records: Mapping[float, dict[str, A
             f"Table 1 on {name}: {settings['seeds']} seed{'s' if settings['seeds'] > 1 else ''}, "
             f"{settings['train_images']:,} training images, {settings['epochs']} epochs, decoder scale {scale:g}"
         )
-        parts += _words(config, everything, settings, head)
+        sentences = [f"At decoder scale {scale:g}."] if scales > 1 else []
+        sentences += _sentences(config, everything, settings)
+        parts += [*_text_tables(config, everything, head), *sentences]
+        said += sentences
         suffix = f"-scale-{scale:g}" if scales > 1 else ""
         table = _without_noise(everything)
         figure, behind = draw_table_1(table, head)
@@ -420,6 +424,7 @@ def _report(config: Config, data: ImageData, records: Mapping[float, dict[str, A
     everything = pd.concat(tables.values(), ignore_index=True)
     if scales > 1:
         parts.append(scale_conclusions(tables))
+        said.append(parts[-1])
         head = f"{name}: {settings['seeds']} seeds, {settings['train_images']:,} training images"
         figure, behind = draw_rate_distortion(_without_noise(everything), head)
         files += save(figure, directory / "rate-distortion", behind, watermark=watermark)
@@ -428,7 +433,7 @@ def _report(config: Config, data: ImageData, records: Mapping[float, dict[str, A
     result = Result(rows, everything, text, files, failures)
     first = next(iter(records.values()))
     about = {
-        "title": head, "data": name, "watermark": watermark,
+        "title": head, "data": name, "watermark": watermark, "conclusions": "\n\n".join(said),
         "settings": first["config"] | {"data": name, "train_images": first["images"]["train"]},
     }  # fmt: skip
     behind_it = [
@@ -444,24 +449,29 @@ def _without_noise(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["noise"].isna()]
 
 
-def _words(config: Config, everything: pd.DataFrame, settings: dict[str, Any], head: str) -> list[str]:
-    """The tables at one decoder scale, and what they allow one to say."""
+def _text_tables(config: Config, everything: pd.DataFrame, head: str) -> list[str]:
+    """The tables at one decoder scale."""
     table = _without_noise(everything)
     parts = []
     for inputs in config.inputs:
-        chosen = table[table["inputs"] == inputs]
-        parts.append(text_table(chosen, f"{head}; {inputs} test images"))
-    parts.append(conclusions(everything, settings))
-    parts.append(difference_conclusions(everything))
+        parts.append(text_table(table[table["inputs"] == inputs], f"{head}; {inputs} test images"))
+    if config.shared and (everything["estimator"] == "critic").any():
+        parts.append(shared_table(everything))
+    if config.decomposition:
+        parts.append(decomposition_text(table))
+    return parts
+
+
+def _sentences(config: Config, everything: pd.DataFrame, settings: dict[str, Any]) -> list[str]:
+    """What the numbers at one decoder scale allow one to say."""
+    parts = [conclusions(everything, settings), difference_conclusions(everything)]
     if config.noise:
         parts.append(profile_conclusions(everything))
     if config.shared and (everything["estimator"] == "critic").any():
-        parts += [shared_table(everything), shared_conclusions(everything)]
-    if config.decomposition:
-        parts.append(decomposition_text(table))
+        parts.append(shared_conclusions(everything))
     if len(config.decoder_scales) < 2 or settings["decoder_scale"] == Settings().decoder_scale:
-        parts.append(published_conclusions(table, settings))
-    return parts
+        parts.append(published_conclusions(_without_noise(everything), settings))
+    return [part for part in parts if part]
 
 
 def read_posterior(path: Path, argument: str = "--posterior") -> tuple[DiagonalGaussian, Tensor | None]:

@@ -300,15 +300,15 @@ def _report(config: Config, data: ImageData, found: Analysed, outside: dict[Whic
     head = f"Accuracy under attack on {data.name}: {who(config)}, {rows[0]['n']:,} test images"
     table = pd.DataFrame(rows)
     parts = [_text_table(table, config.curves, curve, head) for curve in config.curves]
-    if config.model.model is None:
-        parts += [sweep_conclusions(table, curve) for curve in config.curves]
-    parts.append(_checks_text(checks))
-    text = "\n\n".join(part for part in parts if part)
+    words = [] if config.model.model else [sweep_conclusions(table, curve) for curve in config.curves]
+    conclusions = "\n\n".join(part for part in [*words, _checks_text(checks)] if part)
+    text = "\n\n".join([*parts, conclusions])
     directory = config.execution.out / f"attacks-{slug(data.name.lower())}"
     figure, behind = draw_sweep(table, head)
     files = save(figure, directory / "attacks", behind)
     rows = headlines(rows, ("augmentation", "curve", "estimator", "epsilon")) + rows
     about = {"title": head, "data": data.name, "settings": found.settings(), "watermark": None}
+    about["conclusions"] = conclusions
     result = Result(rows, table, text, files, found.failures)
     return publish(result, PROGRAM, config, directory, about, found.evidence())
 

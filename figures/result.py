@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from store import digest_of, write_atomically
+from store import digest_of, provenance, write_atomically
 from store.command_line import as_text, json_document
 
 __all__ = ["Result", "publish"]
@@ -43,6 +43,11 @@ class Result:
         return f"<pre>{html.escape(self.text)}</pre>"
 
 
+def _origin() -> dict[str, Any]:
+    found = provenance("", 0)
+    return {"versions": found["versions"], "command": found["command"]}
+
+
 def publish(
     result: Result, program: str, config: Any, directory: Path, about: dict[str, Any], runs: list[dict[str, Any]]
 ) -> Result:
@@ -55,8 +60,9 @@ def publish(
         program: ``python -m …``.
         config: its configuration, with ``execution``.
         directory: where.
-        about: ``title``; ``data``, the data set's name; ``settings``, with which published numbers are compared; and
-            ``watermark``, None for numbers that mean something.
+        about: ``title``; ``data``, the data set's name; ``settings``, with which published numbers are compared;
+            ``conclusions``, the sentences of the text without its tables; and ``watermark``, None for numbers that
+            mean something.
         runs: `store.evidence` behind the numbers.
 
     Returns:
@@ -71,7 +77,7 @@ def publish(
     with write_atomically(directory / "conclusions.txt") as temporary:
         temporary.write_text(result.text + "\n", encoding="utf-8")
     document = json_document(program, config, result.rows) | {
-        "about": about,
+        "about": about | _origin(),
         "text": result.text,
         "failures": result.failures,
         "files": {file.name: digest_of(file) for file in result.files},

@@ -162,9 +162,8 @@ def _report(config: Config, data: ImageData, found: Analysed) -> Result:
     table = pd.DataFrame(rows).fillna({"augmentation": "model"})
     n = len(some_test_images(data, config.images))
     head = f"Sums of Grad-CAM maps on {data.name}: {who(config)}, {n:,} test images"
-    text = "\n\n".join(
-        part for part in (_text_table(config, table, head), sums_conclusions(config, table, data)) if part
-    )
+    conclusions = sums_conclusions(config, table, data)
+    text = "\n\n".join(part for part in (_text_table(config, table, head), conclusions) if part)
     directory = config.execution.out / f"gradcam-{slug(data.name.lower())}"
     behind = table[
         (table["estimator"] == "gradcam_normalised")
@@ -177,6 +176,7 @@ def _report(config: Config, data: ImageData, found: Analysed) -> Result:
     files += save(figure, directory / "gradcam-maps", behind)
     rows = headlines(rows, ("augmentation", "layer", "classes", "estimator")) + rows
     about = {"title": head, "data": data.name, "settings": found.settings(), "watermark": None}
+    about["conclusions"] = conclusions
     result = Result(rows, table, text, files, found.failures)
     return publish(result, PROGRAM, config, directory, about, found.evidence())
 

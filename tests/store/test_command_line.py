@@ -128,7 +128,9 @@ def test_a_reader_that_leaves_is_no_success():
 
 
 def test_a_document_has_a_row_to_a_line_and_is_json():
-    document = json_document("python -m some.job", Config(), [{"value": 1.5, "noise": None}, {"value": 2.0, "noise": 1}])
+    document = json_document(
+        "python -m some.job", Config(), [{"value": 1.5, "noise": None}, {"value": 2.0, "noise": 1}]
+    )
     text = as_text(document | {"empty": [], "words": "ε ≤ 1\n"})
     assert json.loads(text) == document | {"empty": [], "words": "ε ≤ 1\n"}
     assert '    {"value": 1.5, "noise": null},\n' in text

@@ -1,0 +1,118 @@
+"""The documents that jobs leave beside their figures, which the report is made from."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from store import BadInput, digest_of
+
+__all__ = ["Document", "read_document", "read_documents"]
+
+NEEDED = {"schema", "command", "config", "results", "about", "files", "runs"}
+
+
+@dataclass(frozen=True)
+class Document:
+    """What a job found, as it wrote it.
+
+    Args:
+        directory: where it lies, with its figures.
+        program: ``python -m …``.
+        config: the job's configuration.
+        about: title, data, settings, conclusions, watermark, versions, command.
+        results: the rows.
+        failures: why networks are missing.
+        files: its figures and tables, with their SHA-256.
+        runs: what stands behind the numbers; see `store.evidence`.
+    """
+
+    directory: Path
+    program: str
+    config: dict[str, Any]
+    about: dict[str, Any]
+    results: list[dict[str, Any]]
+    failures: list[str]
+    files: dict[str, str]
+    runs: list[dict[str, Any]]
+
+    @property
+    def title(self) -> str:
+        """What it is, on which data, at which scale."""
+        return str(self.about["title"])
+
+    @property
+    def data(self) -> str:
+        """Name of the data set."""
+        return str(self.about["data"])
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """With which published numbers are compared."""
+        return dict(self.about["settings"])
+
+    @property
+    def watermark(self) -> str | None:
+        """A warning that belongs on everything made from it; None for numbers that mean something."""
+        return self.about["watermark"] or (f"PARTIAL: {len(self.failures)} missing" if self.failures else None)
+
+    @cached_property
+    def rows(self) -> pd.DataFrame:
+        """One row per number and network, without the means over seeds where there are seeds."""
+        frame = pd.DataFrame(self.results)
+        return frame[frame["seed"].notna()] if "seed" in frame and frame["seed"].notna().any() else frame
+
+    def file(self, name: str) -> Path:
+        """One of its files.
+
+        Raises:
+            BadInput: it is missing, or is not the file that was written.
+        """
+        path = self.directory / name
+        if not path.is_file() or digest_of(path) != self.files[name]:
+            found = "another file" if path.is_file() else "nothing"
+            raise BadInput(str(path), found, f"the file that {self.directory / 'result.json'} describes; run it again")
+        return path
+
+    def pictures(self) -> list[str]:
+        """Names of its figures, without suffix, in the order in which they were drawn."""
+        return [name.removesuffix(".png") for name in self.files if name.endswith(".png")]
+
+
+def read_document(path: Path) -> Document:
+    """A job's ``result.json``.
+
+    Raises:
+        BadInput: not JSON, or not such a document.
+    """
+    needed = "the result.json of a job of this version; run the job again"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as problem:
+        raise BadInput(str(path), f"a file that is not JSON ({problem})", needed) from None
+    if not isinstance(found, dict) or found.get("schema") != 1 or not found.keys() >= NEEDED:
+        missing = sorted(NEEDED - set(found)) if isinstance(found, dict) else []
+        raise BadInput(str(path), f"a document without {', '.join(missing)}" if missing else "another schema", needed)
+    rest = {key: found[key] for key in ("config", "about", "results", "files", "runs")}
+    return Document(path.parent, program=found["command"], failures=found.get("failures", []), **rest)
+
+
+def read_documents(directories: Sequence[Path]) -> list[Document]:
+    """All documents under some directories.
+
+    Of two with the same program and title, the one in the later directory counts: what a user has measured again takes
+    the place of what came with the toolkit.
+
+    Raises:
+        BadInput: one of them is damaged.
+    """
+    found: dict[tuple[str, str], Document] = {}
+    for directory in directories:
+        for path in sorted(Path(directory).rglob("result.json")):
+            document = read_document(path)
+            found[document.program, document.title] = document
+    return list(found.values())

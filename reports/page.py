@@ -1,0 +1,105 @@
+"""The HTML page: one file, with its pictures and records inside, and without scripts."""
+
+import base64
+import io
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from PIL import Image
+
+from reports.documents import Document
+
+__all__ = ["Records", "embedded", "paragraphs", "render"]
+
+COLOURS = 128
+"""Of a picture on the page: enough for plots and photographs at this size, in a third of the bytes."""
+
+
+def embedded(picture: Path) -> tuple[str, int, int]:
+    """A PNG as a ``data:`` address, with fewer colours; its width and height in pixels."""
+    with Image.open(picture) as opened:
+        image = opened.convert("RGB")
+    reduced = image.quantize(COLOURS, dither=Image.Dither.NONE)
+    buffer = io.BytesIO()
+    reduced.save(buffer, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii"), *image.size
+
+
+def paragraphs(text: str) -> list[dict[str, Any]]:
+    """The toolkit's sentences for a page: paragraphs and lists, without the line breaks of a terminal.
+
+    Example:
+        >>> paragraphs("One\\ntwo.\\n- A\\n  b\\n- C")
+        [{'words': 'One two.', 'items': ['A b', 'C']}]
+    """
+    found: list[dict[str, Any]] = []
+    for block in re.split(r"\n{2,}", text.strip()):
+        words: list[str] = []
+        items: list[str] = []
+        for line in block.splitlines():
+            if line.startswith("- "):
+                items.append(line[2:].strip())
+            elif items and line.startswith("  "):
+                items[-1] += " " + line.strip()
+            else:
+                if items:  # a new paragraph after a list
+                    found.append({"words": " ".join(words), "items": items})
+                    words, items = [], []
+                words.append(line.strip())
+        found.append({"words": " ".join(words), "items": items})
+    return found
+
+
+class Records:
+    """What a number on the page opens: the runs behind it, each embedded once.
+
+    Args:
+        documents: all of them.
+    """
+
+    def __init__(self, documents: Sequence[Document]) -> None:
+        self.documents = {document.directory.as_posix(): document for document in documents}
+        self.groups: dict[str, dict[str, Any]] = {}
+        self.runs: dict[str, dict[str, Any]] = {}
+
+    def open(self, group: str) -> str:
+        """The address on the page of a group of runs (`reports.tables.group_of`); empty for none."""
+        if not group:
+            return ""
+        if group not in self.groups:
+            directory, *conditions = group.split("|")
+            document = self.documents[directory]
+            where = dict(condition.split("=", 1) for condition in conditions)
+            own = [
+                entry["record"] for entry in document.runs
+                if all(str(entry.get(key)) == value for key, value in where.items())
+            ]  # fmt: skip
+            self.groups[group] = {
+                "id": f"group-{len(self.groups)}", "title": document.title, "where": ", ".join(where.values()),
+                "command": document.about["command"], "versions": document.about["versions"],
+                "runs": [self._run(record) for record in own],
+            }  # fmt: skip
+        return str(self.groups[group]["id"])
+
+    def _run(self, record: dict[str, Any]) -> dict[str, Any]:
+        key = f"{record['kind']} {record['hash']}"
+        if key not in self.runs:
+            self.runs[key] = {
+                "id": f"run-{len(self.runs)}", "name": record["name"], "kind": record["kind"],
+                "json": json.dumps(record, ensure_ascii=False, indent=1),
+            }  # fmt: skip
+        return self.runs[key]
+
+
+def render(**values: Any) -> str:
+    """The page, from the template's values; everything that is not from this package is escaped."""
+    environment = Environment(
+        loader=PackageLoader("reports"), autoescape=select_autoescape(["html"]), undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters["paragraphs"] = paragraphs
+    return environment.get_template("report.html").render(values)

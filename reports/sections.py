@@ -1,0 +1,261 @@
+"""What the report has to say about every part of the paper, whether it has been run or not."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from analysis.bound import ESTIMATORS
+from analysis.table import COLUMNS, DIRECTIONS
+from reports.documents import Document
+from reports.tables import Cell, Column, Table, over_seeds
+
+__all__ = ["SECTIONS", "Section"]
+
+
+@dataclass(frozen=True)
+class Section:
+    """One part of the report.
+
+    Args:
+        key: in addresses and names of files.
+        title: above it.
+        paper: which tables and figures of the paper it stands for.
+        program: whose documents it shows; empty for one that is made while the report is built.
+        measured: what was measured.
+        does_not: what the numbers do not mean.
+        get: the command that makes its documents.
+        cost: how long that takes.
+        pictures: alternative texts by the beginning of a picture's name; the first is the section's main one.
+        table: of a document.
+        wanted: whether a document of the program belongs here.
+    """
+
+    key: str
+    title: str
+    paper: str
+    program: str
+    measured: str
+    does_not: str
+    get: str
+    cost: str
+    pictures: Mapping[str, str] = field(default_factory=dict)
+    table: Callable[[Document], Table] | None = None
+    wanted: Callable[[Document], bool] = lambda document: True
+
+
+def _information(document: Document) -> Table:
+    rows = document.rows
+    chosen = rows[rows["noise"].isna() & (rows["inputs"] == "clean")]
+    shown = {name: Column(head, 4 if name == "mse" else 2) for name, head in COLUMNS.items()}
+    shown = {name: column for name, column in shown.items() if (chosen["estimator"] == name).any()}
+    by = ("augmentation", "decoder_scale") if chosen["decoder_scale"].nunique() > 1 else ("augmentation",)
+    lines, numbers = over_seeds(document, chosen, shown, by)
+    cap = chosen.loc[chosen["estimator"] == "infonce", "cap"].max()
+    directions = {name: DIRECTIONS[name] for name in shown}
+    if not pd.isna(cap):
+        directions["infonce"] += f" (cap {cap:.2f})"
+    head = [*(["augmentation", "decoder scale"][: len(by)])]
+    head += [f"{column.head}: {directions[name]}".removesuffix(": ") for name, column in shown.items()]
+    notes = ["nats, MSE in squared normalised pixels; mean ± standard deviation over seeds; clean test images"]
+    if chosen["saturated"].eq(True).any():
+        notes.append("* within a nat of its cap: saturated")
+    if "rate_reconstruction" in shown:
+        notes.append("† published as a lower bound; it is the rate of the reconstruction x̂, another variable")
+    return Table(document.title, head, lines, numbers, notes)
+
+
+def _ground_truth(document: Document) -> Table:
+    rows = document.rows
+    lines = []
+    chosen = [name for name in ESTIMATORS if (rows["estimator"] == name).any()]
+    chosen = [name for name in chosen if (rows.loc[rows["quantity"] == "I(Z;X)", "estimator"] == name).any()]
+    own = rows[rows["quantity"] == "I(Z;X)"]
+    for task, block in own.groupby("task", sort=False):
+        found = block.set_index("estimator")
+        line = [Cell(str(task)), Cell(f"{float(found['truth'].iloc[0]):.2f}")]
+        for name in chosen:
+            there = name in found.index and not pd.isna(found["value"].get(name))
+            text = f"{float(found['value'][name]):.2f} ± {float(found['standard_error'][name]):.2f}" if there else ""
+            line.append(Cell(text, saturated=there and bool(found["saturated"][name])))
+        lines.append(line)
+    signs = {"upper": "≤", "lower": "≥", "estimate": "≈"}
+    directions = own.dropna(subset="direction").groupby("estimator")["direction"].first()
+    head = ["encoder", "true I(Z;X)", *(f"{ESTIMATORS[name]} (I {signs[directions[name]]})" for name in chosen)]
+    notes = ["nats, mean over replicates ± its standard error; * saturated in most replicates"]
+    columns = [name for name in rows if name not in ("augmentation", "seed", "noise", "inputs", "k")]
+    return Table(document.title, head, lines, rows[columns], notes)
+
+
+def _accuracy(document: Document) -> Table:
+    shown = {"accuracy": Column("accuracy, %"), "cross_entropy": Column("cross entropy, nats", 3)}
+    lines, numbers = over_seeds(document, document.rows, shown)
+    head = ["augmentation", *(column.head for column in shown.values())]
+    return Table(document.title, head, lines, numbers, ["last epoch; mean ± standard deviation over seeds"])
+
+
+def _human(document: Document) -> Table:
+    shown = {
+        "kl_human_model": Column("KL(human‖model)", 3),
+        "kl_human_model_temperature_scaled": Column("after one temperature", 3), "js": Column("Jensen–Shannon", 3),
+        "entropy": Column("entropy", 3), "ece": Column("ECE", 3), "accuracy": Column("accuracy, %"),
+        "second_best_agreement": Column("second choice agrees, %", 1),
+    }  # fmt: skip
+    lines, numbers = over_seeds(document, document.rows, shown)
+    head = ["augmentation", *(column.head for column in shown.values())]
+    note = "nats where no unit is given; mean ± standard deviation over seeds. Human labels: CIFAR-10H, CC BY-NC-SA 4.0"
+    return Table(document.title, head, lines, numbers, [note])
+
+
+def _sums(document: Document) -> Table:
+    rows = document.rows
+    rows = rows.assign(augmentation=rows["augmentation"].fillna("the model"))
+    shown = {
+        "gradcam_normalised": Column("normalised, pixels", 1), "gradcam_relu": Column("ReLU", 3),
+        "gradcam_raw": Column("raw", 3),
+    }  # fmt: skip
+    chosen = rows[rows["classes"] == document.config["classes"][0]]
+    lines, numbers = over_seeds(document, chosen, shown, ("augmentation", "layer"))
+    head = ["augmentation", "layer", *(column.head for column in shown.values())]
+    note = f"{document.config['classes'][0]} class; mean ± standard deviation over seeds of the mean over images"
+    return Table(document.title, head, lines, numbers, [note])
+
+
+def _attacks(document: Document) -> Table:
+    rows = document.rows
+    rows = rows.assign(augmentation=rows["augmentation"].fillna("the model"), seed=rows["seed"].fillna(1))
+    config = document.config
+    clean = rows[(rows["epsilon"] == 0) & (rows["estimator"] == "worst case")].assign(estimator="clean")
+    attacked = rows[rows["epsilon"] > 0]
+    keys = ["augmentation", "curve", "estimator", "seed"]
+    means = attacked.groupby(keys, sort=False)["value"].mean().reset_index()
+    together = pd.concat([clean[[*keys, "value"]], means])
+    shown = {name: Column(name, 1) for name in ("clean", *config["attacks"], "worst case")}
+    lines, _ = over_seeds(document, together, shown, ("augmentation", "curve"))
+    points = ["curve", "estimator", "augmentation", "epsilon"]
+    numbers = rows.groupby(points, sort=False)["value"].agg(mean="mean", std="std", seeds="size").reset_index()
+    note = (
+        f"accuracy in %, mean over the ε above 0 of {', '.join(f'{size:g}' for size in config['epsilons'] if size)}; "
+        "mean ± standard deviation over seeds. The CSV file has every ε"
+    )
+    return Table(
+        document.title, ["augmentation", "curve", *(each.head for each in shown.values())], lines, numbers, [note]
+    )
+
+
+SECTIONS = (
+    Section(
+        "masks", "Masks and mixed images", "Figure 2", "",
+        "FMix masks drawn as the paper's text describes them, and as the reference code draws them; two photographs "
+        "mixed with each, and with MixUp and CutMix, at λ = 0.5 and δ = 3.",
+        "Pictures do not say whether the difference matters: the sections below compare the two spectra wherever both "
+        "were run.",
+        "python -m reports.build", "seconds, while the report is built",
+        {
+            "figure-2": "Four rows: MixUp, CutMix, FMix and FMix with the reference code's masks; in each three masks "
+            "and the two photographs mixed with them. The reference masks are one band, upright or slanted to one "
+            "side; the described ones have blobs of any direction.",
+        },
+    ),
+    Section(
+        "mutual-information", "Mutual information", "Table 1", "python -m analysis.mutual_info",
+        "VAEs are trained on clean images and under each augmentation; the information between their codes and clean "
+        "test images is bounded from above (rate, R_m) and from below (InfoNCE), with noise added to the code where "
+        "that lets the bounds meet.",
+        "A rate is not mutual information, but an upper bound on it; a contrastive bound cannot exceed log N. A "
+        "difference between two upper bounds is no difference in information. More information is not better: a code "
+        "can carry what a task does not need.",
+        "make table-1 ARGS=\"--data cifar10 --preset reference --seeds 5\"",
+        "a minute for the digits; on two CPU cores about an hour for 15 VAEs on 10,000 images and 20 epochs",
+        {
+            "table-1": "Upper and lower bounds on the information of every augmentation's codes: for each a dot for "
+            "the rate, R_m and InfoNCE with its cap.",
+            "noise-profile": "Bounds against the noise added to the code: upper and lower bounds meet where "
+            "information falls below log N.",
+            "rate-distortion": "Rate and R_m against squared error at several decoder scales: a curve for every "
+            "augmentation.",
+        },
+        _information,
+    ),
+    Section(
+        "ground-truth", "Do the bounds hold?", "—", "python -m analysis.ground_truth",
+        "Every estimator on encoders, and pairs of encoders, whose mutual information is known.",
+        "Encoders of known information are simpler than trained ones: a bound that is loose here can be loose there; "
+        "that its direction holds is proved, and only checked here.",
+        "python -m analysis.ground_truth", "six minutes on two CPU cores",
+        {
+            "ground-truth": "Estimated against true information for every estimator: lower bounds bend off at "
+            "log N, upper bounds stay above the diagonal.",
+        },
+        _ground_truth,
+    ),
+    Section(
+        "grad-cam", "Grad-CAM", "Figure 4, sums in Section 3", "python -m gradcam.sums",
+        "Grad-CAM maps of the test images, their positive part divided by its own maximum and summed over pixels.",
+        "The sum says how spread out a map is, not what it shows. Raw and ReLU sums grow with the scale of the "
+        "logits. Another layer gives another order.",
+        "python -m gradcam.sums --data cifar10 --augmentations none mixup cutmix fmix --seeds 5",
+        "a minute a classifier on a CPU (width 16, 10,000 images), besides training it",
+        {
+            "gradcam-sums": "Normalised Grad-CAM sums: a dot per seed and a bar for mean ± standard deviation of every "
+            "augmentation.",
+            "gradcam-maps": "Test images, and over each the Grad-CAM map of a classifier trained under each "
+            "augmentation, on one colour scale.",
+        },
+        _sums,
+    ),
+    Section(
+        "robustness", "Robustness", "Figures 1 and 5", "python -m attacks.sweep",
+        "Accuracy under Foolbox's l∞ attacks over ε: as published (the last iterate, misclassified images stay in) and "
+        "robust (broken images stay broken, every iterate is judged).",
+        "Accuracy under five attacks is an upper bound on robustness: another attack may break more. What is wrong "
+        "without any attack is wrong at every ε, so that networks of unequal accuracy cannot be compared in the mean "
+        "over ε alone.",
+        "python -m attacks.sweep --data cifar10 --seeds 5",
+        "six minutes a classifier for 200 images on one CPU core (width 16, both curves), besides training it",
+        {
+            "attacks": "Accuracy against ε, a panel for each attack and for the worst case, a line for every "
+            "augmentation: robust curves solid, as published dashed.",
+        },
+        _attacks,
+    ),
+    Section(
+        "human-uncertainty", "Human uncertainty", "Table 6", "python -m analysis.human_uncertainty",
+        "KL(human ‖ model) between the labels that people gave CIFAR-10's test images (CIFAR-10H) and what classifiers "
+        "say of them; before and after one temperature, fitted on other images.",
+        "A small divergence need not mean a human-like notion of uncertainty: it also holds confidence, and mistakes. "
+        "Only classifiers of like accuracy can be compared for their uncertainty.",
+        "python -m analysis.human_uncertainty --data cifar10 --seeds 5", "seconds, besides training the classifiers",
+        {
+            "human-uncertainty": "KL(human‖model) before and after one temperature, a dot for every seed of every "
+            "augmentation.",
+        },
+        _human,
+    ),
+    Section(
+        "accuracy", "Accuracies and hybrids", "Table 2", "python -m analysis.accuracy",
+        "Test accuracy of the last epoch, for classifiers trained under each augmentation, and under two in turn.",
+        "Ten epochs are not two hundred: augmentations slow training down before they pay.",
+        "python benchmarks/full_size.py --job accuracy --data cifar10 --seeds 5",
+        "on a CPU three minutes a classifier of width 16 (10,000 images, 10 epochs); full size needs a GPU",
+        {
+            "accuracy": "Test accuracy: a dot per seed and a bar for mean ± standard deviation of every augmentation.",
+        },
+        _accuracy,
+    ),
+    Section(
+        "training-size", "Size of the training set", "Figure 3", "",
+        "Accuracy against the share of the training images that is used.",
+        "",
+        "python -m analysis.accuracy --augmentations none mixup fmix fmix+mixup --fraction 0.25 --out out/fraction-0.25",
+        "for every fraction, as long as for that share of the training images",
+    ),
+    Section(
+        "ablations", "Ablations of α and δ", "Figure 6", "",
+        "Validation accuracy over five folds against the parameter α of λ's distribution and FMix's decay power δ.",
+        "",
+        "python -m analysis.accuracy --augmentations fmix --decay-power 1 --folds 5 --fold 1 --out out/delta-1",
+        "for every value and fold, as long as one classifier",
+    ),
+)  # fmt: skip
+"""In the order of the page."""
