@@ -1,8 +1,8 @@
 """One page and one set of files from everything that has been measured: ``python -m reports.build``.
 
 Reads the documents that jobs have left (``result.json`` beside their figures), puts every published value and statement
-beside ours, and writes ``report/index.html``, which holds everything it shows, and under ``report/exhibits`` every table
-and figure as PNG, SVG, CSV and LaTeX. Nothing is trained or measured here.
+beside ours, and writes ``report/index.html``, which holds everything it shows, and under ``report/exhibits`` every
+table and figure as PNG, SVG, CSV and LaTeX. Nothing is trained or measured here.
 """
 
 import shutil
@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from reports.masks import draw_masks
 from reports.page import Records, embedded, render
 from reports.sections import SECTIONS, Section
 from reports.tables import Cell, Table
-from store import list_runs, slug, write_atomically
+from store import list_runs, write_atomically
 from store.command_line import Options, command, json_document
 
 __all__ = ["Config", "Report", "run"]
@@ -87,7 +88,8 @@ def run(config: Config) -> Report | None:
         return None
     directory = options.out / "report"
     exhibits = directory / "exhibits"
-    records, files = Records(documents), []
+    records = Records(documents)
+    files: list[Path] = []
     parts = []
     for section in tqdm(SECTIONS, desc="sections", unit="section", disable=None, leave=False):
         blocks = [
@@ -101,7 +103,9 @@ def run(config: Config) -> Report | None:
     page = render(
         parts=parts, beside=_shown(beside, records), stated=_shown(stated, records), records=records, commit=_commit(),
         version=metadata.version("mixinfo"), built=datetime.now(UTC).strftime("%Y-%m-%d"), store=_store(options.store),
-        data=_data(documents), versions=_versions(documents), sources=sorted({(each.source, each.link) for each in published()}),
+        data=_data(documents), versions=_versions(documents),
+        sources=sorted({(each.source, each.link) for each in published()}),
+        commands=sorted({each.command for each in published()}),
     )  # fmt: skip
     with write_atomically(directory / "index.html") as temporary:
         temporary.write_text(page, encoding="utf-8")
@@ -122,7 +126,7 @@ def _ordered(documents: list[Document]) -> list[Document]:
     def place(document: Document) -> tuple[bool, bool, int, int, str]:
         settings = document.settings
         images = int(settings.get("train_images", 0))
-        return bool(document.watermark), "CIFAR" not in document.data, -images, len(document.title), document.title
+        return bool(document.watermark), "CIFAR" not in document.data, -images, -len(document.results), document.name
 
     return sorted(documents, key=place)
 
@@ -134,7 +138,7 @@ def _block(
     pictures = []
     for name in document.pictures():
         words = next((text for start, text in section.pictures.items() if name.startswith(start)), name)
-        stem = f"{name}-{slug(document.directory.name)}" if slug(document.data.lower()) not in name else name
+        stem = document.name if document.name.startswith(name) else f"{document.name}-{name}"
         for suffix in (".png", ".svg", ".csv"):
             if name + suffix in document.files:
                 files.append(_copied(document.file(name + suffix), exhibits / (stem + suffix)))
@@ -142,7 +146,7 @@ def _block(
         pictures.append({"data": data, "width": width, "height": height, "words": f"{words} {document.title}."})
     table = section.table(document) if section.table else None
     if table:
-        files += table.write(exhibits / f"table-{slug(document.directory.name)}")
+        files += table.write(exhibits / f"{document.name}-table")
     return {
         "title": document.title, "watermark": document.watermark, "pictures": pictures,
         "table": _shown(table, records) if table else None, "conclusions": document.about.get("conclusions", ""),
@@ -175,8 +179,25 @@ def _masks(section: Section, exhibits: Path, files: list[Path]) -> dict[str, Any
 def _shown(table: Table, records: Records) -> dict[str, Any]:
     return {
         "caption": table.caption, "head": table.head, "notes": table.notes,
-        "lines": [[(cell, records.open(cell.group)) for cell in line] for line in table.lines],
+        "lines": [
+            [(cell, records.open(cell.group), span) for cell in line]
+            for line, span in zip(table.lines, _spans([line[0].text for line in table.lines]), strict=True)
+        ],
     }  # fmt: skip
+
+
+def _spans(names: list[str]) -> list[int]:
+    """How many lines each name's cell covers; 0 where the name above still stands.
+
+    Example:
+        >>> _spans(["a", "a", "b"])
+        [2, 0, 1]
+    """
+    spans: list[int] = []
+    for _, same in groupby(names):
+        count = len(list(same))
+        spans += [count] + [0] * (count - 1)
+    return spans
 
 
 def _copied(source: Path, target: Path) -> Path:

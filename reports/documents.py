@@ -9,19 +9,20 @@ from typing import Any
 
 import pandas as pd
 
-from store import BadInput, digest_of
+from store import BadInput, digest_of, slug
 
 __all__ = ["Document", "read_document", "read_documents"]
 
 NEEDED = {"schema", "command", "config", "results", "about", "files", "runs"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Document:
     """What a job found, as it wrote it.
 
     Args:
         directory: where it lies, with its figures.
+        name: that tells it from all others, of letters that a path may have.
         program: ``python -m …``.
         config: the job's configuration.
         about: title, data, settings, conclusions, watermark, versions, command.
@@ -32,6 +33,7 @@ class Document:
     """
 
     directory: Path
+    name: str
     program: str
     config: dict[str, Any]
     about: dict[str, Any]
@@ -83,8 +85,12 @@ class Document:
         return [name.removesuffix(".png") for name in self.files if name.endswith(".png")]
 
 
-def read_document(path: Path) -> Document:
+def read_document(path: Path, name: str) -> Document:
     """A job's ``result.json``.
+
+    Args:
+        path: of it.
+        name: for the document.
 
     Raises:
         BadInput: not JSON, or not such a document.
@@ -98,21 +104,27 @@ def read_document(path: Path) -> Document:
         missing = sorted(NEEDED - set(found)) if isinstance(found, dict) else []
         raise BadInput(str(path), f"a document without {', '.join(missing)}" if missing else "another schema", needed)
     rest = {key: found[key] for key in ("config", "about", "results", "files", "runs")}
-    return Document(path.parent, program=found["command"], failures=found.get("failures", []), **rest)
+    return Document(path.parent, name, program=found["command"], failures=found.get("failures", []), **rest)
 
 
 def read_documents(directories: Sequence[Path]) -> list[Document]:
     """All documents under some directories.
 
-    Of two with the same program and title, the one in the later directory counts: what a user has measured again takes
-    the place of what came with the toolkit.
+    Of two with the same configuration on the same data, the one in the later directory counts: what a user has
+    measured again takes the place of what came with the toolkit.
 
     Raises:
         BadInput: one of them is damaged.
     """
-    found: dict[tuple[str, str], Document] = {}
+    found: dict[str, Document] = {}
+    names: set[str] = set()
     for directory in directories:
         for path in sorted(Path(directory).rglob("result.json")):
-            document = read_document(path)
-            found[document.program, document.title] = document
+            name = slug("-".join(path.parent.relative_to(directory).parts)) or slug(Path(directory).name)
+            while name in names:
+                name += "-again"
+            names.add(name)
+            document = read_document(path, name)
+            asked = {key: value for key, value in document.config.items() if key != "execution"}
+            found[json.dumps([document.program, document.data, asked], sort_keys=True)] = document
     return list(found.values())

@@ -29,7 +29,7 @@ MIXERS: dict[str, Mixer] = {
 
 def photographs(size: int = 96) -> Tensor:
     """Two photographs, (2, 3, size, size) in [0, 1]."""
-    images = [torch.from_numpy(image).permute(2, 0, 1).float() / 255 for image in load_sample_images().images]
+    images = [torch.tensor(image).permute(2, 0, 1).float() / 255 for image in load_sample_images().images]
     squares = []
     for image in images:
         side = min(image.shape[1:])

@@ -62,7 +62,7 @@ def _information(document: Document) -> Table:
         notes.append("* within a nat of its cap: saturated")
     if "rate_reconstruction" in shown:
         notes.append("† published as a lower bound; it is the rate of the reconstruction x̂, another variable")
-    return Table(document.title, head, lines, numbers, notes)
+    return Table("Clean test images", head, lines, numbers, notes)
 
 
 def _ground_truth(document: Document) -> Table:
@@ -84,14 +84,14 @@ def _ground_truth(document: Document) -> Table:
     head = ["encoder", "true I(Z;X)", *(f"{ESTIMATORS[name]} (I {signs[directions[name]]})" for name in chosen)]
     notes = ["nats, mean over replicates ± its standard error; * saturated in most replicates"]
     columns = [name for name in rows if name not in ("augmentation", "seed", "noise", "inputs", "k")]
-    return Table(document.title, head, lines, rows[columns], notes)
+    return Table("Encoders of one variable", head, lines, rows[columns], notes)
 
 
 def _accuracy(document: Document) -> Table:
     shown = {"accuracy": Column("accuracy, %"), "cross_entropy": Column("cross entropy, nats", 3)}
     lines, numbers = over_seeds(document, document.rows, shown)
     head = ["augmentation", *(column.head for column in shown.values())]
-    return Table(document.title, head, lines, numbers, ["last epoch; mean ± standard deviation over seeds"])
+    return Table("Clean test images", head, lines, numbers, ["last epoch; mean ± standard deviation over seeds"])
 
 
 def _human(document: Document) -> Table:
@@ -104,7 +104,7 @@ def _human(document: Document) -> Table:
     lines, numbers = over_seeds(document, document.rows, shown)
     head = ["augmentation", *(column.head for column in shown.values())]
     note = "nats where no unit is given; mean ± standard deviation over seeds. Human labels: CIFAR-10H, CC BY-NC-SA 4.0"
-    return Table(document.title, head, lines, numbers, [note])
+    return Table("Divergence from human labels, and what belongs to it", head, lines, numbers, [note])
 
 
 def _sums(document: Document) -> Table:
@@ -117,8 +117,8 @@ def _sums(document: Document) -> Table:
     chosen = rows[rows["classes"] == document.config["classes"][0]]
     lines, numbers = over_seeds(document, chosen, shown, ("augmentation", "layer"))
     head = ["augmentation", "layer", *(column.head for column in shown.values())]
-    note = f"{document.config['classes'][0]} class; mean ± standard deviation over seeds of the mean over images"
-    return Table(document.title, head, lines, numbers, [note])
+    note = "mean ± standard deviation over seeds of the mean over images"
+    return Table(f"Sums over pixels, {document.config['classes'][0]} class", head, lines, numbers, [note])
 
 
 def _attacks(document: Document) -> Table:
@@ -139,7 +139,11 @@ def _attacks(document: Document) -> Table:
         "mean ± standard deviation over seeds. The CSV file has every ε"
     )
     return Table(
-        document.title, ["augmentation", "curve", *(each.head for each in shown.values())], lines, numbers, [note]
+        "Accuracy under attack",
+        ["augmentation", "curve", *(each.head for each in shown.values())],
+        lines,
+        numbers,
+        [note],
     )
 
 
@@ -247,7 +251,7 @@ SECTIONS = (
         "training-size", "Size of the training set", "Figure 3", "",
         "Accuracy against the share of the training images that is used.",
         "",
-        "python -m analysis.accuracy --augmentations none mixup fmix fmix+mixup --fraction 0.25 --out out/fraction-0.25",
+        "python -m analysis.accuracy --augmentations none mixup fmix fmix+mixup --fraction 0.25 --out out/quarter",
         "for every fraction, as long as for that share of the training images",
     ),
     Section(
