@@ -9,7 +9,7 @@ READY := .venv/ready
 # PyTorch's threads otherwise spin while they wait, which slows down whatever else a shared machine does
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help install mutual-info table-1 classifiers test endurance lint doctest benchmarks clean
+.PHONY: help install mutual-info table-1 classifiers report test endurance lint doctest benchmarks clean
 
 help:
 	@echo 'make mutual-info   install into .venv, then bound the information of VAEs on the embedded data'
@@ -18,6 +18,8 @@ help:
 	@echo '                   (ARGS="--data fashion-mnist --train-images 10000", say)'
 	@echo 'make classifiers   train classifiers under each augmentation, at a CPU'"'"'s scale, and compare their accuracies'
 	@echo '                   (ARGS="--data fashion-mnist --train-images 10000 --epochs 10 --width 16")'
+	@echo 'make report        measure everything on the embedded data, and put it, with the records in results/, beside'
+	@echo '                   the paper: out/report/index.html'
 	@echo 'make test          install into .venv, then run the tests'
 	@echo 'make endurance     the tests that take longer'
 	@echo 'make lint          style, types and import contracts'
@@ -42,6 +44,13 @@ table-1: $(READY)
 classifiers: $(READY)
 	$(BIN)/python -m analysis.accuracy --augmentations none mixup cutmix fmix fmix-reference fmix+mixup $(ARGS)
 
+report: $(READY)
+	$(BIN)/python -m analysis.mutual_info
+	$(BIN)/python -m analysis.accuracy
+	$(BIN)/python -m gradcam.sums
+	$(BIN)/python -m attacks.sweep --images 50
+	$(BIN)/python -m reports.build $(ARGS)
+
 test: $(READY)
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
 
@@ -54,7 +63,14 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-doctest: $(READY)
+docreport: $(READY)
+	$(BIN)/python -m analysis.mutual_info
+	$(BIN)/python -m analysis.accuracy
+	$(BIN)/python -m gradcam.sums
+	$(BIN)/python -m attacks.sweep --images 50
+	$(BIN)/python -m reports.build $(ARGS)
+
+test: $(READY)
 	$(BIN)/python -m pytest --doctest-modules msda store figures training vae classifiers analysis attacks gradcam reports
 
 benchmarks: $(READY)

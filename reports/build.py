@@ -79,7 +79,10 @@ class Report:
 def run(config: Config) -> Report | None:
     """Build the report; None in a dry run."""
     options = config.execution
-    documents = _ordered([each for each in read_documents(config.results) if _section(each)])
+    read, left_out = read_documents(config.results)
+    documents = _ordered([each for each in read if _section(each)])
+    for path in left_out:
+        options.say(f"left out: {path}, which another version has written; run the job again")
     if options.dry_run:
         for section in SECTIONS:
             own = [each.directory.as_posix() for each in documents if _section(each) is section]

@@ -85,39 +85,42 @@ class Document:
         return [name.removesuffix(".png") for name in self.files if name.endswith(".png")]
 
 
-def read_document(path: Path, name: str) -> Document:
-    """A job's ``result.json``.
+def read_document(path: Path, name: str) -> Document | None:
+    """A job's ``result.json``; None for another version's, or another program's.
 
     Args:
         path: of it.
         name: for the document.
 
     Raises:
-        BadInput: not JSON, or not such a document.
+        BadInput: not JSON.
     """
-    needed = "the result.json of a job of this version; run the job again"
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as problem:
+        needed = "the result.json of a job; run the job again"
         raise BadInput(str(path), f"a file that is not JSON ({problem})", needed) from None
     if not isinstance(found, dict) or found.get("schema") != 1 or not found.keys() >= NEEDED:
-        missing = sorted(NEEDED - set(found)) if isinstance(found, dict) else []
-        raise BadInput(str(path), f"a document without {', '.join(missing)}" if missing else "another schema", needed)
+        return None
     rest = {key: found[key] for key in ("config", "about", "results", "files", "runs")}
     return Document(path.parent, name, program=found["command"], failures=found.get("failures", []), **rest)
 
 
-def read_documents(directories: Sequence[Path]) -> list[Document]:
+def read_documents(directories: Sequence[Path]) -> tuple[list[Document], list[Path]]:
     """All documents under some directories.
 
     Of two with the same configuration on the same data, the one in the later directory counts: what a user has
     measured again takes the place of what came with the toolkit.
+
+    Returns:
+        The documents, and the files that are left out because another version wrote them.
 
     Raises:
         BadInput: one of them is damaged.
     """
     found: dict[str, Document] = {}
     names: set[str] = set()
+    left_out = []
     for directory in directories:
         for path in sorted(Path(directory).rglob("result.json")):
             name = slug("-".join(path.parent.relative_to(directory).parts)) or slug(Path(directory).name)
@@ -125,6 +128,9 @@ def read_documents(directories: Sequence[Path]) -> list[Document]:
                 name += "-again"
             names.add(name)
             document = read_document(path, name)
+            if document is None:
+                left_out.append(path)
+                continue
             asked = {key: value for key, value in document.config.items() if key != "execution"}
             found[json.dumps([document.program, document.data, asked], sort_keys=True)] = document
-    return list(found.values())
+    return list(found.values()), left_out

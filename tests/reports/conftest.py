@@ -1,0 +1,59 @@
+"""Documents for the report's tests: of real jobs, small, and made up at the paper's scale."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from analysis import accuracy, mutual_info
+from attacks import sweep
+from classifiers.train import Settings
+from figures import Result
+from figures.result import publish
+from gradcam import sums
+from store.command_line import Options
+
+FAST = Settings(epochs=2, width=2)
+
+
+@pytest.fixture(scope="session")
+def measured(tmp_path_factory) -> Path:
+    """A directory with the documents of four real jobs on the digits."""
+    root = tmp_path_factory.mktemp("measured")
+    options = Options(device="cpu", threads=1, store=root / "runs", out=root / "out")
+    settings = {"augmentations": ("none", "mixup"), "seeds": 2, "settings": FAST, "execution": options}
+    accuracy.run(accuracy.Config(**settings))
+    sums.run(sums.Config(**settings, images=10))
+    sweep.run(sweep.Config(**settings, images=6, attacks=("fgsm", "noise"), epsilons=(0.0, 0.1)))
+    mutual_info.run(mutual_info.Config(("none", "fmix"), smoke=True, noise=(1.0,), execution=options))
+    return root
+
+
+@pytest.fixture
+def made_up(tmp_path):
+    """Writes a document of Table 1 at the paper's scale, with the rates it is given."""
+
+    def write(rates: dict[str, tuple[float, ...]], name: str = "made-up", **about) -> Path:
+        rows = [
+            {"quantity": "I(Z;X)", "estimator": "rate", "value": value, "standard_error": 0.1, "direction": "upper",
+             "cap": None, "saturated": False, "n": 100, "k": None, "noise": None, "inputs": "clean",
+             "augmentation": augmentation, "seed": seed, "units": "nats", "decoder_scale": 1.0}
+            for augmentation, values in rates.items() for seed, value in enumerate(values, 1)
+        ]  # fmt: skip
+        settings = {"data": "CIFAR-10", "train_images": 50_000, "epochs": 100, "decoder_scale": 1.0}
+        usual = {
+            "title": "Table 1 on CIFAR-10", "data": "CIFAR-10", "settings": settings | {"preset": "reference"},
+            "conclusions": "What this says.\n- One.", "watermark": None,
+        }  # fmt: skip
+        options = Options(store=tmp_path / "runs", out=tmp_path / "out")
+        config = replace(mutual_info.Config(), execution=options)
+        directory = tmp_path / "results" / name
+        publish(Result(rows), mutual_info.PROGRAM, config, directory, usual | about, [])
+        return directory
+
+    return write
+
+
+def document(path: Path) -> dict:
+    return json.loads((path / "result.json").read_text())
