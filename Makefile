@@ -9,7 +9,7 @@ READY := .venv/ready
 # PyTorch's threads otherwise spin while they wait, which slows down whatever else a shared machine does
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help install mutual-info table-1 classifiers report test endurance lint doctest benchmarks clean
+.PHONY: help install mutual-info table-1 classifiers report notebooks docs test endurance lint doctest benchmarks clean
 
 help:
 	@echo 'make mutual-info   install into .venv, then bound the information of VAEs on the embedded data'
@@ -20,6 +20,8 @@ help:
 	@echo '                   (ARGS="--data fashion-mnist --train-images 10000 --epochs 10 --width 16")'
 	@echo 'make report        measure everything on the embedded data, and put it, with the records in results/, beside'
 	@echo '                   the paper: out/report/index.html'
+	@echo 'make notebooks     execute the notebooks and render them: out/notebooks (ARGS=--smoke: quickly)'
+	@echo 'make docs          the API reference: out/docs'
 	@echo 'make test          install into .venv, then run the tests'
 	@echo 'make endurance     the tests that take longer'
 	@echo 'make lint          style, types and import contracts'
@@ -51,6 +53,12 @@ report: $(READY)
 	$(BIN)/python -m attacks.sweep --images 50
 	$(BIN)/python -m reports.build $(ARGS)
 
+notebooks: $(READY)
+	$(BIN)/python notebooks/render.py $(ARGS)
+
+docs: $(READY)
+	$(BIN)/python -m sphinx -b html -q -W --keep-going docs out/docs
+
 test: $(READY)
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
 
@@ -69,6 +77,12 @@ docreport: $(READY)
 	$(BIN)/python -m gradcam.sums
 	$(BIN)/python -m attacks.sweep --images 50
 	$(BIN)/python -m reports.build $(ARGS)
+
+notebooks: $(READY)
+	$(BIN)/python notebooks/render.py $(ARGS)
+
+docs: $(READY)
+	$(BIN)/python -m sphinx -b html -q -W --keep-going docs out/docs
 
 test: $(READY)
 	$(BIN)/python -m pytest --doctest-modules msda store figures training vae classifiers analysis attacks gradcam reports

@@ -126,7 +126,7 @@ def cross_fitted(logits: Tensor, rows: Tensor) -> tuple[Tensor, float]:
 
 
 def calibration_error(confidence: Tensor, right: Tensor) -> float:
-    """Expected calibration error: the mean over images of |accuracy − confidence| of their bin.
+    """Expected calibration error: the mean over images of ``|accuracy − confidence|`` of their bin.
 
     Args:
         confidence: (N,) largest probabilities.

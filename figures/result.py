@@ -1,5 +1,6 @@
 """What a job found: its numbers, what they allow one to say, and the files that hold both."""
 
+import base64
 import html
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -40,7 +41,12 @@ class Result:
         return self.text
 
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(self.text)}</pre>"
+        pictures = "".join(
+            f'<img alt="{file.stem}" style="max-width: 48em" '
+            f'src="data:image/png;base64,{base64.b64encode(file.read_bytes()).decode("ascii")}">'
+            for file in self.files if file.suffix == ".png" and file.exists()
+        )  # fmt: skip
+        return f'<pre style="font-family: monospace; white-space: pre; overflow-x: auto">{html.escape(self.text)}</pre>{pictures}'
 
 
 def _origin() -> dict[str, Any]:

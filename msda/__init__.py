@@ -1,4 +1,4 @@
-"""Mixed-sample data augmentation on batches: FMix, CutMix, MixUp and their alternation.
+"""Mixed-sample data augmentation on batches: FMix, CutMix, MixUp and their alternation::
 
     mixed = FMix(alpha=1.0, decay_power=3.0)(images, generator=g)
     loss = mixed.cross_entropy(model(mixed.images), targets)

@@ -1,11 +1,11 @@
 """Mixers in other people's loops: a batch transform and a collate function that return soft labels.
 
-As the last transform of a batch, in the manner of torchvision's `transforms.v2`:
+As the last transform of a batch, in the manner of torchvision's `transforms.v2`::
 
     mix = MixTransform(FMix(), num_classes=10)
     images, labels = mix(images, labels)                    # (B, C, *S), (B, 10)
 
-or inside a DataLoader, where the workers mix:
+or inside a DataLoader, where the workers mix::
 
     loader = DataLoader(data, batch_size=128, drop_last=True, collate_fn=MixCollate(FMix(), num_classes=10))
 

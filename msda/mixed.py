@@ -37,6 +37,12 @@ class Mixed:
     mask: Tensor | None = None
     target_weight: Tensor = None  # type: ignore[assignment]
 
+    def __repr__(self) -> str:
+        shape = "×".join(map(str, self.images.shape[1:]))
+        masks = "no masks" if self.mask is None else "masks"
+        low, high = float(self.weight.min()), float(self.weight.max())
+        return f"{len(self.images)} mixed images of {shape}, {masks}, weights {low:.2f} to {high:.2f}"
+
     def __post_init__(self) -> None:
         if self.target_weight is None:
             object.__setattr__(self, "target_weight", self.weight)

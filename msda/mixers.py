@@ -180,7 +180,7 @@ class FMix:
 
     Args:
         alpha: α > 0.
-        decay_power: δ ≥ 0; amplitudes fall as 1 / |f|^δ.
+        decay_power: δ ≥ 0; amplitudes fall as ``1 / |f|^δ``.
         spectrum: `"isotropic"` (the paper's text) or `"reference"` (its code), see :mod:`msda.spectrum`.
         scope: `"sample"` or `"batch"`.
         max_soft: largest share of non-binary pixels, in [0, 0.5].

@@ -54,7 +54,7 @@ def isotropic_images(
     device: torch.device | str | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
-    """Independent real Gaussian images whose amplitude falls as 1 / |f|^δ in every direction.
+    """Independent real Gaussian images whose amplitude falls as ``1 / |f|^δ`` in every direction.
 
     Args:
         count: number of images B.

@@ -48,6 +48,8 @@ class Options:
     """do again what is already there"""
     checkpoint_seconds: float = 60.0
     """time between the checkpoints of a network in training"""
+    quiet: bool = False
+    """print nothing but what is wrong, and what --json - asks for"""
     json: str | None = None
     """write the results as one JSON document to this file (-: standard output, and the rest to standard error)"""
 
@@ -63,6 +65,8 @@ class Options:
 
     def say(self, line: str = "") -> None:
         """Print for a person; to standard error when standard output belongs to the JSON document."""
+        if self.quiet:
+            return
         print(line, file=sys.stderr if self.json == "-" else sys.stdout, flush=True)
 
     def write(self, document: dict[str, Any]) -> None:

@@ -108,6 +108,11 @@ class ImageData:
                 sha.update(array.contiguous().numpy().data)
             object.__setattr__(self, "digest", sha.hexdigest())
 
+    def __repr__(self) -> str:
+        shape = "×".join(map(str, self.shape))
+        counts = f"{len(self.train_images):,} training and {len(self.test_images):,} test images"
+        return f"{self.name}: {counts}, {shape}, {self.classes} classes"
+
     @property
     def shape(self) -> tuple[int, int, int]:
         """(C, H, W) of one image."""

@@ -34,6 +34,9 @@ class DiagonalGaussian:
     mean: Tensor
     log_var: Tensor
 
+    def __repr__(self) -> str:
+        return f"posterior of {len(self):,} images in {self.mean.shape[1]} dimensions"
+
     def __len__(self) -> int:
         return len(self.mean)
 

@@ -1,0 +1,67 @@
+"""Sphinx: the API reference, from the docstrings."""
+
+import sys
+from importlib import metadata
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+project = "mixinfo"
+author = copyright = "The mixinfo authors"
+release = metadata.version("mixinfo")
+
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax", "sphinx.ext.viewcode", "myst_parser"]
+autodoc_default_options = {
+    "members": True,
+    "exclude-members": "Attack, BaseGradientDescent, DeepFoolAttack",
+}  # Foolbox's
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
+autodoc_inherit_docstrings = False
+napoleon_use_ivar = True
+default_role = "code"
+html_theme = "furo"
+html_title = "mixinfo"
+suppress_warnings = ["ref.python"]  # fields of several dataclasses share their names
+
+ROOMS = {
+    "msda": "The mixer", "analysis": "Information and uncertainty", "vae": "Variational autoencoders",
+    "classifiers": "Classifiers", "attacks": "Attacks", "gradcam": "Grad-CAM", "reports": "The report",
+    "training": "Training", "figures": "Figures, tables and words", "store": "Runs and command lines",
+}  # fmt: skip
+
+
+def write_pages() -> None:
+    """A page for every room, with a section for every module, so that none is forgotten."""
+    (HERE / "api").mkdir(exist_ok=True)
+    for room, title in ROOMS.items():
+        modules = [path.stem for path in sorted((HERE.parent / room).glob("*.py")) if not path.stem.startswith("_")]
+        lines = [f"# {title}: `{room}`", "", "```{eval-rst}", f".. automodule:: {room}", "   :no-members:", "```", ""]
+        for module in modules:
+            lines += [f"## `{room}.{module}`", "", "```{eval-rst}", f".. automodule:: {room}.{module}", "```", ""]
+        (HERE / "api" / f"{room}.md").write_text("\n".join(lines), encoding="utf-8")
+
+
+KEPT: dict[str, list[str]] = {}
+
+
+def keep(app, what, name, obj, options, lines):
+    """Take an attribute's docstring away from napoleon, which reads "a number: of images" as a type and a text."""
+    if what == "attribute":
+        KEPT[name] = list(lines)
+        lines.clear()
+
+
+def give_back(app, what, name, obj, options, lines):
+    """After napoleon."""
+    if name in KEPT:
+        lines[:] = KEPT.pop(name)
+
+
+def setup(app):
+    """Called by Sphinx."""
+    write_pages()
+    app.connect("autodoc-process-docstring", keep, priority=400)
+    app.connect("autodoc-process-docstring", give_back, priority=600)
