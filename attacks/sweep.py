@@ -27,7 +27,7 @@ from attacks.conclusions import sweep_conclusions
 from attacks.curves import Images, Seen, as_published, robust
 from attacks.figures import draw_sweep
 from attacks.library import attack_named
-from classifiers.grid import Analysed, Which, analyse, check_grid, who
+from classifiers.grid import Analysed, Which, analyse, check_grid, of_model, who
 from classifiers.load import Classifier, ModelOptions
 from classifiers.train import Settings
 from figures import Result, label, publish, save
@@ -303,7 +303,7 @@ def _report(config: Config, data: ImageData, found: Analysed, outside: dict[Whic
     words = [] if config.model.model else [sweep_conclusions(table, curve) for curve in config.curves]
     conclusions = "\n\n".join(part for part in [*words, _checks_text(checks)] if part)
     text = "\n\n".join([*parts, conclusions])
-    directory = config.execution.out / f"attacks-{slug(data.name.lower())}"
+    directory = config.execution.out / f"attacks-{slug(data.name.lower())}{of_model(config)}"
     figure, behind = draw_sweep(table, head)
     files = save(figure, directory / "attacks", behind)
     rows = headlines(rows, ("augmentation", "curve", "estimator", "epsilon")) + rows

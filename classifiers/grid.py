@@ -3,16 +3,28 @@
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from classifiers.load import Classifier, ModelOptions, load_classifier, load_run
 from classifiers.train import Settings, classifier_run, train
-from store import BadInput, Run, evidence, positive
+from store import BadInput, Run, evidence, positive, slug
 from store.command_line import Options
 from training import ImageData, resolve_device, use_threads
 from training.once import all_once
 
-__all__ = ["Analysed", "Compares", "Which", "analyse", "check_grid", "say_grid", "settings_of", "train_grid", "who"]
+__all__ = [
+    "Analysed",
+    "Compares",
+    "Which",
+    "analyse",
+    "check_grid",
+    "of_model",
+    "say_grid",
+    "settings_of",
+    "train_grid",
+    "who",
+]
 
 Which = tuple[str, int]
 """Augmentation and seed."""
@@ -183,3 +195,8 @@ def who(config: Compares) -> str:
     width = f" of width {config.settings.width}" if config.settings.width else ""
     seeds = f"{config.seeds} seed{'s' if config.seeds > 1 else ''}"
     return config.model.model or f"{config.settings.network}{width}, {seeds}"
+
+
+def of_model(config: Compares) -> str:
+    """What the directory of an analysis of ``--model`` is called, so that it lies beside that of the grid."""
+    return f"-{slug(Path(config.model.model).name)}" if config.model.model else ""

@@ -46,7 +46,8 @@ class Result:
             f'src="data:image/png;base64,{base64.b64encode(file.read_bytes()).decode("ascii")}">'
             for file in self.files if file.suffix == ".png" and file.exists()
         )  # fmt: skip
-        return f'<pre style="font-family: monospace; white-space: pre; overflow-x: auto">{html.escape(self.text)}</pre>{pictures}'
+        style = "font-family: monospace; white-space: pre; overflow-x: auto"
+        return f'<pre style="{style}">{html.escape(self.text)}</pre>{pictures}'
 
 
 def _origin() -> dict[str, Any]:

@@ -20,7 +20,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from classifiers.grid import Analysed, analyse, check_grid, who
+from classifiers.grid import Analysed, analyse, check_grid, of_model, who
 from classifiers.load import Classifier, ModelOptions
 from classifiers.train import Settings
 from figures import Result, label, publish, save
@@ -164,7 +164,7 @@ def _report(config: Config, data: ImageData, found: Analysed) -> Result:
     head = f"Sums of Grad-CAM maps on {data.name}: {who(config)}, {n:,} test images"
     conclusions = sums_conclusions(config, table, data)
     text = "\n\n".join(part for part in (_text_table(config, table, head), conclusions) if part)
-    directory = config.execution.out / f"gradcam-{slug(data.name.lower())}"
+    directory = config.execution.out / f"gradcam-{slug(data.name.lower())}{of_model(config)}"
     behind = table[
         (table["estimator"] == "gradcam_normalised")
         & (table["layer"] == config.layers[0])

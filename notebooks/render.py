@@ -33,6 +33,7 @@ def main() -> None:
     if not scripts:
         parser.error(f"no notebook begins with {' or '.join(options.names)}")
     options.out.mkdir(parents=True, exist_ok=True)
+    os.environ["PYTHONWARNINGS"] = "ignore:IProgress not found"  # a page needs no moving bar
     with tempfile.TemporaryDirectory() as scratch:
         if options.smoke:
             os.environ |= {"SMOKE": "1", "STORE": f"{scratch}/runs", "OUT": f"{scratch}/out"}

@@ -66,7 +66,9 @@ class Document:
     def rows(self) -> pd.DataFrame:
         """One row per number and network, without the means over seeds where there are seeds."""
         frame = pd.DataFrame(self.results)
-        return frame[frame["seed"].notna()] if "seed" in frame and frame["seed"].notna().any() else frame
+        if "seed" in frame and frame["seed"].notna().any():
+            return frame[frame["seed"].notna()]
+        return frame.drop_duplicates()  # the mean over one model is the model's own row again
 
     def file(self, name: str) -> Path:
         """One of its files.

@@ -8,6 +8,7 @@ import pytest
 
 from analysis import accuracy, mutual_info
 from attacks import sweep
+from classifiers.load import ModelOptions
 from classifiers.train import Settings
 from figures import Result
 from figures.result import publish
@@ -19,13 +20,15 @@ FAST = Settings(epochs=2, width=2)
 
 @pytest.fixture(scope="session")
 def measured(tmp_path_factory) -> Path:
-    """A directory with the documents of four real jobs on the digits."""
+    """A directory with the documents of real jobs on the digits."""
     root = tmp_path_factory.mktemp("measured")
     options = Options(device="cpu", threads=1, store=root / "runs", out=root / "out")
     settings = {"augmentations": ("none", "mixup"), "seeds": 2, "settings": FAST, "execution": options}
     accuracy.run(accuracy.Config(**settings))
     sums.run(sums.Config(**settings, images=10))
     sweep.run(sweep.Config(**settings, images=6, attacks=("fgsm", "noise"), epsilons=(0.0, 0.1)))
+    model = ModelOptions(str(next((root / "runs" / "classifier").glob("*-mixup-seed1-*"))))
+    sums.run(sums.Config(model=model, images=10, execution=options))
     mutual_info.run(mutual_info.Config(("none", "fmix"), smoke=True, noise=(1.0,), execution=options))
     return root
 

@@ -49,7 +49,7 @@ def test_the_page_from_real_jobs(measured, options):
     assert set(opened) <= set(ids)
     assert {address[1:] for address in page.all("a", "href") if address.startswith("#")} <= set(ids)
     pictures = page.all("img", "alt")
-    assert len(pictures) == 7
+    assert len(pictures) == 9
     assert all(len(words) > 40 for words in pictures)
     assert not page.all("script", "src")
     assert not re.search(r'(src|href)="(?!data:|#|https://)', text)
@@ -77,6 +77,18 @@ def test_every_number_opens_the_runs_behind_it(measured, options):
     record = json.loads(record.replace("&#34;", '"').replace("&gt;", ">").replace("&#39;", "'"))
     assert record["files"].keys() == {"weights.safetensors", "logits.npz"}
     assert record["config"]["augmentation"] == "mixup"
+
+
+def test_one_model_has_one_number_and_no_spread(measured, options):
+    report = build(options, measured / "out")
+    (stem,) = {file.stem for file in report.files if file.suffix == ".tex" and "-mixup-seed1-" in file.name}
+    numbers = pd.read_csv(report.page.parent / "exhibits" / f"{stem}.csv")
+    assert (numbers["seeds"] == 1).all()
+    assert numbers["std"].isna().all()
+    chosen = pd.read_csv(measured / "out" / stem.removesuffix("-table") / "gradcam-sums.csv")
+    assert numbers.loc[numbers["estimator"] == "gradcam_normalised", "mean"].item() == pytest.approx(
+        chosen["value"].item()
+    )
 
 
 def test_the_exhibits_are_files_of_their_own(measured, options):
