@@ -32,7 +32,7 @@ from classifiers.load import Classifier, ModelOptions
 from classifiers.train import Settings
 from figures import Result, label, publish, save
 from figures.tables import headlines
-from store import BadInput, Run, positive, provenance, slug, write_atomically
+from store import BadInput, Run, evidence, positive, provenance, slug, write_atomically
 from store.command_line import Options, command
 from store.runs import now
 from training import DataOptions, ImageData, load
@@ -310,7 +310,8 @@ def _report(config: Config, data: ImageData, found: Analysed, outside: dict[Whic
     about = {"title": head, "data": data.name, "settings": found.settings(), "watermark": None}
     about["conclusions"] = conclusions
     result = Result(rows, table, text, files, found.failures)
-    return publish(result, PROGRAM, config, directory, about, found.evidence())
+    checked = evidence(({"augmentation": one, "seed": seed}, each) for (one, seed), each in outside.items())
+    return publish(result, PROGRAM, config, directory, about, found.evidence() + checked)
 
 
 def _text_table(table: pd.DataFrame, curves: Sequence[str], curve: str, head: str) -> str:
