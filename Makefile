@@ -71,20 +71,7 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-docreport: $(READY)
-	$(BIN)/python -m analysis.mutual_info
-	$(BIN)/python -m analysis.accuracy
-	$(BIN)/python -m gradcam.sums
-	$(BIN)/python -m attacks.sweep --images 50
-	$(BIN)/python -m reports.build $(ARGS)
-
-notebooks: $(READY)
-	$(BIN)/python notebooks/render.py $(ARGS)
-
-docs: $(READY)
-	$(BIN)/python -m sphinx -b html -q -W --keep-going docs out/docs
-
-test: $(READY)
+doctest: $(READY)
 	$(BIN)/python -m pytest --doctest-modules msda store figures training vae classifiers analysis attacks gradcam reports
 
 benchmarks: $(READY)
