@@ -26,7 +26,7 @@ from store import BadInput, Run, evidence, slug
 from store.command_line import Options, command
 from training import DataOptions, load
 
-__all__ = ["Config", "accuracy_conclusions", "run"]
+__all__ = ["Config", "accuracy_conclusions", "accuracy_rows", "run"]
 
 PROGRAM = "python -m analysis.accuracy"
 
@@ -61,12 +61,12 @@ def run(config: Config) -> Result:
         say_grid(*grid)
         return Result([])
     trained, failures = train_grid(*grid)
-    rows = [row for (augmentation, seed), each in trained.items() for row in _rows(each, augmentation, seed)]
+    rows = [row for (augmentation, seed), each in trained.items() for row in accuracy_rows(each, augmentation, seed)]
     return _report(config, trained, rows, failures)
 
 
-def _rows(trained: Run, augmentation: str, seed: int) -> list[dict[str, Any]]:
-    """Accuracy and cross entropy of one classifier from its logits, with their errors over images."""
+def accuracy_rows(trained: Run, augmentation: str, seed: int) -> list[dict[str, Any]]:
+    """Accuracy in per cent and cross entropy of one classifier from its logits, with their errors over images."""
     scored = "test" if trained.result()["scored"] == "test" else "validation"
     with np.load(trained.path / "logits.npz") as kept:
         logits, labels = torch.from_numpy(kept["logits"]).double(), torch.from_numpy(kept["labels"])

@@ -129,6 +129,37 @@ def draw_human_uncertainty(table: pd.DataFrame, title: str) -> tuple[Figure, pd.
     return figure, behind
 
 
+def draw_ablation(table: pd.DataFrame, vary: str, scored: str, title: str) -> Figure:
+    """Accuracy against the values of one option, a line per augmentation.
+
+    Args:
+        table: ``augmentation``, ``setting``, ``mean``, ``std`` in per cent.
+        vary: ``"fraction"``, ``"alpha"`` or ``"decay-power"``.
+        scored: on which images.
+        title: above the figure.
+    """
+    words = {"fraction": "share of the training images", "alpha": "α", "decay-power": "decay power δ"}
+    with style():
+        figure = Figure(figsize=(7.0, 3.6))
+        axes = figure.subplots()
+        for augmentation, own in table.groupby("augmentation", sort=False):
+            own = own.sort_values("setting")
+            axes.errorbar(
+                own["setting"], own["mean"], yerr=own["std"].fillna(0), fmt="o-", color=colour(str(augmentation)),
+                label=label(str(augmentation)), capsize=3, markersize=4,
+            )  # fmt: skip
+        ticks = sorted(table["setting"].unique())
+        if vary != "decay-power":
+            axes.set_xscale("log")
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.minorticks_off()
+        axes.set_xlabel(words[vary])
+        axes.set_ylabel(f"{scored} accuracy, %")
+        axes.set_title(_wrapped(title), fontsize=10)
+        figure.legend(loc="outside right upper", fontsize=8.5)
+    return figure
+
+
 ESTIMATOR_INKS = {
     "rate": ("#7f7f7f", "D", "rate (upper)"),
     "gaussian_marginal": ("#0072B2", "<", "R_m (upper)"),

@@ -55,7 +55,8 @@ def told_apart(
     for each in found.found():
         value = f"{each.value:.{digits}f} {unit}"
         text = above.format(higher=the(each.higher), lower=the(each.lower), value=value)
-        lines.append(as_item(f"{text[0].upper()}{text[1:]} ({p_value(each.p)})."))
+        first = text[0].upper() if text[0].isascii() else text[0]  # δ stays δ
+        lines.append(as_item(f"{first}{text[1:]} ({p_value(each.p)})."))
     rest = [each for each in found.differences if each.low <= 0]
     if rest:
         listed = "; ".join(f"{the(each.higher)} and {the(each.lower)} ({p_value(each.p)})" for each in rest)

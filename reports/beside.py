@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from analysis.ablation import SYMBOLS
 from attacks.conclusions import mean_over_sizes
 from figures import label
 from figures.comparisons import Comparison, compare_augmentations
@@ -25,7 +26,7 @@ def measured(document: Document, measure: str) -> pd.DataFrame:
     """
     rows = document.rows
     empty = pd.DataFrame(columns=["augmentation", "mean", "std", "seeds"])
-    if "augmentation" not in rows or rows["augmentation"].isna().all():
+    if "augmentation" not in rows or rows["augmentation"].isna().all() or "vary" in rows:
         return empty
     if measure.startswith(ATTACK):
         if "curve" not in rows or not (rows["curve"] == "robust").any():
@@ -42,6 +43,26 @@ def measured(document: Document, measure: str) -> pd.DataFrame:
         return empty
     grouped = chosen.groupby("augmentation", sort=False)["value"]
     return grouped.agg(mean="mean", std="std", seeds="size").reset_index()
+
+
+def _tables(document: Document, measure: str) -> list[tuple[str, pd.DataFrame]]:
+    """A measure of a document, with the words for what it was measured on; of an ablation, one for every value."""
+    if measure not in ("training size", "decay power"):
+        return [(document.data, measured(document, measure))]
+    vary = {"training size": "fraction", "decay power": "decay-power"}[measure]
+    rows = document.rows
+    if "vary" not in rows or document.config["vary"] != vary:
+        return []
+    chosen = rows[rows["estimator"] == "accuracy"]
+    if measure == "decay power":
+        own = chosen[chosen["augmentation"] == "fmix"]
+        chosen = own.assign(augmentation=[f"{SYMBOLS[vary]} = {value:g}" for value in own["setting"]], setting=0.0)
+    found = []
+    for value, own in chosen.groupby("setting"):
+        table = own.groupby("augmentation", sort=False)["value"].agg(mean="mean", std="std", seeds="size").reset_index()
+        words = f", {value:.3g} of the images" if measure == "training size" else ""
+        found.append((document.data + words, table))
+    return found
 
 
 def published_table(documents: Sequence[Document]) -> Table:
@@ -121,20 +142,20 @@ def _closest(each: Published, documents: Sequence[Document]) -> tuple[Document |
     return (None, None) if best is None else best[2:]
 
 
-def _once(documents: Sequence[Document], measure: str) -> dict[Document, Comparison]:
-    """The documents with a measure; of several on the same networks, the one with most augmentations."""
-    best: dict[tuple[object, ...], tuple[Document, Comparison]] = {}
+def _once(documents: Sequence[Document], measure: str) -> list[tuple[Document, str, Comparison]]:
+    """Where a measure has been compared; of several documents on the same networks, the one with most augmentations."""
+    best: dict[tuple[object, ...], tuple[Document, str, Comparison]] = {}
     for document in documents:
-        found = None if document.watermark else compare_augmentations(measured(document, measure))
-        if found is None:
-            continue
-        networks = (
-            document.data,
-            *(document.settings.get(key) for key in ("train_images", "epochs", "width", "preset")),
-        )
-        if networks not in best or len(best[networks][1].differences) < len(found.differences):
-            best[networks] = document, found
-    return dict(best.values())
+        for words, table in [] if document.watermark else _tables(document, measure):
+            found = compare_augmentations(table)
+            if found is None:
+                continue
+            settings = document.settings
+            scale = (settings.get(key) for key in ("train_images", "epochs", "width", "preset"))
+            networks = (words, *scale)
+            if networks not in best or len(best[networks][2].differences) < len(found.differences):
+                best[networks] = document, words, found
+    return list(best.values())
 
 
 def claims_table(documents: Sequence[Document]) -> Table:
@@ -143,7 +164,7 @@ def claims_table(documents: Sequence[Document]) -> Table:
     for claim in claims():
         what = measures()[claim.measure]
         here = 0
-        for document, found in _once(documents, claim.measure).items():
+        for document, on, found in _once(documents, claim.measure):
             verdict, pair = claim.verdict(found), found.between(claim.above, claim.below)
             if not (verdict and pair):
                 continue
@@ -156,13 +177,13 @@ def claims_table(documents: Sequence[Document]) -> Table:
             spread = f"{found.deviation:.{what.digits}f}, {found.seeds} seeds"
             lines.append(
                 [
-                    Cell(f"{claim.where}: {claim}"), Cell(verdict, kind=verdict), Cell(document.data),
+                    Cell(f"{claim.where}: {claim}"), Cell(verdict, kind=verdict), Cell(on),
                     Cell(interval.replace("-", "−"), group_of(document)), Cell(spread), Cell(p_value(pair.p)),
                 ]
             )  # fmt: skip
             numbers.append(
                 {
-                    "where": claim.where, "claim": str(claim), "data": document.data, "title": document.title,
+                    "where": claim.where, "claim": str(claim), "data": on, "title": document.title,
                     "difference": sign * pair.value, "low": low, "high": high, "deviation": found.deviation,
                     "seeds": found.seeds, "p": pair.p, "verdict": verdict,
                 }

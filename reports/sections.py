@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from analysis.ablation import SYMBOLS
 from analysis.bound import ESTIMATORS
 from analysis.table import COLUMNS, DIRECTIONS
 from reports.documents import Document
@@ -147,6 +148,19 @@ def _attacks(document: Document) -> Table:
     )
 
 
+def _ablation(document: Document) -> Table:
+    rows = document.rows
+    rows = rows[rows["estimator"] == "accuracy"]
+    vary, values = document.config["vary"], sorted(rows["setting"].unique())
+    named = rows.assign(estimator=[f"{value:g}" for value in rows["setting"]])
+    shown = {f"{value:g}": Column(f"{SYMBOLS[vary]} = {value:g}") for value in values}
+    lines, numbers = over_seeds(document, named, shown)
+    head = ["augmentation", *(column.head for column in shown.values())]
+    numbers = numbers.rename(columns={"estimator": vary})
+    note = f"accuracy in % on the {document.settings['scored']} images, last epoch; mean ± standard deviation"
+    return Table(f"Accuracy over {SYMBOLS[vary]}", head, lines, numbers, [note])
+
+
 SECTIONS = (
     Section(
         "masks", "Masks and mixed images", "Figure 2", "",
@@ -248,18 +262,25 @@ SECTIONS = (
         _accuracy,
     ),
     Section(
-        "training-size", "Size of the training set", "Figure 3", "",
-        "Accuracy against the share of the training images that is used.",
-        "",
-        "python -m analysis.accuracy --augmentations none mixup fmix fmix+mixup --fraction 0.25 --out out/quarter",
-        "for every fraction, as long as for that share of the training images",
+        "training-size", "Size of the training set", "Figure 3", "python -m analysis.ablation",
+        "Test accuracy against the share of the training images that is used, at a fixed number of epochs.",
+        "At a fixed number of epochs fewer images are also fewer steps: what too few steps cost is not told from what "
+        "too few images cost.",
+        "python -m analysis.ablation --vary fraction --data cifar10 --seeds 5",
+        "for every share and seed, as long as four classifiers on that share",
+        {"ablation": "Test accuracy against the share of the training images, a line for every augmentation."},
+        _ablation, lambda document: document.config["vary"] == "fraction",
     ),
     Section(
-        "ablations", "Ablations of α and δ", "Figure 6", "",
-        "Validation accuracy over five folds against the parameter α of λ's distribution and FMix's decay power δ.",
-        "",
-        "python -m analysis.accuracy --augmentations fmix --decay-power 1 --folds 5 --fold 1 --out out/delta-1",
-        "for every value and fold, as long as one classifier",
+        "ablations", "Ablations of α and δ", "Figure 6", "python -m analysis.ablation",
+        "Validation accuracy over five folds, a tenth of the training images held out each time, against the parameter "
+        "α of λ's distribution, and against FMix's decay power δ.",
+        "Folds share most of their training images: their spread is less than that of independent training sets. "
+        "The best value at few epochs need not be the best at many.",
+        "python -m analysis.ablation --vary decay-power --cross-validate 5 --data cifar10",
+        "as long as one classifier for every value, augmentation and fold: 25 for δ, 60 for α",
+        {"ablation": "Validation accuracy against the option's value, a line for every augmentation."},
+        _ablation, lambda document: document.config["vary"] != "fraction",
     ),
 )  # fmt: skip
 """In the order of the page."""

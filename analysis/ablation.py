@@ -1,0 +1,239 @@
+"""Accuracy against one option, all others held: ``python -m analysis.ablation --vary fraction``.
+
+Figure 3 of the paper varies the share of the training images, its Figure 6 the parameter α of λ's distribution and
+FMix's decay power δ. Replicates are training seeds, scored on the test images, or, with ``--cross-validate``, folds of
+the training images, scored on the tenth that was held out, with the test images left alone.
+"""
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, NamedTuple
+
+import pandas as pd
+
+from analysis.accuracy import accuracy_rows
+from analysis.figures import draw_ablation
+from classifiers.grid import check_grid, settings_of
+from classifiers.train import Settings, classifier_run, train
+from figures import Result, label, publish, save
+from figures.comparisons import compare_augmentations
+from figures.published import claims_sentence
+from figures.tables import headlines, ruled
+from figures.words import as_paragraph, told_apart
+from store import BadInput, Run, evidence, slug
+from store.command_line import Options, command
+from training import DataOptions, ImageData, load
+from training.once import all_once
+
+__all__ = ["SYMBOLS", "Config", "Point", "ablation_conclusions", "run"]
+
+PROGRAM = "python -m analysis.ablation"
+
+SYMBOLS = {"fraction": "share", "alpha": "α", "decay-power": "δ"}
+"""What an option is called in tables."""
+
+USUAL: dict[str, tuple[tuple[float, ...], tuple[str, ...]]] = {
+    "fraction": ((0.05, 0.1, 0.25, 0.5, 1.0), ("none", "mixup", "fmix", "fmix+mixup")),
+    "alpha": ((0.2, 0.5, 1.0, 2.0), ("mixup", "cutmix", "fmix")),
+    "decay-power": ((0.0, 1.0, 2.0, 3.0, 4.0), ("fmix",)),
+}
+"""Values and augmentations that are tried where none are given."""
+
+
+class Point(NamedTuple):
+    """One network of the ablation."""
+
+    value: float
+    augmentation: str
+    seed: int
+    fold: int | None
+
+
+@dataclass(frozen=True)
+class Config:
+    """Compare accuracies over the values of one option."""
+
+    vary: Literal["fraction", "alpha", "decay-power"] = "fraction"
+    """what is varied: the share of the training images, α, or FMix's δ"""
+    values: tuple[float, ...] = ()
+    """its values, ascending (none given: 0.05 to 1; 0.2 to 2; 0 to 4)"""
+    augmentations: tuple[str, ...] = ()
+    """none, mixup, cutmix, fmix, fmix-reference, or hybrids (none given: those of the paper's figure)"""
+    seeds: int = 3
+    """how many classifiers per point: seeds 1 to SEEDS"""
+    cross_validate: int | None = None
+    """instead of seeds, this many folds of the training images, seed 1 (None: the test images)"""
+    smoke: bool = False
+    """two values, two replicates, two epochs, watermarked: shows that everything works, and nothing else"""
+    data: DataOptions = field(default_factory=DataOptions)
+    settings: Settings = field(default_factory=Settings)
+    execution: Options = field(default_factory=Options)
+
+    def __post_init__(self) -> None:
+        check_grid(self.tried_augmentations, self.seeds, self.settings)
+        values = self.tried
+        if list(values) != sorted(set(values)):
+            raise BadInput("--values", " ".join(map(str, values)), "different numbers, ascending")
+        for value in values:
+            self.at(value)  # the options check themselves
+        if self.cross_validate is not None:
+            self.data_at(values[0], 1)
+
+    @property
+    def tried(self) -> tuple[float, ...]:
+        """The values."""
+        values = self.values or USUAL[self.vary][0]
+        return (values[0], values[-1]) if self.smoke and len(values) > 1 else values
+
+    @property
+    def tried_augmentations(self) -> tuple[str, ...]:
+        """The augmentations."""
+        return self.augmentations or USUAL[self.vary][1]
+
+    def at(self, value: float) -> Settings:
+        """The settings of the networks with one value."""
+        settings = replace(self.settings, epochs=2) if self.smoke else self.settings
+        if self.vary == "fraction":
+            replace(self.data, fraction=value)
+            return settings
+        return replace(settings, alpha=value) if self.vary == "alpha" else replace(settings, decay_power=value)
+
+    def data_at(self, value: float, fold: int | None) -> DataOptions:
+        """The images of the networks with one value."""
+        data = replace(self.data, fraction=value) if self.vary == "fraction" else self.data
+        return data if fold is None else replace(data, folds=self.cross_validate, fold=fold)
+
+    def points(self) -> Iterator[Point]:
+        """Every network, one replicate of all after the other."""
+        count = min(2, self.cross_validate or self.seeds) if self.smoke else (self.cross_validate or self.seeds)
+        for replicate in range(1, count + 1):
+            seed, fold = (1, replicate) if self.cross_validate else (replicate, None)
+            for value in self.tried:
+                for augmentation in self.tried_augmentations:
+                    yield Point(value, augmentation, seed, fold)
+
+
+def run(config: Config) -> Result:
+    """Train what is missing and compare; print as it goes, unless ``--json -`` claims standard output."""
+    options = config.execution
+
+    @functools.lru_cache(maxsize=2)
+    def images(chosen: DataOptions) -> ImageData:
+        return load(chosen)
+
+    @functools.cache
+    def run_of(point: Point) -> Run:
+        data = images(config.data_at(point.value, point.fold))
+        return classifier_run(data, point.augmentation, point.seed, config.at(point.value), options)
+
+    def trained(point: Point) -> Run:
+        data = images(config.data_at(point.value, point.fold))
+        return train(data, point.augmentation, point.seed, config.at(point.value), options)
+
+    points = list(config.points())
+    if options.dry_run:
+        for point in points:
+            options.say(f"{run_of(point).status:<8} {run_of(point).path}")
+        waiting = sum(run_of(point).status != "done" for point in points)
+        options.say(f"{len(points) - waiting} classifiers to reuse, {waiting} to train")
+        return Result([])
+    runs, failures = all_once(
+        points, run_of, trained, options,
+        lambda record: f"accuracy {record['metrics']['accuracy']:.2%}   {record['metrics']['seconds']:.0f} s",
+    )  # fmt: skip
+    if not runs:
+        raise SystemExit("every classifier failed:\n" + "\n".join(failures))
+    rows = [
+        row | {"vary": config.vary, "setting": point.value, "fold": point.fold}
+        for point, each in runs.items()
+        for row in accuracy_rows(each, point.augmentation, point.seed)
+    ]
+    return _report(config, runs, rows, failures)
+
+
+def _report(config: Config, runs: dict[Point, Run], rows: list[dict[str, Any]], failures: list[str]) -> Result:
+    settings = settings_of(next(iter(runs.values())))
+    data, watermark = settings["data"], "SMOKE RUN" if config.smoke else None
+    settings["scored"] = "validation" if config.cross_validate else settings["scored"]  # each fold has its own
+    frame = pd.DataFrame(rows)
+    table = (
+        frame.groupby(["augmentation", "setting", "estimator"], sort=False)["value"]
+        .agg(mean="mean", std="std", seeds="size")
+        .reset_index()
+    )
+    many = int(table["seeds"].max())
+    replicates = f"{many} {'fold' if config.cross_validate else 'seed'}{'s' if many > 1 else ''}"
+    sizes = sorted({each.result()["training_images"] for each in runs.values()})
+    images = f"{sizes[0]:,} to {sizes[-1]:,}" if len(sizes) > 1 else f"{sizes[0]:,}"
+    width = f" of width {settings['width']}" if settings["width"] else ""
+    head = (
+        f"Accuracy over {SYMBOLS[config.vary]} on {data}: {settings['network']}{width}, {images} training images, "
+        f"{settings['epochs']} epochs, {replicates}"
+    )
+    conclusions = ablation_conclusions(table, config.vary)
+    parts = [f"{watermark}: two epochs. The numbers below mean nothing."] if watermark else []
+    text = "\n\n".join([*parts, _text_table(table, config.vary, head, settings["scored"]), conclusions])
+    directory = config.execution.out / f"ablation-{config.vary}-{slug(data.lower())}{'-smoke' if config.smoke else ''}"
+    behind = table[table["estimator"] == "accuracy"]
+    figure = draw_ablation(behind, config.vary, settings["scored"], head)
+    files = save(figure, directory / "ablation", behind, watermark=watermark)
+    about = {"title": head, "data": data, "settings": settings, "conclusions": conclusions, "watermark": watermark}
+    behind_it = evidence((point._asdict(), each) for point, each in runs.items())
+    rows = headlines(rows, ("augmentation", "setting", "estimator")) + rows
+    return publish(Result(rows, table, text, files, failures), PROGRAM, config, directory, about, behind_it)
+
+
+def _text_table(table: pd.DataFrame, vary: str, head: str, scored: str) -> str:
+    """A line per augmentation, a column per value."""
+    accuracy = table[table["estimator"] == "accuracy"]
+    values = sorted(accuracy["setting"].unique())
+    cells = [["augmentation", *(f"{SYMBOLS[vary]} = {value:g}" for value in values)], [""] * (len(values) + 1)]
+    found = {
+        (row["augmentation"], row["setting"]): f"{row['mean']:.2f}"
+        + ("" if pd.isna(row["std"]) else f" ± {row['std']:.2f}")
+        for row in accuracy.to_dict("records")
+    }
+    for augmentation in dict.fromkeys(accuracy["augmentation"]):
+        cells.append([label(augmentation), *(found.get((augmentation, value), "—") for value in values)])
+    note = f"accuracy in % on the {scored} images, last epoch; mean ± standard deviation over replicates"
+    return "\n".join([head, *ruled(cells), note])
+
+
+def ablation_conclusions(table: pd.DataFrame, vary: str) -> str:
+    """What the accuracies allow one to say.
+
+    Over shares of the training images, augmentations are compared at each; over α and δ, the values of each
+    augmentation.
+
+    Args:
+        table: ``augmentation``, ``setting``, ``estimator``, ``mean``, ``std``, ``seeds``; accuracies in per cent.
+        vary: what ``setting`` is.
+    """
+    accuracy = table[table["estimator"] == "accuracy"]
+    symbol = SYMBOLS[vary]
+    parts = []
+    if vary == "fraction":
+        for value, own in accuracy.groupby("setting"):
+            found = compare_augmentations(own)
+            if found is None:
+                continue
+            lines = told_apart(found, f"Accuracy at {value:.4g} of the training images", "points", 2)
+            said = claims_sentence("training size", found)
+            parts.append("\n".join([*lines, said] if said else lines))
+    else:
+        for augmentation, own in accuracy.groupby("augmentation", sort=False):
+            named = own.assign(augmentation=[f"{symbol} = {value:g}" for value in own["setting"]])
+            found = compare_augmentations(named)
+            if found is None:
+                continue
+            best = named.sort_values("mean").to_dict("records")[-1]
+            lines = told_apart(found, f"{label(str(augmentation))}'s accuracy over {symbol}", "points", 2)
+            lines[0] += "\n" + as_paragraph(f"The largest mean, {best['mean']:.2f}%, is at {best['augmentation']}.")
+            said = claims_sentence("decay power", found) if (vary, augmentation) == ("decay-power", "fmix") else ""
+            parts.append("\n".join([*lines, said] if said else lines))
+    return "\n\n".join(parts) or "With one replicate each, no difference can be claimed."
+
+
+if __name__ == "__main__":
+    command(Config, run, PROGRAM)

@@ -1,0 +1,117 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.ablation import Config, ablation_conclusions, run
+from classifiers.train import Settings
+from store.command_line import command
+from training import DataOptions, load
+
+FAST = Settings(epochs=2, width=2)
+
+
+def test_sizes_of_the_training_set(options, capsys):
+    config = Config("fraction", (0.1, 0.2), ("none", "fmix"), seeds=2, settings=FAST, execution=options)
+    result = run(config)
+    records = [json.loads(path.read_text()) for path in options.store.glob("classifier/*/result.json")]
+    few, many = (len(load(DataOptions(fraction=share)).train_images) for share in (0.1, 0.2))
+    assert 140 < few < many < 290
+    assert sorted(record["training_images"] for record in records) == [few] * 4 + [many] * 4
+    assert {row["setting"] for row in result.rows} == {0.1, 0.2}
+    document = json.loads((options.out / "ablation-fraction-digits" / "result.json").read_text())
+    assert {(run["value"], run["augmentation"], run["seed"]) for run in document["runs"]} == {
+        (value, name, seed) for value in (0.1, 0.2) for name in ("none", "fmix") for seed in (1, 2)
+    }
+    for row in document["results"]:
+        if row["seed"] and row["estimator"] == "accuracy":
+            (own,) = (
+                each["record"] for each in document["runs"]
+                if (each["value"], each["augmentation"], each["seed"])
+                == (row["setting"], row["augmentation"], row["seed"])
+            )  # fmt: skip
+            assert row["value"] == pytest.approx(100 * own["metrics"]["accuracy"])
+    capsys.readouterr()
+    run(config)
+    assert "reused 8 trained networks" in capsys.readouterr().out
+
+
+def test_folds_are_held_out_of_the_training_images(options):
+    config = Config("decay-power", (1.0, 3.0), cross_validate=2, settings=FAST, execution=options)
+    result = run(config)
+    assert len(result.table[result.table["estimator"] == "accuracy"]) == 2
+    records = [json.loads(path.read_text()) for path in options.store.glob("classifier/*/result.json")]
+    assert {record["config"]["decay_power"] for record in records} == {1.0, 3.0}
+    assert all(record["scored"] != "test" for record in records)
+    assert len({record["data"]["sha256"] for record in records}) == 2
+    held_out = [load(DataOptions(folds=2, fold=fold)) for fold in (1, 2)]
+    sizes = [len(each.test_images) for each in held_out]
+    assert {row["n"] for row in result.rows if row["seed"]} == set(sizes)
+    assert "validation images" in result.text
+
+
+def test_smoke_is_watermarked_and_small(options, capsys):
+    result = run(Config("alpha", smoke=True, settings=Settings(width=2), execution=options))
+    assert "SMOKE RUN" in capsys.readouterr().out
+    assert {row["setting"] for row in result.rows} == {0.2, 2.0}
+    assert (options.out / "ablation-alpha-digits-smoke" / "result.json").is_file()
+
+
+def table_of(values):
+    return pd.DataFrame(
+        {"augmentation": name, "setting": setting, "estimator": "accuracy", "mean": np.mean(each),
+         "std": np.std(each, ddof=1), "seeds": len(each)}
+        for (name, setting), each in values.items()
+    )  # fmt: skip
+
+
+def test_words_about_sizes():
+    high, low = (80.0, 80.2, 79.9), (70.0, 70.1, 70.2)
+    table = table_of({("none", 0.1): low, ("fmix+mixup", 0.1): high, ("none", 1.0): high, ("fmix+mixup", 1.0): high})
+    text = " ".join(ablation_conclusions(table, "fraction").split())
+    small, whole = text.split("Accuracy at 1 of the training images")
+    assert "FMix+MixUp is above the baseline by 9.93 points (p < 0.001)" in small
+    assert "FMix+MixUp is more accurate than the baseline: holds here" in small
+    assert "FMix+MixUp is more accurate than the baseline: cannot be told here" in whole
+
+
+def test_words_about_values():
+    table = table_of(
+        {("fmix", 0.0): (70.0, 70.1, 70.2), ("fmix", 3.0): (80.0, 80.2, 79.9), ("fmix", 4.0): (80.1, 80.2, 80.0)}
+    )
+    text = " ".join(ablation_conclusions(table, "decay-power").split())
+    assert "The largest mean, 80.10%, is at δ = 4" in text
+    assert "δ = 3 is above δ = 0 by 9.93 points (p < 0.001)" in text
+    assert "δ = 3 is more accurate than δ = 0: holds here (p < 0.001)" in text
+    assert "Not told apart: δ = 4 and δ = 3" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--vary", "fraction", "--values", "0", "1"], "--fraction: got 0.0; needs a number above 0 and at most 1"),
+        (["--vary", "alpha", "--values", "1", "0.5"], "--values: got 1.0 0.5; needs different numbers, ascending"),
+        (["--vary", "alpha", "--values", "-1"], "alpha"),
+        (["--cross-validate", "1"], "--folds: got 1; needs an integer from 2 to 10"),
+        (["--vary", "width"], "--vary"),
+        (["--seeds", "0"], "--seeds: got 0"),
+    ],
+)
+def test_mistakes_are_one_line_and_exit_2(arguments, words, tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        command(Config, run, "python -m analysis.ablation", [*arguments, "--store", str(tmp_path / "runs")])
+    assert stop.value.code == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_dry_run_trains_nothing(options, capsys):
+    from dataclasses import replace
+
+    config = Config("fraction", (0.5, 1.0), seeds=1, settings=FAST, execution=replace(options, dry_run=True))
+    assert run(config).rows == []
+    assert "0 classifiers to reuse, 8 to train" in capsys.readouterr().out
+    assert not options.store.exists()
