@@ -72,7 +72,7 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 doctest: $(READY)
-	$(BIN)/python -m pytest --doctest-modules msda store figures training vae classifiers analysis attacks gradcam reports
+	$(BIN)/python -m pytest --doctest-modules msda store figures training vae classifiers analysis attacks gradcam reports experiments
 
 benchmarks: $(READY)
 	$(BIN)/python benchmarks/mixers.py

@@ -6,7 +6,7 @@ analyses of what classifiers perceive find them.
 """
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 
 from analysis.table import summarise
-from classifiers.grid import Which, check_grid, say_grid, settings_of, train_grid
+from classifiers.grid import Which, check_grid, say_grid, settings_of, smoked, train_grid
 from classifiers.train import Settings
 from figures import Result, label, publish, save
 from figures.comparisons import Comparison, compare_augmentations
@@ -51,8 +51,7 @@ class Config:
 
 def run(config: Config) -> Result:
     """Train what is missing and compare; print as it goes, unless ``--json -`` claims standard output."""
-    if config.smoke:
-        config = replace(config, seeds=1, settings=replace(config.settings, epochs=2))
+    config = smoked(config)
     data, options = load(config.data), config.execution
     if data.test_labels.ndim == 2 and config.settings.objective == "binary-cross-entropy":
         raise BadInput("--data", "several labels an image", "one class an image, or soft labels")

@@ -20,7 +20,7 @@ from analysis.figures import draw_human_uncertainty
 from analysis.human_labels import LICENCE, check_order, cifar10h, read_human
 from analysis.table import summarise
 from analysis.uncertainty import Measure, measures, plug_in_bias
-from classifiers.grid import Which, check_grid, say_grid, settings_of, train_grid
+from classifiers.grid import Which, check_grid, say_grid, settings_of, smoked, train_grid
 from classifiers.load import ModelOptions, load_classifier, logits_of
 from classifiers.train import Settings
 from figures import Result, label, publish, save
@@ -58,6 +58,8 @@ class Config:
     CIFAR-10H, downloaded)"""
     logits: Path | None = None
     """measure these instead of any classifier: an .npy of logits (N×K)"""
+    smoke: bool = False
+    """one seed, two epochs, watermarked: shows that everything works, and nothing else"""
     model: ModelOptions = field(default_factory=ModelOptions)
     data: DataOptions = field(default_factory=lambda: DataOptions("cifar10"))
     settings: Settings = field(default_factory=Settings)
@@ -71,6 +73,7 @@ class Config:
 
 def run(config: Config) -> Result:
     """Measure and compare; print as it goes, unless ``--json -`` claims standard output."""
+    config = smoked(config)
     options = config.execution
     if config.logits is not None:
         return _run_logits(config)
@@ -186,11 +189,12 @@ def _report(
     )
     conclusions = uncertainty_conclusions(table)
     text = "\n\n".join([_text_table(table, head, counts), conclusions])
-    directory = config.execution.out / f"human-uncertainty-{slug(name.lower())}"
+    watermark = "SMOKE RUN" if config.smoke else None
+    directory = config.execution.out / f"human-uncertainty-{slug(name.lower())}{'-smoke' if config.smoke else ''}"
     figure, behind = draw_human_uncertainty(table, head)
-    files = save(figure, directory / "human-uncertainty", behind)
+    files = save(figure, directory / "human-uncertainty", behind, watermark=watermark)
     rows = headlines(rows) + rows
-    about = {"title": head, "data": name, "settings": settings, "watermark": None}
+    about = {"title": head, "data": name, "settings": settings, "watermark": watermark}
     about["conclusions"] = conclusions
     result = Result(rows, table, text, files, failures)
     behind_it = evidence(({"augmentation": one, "seed": seed}, each) for (one, seed), each in trained.items())

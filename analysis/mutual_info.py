@@ -66,7 +66,7 @@ from vae.model import VAE
 from vae.posterior import DiagonalGaussian
 from vae.train import Settings, active_units, augmented, mean_squared_error, train, vae_run
 
-__all__ = ["Config", "Result", "read_posterior", "run"]
+__all__ = ["Config", "Result", "as_run", "networks", "read_posterior", "run"]
 
 VERSION = 2
 """Raised when the analysis of the same VAEs gives another result."""
@@ -152,8 +152,7 @@ def run(config: Config) -> Result:
     """Do the main job; print as it goes, unless ``--json -`` claims standard output."""
     if config.posterior is not None:
         return _run_posterior(config)
-    if config.smoke:
-        config = replace(config, seeds=1, settings=replace(config.settings, epochs=2))
+    config = as_run(config)
     data = load(config.data)
     _check_size(config, data)
     if config.execution.dry_run:
@@ -172,12 +171,17 @@ def run(config: Config) -> Result:
     return _report(config, data, {scale: each.result() for scale, each in analyses.items()})
 
 
+def as_run(config: Config) -> Config:
+    """The configuration as it is run: with ``--smoke``, one seed and two epochs."""
+    return replace(config, seeds=1, settings=replace(config.settings, epochs=2)) if config.smoke else config
+
+
 def _stands(analysis: Run, config: Config, data: ImageData) -> bool:
     """Whether the analysis is there, is complete, and is of the VAEs that are in the store now."""
     if analysis.status != "done" or config.execution.force:
         return False
     record = analysis.result()
-    runs = [vae_run(data, *which, config.settings, config.execution) for which in _needed(config)]
+    runs = [vae_run(data, *which, config.settings, config.execution) for which in networks(config)]
     return not record["failures"] and all(
         each.result()["files"] == record["inputs_sha256"].get(each.name) for each in runs if each.status == "done"
     )
@@ -196,7 +200,7 @@ def _baseline_seed(augmentation: str, seed: int, seeds: int) -> int | None:
     return seed % seeds + 1 if seeds > 1 else None
 
 
-def _needed(config: Config) -> list[tuple[str, int]]:
+def networks(config: Config) -> list[tuple[str, int]]:
     """Augmentation and seed of every VAE, the baselines that reconstructions need included."""
     seeds = range(1, config.seeds + 1)
     wanted = [(augmentation, seed) for seed in seeds for augmentation in config.augmentations]
@@ -228,7 +232,7 @@ def _analysis_run(config: Config, data: ImageData) -> Run:
 def _dry_run(config: Config, data: ImageData) -> Result:
     runs, analyses = [], []
     for part in config.by_scale().values():
-        runs += [vae_run(data, *which, part.settings, part.execution) for which in _needed(part)]
+        runs += [vae_run(data, *which, part.settings, part.execution) for which in networks(part)]
         analyses.append(_analysis_run(part, data))
     for each in [*runs, *analyses]:
         config.execution.say(f"{each.status:<8} {each.path}")
@@ -247,7 +251,7 @@ def _train_all(config: Config, data: ImageData) -> tuple[dict[tuple[str, int], R
         return f"rate {rate:7.2f} nats   MSE {mse:.4f}   {seconds:.0f} s"
 
     return all_once(
-        _needed(config), lambda which: vae_run(data, *which, config.settings, options),
+        networks(config), lambda which: vae_run(data, *which, config.settings, options),
         lambda which: train(data, *which, config.settings, options), options, summary,
     )  # fmt: skip
 
@@ -261,7 +265,7 @@ def _analyse(
     data = data.to(device)
     rows: list[dict[str, Any]] = []
     codes = _Codes(data, runs, device)
-    wanted = [which for which in _needed(config) if which[0] in config.augmentations and which in runs]
+    wanted = [which for which in networks(config) if which[0] in config.augmentations and which in runs]
     partial = []
     for augmentation, seed in tqdm(wanted, desc="bounds", unit="VAE", disable=None, leave=False):
         # an interrupted analysis goes on with the next VAE
@@ -439,7 +443,7 @@ def _report(config: Config, data: ImageData, records: Mapping[float, dict[str, A
     behind_it = [
         ({"augmentation": augmentation, "seed": seed, "decoder_scale": scale}, each)
         for scale, part in config.by_scale().items()
-        for augmentation, seed in _needed(part)
+        for augmentation, seed in networks(part)
         if (each := vae_run(data, augmentation, seed, part.settings, part.execution)).status == "done"
     ]
     return publish(result, PROGRAM, config, directory, about, evidence(behind_it))

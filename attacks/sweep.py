@@ -27,20 +27,20 @@ from attacks.conclusions import sweep_conclusions
 from attacks.curves import Images, Seen, as_published, robust
 from attacks.figures import draw_sweep
 from attacks.library import attack_named
-from classifiers.grid import Analysed, Which, analyse, check_grid, of_model, who
-from classifiers.load import Classifier, ModelOptions
-from classifiers.train import Settings
+from classifiers.grid import Analysed, Which, analyse, check_grid, of_model, smoked, who
+from classifiers.load import Classifier, ModelOptions, load_run
+from classifiers.train import Settings, train
 from figures import Result, label, publish, save
 from figures.tables import headlines
 from store import BadInput, Run, evidence, positive, provenance, slug, write_atomically
 from store.command_line import Options, command
 from store.runs import now
-from training import DataOptions, ImageData, load
+from training import DataOptions, ImageData, load, resolve_device, use_threads
 from training.data import some_test_images
 from training.devices import describe
 from training.once import once
 
-__all__ = ["Config", "autoattack", "run", "sweep"]
+__all__ = ["Config", "autoattack", "part", "run", "sweep"]
 
 PROGRAM = "python -m attacks.sweep"
 
@@ -76,6 +76,8 @@ class Config:
     """of the attacks' random numbers"""
     autoattack: int = 0
     """check the sweep's worst case on this many images with AutoAttack, which needs mixinfo[autoattack]"""
+    smoke: bool = False
+    """one seed, two epochs, ten images, watermarked: shows that everything works, and nothing else"""
     model: ModelOptions = field(default_factory=ModelOptions)
     data: DataOptions = field(default_factory=DataOptions)
     settings: Settings = field(default_factory=Settings)
@@ -104,6 +106,7 @@ class Config:
 
 def run(config: Config) -> Result:
     """Sweep one classifier or several; print as it goes, unless ``--json -`` claims standard output."""
+    config = smoked(config)
     data, options = load(config.data), config.execution
     some_test_images(data, config.images)  # refuses what cannot be
     found = analyse(
@@ -144,6 +147,15 @@ def sweep(config: Config, classifier: Classifier, data: ImageData, name: str) ->
     """
     run = _run(config, classifier, data, name)
     return once(run, config.execution, lambda: _sweep(config, classifier.requires_grad_(False), data, run))
+
+
+def part(config: Config, augmentation: str, seed: int) -> Run:
+    """Sweep one classifier of the grid, which has been trained, or is trained now."""
+    config = smoked(config)
+    data, options = load(config.data), config.execution
+    use_threads(options.threads)
+    trained = train(data, augmentation, seed, config.settings, options)
+    return sweep(config, load_run(trained.path, resolve_device(options.device), data), data, trained.name)
 
 
 def autoattack(config: Config, classifier: Classifier, data: ImageData, swept: Run) -> Run:
@@ -304,10 +316,11 @@ def _report(config: Config, data: ImageData, found: Analysed, outside: dict[Whic
     conclusions = "\n\n".join(part for part in [*words, _checks_text(checks)] if part)
     text = "\n\n".join([*parts, conclusions])
     directory = config.execution.out / f"attacks-{slug(data.name.lower())}{of_model(config)}"
+    watermark = "SMOKE RUN" if config.smoke else None
     figure, behind = draw_sweep(table, head)
-    files = save(figure, directory / "attacks", behind)
+    files = save(figure, directory / "attacks", behind, watermark=watermark)
     rows = headlines(rows, ("augmentation", "curve", "estimator", "epsilon")) + rows
-    about = {"title": head, "data": data.name, "settings": found.settings(), "watermark": None}
+    about = {"title": head, "data": data.name, "settings": found.settings(), "watermark": watermark}
     about["conclusions"] = conclusions
     result = Result(rows, table, text, files, found.failures)
     checked = evidence(({"augmentation": one, "seed": seed}, each) for (one, seed), each in outside.items())

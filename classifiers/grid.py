@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +22,7 @@ __all__ = [
     "of_model",
     "say_grid",
     "settings_of",
+    "smoked",
     "train_grid",
     "who",
 ]
@@ -91,6 +92,14 @@ def check_grid(augmentations: tuple[str, ...], seeds: int, settings: Settings) -
 
 def _grid(augmentations: tuple[str, ...], seeds: int) -> list[Which]:
     return [(augmentation, seed) for seed in range(1, seeds + 1) for augmentation in augmentations]
+
+
+def smoked(config: Any) -> Any:
+    """An analysis as ``--smoke`` does it: one seed, two epochs, and few images where they are counted."""
+    if not config.smoke:
+        return config
+    small = replace(config, seeds=1, settings=replace(config.settings, epochs=2))
+    return replace(small, images=min(config.images or 10, 10)) if hasattr(config, "images") else small
 
 
 def say_grid(
@@ -199,4 +208,5 @@ def who(config: Compares) -> str:
 
 def of_model(config: Compares) -> str:
     """What the directory of an analysis of ``--model`` is called, so that it lies beside that of the grid."""
-    return f"-{slug(Path(config.model.model).name)}" if config.model.model else ""
+    model = f"-{slug(Path(config.model.model).name)}" if config.model.model else ""
+    return f"{model}-smoke" if getattr(config, "smoke", False) else model

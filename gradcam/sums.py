@@ -20,9 +20,9 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from classifiers.grid import Analysed, analyse, check_grid, of_model, who
-from classifiers.load import Classifier, ModelOptions
-from classifiers.train import Settings
+from classifiers.grid import Analysed, analyse, check_grid, of_model, smoked, who
+from classifiers.load import Classifier, ModelOptions, load_run
+from classifiers.train import Settings, train
 from figures import Result, label, publish, save
 from figures.comparisons import compare_augmentations
 from figures.published import claims_sentence
@@ -34,12 +34,12 @@ from gradcam.maps import KINDS, check_layer, grad_cam, normalised, sums
 from store import BadInput, Run, positive, provenance, slug, write_atomically
 from store.command_line import Options, command
 from store.runs import now
-from training import DataOptions, ImageData, load
+from training import DataOptions, ImageData, load, resolve_device, use_threads
 from training.data import some_test_images
 from training.devices import describe
 from training.once import once
 
-__all__ = ["Config", "run", "sums_conclusions", "sums_of"]
+__all__ = ["Config", "part", "run", "sums_conclusions", "sums_of"]
 
 PROGRAM = "python -m gradcam.sums"
 
@@ -63,6 +63,8 @@ class Config:
     """whose logit is explained"""
     images: int | None = None
     """this many test images, the same ones every time (None: all)"""
+    smoke: bool = False
+    """one seed, two epochs, ten images, watermarked: shows that everything works, and nothing else"""
     model: ModelOptions = field(default_factory=ModelOptions)
     data: DataOptions = field(default_factory=DataOptions)
     settings: Settings = field(default_factory=Settings)
@@ -80,6 +82,7 @@ class Config:
 
 def run(config: Config) -> Result:
     """Sum the maps of one classifier or several; print as it goes, unless ``--json -`` claims standard output."""
+    config = smoked(config)
     data = load(config.data)
     some_test_images(data, config.images)  # refuses what cannot be
     found = analyse(
@@ -112,6 +115,15 @@ def sums_of(config: Config, classifier: Classifier, data: ImageData, name: str) 
         check_layer(classifier, layer, data.test_images[:2].to(device).float() / 255)
     run = _run(config, classifier, data, name)
     return once(run, config.execution, lambda: _sum(config, classifier, data, run))
+
+
+def part(config: Config, augmentation: str, seed: int) -> Run:
+    """Sum the maps of one classifier of the grid, which has been trained, or is trained now."""
+    config = smoked(config)
+    data, options = load(config.data), config.execution
+    use_threads(options.threads)
+    trained = train(data, augmentation, seed, config.settings, options)
+    return sums_of(config, load_run(trained.path, resolve_device(options.device), data), data, trained.name)
 
 
 def _sum(config: Config, classifier: Classifier, data: ImageData, run: Run) -> None:
@@ -170,12 +182,13 @@ def _report(config: Config, data: ImageData, found: Analysed) -> Result:
         & (table["layer"] == config.layers[0])
         & (table["classes"] == config.classes[0])
     ][["augmentation", "seed", "value", "n", "empty"]]
+    watermark = "SMOKE RUN" if config.smoke else None
     figure = draw_seeds(behind, "normalised sum in pixels", head)
-    files = save(figure, directory / "gradcam-sums", behind)
+    files = save(figure, directory / "gradcam-sums", behind, watermark=watermark)
     figure, behind = draw_maps(*_examples(config, data, found), f"Grad-CAM at {config.layers[0]}, {data.name}")
-    files += save(figure, directory / "gradcam-maps", behind)
+    files += save(figure, directory / "gradcam-maps", behind, watermark=watermark)
     rows = headlines(rows, ("augmentation", "layer", "classes", "estimator")) + rows
-    about = {"title": head, "data": data.name, "settings": found.settings(), "watermark": None}
+    about = {"title": head, "data": data.name, "settings": found.settings(), "watermark": watermark}
     about["conclusions"] = conclusions
     result = Result(rows, table, text, files, found.failures)
     return publish(result, PROGRAM, config, directory, about, found.evidence())

@@ -264,10 +264,25 @@ class Run:
         self.resume.unlink(missing_ok=True)
         return record
 
-    def fail(self, error: str, *, started: str, origin: dict[str, Any]) -> None:
-        """Write ``failure.json``: a run that cannot succeed is a result too, and is not tried again unasked."""
-        write_json(self.path / "failure.json", self._record(started, origin) | {"error": error})
-        self.resume.unlink(missing_ok=True)
+    def fail(
+        self, error: str, *, started: str, origin: dict[str, Any], keep_checkpoint: bool = False, **more: Any
+    ) -> None:
+        """Write ``failure.json``: a run that cannot succeed is a result too, and is not tried again unasked.
+
+        Args:
+            error: what happened, in a line.
+            started: when.
+            origin: `provenance`.
+            keep_checkpoint: of a run that may go on from there when it is tried again.
+            more: for the record.
+        """
+        write_json(self.path / "failure.json", self._record(started, origin) | {"error": error} | more)
+        if not keep_checkpoint:
+            self.resume.unlink(missing_ok=True)
+
+    def retry(self) -> None:
+        """Let a failed run be tried again, from its checkpoint if it has one."""
+        (self.path / "failure.json").unlink(missing_ok=True)
 
     def forget(self) -> None:
         """Remove what earlier attempts left (``--force``), the lock excepted."""

@@ -1,0 +1,290 @@
+"""Run a grid to the end, whatever happens on the way: ``python -m experiments.run table-1``.
+
+The networks that an experiment needs, what is asked of each of them, and the documents that put them together, each
+when what it needs is done; on this machine with one process per GPU or ``--workers``, or on a Ray cluster (``--ray``).
+What is done is not done again; what was interrupted goes on from its checkpoint when the same command is given again;
+what fails is recorded and does not stop the others.
+"""
+
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import tyro
+from tqdm import tqdm
+
+from classifiers.train import Settings
+from experiments.grids import Scale, experiment_named
+from experiments.pools import Local, Pool, RayCluster
+from experiments.steps import Outcome, Step, seconds_of, steps_of
+from figures.tables import ruled
+from store import BadInput, positive, slug
+from store.command_line import Options, command, json_document
+from training import DataOptions
+from vae.train import Settings as VaeSettings
+
+__all__ = ["Config", "Grid", "run"]
+
+PROGRAM = "python -m experiments.run"
+
+
+@dataclass(frozen=True)
+class Config:
+    """Run the grid behind a table or a figure of the paper, or one of your own."""
+
+    experiment: Annotated[str, tyro.conf.Positional]
+    """table-1, table-2-preact-resnet18, table-6, grad-cam, figure-1, figure-3, figure-6, paper (all of them), or
+    FILE.py:FUNCTION, a function that gets an experiments.grids.Scale and yields configurations"""
+    smoke: bool = False
+    """the smallest grid that runs at all, on the digits, watermarked"""
+    seeds: int = 5
+    """networks per augmentation"""
+    width: int | None = None
+    """of classifiers (None: the published one)"""
+    epochs: int | None = None
+    """of classifiers (None: the published number)"""
+    vae_preset: str = "reference"
+    """of VAEs: reference, the published settings, or default"""
+    vae_epochs: int | None = None
+    """of VAEs (None: the preset's)"""
+    images: int | None = None
+    """attack this many test images (None: all)"""
+    human: Path | None = None
+    """counts and labels of CIFAR-10H (None: downloaded)"""
+    workers: int | None = None
+    """processes at once on this machine, which share its threads (None: one per GPU; without a GPU, one per core)"""
+    ray: str | None = None
+    """run on Ray instead: local, auto (a running cluster), or HOST:PORT; the store must be a shared directory"""
+    retry_failed: bool = False
+    """try again what is recorded as failed"""
+    data: DataOptions = field(default_factory=lambda: DataOptions("cifar10"))
+    execution: Options = field(default_factory=Options)
+
+    def __post_init__(self) -> None:
+        positive("--seeds", self.seeds)
+        if self.workers is not None:
+            positive("--workers", self.workers)
+        if self.workers is not None and self.ray is not None:
+            raise BadInput("--workers", f"{self.workers} beside --ray", "one of the two")
+        if self.vae_preset not in ("reference", "default"):
+            raise BadInput("--vae-preset", repr(self.vae_preset), "reference or default")
+        experiment_named(self.experiment)
+
+    def scale(self) -> Scale:
+        """What the experiment's function gets."""
+        execution = replace(self.execution, quiet=True, json=None, dry_run=False)
+        data = self.data
+        if self.smoke and data == DataOptions("cifar10"):
+            data = DataOptions("digits")
+        preset: Any = self.vae_preset
+        return Scale(
+            data, self.seeds, self.smoke, Settings(width=2 if self.smoke else self.width, epochs=self.epochs),
+            VaeSettings(preset=preset, epochs=self.vae_epochs), self.images, self.human, execution,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What became of a grid.
+
+    Args:
+        outcomes: by the steps' names.
+        steps: in their order.
+    """
+
+    outcomes: dict[str, Outcome]
+    steps: list[Step]
+
+    @property
+    def exit_status(self) -> int:
+        """0, or 1 when a step has failed or was left out."""
+        return int(any(each.status != "done" for each in self.outcomes.values()))
+
+    def __repr__(self) -> str:
+        kinds = dict.fromkeys(step.kind for step in self.steps)
+        settled = [step for step in self.steps if step.name in self.outcomes]
+        counts = Counter((step.kind, _word(self.outcomes[step.name])) for step in settled)
+        words = [word for word in ("done", "reused", "failed", "skipped") if any(counts[kind, word] for kind in kinds)]
+        cells = [["", *words], [""] * (len(words) + 1)]
+        cells += [[kind, *(str(counts[kind, word] or "") for word in words)] for kind in kinds]
+        lines = ruled(cells)
+        for step in settled:
+            outcome = self.outcomes[step.name]
+            if outcome.status in ("failed", "skipped"):
+                lines.append(f"{outcome.status}: {step.name}: {outcome.words}")
+        return "\n".join(lines)
+
+
+def _word(outcome: Outcome) -> str:
+    return "reused" if outcome.status == "done" and not outcome.fresh else outcome.status
+
+
+def run(config: Config) -> Grid | None:
+    """Run the grid; None in a dry run. Raises KeyboardInterrupt when it is stopped, with all checkpoints written."""
+    options = config.execution
+    steps = steps_of(experiment_named(config.experiment)(config.scale()))
+    if not steps:
+        raise BadInput("EXPERIMENT", f"{config.experiment}, which yields nothing", "at least one configuration")
+    if options.dry_run:
+        _say_plan(config, steps)
+        return None
+    if config.retry_failed:
+        for step in steps:
+            if step.run is not None and step.status == "failed":
+                step.run.retry()
+    pool = _pool(config)
+    try:
+        grid = _run(config, steps, pool)
+    finally:
+        pool.close()
+    rows = []
+    for step in steps:
+        outcome = grid.outcomes[step.name]
+        rows.append({"step": step.name, "kind": step.kind, "status": _word(outcome), "error": outcome.words or None})
+    options.say(repr(grid))
+    options.write(json_document(PROGRAM, config, rows))
+    return grid
+
+
+def _devices(config: Config) -> tuple[list[str], int]:
+    """A device for each process of this machine, and the threads of each."""
+    device, cores = config.execution.device, len(os.sched_getaffinity(0))
+    gpus = torch.cuda.device_count() if device in ("auto", "cuda") else 0
+    if gpus:
+        devices = [f"cuda:{number}" for number in range(gpus)]
+        count = config.workers or gpus
+        return [devices[place % gpus] for place in range(count)], max(cores // count, 1)
+    threads = config.execution.threads
+    count = config.workers or max(cores // (threads or 1), 1)
+    return [device if device != "auto" else "cpu"] * count, threads or max(cores // count, 1)
+
+
+def _pool(config: Config) -> Pool:
+    if config.ray is None:
+        return Local(*_devices(config))
+    return RayCluster(
+        config.ray, config.execution.threads or 1, int(config.execution.device != "cpu" and torch.cuda.is_available())
+    )
+
+
+def _run(config: Config, steps: list[Step], pool: Pool) -> Grid:
+    options = config.execution
+    logs = options.out / "logs" / slug(Path(config.experiment).name)
+    outcomes: dict[str, Outcome] = {}
+    waiting = {step.name: step for step in steps}
+    with _signals() as received, tqdm(total=len(steps), desc=config.experiment, unit="step", disable=None) as bar:
+        asked = False
+
+        def settle(step: Step, outcome: Outcome) -> None:
+            outcomes[step.name] = outcome
+            bar.update()
+            if outcome.status == "failed":
+                options.say(f"failed   {step.name}: {outcome.words}")
+            elif outcome.fresh and outcome.status == "done":
+                options.say(f"done     {len(outcomes)}/{len(steps)}   {step.name}")
+
+        while waiting or pool.running():
+            if received and not asked:
+                asked = True
+                waiting.clear()
+                pool.interrupt()
+            for step in _ready(waiting, outcomes, settle):
+                if pool.free() <= 0:
+                    break
+                del waiting[step.name]
+                pool.submit(step, logs / f"{slug(step.name)}.log")
+            bar.set_postfix_str(", ".join(each.name.split()[0] for each in pool.running())[:60])
+            if pool.running():
+                for step, outcome in pool.finished(0.5):
+                    settle(step, outcome)
+    if received:
+        raise _stopped(received[0])
+    return Grid(outcomes, steps)
+
+
+def _ready(
+    waiting: dict[str, Step], outcomes: dict[str, Outcome], settle: Callable[[Step, Outcome], None]
+) -> list[Step]:  # fmt: skip
+    """Steps whose needs are done, those that another process is at last; what is there already is settled.
+
+    A document waits until all that it needs has come to an end, and is made of what there is, if there is any.
+    """
+    ready = []
+    for step in list(waiting.values()):
+        if any(name not in outcomes for name in step.needs):
+            continue
+        lost = [name for name in step.needs if outcomes[name].status != "done"]
+        if lost and (step.kind != "document" or len(lost) == len(step.needs)):
+            settle(waiting.pop(step.name), Outcome("skipped", f"needs {lost[0]}"))
+        elif step.status == "done" and not step.arguments[0].execution.force:
+            settle(waiting.pop(step.name), Outcome("done", fresh=False))
+        elif step.run is not None and step.status == "failed":
+            error = f"{step.run.failure()['error']} (recorded; --retry-failed tries again)"
+            settle(waiting.pop(step.name), Outcome("failed", error))
+        else:
+            ready.append(step)
+    return sorted(ready, key=lambda step: step.run is not None and step.run.busy())
+
+
+def _stopped(signum: int) -> KeyboardInterrupt:
+    stop = KeyboardInterrupt(f"{signal.Signals(signum).name}: checkpoints written, the same command goes on")
+    stop.exit_status = 128 + signum  # type: ignore[attr-defined]
+    return stop
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM instead of dying of them; a second one dies."""
+    received: list[int] = []
+    previous: dict[int, Any] = {}
+
+    def handle(signum: int, frame: object) -> None:
+        received.append(signum)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        previous[int(signum)] = signal.signal(signum, handle)
+    try:
+        yield received
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _say_plan(config: Config, steps: list[Step]) -> None:
+    """Every step: whether it is there, what it waits for, and how long it will take."""
+    say, estimate = config.execution.say, seconds_of(config.execution.store)
+    total, unknown = 0.0, 0
+    for step in steps:
+        words = {"new": "to do", "partial": "partial", "done": "done", "failed": "failed"}[step.status]
+        seconds = estimate(step)
+        unknown += seconds is None
+        total += seconds or 0.0
+        needs = (
+            f"   after {len(step.needs)} others"
+            if len(step.needs) > 1
+            else f"   after {step.needs[0]}"
+            if step.needs
+            else ""
+        )
+        took = "" if not seconds else f"   about {seconds:.0f} s"
+        say(f"{words:<8} {step.kind:<11} {step.name}{took}{needs}")
+    counts = Counter(step.status for step in steps)
+    places = len(_devices(config)[0]) if config.ray is None else 1
+    guess = f"; {unknown} of unknown length" if unknown else ""
+    say(
+        f"{len(steps)} steps: {counts['done']} done, {counts['partial']} partial, {counts['failed']} failed, "
+        f"{counts['new']} to do; about {total / 60 / places:.0f} minutes with {places} "
+        f"process{'es' if places > 1 else ''}{guess}"
+    )
+
+
+if __name__ == "__main__":
+    command(Config, run, PROGRAM)
