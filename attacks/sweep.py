@@ -211,7 +211,7 @@ def _sweep(config: Config, classifier: Classifier, data: ImageData, run: Run) ->
     seconds = 0.0
     with tqdm(total=len(chosen), desc=run.name[:60], unit="image", disable=None, leave=False) as bar:
         for number, some in enumerate(chosen.split(config.attack_batch_size)):
-            file = run.path / f"batch-{config.attack_batch_size}-{number:05d}.npz"
+            file = run.path / f".batch-{config.attack_batch_size}-{number:05d}.npz"
             if not file.exists():
                 _attack(config, classifier, data, some, file)
             with np.load(file) as kept:
@@ -244,7 +244,7 @@ def _sweep(config: Config, classifier: Classifier, data: ImageData, run: Run) ->
         metrics={"seconds": seconds, "clean_accuracy": 100 * (1 - float(verdicts["wrong"].mean()))},
         started=started, origin=origin, checks=[asdict(check) for check in checks],
     )  # fmt: skip
-    for file in run.path.glob("batch-*.npz"):
+    for file in run.path.glob(".batch-*.npz"):
         file.unlink()
 
 

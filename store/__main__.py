@@ -1,47 +1,97 @@
-"""``python -m store list`` and ``python -m store show NAME``: what is in a store."""
+"""``python -m store list|show|verify|gc``: what is in a store, whether it is whole, and what can be deleted."""
 
 import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
 from store.bad_input import BadInput
 from store.command_line import command
+from store.keeping import garbage, verify
 from store.runs import list_runs
 
 
 @dataclass(frozen=True)
 class Config:
-    """List the runs of a store, or show one whole."""
+    """List the runs of a store, show one whole, compare files with their hashes, or delete what nothing needs."""
 
-    action: tyro.conf.Positional[Literal["list", "show"]]
-    """list every run, or show one whole record"""
+    action: tyro.conf.Positional[Literal["list", "show", "verify", "gc"]]
+    """list every run; show one whole record; verify that every file of finished runs is what was written; gc: say what
+    can be deleted"""
     name: Annotated[str, tyro.conf.Positional] = ""
     """with show: a run's name, path, or any unambiguous part of its directory's name"""
     store: Path = Path("runs")
     """the directory of the runs"""
+    failed: bool = False
+    """with gc: also failed runs, which are then tried again"""
+    delete: bool = False
+    """with gc: delete it"""
     json: bool = False
     """print JSON instead of a table"""
 
 
-def run(config: Config) -> None:
-    """Print the listing or the record."""
+@dataclass(frozen=True)
+class Verified:
+    """What `verify` found.
+
+    Args:
+        wrong: how many runs are not what was written.
+    """
+
+    wrong: int
+
+    @property
+    def exit_status(self) -> int:
+        """0, or 1 when something is wrong."""
+        return int(bool(self.wrong))
+
+
+def run(config: Config) -> Any:
+    """Print the listing, the record, or what was found."""
     if not config.store.is_dir():
         raise BadInput("--store", config.store, "an existing directory of runs")
-    rows = list_runs(config.store)
+    if (config.failed or config.delete) and config.action != "gc":
+        raise BadInput("--failed" if config.failed else "--delete", f"with {config.action}", "gc")
+    if config.action == "show":
+        return _show(config)
     if config.action == "list":
-        if config.json:
-            print(json.dumps(rows, indent=2, ensure_ascii=False))
-            return
-        print(f"{'status':<11}{'kind':<13}{'finished':<27}directory")
-        for row in rows:
-            directory = Path(row["path"]).name
-            print(f"{row['status']:<11}{row['kind']:<13}{row['end'] or '':<27}{directory}")
+        rows = list_runs(config.store)
+        _print(config, rows, [("status", 10), ("kind", 12), ("end", 26), ("path", 0)])
         print(f"{len(rows)} runs in {config.store}", file=sys.stderr)
+        return None
+    if config.action == "verify":
+        rows = verify(config.store)
+        wrong = [row for row in rows if row["found"] != "ok"]
+        _print(config, rows if config.json else wrong, [("found", 60), ("path", 0)])
+        print(f"{len(rows) - len(wrong)} of {len(rows)} runs are what was written", file=sys.stderr)
+        return Verified(len(wrong))
+    rows = garbage(config.store, config.failed)
+    _print(config, rows, [("why", 18), ("bytes", 12), ("path", 0)])
+    if config.delete:
+        for row in rows:
+            Path(row["path"]).unlink(missing_ok=True)
+    size = sum(row["bytes"] for row in rows) / 1e6
+    words = "deleted" if config.delete else "can be deleted (--delete)"
+    print(f"{len(rows)} files, {size:.1f} MB, {words}", file=sys.stderr)
+    return None
+
+
+def _print(config: Config, rows: list[dict[str, Any]], columns: list[tuple[str, int]]) -> None:
+    if config.json:
+        print(json.dumps(rows, indent=2, ensure_ascii=False))
         return
+    if rows:
+        print("".join(f"{name:<{width + 1}}" for name, width in columns).rstrip())
+    for row in rows:
+        shown = {name: row[name] if row[name] is not None else "" for name, _ in columns}
+        print("".join(f"{shown[name]!s:<{width + 1}}" for name, width in columns).rstrip())
+
+
+def _show(config: Config) -> None:
+    rows = list_runs(config.store)
     wanted = config.name.rstrip("/")
     found = [row for row in rows if wanted and (wanted in row["path"] or wanted == row["name"])]
     if len(found) != 1:

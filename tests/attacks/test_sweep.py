@@ -11,6 +11,7 @@ from classifiers.load import ModelOptions
 from classifiers.train import Settings, train
 from store import BadInput
 from store.command_line import command
+from store.keeping import verify
 from training import DataOptions, load
 
 FAST = Settings(epochs=3, width=2)
@@ -68,7 +69,7 @@ def test_the_batch_changes_nothing_and_a_stopped_sweep_goes_on(options, monkeypa
     assert len(calls) == 4  # the two whole batches were kept
     with np.load(next(options.store.glob("attacks/*/verdicts.npz"))) as kept:
         parts = dict(kept)
-    assert not list(options.store.glob("attacks/*/batch-*"))
+    assert not list(options.store.glob("attacks/*/.batch-*"))
     run(replace(config, attack_batch_size=100, execution=replace(options, force=True)))
     with np.load(next(options.store.glob("attacks/*/verdicts.npz"))) as kept:
         for name, values in parts.items():
@@ -134,3 +135,8 @@ def test_dry_run_of_one_model_does_nothing(options, capsys):
     assert run(config).rows == []
     assert "to do or to reuse" in capsys.readouterr().out
     assert not options.store.exists()
+
+
+def test_a_sweeps_record_names_the_files_that_are_there(options):
+    run(Config(**SMALL, augmentations=("none",), seeds=1, settings=FAST, execution=options))
+    assert {row["found"] for row in verify(options.store)} == {"ok"}
