@@ -138,5 +138,5 @@ def test_dry_run_of_one_model_does_nothing(options, capsys):
 
 
 def test_a_sweeps_record_names_the_files_that_are_there(options):
-    run(Config(**SMALL, augmentations=("none",), seeds=1, settings=FAST, execution=options))
+    run(Config(**SMALL, augmentations=("none",), seeds=1, execution=options))
     assert {row["found"] for row in verify(options.store)} == {"ok"}

@@ -1,0 +1,160 @@
+"""Grids that are killed, and clusters that lose a node: what is left is what an undisturbed grid gives."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from store import list_runs
+from store.keeping import verify
+from tests.experiments.test_run import ROOT, workers_of
+
+pytestmark = pytest.mark.endurance
+
+GRID = """
+from analysis import accuracy
+from classifiers.train import Settings
+from gradcam import sums
+from training import DataOptions
+
+
+def twelve(scale):
+    common = {
+        "seeds": 3, "data": DataOptions("digits"), "settings": Settings(epochs=EPOCHS, width=4),
+        "execution": scale.execution,
+    }
+    names = ("none", "mixup", "cutmix", "fmix")
+    yield accuracy.Config(names, **common)
+    yield sums.Config(names, images=20, **common)
+"""
+
+
+def start(grid: Path, root: Path, *more: str) -> subprocess.Popen:
+    command = [
+        sys.executable, "-m", "experiments.run", f"{grid}:twelve", "--store", str(root / "runs"),
+        "--out", str(root / "out"), "--checkpoint-seconds", "0.2", "--threads", "1", *more,
+    ]  # fmt: skip
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def kill_all(process: subprocess.Popen) -> None:
+    """The grid and its workers, at once and without warning."""
+    workers = workers_of(process.pid)
+    process.kill()
+    for worker in workers:
+        os.kill(worker, signal.SIGKILL)
+    process.communicate()
+    while any(Path(f"/proc/{worker}").exists() for worker in workers):
+        time.sleep(0.01)
+
+
+def phase(store: Path) -> str:
+    """What a grid is at, from what lies in its store."""
+    done = len(list(store.glob("classifier/*/result.json")))
+    if not list(store.glob("*/*")):
+        return "starting"
+    if list(store.glob("gradcam/*/config.json")) and done == 12:
+        return "analysing, all trained"
+    if list(store.glob("classifier/*/resume.pt")):
+        return "training"
+    return "beginning a network" if done < 12 else "between steps"
+
+
+def findings(root: Path) -> dict[str, dict]:
+    """Metrics and file hashes of every run, without times."""
+    found = {}
+    for row in list_runs(root / "runs"):
+        assert row["status"] == "done", row["path"]
+        metrics = {key: value for key, value in row["record"]["metrics"].items() if "second" not in key}
+        found[Path(row["path"]).name] = {"metrics": metrics, "files": row["record"]["files"]}
+    return found
+
+
+def test_twenty_kills_of_a_grid(tmp_path):
+    grid = tmp_path / "grid.py"
+    grid.write_text(GRID.replace("EPOCHS", "12"))
+    process = start(grid, tmp_path / "undisturbed", "--workers", "2")
+    began = time.monotonic()
+    assert process.wait() == 0, process.communicate()
+    whole = time.monotonic() - began
+    disturbed, phases = tmp_path / "disturbed", Counter()
+    draw = random.Random(1)
+    ends: dict[str, float] = {}
+    kills = 0
+    while kills < 20:
+        process = start(grid, disturbed, "--workers", "2")
+        # starting takes some seconds: kills fall into all phases
+        end = time.monotonic() + draw.uniform(0.12, 0.5) * whole
+        while time.monotonic() < end and process.poll() is None:
+            time.sleep(0.02)
+        if process.poll() is not None:  # it got to the end: the rest of the kills go to grids begun anew
+            process.communicate()
+            for path in (disturbed / "runs").glob("*/*"):
+                if draw.random() < 0.5:
+                    for file in path.iterdir():
+                        file.unlink()
+                    path.rmdir()
+                    ends.pop(path.name, None)
+            continue
+        phases[phase(disturbed / "runs")] += 1
+        kill_all(process)
+        kills += 1
+        for path in (disturbed / "runs").glob("*/*/result.json"):
+            modified = path.stat().st_mtime_ns
+            assert ends.setdefault(path.parent.name, modified) == modified, "run twice after completion"
+    print(f"\ntwenty kills: {dict(phases)}; undisturbed {whole:.0f} s")
+    process = start(grid, disturbed, "--workers", "2")
+    _, error = process.communicate()
+    assert process.returncode == 0, error
+    assert len(phases) >= 3, phases
+    assert findings(disturbed) == findings(tmp_path / "undisturbed")
+    assert {row["found"] for row in verify(disturbed / "runs")} == {"ok"}
+
+
+def test_two_grids_on_one_store(tmp_path):
+    grid = tmp_path / "grid.py"
+    grid.write_text(GRID.replace("EPOCHS", "3"))
+    both = [start(grid, tmp_path, "--workers", "1", "--out", str(tmp_path / f"out-{number}")) for number in range(2)]
+    for process in both:
+        _, error = process.communicate()
+        assert process.returncode == 0, error
+    found = list_runs(tmp_path / "runs")
+    assert len(found) == 24
+    assert {row["found"] for row in verify(tmp_path / "runs")} == {"ok"}
+
+
+def test_a_cluster_loses_a_node(tmp_path):
+    """Two Ray nodes on this machine; one goes in mid-grid, and everything still comes to its end."""
+    ray = pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    grid = tmp_path / "grid.py"
+    grid.write_text(GRID.replace("EPOCHS", "12"))
+    cluster = Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 1, "node_ip_address": "127.0.0.1", "include_dashboard": False}
+    )
+    second = cluster.add_node(num_cpus=1, node_ip_address="127.0.0.1")
+    cluster.wait_for_nodes()
+    try:
+        process = start(grid, tmp_path / "cluster", "--ray", cluster.address)
+        store = tmp_path / "cluster" / "runs"
+        while len(list(store.glob("classifier/*/result.json"))) < 3:
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.1)
+        cluster.remove_node(second)
+        _, error = process.communicate()
+        assert process.returncode == 0, error
+    finally:
+        cluster.shutdown()
+        ray.shutdown()
+    process = start(grid, tmp_path / "alone", "--workers", "2")
+    _, error = process.communicate()
+    assert process.returncode == 0, error
+    assert findings(tmp_path / "cluster") == findings(tmp_path / "alone")

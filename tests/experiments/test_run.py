@@ -1,0 +1,244 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from analysis import accuracy
+from classifiers.train import Settings
+from experiments.grids import EXPERIMENTS, Scale
+from experiments.run import Config, run
+from experiments.steps import Step, execute, seconds_of, steps_of
+from store import BadInput, Run, list_runs
+from store.command_line import command
+from training import DataOptions
+
+ROOT = Path(__file__).resolve().parents[2]
+FAST = Settings(epochs=2, width=2)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_experiment_has_its_steps_in_order(name, options):
+    scale = Scale(DataOptions("digits"), 2, classifier=FAST, human=Path("human.npz"), execution=options)
+    steps = steps_of(EXPERIMENTS[name](scale))
+    seen = set()
+    for step in steps:
+        assert set(step.needs) <= seen, step.name
+        assert step.name not in seen
+        seen.add(step.name)
+        assert step.status == "new"
+    assert steps[-1].kind == "document"
+    assert all(step.needs for step in steps if step.kind == "document")
+    assert not options.store.exists()
+
+
+def test_jobs_share_their_networks(options):
+    scale = Scale(DataOptions("digits"), 2, classifier=FAST, human=Path("human.npz"), execution=options)
+    counts = {
+        name: sum(step.kind == "classifier" for step in steps_of(EXPERIMENTS[name](scale)))
+        for name in ("table-2-preact-resnet18", "table-6", "grad-cam", "figure-1", "figure-3", "figure-6", "paper")
+    }
+    assert counts["table-2-preact-resnet18"] == 8 * 2
+    assert counts["table-6"] == counts["grad-cam"] == counts["figure-1"] == 4 * 2
+    assert counts["figure-3"] == 5 * 4 * 2
+    # α = 1 of FMix is δ = 3 of FMix
+    assert counts["figure-6"] == 5 * (4 * 3 + 5 - 1)
+    # the whole training set with α = 1 is in Table 2: none, MixUp, FMix and FMix+MixUp
+    assert counts["paper"] == 16 + (counts["figure-3"] - 4 * 2) + counts["figure-6"]
+
+
+def test_a_grid_runs_to_the_end_and_is_found_again(grid, options, capsys):
+    config = Config(f"{grid}:small", seeds=1, workers=2, execution=options)
+    found = run(config)
+    assert found.exit_status == 0
+    assert [step.kind for step in found.steps].count("classifier") == 2
+    assert (options.out / "accuracy-digits" / "result.json").is_file()
+    assert (options.out / "gradcam-digits" / "result.json").is_file()
+    assert {row["kind"] for row in list_runs(options.store)} == {"classifier", "gradcam"}
+    logs = list((options.out / "logs").rglob("*.log"))
+    assert len(logs) == len(found.steps)
+    printed = capsys.readouterr()
+    assert "accuracy" not in printed.out.replace("analysis.accuracy", "")  # the workers speak to their logs
+    before = {path: path.read_bytes() for path in options.store.rglob("result.json")}
+    again = run(config)
+    assert {outcome.fresh for name, outcome in again.outcomes.items() if name.startswith("digits")} == {False}
+    assert {path: path.read_bytes() for path in options.store.rglob("result.json")} == before
+    assert run(replace(config, execution=replace(options, dry_run=True))) is None
+    said = capsys.readouterr().out
+    assert "2 done, 0 partial, 0 failed" in said
+
+
+def test_a_failed_network_stops_no_other(grid, options, capsys):
+    config = Config(f"{grid}:wrong", workers=1, execution=options)
+    found = run(config)
+    assert found.exit_status == 1
+    words = {
+        (step.kind, step.arguments[0].__class__.__module__): found.outcomes[step.name].status for step in found.steps
+    }
+    assert words["document", "analysis.accuracy"] == "done"
+    assert words["gradcam", "gradcam.sums"] == "skipped"
+    assert words["document", "gradcam.sums"] == "skipped"
+    failed = [row for row in list_runs(options.store) if row["status"] == "failed"]
+    assert len(failed) == 1
+    assert "the loss became" in failed[0]["record"]["error"]
+    capsys.readouterr()
+    assert run(config).exit_status == 1
+    assert "--retry-failed tries again" in capsys.readouterr().out
+    again = run(replace(config, retry_failed=True))
+    assert "the loss became" in next(each.words for each in again.outcomes.values() if each.status == "failed")
+
+
+def test_an_unforeseen_error_is_recorded_with_its_traceback(options, monkeypatch, tmp_path):
+    import classifiers.train as trainer
+
+    (step, _) = steps_of([accuracy.Config(("none",), 1, settings=FAST, execution=options)])
+
+    def broken(*arguments, **more):
+        raise RuntimeError("out of something")
+
+    monkeypatch.setattr(trainer, "fit", broken)
+    outcome = execute(step, tmp_path / "log")
+    assert (outcome.status, outcome.words) == ("failed", "RuntimeError: out of something")
+    record = step.run.failure()
+    assert record["error"] == "RuntimeError: out of something"
+    assert "broken" in record["traceback"]
+    assert "Traceback" in (tmp_path / "log").read_text()
+
+
+def test_what_the_surroundings_did_is_not_recorded(options, monkeypatch, tmp_path):
+    import classifiers.train as trainer
+
+    (step, _) = steps_of([accuracy.Config(("none",), 1, settings=FAST, execution=options)])
+
+    def full(*arguments, **more):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(trainer, "fit", full)
+    outcome = execute(step, tmp_path / "log")
+    assert "No space left on device" in outcome.words
+    assert step.status == "partial"
+
+
+def test_a_damaged_checkpoint_fails_and_a_retry_starts_anew(options, tmp_path):
+    (step, _) = steps_of([accuracy.Config(("none",), 1, settings=FAST, execution=options)])
+    step.run.path.mkdir(parents=True)
+    step.run.begin()
+    step.run.resume.write_bytes(b"PK\x03\x04 cut short")
+    outcome = execute(step, tmp_path / "log")
+    assert outcome.status == "failed"
+    assert "cannot be loaded" in outcome.words
+    assert step.status == "failed"
+    step.run.retry()
+    assert execute(step, tmp_path / "log").status == "done"
+
+
+def test_the_time_is_told_from_past_runs(options):
+    (step, _) = steps_of([accuracy.Config(("none",), 1, settings=FAST, execution=options)])
+    assert seconds_of(options.store)(step) is None
+    execute(step)
+    assert seconds_of(options.store)(step) == 0.0  # it is done
+    (other, _) = steps_of([accuracy.Config(("mixup",), 1, settings=FAST, execution=options)])
+    assert seconds_of(options.store)(other) == pytest.approx(step.run.result()["metrics"]["seconds"])
+
+
+def start(grid: Path, options, *more: str) -> subprocess.Popen:
+    command_line = [
+        sys.executable, "-m", "experiments.run", f"{grid}:small", "--workers", "1", "--store", str(options.store),
+        "--out", str(options.out), "--checkpoint-seconds", "0", "--seeds", "1", *more,
+    ]  # fmt: skip
+    return subprocess.Popen(command_line, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def workers_of(parent: int) -> list[int]:
+    """Processes that multiprocessing has spawned for a grid."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            stat, line = (path / "stat").read_text(), (path / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if int(stat.rsplit(")", 1)[1].split()[1]) == parent and b"spawn_main" in line:
+            found.append(int(path.name))
+    return found
+
+
+def wait_for(condition, process: subprocess.Popen, seconds: float = 90) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_a_killed_worker_is_replaced(grid, options):
+    grid.write_text(grid.read_text().replace("epochs=2", "epochs=20"))
+    process = start(grid, options)
+    wait_for(lambda: list(options.store.glob("classifier/*/resume.pt")), process)
+    for worker in workers_of(process.pid):
+        os.kill(worker, signal.SIGKILL)
+    out, error = process.communicate(timeout=120)
+    assert process.returncode == 0, error
+    assert "failed" not in out
+    assert {row["status"] for row in list_runs(options.store)} == {"done"}
+
+
+def test_an_interrupted_grid_goes_on(grid, options):
+    grid.write_text(grid.read_text().replace("epochs=2", "epochs=20"))
+    process = start(grid, options)
+    wait_for(lambda: list(options.store.glob("classifier/*/resume.pt")), process)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "SIGINT: checkpoints written, the same command goes on" in error
+    assert "Traceback" not in error
+    assert not workers_of(process.pid)
+    assert any(row["status"] == "partial" for row in list_runs(options.store))
+    process = start(grid, options, "--json", "-")
+    out, error = process.communicate(timeout=120)
+    assert process.returncode == 0, error
+    rows = json.loads(out)["results"]
+    assert {row["status"] for row in rows} == {"done"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["table-7"], "EXPERIMENT: got 'table-7'; needs one of table-1"),
+        (["nowhere.py:grid"], "nowhere.py, where there is no file"),
+        (["{grid}:missing"], "without a function 'missing'"),
+        (["{grid}:nothing"], "which yields nothing"),
+        (["{grid}:other"], "a configuration of type Scale"),
+        (["table-1", "--workers", "0"], "--workers: got 0"),
+        (["table-1", "--workers", "2", "--ray", "local"], "--workers: got 2 beside --ray"),
+        (["table-1", "--seeds", "0"], "--seeds: got 0"),
+    ],
+)
+def test_mistakes_are_one_line_exit_2_and_nothing_written(arguments, words, grid, tmp_path, capsys):
+    arguments = [each.format(grid=grid) for each in arguments]
+    with pytest.raises(SystemExit) as stop:
+        command(Config, run, "python -m experiments.run", [*arguments, "--store", str(tmp_path / "runs")])
+    assert stop.value.code == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_experiment_that_fails_is_one_line(tmp_path):
+    (tmp_path / "bad.py").write_text("1 / 0")
+    with pytest.raises(BadInput, match="which fails with ZeroDivisionError"):
+        Config(f"{tmp_path / 'bad.py'}:grid")
+
+
+def test_a_step_is_the_same_wherever_it_is_done(options, tmp_path):
+    (step, _) = steps_of([accuracy.Config(("none",), 1, settings=FAST, execution=options)])
+    moved = step.on(replace(options, store=tmp_path / "elsewhere"))
+    assert isinstance(moved, Step)
+    assert moved.run.hash == step.run.hash
+    assert moved.run.path.parent == tmp_path / "elsewhere" / "classifier"
+    assert isinstance(moved.run, Run)
