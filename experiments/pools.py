@@ -152,11 +152,12 @@ class RayCluster:
         except ImportError:
             raise BadInput("--ray", address, "the package ray (mixinfo[cluster])") from None
         self.ray, self.threads, self.gpus = ray, threads, gpus
-        how: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
-        if address == "local":
-            how |= {"address": "local", "_node_ip_address": "127.0.0.1"}
-        else:
-            how = {"address": address, "log_to_driver": False, "logging_level": "ERROR"}
+        how: dict[str, Any] = {"address": address, "log_to_driver": False, "logging_level": "ERROR"}
+        host = address.partition(":")[0]
+        if address == "local":  # nothing listens beyond this machine
+            how |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+        elif host.startswith("127."):
+            how["_node_ip_address"] = host
         if not ray.is_initialized():
             try:
                 ray.init(**how)

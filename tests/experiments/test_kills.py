@@ -17,6 +17,8 @@ from tests.experiments.test_run import ROOT, workers_of
 
 pytestmark = pytest.mark.endurance
 
+LOOPBACK = "127.0.0.2"  # Ray takes 127.0.0.1 for the machine's address in the network
+
 GRID = """
 from analysis import accuracy
 from classifiers.train import Settings
@@ -138,9 +140,9 @@ def test_a_cluster_loses_a_node(tmp_path):
     grid = tmp_path / "grid.py"
     grid.write_text(GRID.replace("EPOCHS", "12"))
     cluster = Cluster(
-        initialize_head=True, head_node_args={"num_cpus": 1, "node_ip_address": "127.0.0.1", "include_dashboard": False}
+        initialize_head=True, head_node_args={"num_cpus": 1, "node_ip_address": LOOPBACK, "include_dashboard": False}
     )
-    second = cluster.add_node(num_cpus=1, node_ip_address="127.0.0.1")
+    second = cluster.add_node(num_cpus=1, node_ip_address=LOOPBACK)
     cluster.wait_for_nodes()
     try:
         process = start(grid, tmp_path / "cluster", "--ray", cluster.address)
