@@ -28,7 +28,8 @@ suppress_warnings = ["ref.python"]  # fields of several dataclasses share their 
 
 ROOMS = {
     "msda": "The mixer", "analysis": "Information and uncertainty", "vae": "Variational autoencoders",
-    "classifiers": "Classifiers", "attacks": "Attacks", "gradcam": "Grad-CAM", "reports": "The report",
+    "classifiers": "Classifiers", "attacks": "Attacks", "gradcam": "Grad-CAM",
+    "experiments": "Whole grids", "reports": "The report",
     "training": "Training", "figures": "Figures, tables and words", "store": "Runs and command lines",
 }  # fmt: skip
 

@@ -43,6 +43,7 @@ class Step:
         arguments: of it: a configuration, and what else.
         needs: names of the steps that come before.
         run: its directory, where it can be known before it is done.
+        work: images times epochs, or images.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Step:
     arguments: tuple[Any, ...]
     needs: tuple[str, ...] = ()
     run: Run | None = field(default=None, compare=False)
+    work: int = 0
 
     @property
     def status(self) -> str:
@@ -87,13 +89,15 @@ def _images(options: DataOptions) -> ImageData:
 def _classifier(data: DataOptions, augmentation: str, seed: int, settings: Any, options: Options) -> Step:
     run = classifiers.classifier_run(_images(data), augmentation, seed, settings, options)
     config = classifiers.Config(None, augmentation, seed, data, settings, options)
-    return Step(f"{run.name} {run.hash}", "classifier", "classifiers.train:run", (config,), run=run)
+    work = run.identity["config"]["epochs"] * len(_images(data).train_images)
+    return Step(f"{run.name} {run.hash}", "classifier", "classifiers.train:run", (config,), run=run, work=work)
 
 
 def _vae(data: DataOptions, augmentation: str, seed: int, settings: Any, options: Options) -> Step:
     run = vaes.vae_run(_images(data), augmentation, seed, settings, options)
     config = vaes.Config(augmentation, seed, data, settings, options)
-    return Step(f"{run.name} {run.hash}", "vae", "vae.train:run", (config,), run=run)
+    work = run.identity["config"]["epochs"] * len(_images(data).train_images)
+    return Step(f"{run.name} {run.hash}", "vae", "vae.train:run", (config,), run=run, work=work)
 
 
 @functools.singledispatch
@@ -144,7 +148,8 @@ def _(config: Any) -> Iterator[Step]:
                 arguments = (config, augmentation, seed)
                 name = f"{network.name} {module.partition('.')[0]} {_told(config)}"
                 kind = {"attacks.sweep": "attacks", "gradcam.sums": "gradcam"}[module]
-                part = Step(name, kind, f"{module}:part", arguments, (network.name,))
+                work = small.images or len(_images(small.data).test_images)
+                part = Step(name, kind, f"{module}:part", arguments, (network.name,), work=work)
                 yield part
             before.append(part)
     yield _document(config, before)
@@ -185,29 +190,33 @@ def steps_of(configs: Iterable[Any]) -> list[Step]:
 
 
 def seconds_of(store: Path) -> Callable[[Step], float | None]:
-    """How long a step will take, from past runs of its kind: per training image and epoch where it trains."""
+    """How long a step will take, from past runs of the same kind and network, by how much it has to do.
+
+    Returns:
+        A function from a step to seconds, None where nothing like it has been done.
+    """
     past: dict[tuple[Any, ...], list[float]] = {}
     for row in list_runs(store):
         record = row["record"]
         seconds = record.get("metrics", {}).get("seconds") if row["status"] == "done" else None
-        if seconds is not None:
-            past.setdefault(_like(row["kind"], record["config"], record["data"]["name"]), []).append(seconds)
-            past.setdefault((row["kind"],), []).append(seconds)
+        config = record.get("config", {})
+        work = config.get("epochs", 0) * record.get("training_images", 0) or config.get("images") or 0
+        if seconds and isinstance(work, int) and work:
+            past.setdefault(_like(row["kind"], config), []).append(seconds / work)
 
     def estimate(step: Step) -> float | None:
         if step.status == "done" or step.kind == "document":
             return 0.0
-        exact = _like(step.kind, step.run.identity["config"], step.run.identity["data"]["name"]) if step.run else None
-        for key in (exact, (step.kind,)):
-            if key in past:
-                return sum(past[key]) / len(past[key])
-        return None
+        found = past.get(_like(step.kind, step.run.identity["config"] if step.run else {}))
+        return None if found is None else step.work * sum(found) / len(found)
 
     return estimate
 
 
-def _like(kind: str, config: dict[str, Any], data: str) -> tuple[Any, ...]:
-    return kind, data, *(config.get(key) for key in ("network", "width", "latents", "epochs", "batch_size"))
+def _like(kind: str, config: dict[str, Any]) -> tuple[Any, ...]:
+    """What decides the time that an image takes; of an analysis only its kind is known beforehand."""
+    keys = ("network", "width", "latents", "shape") if kind in ("vae", "classifier") else ()
+    return kind, *(str(config.get(key)) for key in keys)
 
 
 def execute(step: Step, log: Path | None = None) -> Outcome:

@@ -280,7 +280,7 @@ def _train(
         "seconds": trained.pop("seconds"),
         "last_epoch": trained,
     }
-    run.finish(metrics=metrics, started=started, origin=origin)
+    run.finish(metrics=metrics, started=started, origin=origin, training_images=len(data.train_images))
 
 
 def mean_squared_error(vae: VAE, images: Tensor, seed: int) -> float:

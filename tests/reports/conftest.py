@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis import accuracy, mutual_info
+from analysis import ablation, accuracy, mutual_info
 from attacks import sweep
 from classifiers.load import ModelOptions
 from classifiers.train import Settings
@@ -29,6 +29,9 @@ def measured(tmp_path_factory) -> Path:
     sweep.run(sweep.Config(**settings, images=6, attacks=("fgsm", "noise"), epsilons=(0.0, 0.1)))
     model = ModelOptions(str(next((root / "runs" / "classifier").glob("*-mixup-seed1-*"))))
     sums.run(sums.Config(model=model, images=10, execution=options))
+    values = {"seeds": 2, "settings": FAST, "execution": options}
+    ablation.run(ablation.Config("decay-power", (1.0, 3.0), **values))
+    ablation.run(ablation.Config("fraction", (0.1, 0.2), ("none", "fmix+mixup"), **values))
     mutual_info.run(mutual_info.Config(("none", "fmix"), smoke=True, noise=(1.0,), execution=options))
     return root
 
