@@ -4,6 +4,7 @@ The loop owns what VAEs and classifiers have in common and knows nothing of eith
 (indices of the batch, a generator, the step's number) to named losses, the first of which is minimised.
 """
 
+import hashlib
 import io
 import math
 import signal
@@ -67,8 +68,9 @@ def _save(run: Run, model: nn.Module, optimizer: torch.optim.Optimizer, progress
     state = {"hash": run.hash, "progress": progress, "model": model.state_dict(), "optimizer": optimizer.state_dict()}
     buffer = io.BytesIO()  # torch.save hides a full disk in a RuntimeError; a plain write says so
     torch.save(state, buffer)
-    with write_atomically(run.resume) as temporary:
-        temporary.write_bytes(buffer.getbuffer())
+    with write_atomically(run.resume) as temporary, open(temporary, "wb") as file:
+        file.write(hashlib.sha256(buffer.getbuffer()).digest())  # torch.load does not notice a flipped bit
+        file.write(buffer.getbuffer())
 
 
 REMEDY = "a checkpoint that this run wrote; delete it, or use --force, to start the run again"
@@ -79,7 +81,11 @@ def _read(run: Run) -> dict[str, Any] | None:
     if not run.resume.exists():
         return None
     try:
-        state = torch.load(run.resume, map_location="cpu", weights_only=True)
+        content = run.resume.read_bytes()
+        digest, content = content[:32], content[32:]
+        if hashlib.sha256(content).digest() != digest:
+            raise ValueError("it is not what was written")
+        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged pickle can raise anything
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise BadInput(str(run.resume), f"a file that cannot be loaded ({reason})", REMEDY) from None

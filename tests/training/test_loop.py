@@ -1,3 +1,4 @@
+import hashlib
 import os
 import pickle
 import signal
@@ -84,12 +85,16 @@ class Malicious:
 def damaged(kind: str, good: bytes) -> bytes:
     if kind == "truncated":
         return good[: len(good) // 2]
-    if kind == "flipped":
-        return good[:100] + bytes(byte ^ 0xFF for byte in good[100:300]) + good[300:]
-    return pickle.dumps({"hash": "x", "model": Malicious()}, protocol=2)
+    if kind.startswith("flipped"):  # one bit
+        place = int(float(kind.split()[1]) * (len(good) - 1))
+        return good[:place] + bytes([good[place] ^ 1]) + good[place + 1 :]
+    content = pickle.dumps({"hash": "x", "model": Malicious()}, protocol=2)
+    return hashlib.sha256(content).digest() + content if kind == "malicious" else content
 
 
-@pytest.mark.parametrize("kind", ["truncated", "flipped", "malicious"])
+@pytest.mark.parametrize(
+    "kind", ["truncated", "flipped 0", "flipped 0.3", "flipped 0.5", "flipped 0.8", "flipped 1", "malicious", "foreign"]
+)
 def test_a_damaged_checkpoint_is_refused_and_kept(tmp_path, kind, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run = a_run(tmp_path)
