@@ -171,7 +171,7 @@ def _report(config: Config, runs: dict[Point, Run], rows: list[dict[str, Any]], 
         f"Accuracy over {SYMBOLS[config.vary]} on {data}: {settings['network']}{width}, {images} training images, "
         f"{settings['epochs']} epochs, {replicates}"
     )
-    conclusions = ablation_conclusions(table, config.vary)
+    conclusions = ablation_conclusions(table, config.vary, "folds" if config.cross_validate else "seeds")
     parts = [f"{watermark}: two epochs. The numbers below mean nothing."] if watermark else []
     text = "\n\n".join([*parts, _text_table(table, config.vary, head, settings["scored"]), conclusions])
     directory = config.execution.out / f"ablation-{config.vary}-{slug(data.lower())}{'-smoke' if config.smoke else ''}"
@@ -200,7 +200,7 @@ def _text_table(table: pd.DataFrame, vary: str, head: str, scored: str) -> str:
     return "\n".join([head, *ruled(cells), note])
 
 
-def ablation_conclusions(table: pd.DataFrame, vary: str) -> str:
+def ablation_conclusions(table: pd.DataFrame, vary: str, replicates: str = "seeds") -> str:
     """What the accuracies allow one to say.
 
     Over shares of the training images, augmentations are compared at each; over α and δ, the values of each
@@ -209,6 +209,7 @@ def ablation_conclusions(table: pd.DataFrame, vary: str) -> str:
     Args:
         table: ``augmentation``, ``setting``, ``estimator``, ``mean``, ``std``, ``seeds``; accuracies in per cent.
         vary: what ``setting`` is.
+        replicates: seeds or folds.
     """
     accuracy = table[table["estimator"] == "accuracy"]
     symbol = SYMBOLS[vary]
@@ -218,7 +219,9 @@ def ablation_conclusions(table: pd.DataFrame, vary: str) -> str:
             found = compare_augmentations(own)
             if found is None:
                 continue
-            lines = told_apart(found, f"Accuracy at {value:.4g} of the training images", "points", 2)
+            lines = told_apart(
+                found, f"Accuracy at {value:.4g} of the training images", "points", 2, replicates=replicates
+            )
             said = claims_sentence("training size", found)
             parts.append("\n".join([*lines, said] if said else lines))
     else:
@@ -228,7 +231,9 @@ def ablation_conclusions(table: pd.DataFrame, vary: str) -> str:
             if found is None:
                 continue
             best = named.sort_values("mean").to_dict("records")[-1]
-            lines = told_apart(found, f"{label(str(augmentation))}'s accuracy over {symbol}", "points", 2)
+            lines = told_apart(
+                found, f"{label(str(augmentation))}'s accuracy over {symbol}", "points", 2, replicates=replicates
+            )
             lines[0] += "\n" + as_paragraph(f"The largest mean, {best['mean']:.2f}%, is at {best['augmentation']}.")
             said = claims_sentence("decay power", found) if (vary, augmentation) == ("decay-power", "fmix") else ""
             parts.append("\n".join([*lines, said] if said else lines))

@@ -31,8 +31,9 @@ def p_value(value: float) -> str:
 
 
 def told_apart(
-    found: Comparison, subject: str, unit: str, digits: int, above: str = "{higher} is above {lower} by {value}"
-) -> list[str]:
+    found: Comparison, subject: str, unit: str, digits: int, above: str = "{higher} is above {lower} by {value}",
+    replicates: str = "seeds",
+) -> list[str]:  # fmt: skip
     """Which augmentations differ in one number, which do not, and what would have been found.
 
     Args:
@@ -41,13 +42,14 @@ def told_apart(
         unit: of it, in words.
         digits: after the point.
         above: how a difference is said, from the names of the two and the value with its unit.
+        replicates: what they are called.
 
     Returns:
         A paragraph and items of a list.
     """
     lines = [
         as_paragraph(
-            f"{subject} ({found.seeds} seeds; Tukey's test of all pairs at 5%, on these test images): over seeds it "
+            f"{subject} ({found.seeds} {replicates}; Tukey's test of all pairs at 5%, on these images): over {replicates} it "
             f"spreads by {found.deviation:.{digits}f} {unit} (pooled, {found.freedom} degrees of freedom); a true "
             f"difference of {found.detectable:.{digits}f} {unit} would be found with a power of 80%."
         )
