@@ -49,7 +49,8 @@ def told_apart(
     """
     lines = [
         as_paragraph(
-            f"{subject} ({found.seeds} {replicates}; Tukey's test of all pairs at 5%, on these images): over {replicates} it "
+            f"{subject} ({found.seeds} {replicates}; Tukey's test of all pairs at 5%, on these "
+            f"{'test ' if replicates == 'seeds' else ''}images): over {replicates} it "
             f"spreads by {found.deviation:.{digits}f} {unit} (pooled, {found.freedom} degrees of freedom); a true "
             f"difference of {found.detectable:.{digits}f} {unit} would be found with a power of 80%."
         )
