@@ -142,21 +142,21 @@ def draw_ablation(table: pd.DataFrame, vary: str, scored: str, title: str) -> Fi
     with style():
         figure = Figure(figsize=(7.0, 3.6))
         axes = figure.subplots()
-        for augmentation, own in table.groupby("augmentation", sort=False):
-            own = own.sort_values("setting")
-            axes.errorbar(
-                own["setting"], own["mean"], yerr=own["std"].fillna(0), fmt="o-", color=colour(str(augmentation)),
-                label=label(str(augmentation)), capsize=3, markersize=4,
-            )  # fmt: skip
+        names = list(dict.fromkeys(table["augmentation"]))
         ticks = sorted(table["setting"].unique())
-        if vary != "decay-power":
-            axes.set_xscale("log")
-        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-        axes.minorticks_off()
+        for place, augmentation in enumerate(names):
+            own = table[table["augmentation"] == augmentation].sort_values("setting")
+            # side by side, so that error bars do not hide each other
+            positions = [ticks.index(value) + 0.08 * (place - (len(names) - 1) / 2) for value in own["setting"]]
+            axes.errorbar(
+                positions, own["mean"], yerr=own["std"].fillna(0), fmt="o-", color=colour(augmentation),
+                label=label(augmentation), capsize=3, markersize=4,
+            )  # fmt: skip
+        axes.set_xticks(range(len(ticks)), [f"{tick:g}" for tick in ticks])
         axes.set_xlabel(words[vary])
         axes.set_ylabel(f"{scored} accuracy, %")
         axes.set_title(_wrapped(title), fontsize=10)
-        figure.legend(loc="outside right upper", fontsize=8.5)
+        figure.legend(loc="outside lower center", ncols=4, fontsize=8.5)
     return figure
 
 
