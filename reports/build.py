@@ -26,7 +26,7 @@ from reports.masks import draw_masks
 from reports.page import Records, embedded, render
 from reports.sections import SECTIONS, Section
 from reports.tables import Cell, Table
-from store import list_runs, write_atomically
+from store import BadInput, list_runs, write_atomically
 from store.command_line import Options, command, json_document
 
 __all__ = ["Config", "Report", "run"]
@@ -79,6 +79,9 @@ class Report:
 def run(config: Config) -> Report | None:
     """Build the report; None in a dry run."""
     options = config.execution
+    if not any(path.is_dir() for path in config.results):
+        given = " ".join(map(str, config.results)) or "nothing"
+        raise BadInput("--results", given, "directories, one of which is there")
     read, left_out = read_documents(config.results)
     documents = _ordered([each for each in read if _section(each)])
     for path in left_out:

@@ -217,6 +217,12 @@ def test_damaged_documents_are_one_line(text, tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
+def test_no_directory_of_results_is_one_line(options, tmp_path):
+    with pytest.raises(BadInput, match=r"--results: got .*nowhere; needs directories, one of which is there"):
+        run(Config((tmp_path / "nowhere",), options))
+    assert not options.out.exists()
+
+
 def test_documents_of_another_version_are_left_out_and_said(made_up, options, tmp_path, capsys):
     made_up({"fmix": (83.5, 83.9, 83.2)})
     (tmp_path / "results" / "old").mkdir()
