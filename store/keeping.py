@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from filelock import FileLock, Timeout
 
-from store.runs import digest_of, list_runs
+from store.runs import digest_of, held, list_runs
 
 __all__ = ["frame", "garbage", "verify"]
 
@@ -55,7 +54,7 @@ def garbage(store: Path, failed: bool = False) -> list[dict[str, Any]]:
     """
     rows = []
     for directory in sorted(path for path in Path(store).glob("*/*") if path.is_dir() and not path.is_symlink()):
-        if _busy(directory):
+        if held(directory):
             continue
         done, given_up = (directory / "result.json").exists(), (directory / "failure.json").exists()
         for file in sorted(directory.iterdir()):
@@ -69,15 +68,3 @@ def garbage(store: Path, failed: bool = False) -> list[dict[str, Any]]:
             if why and file.is_file():
                 rows.append({"path": file.as_posix(), "why": why, "bytes": file.stat().st_size})
     return rows
-
-
-def _busy(directory: Path) -> bool:
-    if not (directory / ".lock").exists():
-        return False
-    lock = FileLock(directory / ".lock")
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        return True
-    lock.release()
-    return False

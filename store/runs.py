@@ -35,6 +35,7 @@ __all__ = [
     "Run",
     "digest_of",
     "evidence",
+    "held",
     "list_runs",
     "placeless",
     "provenance",
@@ -115,6 +116,19 @@ def placeless(command: str) -> str:
 def now() -> str:
     """The time, in UTC to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def held(directory: Path) -> bool:
+    """Whether another process works in a run's directory at this moment."""
+    if not (directory / ".lock").exists():
+        return False
+    lock = FileLock(directory / ".lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return True
+    lock.release()
+    return False
 
 
 def slug(name: str) -> str:
@@ -212,15 +226,7 @@ class Run:
 
     def busy(self) -> bool:
         """Whether another process holds the run at this moment."""
-        if not self.path.exists():
-            return False
-        lock = FileLock(self.path / ".lock")
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            return True
-        lock.release()
-        return False
+        return held(self.path)
 
     def begin(self) -> None:
         """Write ``config.json``, from which the run can be recognised before it has a result.
