@@ -167,7 +167,7 @@ def workers_of(parent: int) -> list[int]:
     return found
 
 
-def wait_for(condition, process: subprocess.Popen, seconds: float = 90) -> None:
+def wait_for(condition, process: subprocess.Popen, seconds: float = 300) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert process.poll() is None, process.communicate()
@@ -181,7 +181,7 @@ def test_a_killed_worker_is_replaced(grid, options):
     wait_for(lambda: list(options.store.glob("classifier/*/resume.pt")), process)
     for worker in workers_of(process.pid):
         os.kill(worker, signal.SIGKILL)
-    out, error = process.communicate(timeout=120)
+    out, error = process.communicate(timeout=300)
     assert process.returncode == 0, error
     assert "failed" not in out
     assert {row["status"] for row in list_runs(options.store)} == {"done"}
@@ -192,14 +192,14 @@ def test_an_interrupted_grid_goes_on(grid, options):
     process = start(grid, options)
     wait_for(lambda: list(options.store.glob("classifier/*/resume.pt")), process)
     process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=60)
+    _, error = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "SIGINT: checkpoints written, the same command goes on" in error
     assert "Traceback" not in error
     assert not workers_of(process.pid)
     assert any(row["status"] == "partial" for row in list_runs(options.store))
     process = start(grid, options, "--json", "-")
-    out, error = process.communicate(timeout=120)
+    out, error = process.communicate(timeout=300)
     assert process.returncode == 0, error
     rows = json.loads(out)["results"]
     assert {row["status"] for row in rows} == {"done"}
