@@ -24,6 +24,7 @@ from figures.words import as_paragraph, told_apart
 from store import BadInput, Run, evidence, slug
 from store.command_line import Options, command
 from training import DataOptions, ImageData, load
+from training.data import TENTHS
 from training.once import all_once
 
 __all__ = ["SYMBOLS", "Config", "Point", "ablation_conclusions", "run"]
@@ -76,9 +77,14 @@ class Config:
         if list(values) != sorted(set(values)):
             raise BadInput("--values", " ".join(map(str, values)), "different numbers, ascending")
         for value in values:
-            self.at(value)  # the options check themselves
-        if self.cross_validate is not None:
-            self.data_at(values[0], 1)
+            try:
+                self.at(value)  # the options check themselves
+            except BadInput as mistake:
+                raise BadInput(
+                    "--values", f"{value} for --vary {self.vary}", str(mistake).partition("; needs ")[2]
+                ) from None
+        if self.cross_validate is not None and not 2 <= self.cross_validate <= TENTHS:
+            raise BadInput("--cross-validate", self.cross_validate, f"an integer from 2 to {TENTHS}")
 
     @property
     def tried(self) -> tuple[float, ...]:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from analysis.figures import draw_human_uncertainty
-from analysis.human_labels import LICENCE, check_order, cifar10h, read_human
+from analysis.human_labels import check_order, cifar10h, credit, made_up, read_human
 from analysis.table import summarise
 from analysis.uncertainty import Measure, measures, plug_in_bias
 from classifiers.grid import Which, check_grid, say_grid, settings_of, smoked, train_grid
@@ -69,6 +69,9 @@ class Config:
         check_grid(self.augmentations, self.seeds, self.settings)
         if self.logits is not None and self.model.model is not None:
             raise BadInput("--logits", f"{self.logits} and --model", "one of them")
+        if self.human is None and self.logits is None and self.data.data != "cifar10" and not self.smoke:
+            needed = "an .npz with counts of its test images"
+            raise BadInput("--human", f"nothing for --data {self.data.data}", needed)
 
 
 def run(config: Config) -> Result:
@@ -82,8 +85,9 @@ def run(config: Config) -> Result:
     if options.dry_run and config.model.model is None:
         say_grid(*grid)
         return Result([])
-    counts, human_labels = _human(config)
     labels = data.test_labels if data.test_labels.ndim == 1 else data.test_labels.argmax(1)
+    made = config.smoke and config.human is None and config.data.data != "cifar10"
+    counts, human_labels = (made_up(labels, data.classes), labels) if made else _human(config)
     check_order(counts, human_labels, labels)
     if counts.shape[1] != data.classes:
         raise BadInput("--human", f"counts of {counts.shape[1]} classes", f"the data's {data.classes}")
@@ -98,14 +102,12 @@ def run(config: Config) -> Result:
         with np.load(each.path / "logits.npz") as kept:
             logits = torch.from_numpy(kept["logits"])
         rows += [_row(found, augmentation, seed) for found in measures(logits, counts, labels)]
-    return _report(config, trained, rows, counts, failures)
+    return _report(config, trained, rows, counts, failures, made)
 
 
 def _human(config: Config) -> tuple[Tensor, Tensor | None]:
     if config.human is not None:
         return read_human(config.human)
-    if config.data.data != "cifar10" and config.logits is None:
-        raise BadInput("--human", f"nothing for --data {config.data.data}", "an .npz with counts of its test images")
     return cifar10h(config.data.data_root), None
 
 
@@ -177,7 +179,12 @@ def _bias(counts: Tensor) -> str:
 
 
 def _report(
-    config: Config, trained: dict[Which, Run], rows: list[dict[str, Any]], counts: Tensor, failures: list[str]
+    config: Config,
+    trained: dict[Which, Run],
+    rows: list[dict[str, Any]],
+    counts: Tensor,
+    failures: list[str],
+    made: bool,
 ) -> Result:
     settings = settings_of(next(iter(trained.values())))
     name = settings["data"]
@@ -186,7 +193,7 @@ def _report(
     head = (
         f"Human uncertainty on {name}: {settings['network']}{width}, {settings['train_images']:,} training images, "
         f"{settings['epochs']} epochs, {config.seeds} seed{'s' if config.seeds > 1 else ''}"
-    )
+    ) + (", against made-up votes" if made else "")
     conclusions = uncertainty_conclusions(table)
     text = "\n\n".join([_text_table(table, head, counts), conclusions])
     watermark = "SMOKE RUN" if config.smoke else None
@@ -213,7 +220,7 @@ def _text_table(table: pd.DataFrame, head: str, counts: Tensor) -> str:
     note = as_paragraph(
         "Mean ± standard deviation over seeds. KL(h‖p) is KL(human‖model), and beside it what is left after one "
         "temperature, fitted to the humans' labels or to the true ones. "
-        f"{_bias(counts)} {LICENCE}."
+        f"{_bias(counts)} {credit(counts)}".strip()
     )
     return "\n".join([head, *ruled(cells), note])
 

@@ -27,15 +27,15 @@ from attacks.conclusions import sweep_conclusions
 from attacks.curves import Images, Seen, as_published, robust
 from attacks.figures import draw_sweep
 from attacks.library import attack_named
-from classifiers.grid import Analysed, Which, analyse, check_grid, of_model, smoked, who
-from classifiers.load import Classifier, ModelOptions, load_run
-from classifiers.train import Settings, train
+from classifiers.grid import Analysed, Which, analyse, check_grid, of_model, smoked, trained_classifier, who
+from classifiers.load import Classifier, ModelOptions
+from classifiers.train import Settings
 from figures import Result, label, publish, save
 from figures.tables import headlines
 from store import BadInput, Run, evidence, positive, provenance, slug, write_atomically
 from store.command_line import Options, command
 from store.runs import now
-from training import DataOptions, ImageData, load, resolve_device, use_threads
+from training import DataOptions, ImageData, load
 from training.data import some_test_images
 from training.devices import describe
 from training.once import once
@@ -152,10 +152,7 @@ def sweep(config: Config, classifier: Classifier, data: ImageData, name: str) ->
 def part(config: Config, augmentation: str, seed: int) -> Run:
     """Sweep one classifier of the grid, which has been trained, or is trained now."""
     config = smoked(config)
-    data, options = load(config.data), config.execution
-    use_threads(options.threads)
-    trained = train(data, augmentation, seed, config.settings, options)
-    return sweep(config, load_run(trained.path, resolve_device(options.device), data), data, trained.name)
+    return sweep(config, *trained_classifier(config, augmentation, seed))
 
 
 def autoattack(config: Config, classifier: Classifier, data: ImageData, swept: Run) -> Run:

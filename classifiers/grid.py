@@ -10,7 +10,7 @@ from classifiers.load import Classifier, ModelOptions, load_classifier, load_run
 from classifiers.train import Settings, classifier_run, train
 from store import BadInput, Run, evidence, positive, slug
 from store.command_line import Options
-from training import ImageData, resolve_device, use_threads
+from training import DataOptions, ImageData, load, resolve_device, use_threads
 from training.once import all_once
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "settings_of",
     "smoked",
     "train_grid",
+    "trained_classifier",
     "who",
 ]
 
@@ -43,6 +44,8 @@ class Compares(Protocol):
     def seeds(self) -> int: ...  # noqa: D102
     @property
     def model(self) -> ModelOptions: ...  # noqa: D102
+    @property
+    def data(self) -> DataOptions: ...  # noqa: D102
     @property
     def settings(self) -> Settings: ...  # noqa: D102
     @property
@@ -140,6 +143,14 @@ def settings_of(trained: Run) -> dict[str, Any]:
     record = trained.result()
     more = {"data": record["data"]["name"], "train_images": record["training_images"], "scored": record["scored"]}
     return record["config"] | more
+
+
+def trained_classifier(config: Compares, augmentation: str, seed: int) -> tuple[Classifier, ImageData, str]:
+    """One classifier of the grid of an analysis, found trained or trained now; its data, and its run's name."""
+    data, options = load(config.data), config.execution
+    use_threads(options.threads)
+    run = train(data, augmentation, seed, config.settings, options)
+    return load_run(run.path, resolve_device(options.device), data), data, run.name
 
 
 def analyse(

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from classifiers.train import Settings
 from experiments.grids import Scale, experiment_named
 from experiments.pools import Local, Pool, RayCluster
-from experiments.steps import Outcome, Step, seconds_of, steps_of
+from experiments.steps import Outcome, Step, particulars, seconds_of, steps_of
 from figures.tables import ruled
 from store import BadInput, positive, slug
 from store.command_line import Options, command, json_document
@@ -178,6 +178,7 @@ def _run(config: Config, steps: list[Step], pool: Pool) -> Grid:
     logs = options.out / "logs" / slug(Path(config.experiment).name)
     outcomes: dict[str, Outcome] = {}
     waiting = {step.name: step for step in steps}
+    more = {name: f"   {words}" for name, words in particulars(steps).items()}
     with _signals() as received, tqdm(total=len(steps), desc=config.experiment, unit="step", disable=None) as bar:
         asked = False
 
@@ -185,9 +186,9 @@ def _run(config: Config, steps: list[Step], pool: Pool) -> Grid:
             outcomes[step.name] = outcome
             bar.update()
             if outcome.status == "failed":
-                options.say(f"failed   {step.name}: {outcome.words}")
+                options.say(f"failed   {step.name}{more.get(step.name, '')}: {outcome.words}")
             elif outcome.fresh and outcome.status == "done":
-                options.say(f"done     {len(outcomes)}/{len(steps)}   {step.name}")
+                options.say(f"done     {len(outcomes)}/{len(steps)}   {step.name}{more.get(step.name, '')}")
 
         while waiting or pool.running():
             if received and not asked:
@@ -261,6 +262,7 @@ def _signals() -> Iterator[list[int]]:
 def _say_plan(config: Config, steps: list[Step]) -> None:
     """Every step: whether it is there, what it waits for, and how long it will take."""
     say, estimate = config.execution.say, seconds_of(config.execution.store)
+    more = {name: f"   {words}" for name, words in particulars(steps).items()}
     total, unknown = 0.0, 0
     for step in steps:
         words = {"new": "to do", "partial": "partial", "done": "done", "failed": "failed"}[step.status]
@@ -275,7 +277,7 @@ def _say_plan(config: Config, steps: list[Step]) -> None:
             else ""
         )
         took = "" if not seconds else f"   about {seconds:.0f} s"
-        say(f"{words:<8} {step.kind:<11} {step.name}{took}{needs}")
+        say(f"{words:<8} {step.kind:<11} {step.name}{more.get(step.name, '')}{took}{needs}")
     counts = Counter(step.status for step in steps)
     places = len(_devices(config)[0]) if config.ray is None else 1
     guess = f"; {unknown} of unknown length" if unknown else ""

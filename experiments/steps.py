@@ -11,7 +11,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,7 +29,7 @@ from training.loop import Interrupted
 from training.once import Failed
 from vae import train as vaes
 
-__all__ = ["Outcome", "Step", "execute", "seconds_of", "steps_of"]
+__all__ = ["Outcome", "Step", "execute", "particulars", "seconds_of", "steps_of"]
 
 
 @dataclass(frozen=True)
@@ -187,6 +187,26 @@ def steps_of(configs: Iterable[Any]) -> list[Step]:
         for step in _steps(config):
             found.setdefault(step.name, step)
     return list(found.values())
+
+
+def particulars(steps: Iterable[Step]) -> dict[str, str]:
+    """By a step's name, the options in which its network differs from others of the same run name, where there are any.
+
+    Networks of an ablation have one augmentation and seed, and directories that only their hashes tell apart.
+    """
+    alike: dict[str, dict[str, dict[str, Any]]] = {}
+    for step in steps:
+        if step.run is not None:
+            config = step.arguments[0]
+            alike.setdefault(step.run.name, {})[step.name] = asdict(config.data) | asdict(config.settings)
+    found = {}
+    for same in alike.values():
+        options = list(same.values())
+        differ = [key for key in options[0] if len({str(each[key]) for each in options}) > 1]
+        for name, each in same.items():
+            if differ:
+                found[name] = ", ".join(f"{key.replace('_', ' ')} {each[key]}" for key in differ)
+    return found
 
 
 def seconds_of(store: Path) -> Callable[[Step], float | None]:

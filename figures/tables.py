@@ -32,7 +32,7 @@ def headlines(
 
 
 def ruled(cells: list[list[str]]) -> list[str]:
-    """Lines of a table: two of head, then the rest, the first column to the left."""
+    """Lines of a table: two of head (an empty second is left out), then the rest, the first column to the left."""
     widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
 
     def join(line: list[str]) -> str:
@@ -41,4 +41,4 @@ def ruled(cells: list[list[str]]) -> list[str]:
         return "  ".join([first.ljust(widths[0]), *padded]).rstrip()
 
     rule = "─" * (sum(widths) + 2 * len(widths) - 2)
-    return [rule, *map(join, cells[:2]), rule, *map(join, cells[2:]), rule]
+    return [rule, *map(join, filter(any, cells[:2])), rule, *map(join, cells[2:]), rule]

@@ -20,9 +20,9 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from classifiers.grid import Analysed, analyse, check_grid, of_model, smoked, who
-from classifiers.load import Classifier, ModelOptions, load_run
-from classifiers.train import Settings, train
+from classifiers.grid import Analysed, analyse, check_grid, of_model, smoked, trained_classifier, who
+from classifiers.load import Classifier, ModelOptions
+from classifiers.train import Settings
 from figures import Result, label, publish, save
 from figures.comparisons import compare_augmentations
 from figures.published import claims_sentence
@@ -34,7 +34,7 @@ from gradcam.maps import KINDS, check_layer, grad_cam, normalised, sums
 from store import BadInput, Run, positive, provenance, slug, write_atomically
 from store.command_line import Options, command
 from store.runs import now
-from training import DataOptions, ImageData, load, resolve_device, use_threads
+from training import DataOptions, ImageData, load
 from training.data import some_test_images
 from training.devices import describe
 from training.once import once
@@ -120,10 +120,7 @@ def sums_of(config: Config, classifier: Classifier, data: ImageData, name: str) 
 def part(config: Config, augmentation: str, seed: int) -> Run:
     """Sum the maps of one classifier of the grid, which has been trained, or is trained now."""
     config = smoked(config)
-    data, options = load(config.data), config.execution
-    use_threads(options.threads)
-    trained = train(data, augmentation, seed, config.settings, options)
-    return sums_of(config, load_run(trained.path, resolve_device(options.device), data), data, trained.name)
+    return sums_of(config, *trained_classifier(config, augmentation, seed))
 
 
 def _sum(config: Config, classifier: Classifier, data: ImageData, run: Run) -> None:

@@ -41,7 +41,7 @@ def main() -> None:
             start = time.perf_counter()
             notebook = jupytext.read(script)
             # sockets in the file system: nothing listens on the network
-            kernel = AsyncKernelManager(kernel_name="python3", transport="ipc")
+            kernel = AsyncKernelManager(kernel_name="python3", transport="ipc", ip=f"{scratch}/kernel")
             client = NotebookClient(notebook, km=kernel, timeout=1200, resources={"metadata": {"path": "."}})
             try:
                 client.execute()

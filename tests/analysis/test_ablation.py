@@ -90,10 +90,13 @@ def test_words_about_values():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--vary", "fraction", "--values", "0", "1"], "--fraction: got 0.0; needs a number above 0 and at most 1"),
+        (
+            ["--vary", "fraction", "--values", "0", "1"],
+            "--values: got 0.0 for --vary fraction; needs a number above 0 and at most 1",
+        ),
         (["--vary", "alpha", "--values", "1", "0.5"], "--values: got 1.0 0.5; needs different numbers, ascending"),
-        (["--vary", "alpha", "--values", "-1"], "alpha"),
-        (["--cross-validate", "1"], "--folds: got 1; needs an integer from 2 to 10"),
+        (["--vary", "alpha", "--values", "-1"], "--values: got -1.0 for --vary alpha; needs a finite number above 0"),
+        (["--cross-validate", "1"], "--cross-validate: got 1; needs an integer from 2 to 10"),
         (["--vary", "width"], "--vary"),
         (["--seeds", "0"], "--seeds: got 0"),
     ],

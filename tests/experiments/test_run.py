@@ -13,7 +13,7 @@ from analysis import accuracy
 from classifiers.train import Settings
 from experiments.grids import EXPERIMENTS, Scale
 from experiments.run import Config, run
-from experiments.steps import Step, execute, seconds_of, steps_of
+from experiments.steps import Step, execute, particulars, seconds_of, steps_of
 from store import BadInput, Run, list_runs
 from store.command_line import command
 from training import DataOptions
@@ -50,6 +50,19 @@ def test_jobs_share_their_networks(options):
     assert counts["figure-6"] == 5 * (4 * 3 + 5 - 1)
     # the whole training set with α = 1 is in Table 2: none, MixUp, FMix and FMix+MixUp
     assert counts["paper"] == 16 + (counts["figure-3"] - 4 * 2) + counts["figure-6"]
+
+
+def test_networks_of_one_name_are_told_by_what_differs(options):
+    scale = Scale(DataOptions("digits"), 2, classifier=FAST, execution=options)
+    steps = steps_of(EXPERIMENTS["figure-3"](scale))
+    words = particulars(steps)
+    networks = [step for step in steps if step.kind == "classifier"]
+    assert words == {step.name: f"fraction {step.arguments[0].data.fraction}" for step in networks}
+    assert particulars(steps_of(EXPERIMENTS["table-6"](replace(scale, smoke=True)))) == {}
+    several = particulars(steps_of(EXPERIMENTS["figure-6"](scale)))
+    told = [(step.run.name, several[step.name]) for step in steps_of(EXPERIMENTS["figure-6"](scale)) if step.run]
+    assert len(told) == len(set(told))  # no two alike
+    assert ("digits-preact-resnet18-fmix-seed1", "fold 2, alpha 1.0, decay power 4.0") in told
 
 
 def test_a_grid_runs_to_the_end_and_is_found_again(grid, options, capsys):
