@@ -14,6 +14,7 @@ from analysis import ablation, accuracy, human_uncertainty, mutual_info
 from attacks import sweep
 from classifiers.train import Settings
 from gradcam import sums
+from reports import build
 from store import BadInput
 from store.command_line import Options
 from training import DataOptions
@@ -101,11 +102,12 @@ def figure_6(scale: Scale) -> Iterable[Any]:
 
 
 def paper(scale: Scale) -> Iterable[Any]:
-    """All of them; Table 6 where there are human labels of the images."""
+    """All of them, and the report; Table 6 where there are human labels of the images."""
     for experiment in (table_1, table_2_preact_resnet18, grad_cam, figure_1, figure_3, figure_6):
         yield from experiment(scale)
     if scale.human is not None or scale.data.data == "cifar10" or scale.smoke:
         yield from table_6(scale)
+    yield build.Config((scale.execution.out,), execution=scale.execution)
 
 
 EXPERIMENTS: dict[str, Experiment] = {

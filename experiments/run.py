@@ -39,8 +39,8 @@ class Config:
     """Run the grid behind a table or a figure of the paper, or one of your own."""
 
     experiment: Annotated[str, tyro.conf.Positional]
-    """table-1, table-2-preact-resnet18, table-6, grad-cam, figure-1, figure-3, figure-6, paper (all of them), or
-    FILE.py:FUNCTION, a function that gets an experiments.grids.Scale and yields configurations"""
+    """table-1, table-2-preact-resnet18, table-6, grad-cam, figure-1, figure-3, figure-6, paper (all of them, and the
+    report), or FILE.py:FUNCTION, a function that gets an experiments.grids.Scale and yields configurations"""
     smoke: bool = False
     """the smallest grid that runs at all, on the digits, watermarked"""
     seeds: int = 5

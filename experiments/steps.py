@@ -20,6 +20,7 @@ from attacks import sweep
 from classifiers import train as classifiers
 from classifiers.grid import smoked
 from gradcam import sums
+from reports import build
 from store import BadInput, Run, list_runs, provenance
 from store.command_line import Options
 from store.runs import now
@@ -184,7 +185,11 @@ def steps_of(configs: Iterable[Any]) -> list[Step]:
     """
     found: dict[str, Step] = {}
     for config in configs:
-        for step in _steps(config):
+        if isinstance(config, build.Config):  # of all that comes before
+            own = iter([_document(config, [step for step in found.values() if step.kind == "document"])])
+        else:
+            own = _steps(config)
+        for step in own:
             found.setdefault(step.name, step)
     return list(found.values())
 
