@@ -195,11 +195,11 @@ def _run(config: Config, steps: list[Step], pool: Pool) -> Grid:
                 asked = True
                 waiting.clear()
                 pool.interrupt()
-            for step in _ready(waiting, outcomes, settle):
-                if pool.free() <= 0:
-                    break
+            for step in _ready(waiting, outcomes, settle) if pool.free() > 0 else ():
                 del waiting[step.name]
                 pool.submit(step, logs / f"{slug(step.name)}.log")
+                if pool.free() <= 0:
+                    break
             bar.set_postfix_str(", ".join(each.name.split()[0] for each in pool.running())[:60])
             if pool.running():
                 for step, outcome in pool.finished(0.5):
@@ -211,12 +211,13 @@ def _run(config: Config, steps: list[Step], pool: Pool) -> Grid:
 
 def _ready(
     waiting: dict[str, Step], outcomes: dict[str, Outcome], settle: Callable[[Step, Outcome], None]
-) -> list[Step]:  # fmt: skip
-    """Steps whose needs are done, those that another process is at last; what is there already is settled.
+) -> Iterator[Step]:  # fmt: skip
+    """Steps whose needs are done, those that another process is at last; what is there already is settled on the way.
 
-    A document waits until all that it needs has come to an end, and is made of what there is, if there is any.
+    Only as far as it is asked, for every status is a look at the store. A document waits until all that it needs has
+    come to an end, and is made of what there is, if there is any.
     """
-    ready = []
+    busy = []
     for step in list(waiting.values()):
         if any(name not in outcomes for name in step.needs):
             continue
@@ -228,9 +229,11 @@ def _ready(
         elif step.run is not None and step.status == "failed":
             error = f"{step.run.failure()['error']} (recorded; --retry-failed tries again)"
             settle(waiting.pop(step.name), Outcome("failed", error))
+        elif step.run is not None and step.run.busy():
+            busy.append(step)
         else:
-            ready.append(step)
-    return sorted(ready, key=lambda step: step.run is not None and step.run.busy())
+            yield step
+    yield from busy
 
 
 def _stopped(signum: int) -> KeyboardInterrupt:

@@ -162,7 +162,7 @@ def test_the_time_is_told_from_past_runs(options):
 def start(grid: Path, options, *more: str) -> subprocess.Popen:
     command_line = [
         sys.executable, "-m", "experiments.run", f"{grid}:small", "--workers", "1", "--store", str(options.store),
-        "--out", str(options.out), "--checkpoint-seconds", "0", "--seeds", "1", *more,
+        "--out", str(options.out), "--checkpoint-seconds", "0.05", "--seeds", "1", "--threads", "1", *more,
     ]  # fmt: skip
     return subprocess.Popen(command_line, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
