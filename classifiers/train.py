@@ -350,14 +350,12 @@ def run(config: Config) -> Run:
         which = classifier_run(*arguments)
         print(f"{which.path}: {which.status}")
         return which
-    main = int(os.environ.get("RANK", "0")) == 0
-    began = now()
     which = train(*arguments)
-    if main:
+    if int(os.environ.get("RANK", "0")) == 0:
         record = which.result()
         metrics = record["metrics"]
         print(
-            f"{'trained' if record['end'] >= began else 'reused'}: accuracy {metrics['accuracy']:.2%} on the "
+            f"{'trained' if which.fresh else 'reused'}: accuracy {metrics['accuracy']:.2%} on the "
             f"{metrics['n']:,} {record['scored']} images after the last epoch, "
             f"cross entropy {metrics['cross_entropy']:.3f} nats"
         )

@@ -8,6 +8,7 @@ what fails is recorded and does not stop the others.
 
 import os
 import signal
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -134,6 +135,8 @@ def run(config: Config) -> Grid | None:
     if options.dry_run:
         _say_plan(config, steps)
         return None
+    for option, directory in (("--store", options.store), ("--out", options.out)):
+        _writable(option, directory)
     if config.retry_failed:
         for step in steps:
             if step.run is not None and step.status == "failed":
@@ -150,6 +153,16 @@ def run(config: Config) -> Grid | None:
     options.say(repr(grid))
     options.write(json_document(PROGRAM, config, rows))
     return grid
+
+
+def _writable(option: str, directory: Path) -> None:
+    """Refuse a place for results before the first of a hundred steps fails on it."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except OSError as problem:
+        raise BadInput(option, f"{directory} ({problem.strerror})", "a directory that can be written to") from None
 
 
 def _devices(config: Config) -> tuple[list[str], int]:

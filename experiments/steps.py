@@ -273,7 +273,7 @@ def execute(step: Step, log: Path | None = None) -> Outcome:
     missing = getattr(result, "failures", [])
     if missing:
         return Outcome("failed", f"without {len(missing)} networks")
-    return Outcome("done", fresh=result.result()["end"] >= started if isinstance(result, Run) else True)
+    return Outcome("done", fresh=result.fresh if isinstance(result, Run) else True)
 
 
 def _record(run: Run, words: str, started: str, keep: bool) -> None:

@@ -21,7 +21,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -150,6 +150,7 @@ class Run:
         kind: what sort of run it is: ``"vae"``, ``"mutual-info"``; also the first folder.
         name: a short readable name, of which `slug` goes into the path.
         identity: everything that decides the result, as JSON values.
+        fresh: whether the call that returned this did the run, rather than found it done.
 
     Example:
         >>> run = Run(Path("runs"), "vae", "digits fmix/1", {"seed": 1})
@@ -161,6 +162,7 @@ class Run:
     kind: str
     name: str
     identity: dict[str, Any]
+    fresh: bool = field(default=False, compare=False)
 
     @property
     def hash(self) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from store import Run
@@ -16,7 +17,7 @@ class Failed(RuntimeError):
 
 
 def once(run: Run, options: Options, work: Callable[[], None], ranks: Ranks | None = None) -> Run:
-    """Do ``work`` under the run's lock unless the run is done; return the run.
+    """Do ``work`` under the run's lock unless the run is done; return the run, which knows whether it was done now.
 
     Args:
         run: what is to be done.
@@ -38,6 +39,7 @@ def once(run: Run, options: Options, work: Callable[[], None], ranks: Ranks | No
             raise Failed(f"{run.path}: {run.failure()['error']} (recorded; --force tries again)")
         else:
             work()
+            return replace(run, fresh=True)
     return run
 
 
@@ -80,14 +82,13 @@ def all_once(
         if not may_wait and each.busy():
             waiting.append((which, True))
             continue
-        done = each.status == "done" and not options.force
         try:
             runs[which] = train(which)
         except Failed as failure:
             failures.append(str(failure))
             options.say(f"failed   {failure}")
             continue
-        if done:
+        if not runs[which].fresh:
             reused += 1
         else:
             count = f"{len(runs) + len(failures)}/{total}"

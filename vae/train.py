@@ -303,12 +303,10 @@ def run(config: Config) -> Run:
     if config.execution.dry_run:
         print(f"{which.path}: {which.status}")
         return which
-    before = which.status
-    train(data, config.augmentation, config.seed, config.settings, config.execution)
+    which = train(data, config.augmentation, config.seed, config.settings, config.execution)
     metrics = which.result()["metrics"]
-    reused = before == "done" and not config.execution.force
     print(
-        f"{'reused' if reused else 'trained'}: rate {metrics['test_rate']:.2f} nats, "
+        f"{'trained' if which.fresh else 'reused'}: rate {metrics['test_rate']:.2f} nats, "
         f"MSE {metrics['test_mse']:.4f}, {metrics['active_units']} of {which.identity['config']['latents']} units "
         f"active{'' if metrics['active_units'] else ' (collapsed: the code carries nothing)'}"
     )

@@ -216,3 +216,35 @@ def test_rows_of_labels(images_npz, tmp_path):
 def test_parts_out_of_range(options, words):
     with pytest.raises(BadInput, match=words):
         DataOptions(**options)
+
+
+def test_an_archive_that_climbs_out_leaves_nothing_outside(tmp_path, monkeypatch, images_npz):
+    import tarfile
+    import urllib.error
+    import urllib.request
+    import zipfile
+
+    def refuse(*args, **kwargs):
+        raise urllib.error.URLError("no route to host")
+
+    # what torchvision would unpack, were its hash not that of another file
+    (tmp_path / "payload").write_text("escaped")
+    root = tmp_path / "a" / "b"
+    root.mkdir(parents=True)
+    with tarfile.open(root / "cifar-10-python.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "payload", "../escaped")
+    monkeypatch.setattr(urllib.request, "urlopen", refuse)
+    with pytest.raises(BadInput, match=r"which is not under .* and cannot be downloaded"):
+        load(DataOptions(data="cifar10", data_root=root))
+    # an .npz is a zip, of which only the arrays with our names are read, into memory
+    evil = root / "evil.npz"
+    evil.write_bytes(images_npz.read_bytes())
+    with zipfile.ZipFile(evil, "a") as archive:
+        archive.write(tmp_path / "payload", "../../escaped.npy")
+        archive.write(tmp_path / "payload", str(tmp_path / "escaped.npy"))
+    assert load(DataOptions(data=f"npz:{evil}")).classes == 2
+    assert not list(tmp_path.rglob("*escaped*"))
+    with zipfile.ZipFile(root / "only.npz", "w") as archive:
+        archive.write(tmp_path / "payload", "../train_images.npy")
+    with pytest.raises(BadInput, match="without train_images"):
+        load(DataOptions(data=f"npz:{root / 'only.npz'}"))
