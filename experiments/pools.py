@@ -7,6 +7,7 @@ elsewhere, and counts as failed when its worker has died three times.
 
 import multiprocessing
 import os
+import secrets
 import signal
 import threading
 import time
@@ -157,8 +158,9 @@ class RayCluster:
         self.ray, self.threads, self.gpus = ray, threads, gpus
         how: dict[str, Any] = {"address": address, "log_to_driver": False, "logging_level": "ERROR"}
         host = address.partition(":")[0]
-        if address == "local":  # nothing listens beyond this machine
+        if address == "local":  # nothing listens beyond this machine, and nobody else on it gets in
             how |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         elif host.startswith("127."):
             how["_node_ip_address"] = host
         if not ray.is_initialized():
@@ -166,7 +168,8 @@ class RayCluster:
                 ray.init(**how)
             except ConnectionError as problem:
                 found = f"{address}, where no cluster answers ({' '.join(str(problem).split())[:120]})"
-                raise BadInput("--ray", found, "local, auto or HOST:PORT") from None
+                needed = "local, auto, or HOST:PORT of a cluster, and its token in RAY_AUTH_TOKEN where it asks for one"
+                raise BadInput("--ray", found, needed) from None
         remote: Any = ray.remote(num_cpus=threads, num_gpus=gpus, max_retries=DEATHS - 1)
         self.remote = remote(execute)
         self.work: dict[Any, tuple[Step, Path]] = {}
