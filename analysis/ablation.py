@@ -243,7 +243,19 @@ def ablation_conclusions(table: pd.DataFrame, vary: str, replicates: str = "seed
             lines[0] += "\n" + as_paragraph(f"The largest mean, {best['mean']:.2f}%, is at {best['augmentation']}.")
             said = claims_sentence("decay power", found) if (vary, augmentation) == ("decay-power", "fmix") else ""
             parts.append("\n".join([*lines, said] if said else lines))
-    return "\n\n".join(parts) or "With one replicate each, no difference can be claimed."
+    if not parts:
+        return "With one replicate each, no difference can be claimed."
+    notes = []
+    if len(parts) > 1:
+        # Bonferroni's inequality, which asks nothing of how the tests depend on each other
+        notes.append(
+            f"Each of the {len(parts)} tests errs in 5% of all cases, one of them in at most {5 * len(parts)}%."
+        )
+    if replicates == "folds":
+        notes.append(
+            "Folds share training images: between training sets that do not, accuracies spread more than here."
+        )
+    return "\n\n".join([*parts, as_paragraph(" ".join(notes))] if notes else parts)
 
 
 if __name__ == "__main__":

@@ -74,6 +74,7 @@ def test_words_about_sizes():
     assert "FMix+MixUp is above the baseline by 9.93 points (p < 0.001)" in small
     assert "FMix+MixUp is more accurate than the baseline: holds here" in small
     assert "FMix+MixUp is more accurate than the baseline: cannot be told here" in whole
+    assert whole.endswith("Each of the 2 tests errs in 5% of all cases, one of them in at most 10%.")
 
 
 def test_words_about_values():
@@ -85,6 +86,8 @@ def test_words_about_values():
     assert "δ = 3 is above δ = 0 by 9.93 points (p < 0.001)" in text
     assert "δ = 3 is more accurate than δ = 0: holds here (p < 0.001)" in text
     assert "Not told apart: δ = 4 and δ = 3" in text
+    assert "Folds share" not in text
+    assert "Folds share training images" in ablation_conclusions(table, "decay-power", "folds")
 
 
 @pytest.mark.parametrize(
