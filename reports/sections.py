@@ -254,7 +254,7 @@ SECTIONS = (
         "accuracy", "Accuracies and hybrids", "Table 2", "python -m analysis.accuracy",
         "Test accuracy of the last epoch, for classifiers trained under each augmentation, and under two in turn.",
         "Ten epochs are not two hundred: augmentations slow training down before they pay.",
-        "python benchmarks/full_size.py --job accuracy --data cifar10 --seeds 5",
+        "python -m analysis.accuracy --data cifar10 --seeds 5",
         "on a CPU three minutes a classifier of width 16 (10,000 images, 10 epochs); full size needs a GPU",
         {
             "accuracy": "Test accuracy: a dot per seed and a bar for mean ± standard deviation of every augmentation.",
