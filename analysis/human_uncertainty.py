@@ -69,9 +69,16 @@ class Config:
         check_grid(self.augmentations, self.seeds, self.settings)
         if self.logits is not None and self.model.model is not None:
             raise BadInput("--logits", f"{self.logits} and --model", "one of them")
-        if self.human is None and self.logits is None and self.data.data != "cifar10" and not self.smoke:
+        unlabelled = self.human is None and self.logits is None and self.data.data != "cifar10"
+        if unlabelled and not self.votes_are_made_up:
             needed = "an .npz with counts of its test images"
             raise BadInput("--human", f"nothing for --data {self.data.data}", needed)
+
+    @property
+    def votes_are_made_up(self) -> bool:
+        """Whether a smoke run of the grid, which says so, has no human labels to compare with."""
+        own = self.model.model is None and self.logits is None
+        return self.smoke and own and self.human is None and self.data.data != "cifar10"
 
 
 def run(config: Config) -> Result:
@@ -86,8 +93,7 @@ def run(config: Config) -> Result:
         say_grid(*grid)
         return Result([])
     labels = data.test_labels if data.test_labels.ndim == 1 else data.test_labels.argmax(1)
-    made = config.smoke and config.human is None and config.data.data != "cifar10"
-    counts, human_labels = (made_up(labels, data.classes), labels) if made else _human(config)
+    counts, human_labels = (made_up(labels, data.classes), labels) if config.votes_are_made_up else _human(config)
     check_order(counts, human_labels, labels)
     if counts.shape[1] != data.classes:
         raise BadInput("--human", f"counts of {counts.shape[1]} classes", f"the data's {data.classes}")
@@ -102,7 +108,7 @@ def run(config: Config) -> Result:
         with np.load(each.path / "logits.npz") as kept:
             logits = torch.from_numpy(kept["logits"])
         rows += [_row(found, augmentation, seed) for found in measures(logits, counts, labels)]
-    return _report(config, trained, rows, counts, failures, made)
+    return _report(config, trained, rows, counts, failures)
 
 
 def _human(config: Config) -> tuple[Tensor, Tensor | None]:
@@ -179,12 +185,7 @@ def _bias(counts: Tensor) -> str:
 
 
 def _report(
-    config: Config,
-    trained: dict[Which, Run],
-    rows: list[dict[str, Any]],
-    counts: Tensor,
-    failures: list[str],
-    made: bool,
+    config: Config, trained: dict[Which, Run], rows: list[dict[str, Any]], counts: Tensor, failures: list[str]
 ) -> Result:
     settings = settings_of(next(iter(trained.values())))
     name = settings["data"]
@@ -193,7 +194,7 @@ def _report(
     head = (
         f"Human uncertainty on {name}: {settings['network']}{width}, {settings['train_images']:,} training images, "
         f"{settings['epochs']} epochs, {config.seeds} seed{'s' if config.seeds > 1 else ''}"
-    ) + (", against made-up votes" if made else "")
+    ) + (", against made-up votes" if config.votes_are_made_up else "")
     conclusions = uncertainty_conclusions(table)
     text = "\n\n".join([_text_table(table, head, counts), conclusions])
     watermark = "SMOKE RUN" if config.smoke else None

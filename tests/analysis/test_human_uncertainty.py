@@ -209,9 +209,10 @@ def test_words_before_and_after_temperature():
     assert "accuracies are 90.0% (the baseline)" in second
 
 
-def test_other_data_need_human_labels(capsys):
+@pytest.mark.parametrize("more", [[], ["--smoke", "--model", "resnet18"]])
+def test_other_data_need_human_labels(more, capsys):
     with pytest.raises(SystemExit) as stop:
-        command(Config, run, human_uncertainty.PROGRAM, ["--data", "digits"])
+        command(Config, run, human_uncertainty.PROGRAM, ["--data", "digits", *more])
     assert stop.value.code == 2
     assert "--human: got nothing for --data digits" in capsys.readouterr().err
 
