@@ -203,7 +203,7 @@ def as_text(document: dict[str, Any]) -> str:
     """A document as JSON, an element of a list of objects to a line: a table of rows stays readable, and small."""
 
     def line(value: object) -> str:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
     parts = []
     for key, value in document.items():

@@ -133,4 +133,4 @@ def test_a_document_has_a_row_to_a_line_and_is_json():
     )
     text = as_text(document | {"empty": [], "words": "ε ≤ 1\n"})
     assert json.loads(text) == document | {"empty": [], "words": "ε ≤ 1\n"}
-    assert '    {"value": 1.5, "noise": null},\n' in text
+    assert '    {"value":1.5,"noise":null},\n' in text
