@@ -10,7 +10,7 @@ from scipy import stats
 from figures import label
 from figures.comparisons import Comparison, compare_augmentations
 from figures.published import beside, claims_sentence
-from figures.words import as_item, as_paragraph, p_value, the
+from figures.words import as_item, as_paragraph, how_tested, p_value, the
 
 __all__ = [
     "certified_pairs",
@@ -236,10 +236,9 @@ def difference_conclusions(table: pd.DataFrame) -> str:
         where = "" if inputs == "clean" else f" on {inputs} inputs"
         lines = [
             as_paragraph(
-                f"Differences between augmentations{where} ({_seeds(rate)}; Tukey's test of all pairs at 5%, on these "
-                f"test images). Over seeds the rate spreads by {rate.deviation:.2f} nats (pooled, {rate.freedom} "
-                f"degrees of freedom): a true difference of {rate.detectable:.2f} nats would be found with a power "
-                "of 80%."
+                f"Differences between augmentations{where} ({how_tested(rate)}). Over seeds the rate spreads by "
+                f"{min(rate.spreads.values()):.2f} to {max(rate.spreads.values()):.2f} nats: a true difference of "
+                f"{rate.detectable:.2f} nats would be found with a power of 80%."
             )
         ]
         again = {frozenset((each.higher, each.lower)): each for each in marginal.differences} if marginal else {}
@@ -340,7 +339,7 @@ def scale_conclusions(tables: Mapping[float, pd.DataFrame]) -> str:
             if (a, b) not in found and (b, a) not in found
         ]
         for text, pairs in (
-            ("Told apart in the rate at every scale (Tukey, 5%)", every),
+            ("Told apart in the rate at every scale (5%)", every),
             ("Told apart in the rate at some scales only", some),
             ("Reversed between scales", turned),
             ("Told apart in the rate at no scale", silent),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any, Literal
 
-from figures.comparisons import Comparison, Equivalence, equivalence
+from figures.comparisons import Comparison, Difference, Equivalence, equivalence
 from figures.style import label
 from figures.words import as_item, as_paragraph, p_value, the
 
@@ -127,15 +127,20 @@ class Claim:
     source: str
     denied: bool = False
 
-    def verdict(self, found: Comparison | None) -> str | None:
+    def verdict(self, pair: Difference | None) -> str | None:
         """Whether it holds here; None where the two have not been compared.
 
-        A difference is claimed by Tukey's test alone. A denied ordering that is not found is only not contradicted.
+        What `Difference.withheld` says where nothing may be claimed of the two. A denied ordering that is not found is
+        only not contradicted.
+
+        Args:
+            pair: the two, as part of the family that is shown.
         """
-        pair = None if found is None else found.between(self.above, self.below)
         if pair is None:
             return None
-        if pair.low <= 0:
+        if pair.withheld:
+            return pair.withheld
+        if not pair.claimed:
             return "is not contradicted" if self.denied else "cannot be told"
         if self.denied:
             return "is contradicted" if pair.higher == self.above else "holds"
@@ -212,7 +217,9 @@ def claims_sentence(measure: str, found: Comparison) -> str:
     """What becomes of the paper's statements about a measure, as an item of a list; empty where nothing is compared."""
     said = []
     for each in claims(measure):
-        verdict, pair = each.verdict(found), found.between(each.above, each.below)
+        pair = found.between(each.above, each.below)
+        verdict = each.verdict(pair)
         if verdict and pair:
-            said.append(f"{each}: {verdict} here ({p_value(pair.p)})")
+            here = f"no verdict, {verdict}" if pair.withheld else f"{verdict} here"
+            said.append(f"{each}: {here} ({p_value(pair.p)})")
     return as_item(f"Of the paper's statements, {'; '.join(said)}.") if said else ""

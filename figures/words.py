@@ -2,10 +2,10 @@
 
 import textwrap
 
-from figures.comparisons import Comparison
+from figures.comparisons import LEVEL, Comparison, Difference, skewed
 from figures.style import label
 
-__all__ = ["as_item", "as_paragraph", "p_value", "the", "told_apart"]
+__all__ = ["as_item", "as_paragraph", "how_tested", "p_value", "the", "told_apart"]
 
 WIDTH = 110
 
@@ -30,6 +30,23 @@ def p_value(value: float) -> str:
     return "p < 0.001" if value < 0.001 else f"p = {value:.3f}" if value < 0.0995 else f"p = {value:.2f}"
 
 
+def how_tested(found: Comparison, replicates: str = "seeds") -> str:
+    """How augmentations were compared, in the words that stand in brackets beside what came of it.
+
+    Args:
+        found: of all pairs.
+        replicates: what they are called.
+    """
+    pairs = len(found.differences)
+    images = f", {found.images:,} images" if found.images else ""
+    rare = skewed(found.seeds)
+    return (
+        f"{found.seeds} {replicates}{images}; Welch's test, Holm's correction over "
+        f"{f'all {pairs} pairs' if pairs > 1 else 'one pair'}, 5%"
+        + (f", up to {100 * rare:.2g}% if {replicates} were skewed and spread unequally" if rare else "")
+    )
+
+
 def told_apart(
     found: Comparison, subject: str, unit: str, digits: int, above: str = "{higher} is above {lower} by {value}",
     replicates: str = "seeds",
@@ -47,21 +64,35 @@ def told_apart(
     Returns:
         A paragraph and items of a list.
     """
+    low, high = (f"{pick(found.spreads.values()):.{digits}f}" for pick in (min, max))
     lines = [
         as_paragraph(
-            f"{subject} ({found.seeds} {replicates}; Tukey's test of all pairs at 5%, on these "
-            f"{'test ' if replicates == 'seeds' else ''}images): over {replicates} it "
-            f"spreads by {found.deviation:.{digits}f} {unit} (pooled, {found.freedom} degrees of freedom); a true "
-            f"difference of {found.detectable:.{digits}f} {unit} would be found with a power of 80%."
+            f"{subject} ({how_tested(found, replicates)}): over {replicates} it spreads by "
+            f"{low if low == high else f'{low} to {high}'} {unit}; a true difference of "
+            f"{found.detectable:.{digits}f} {unit} would be found with a power of 80%."
         )
     ]
-    for each in found.found():
+
+    def as_words(each: Difference) -> str:
         value = f"{each.value:.{digits}f} {unit}"
-        text = above.format(higher=the(each.higher), lower=the(each.lower), value=value)
+        return f"{above.format(higher=the(each.higher), lower=the(each.lower), value=value)} ({p_value(each.p)})"
+
+    for each in found.found():
+        text = as_words(each)
         first = text[0].upper() if text[0].isascii() else text[0]  # δ stays δ
-        lines.append(as_item(f"{first}{text[1:]} ({p_value(each.p)})."))
-    rest = [each for each in found.differences if each.low <= 0]
+        lines.append(as_item(f"{first}{text[1:]}."))
+    rest = [each for each in found.differences if each.p >= LEVEL]
     if rest:
         listed = "; ".join(f"{the(each.higher)} and {the(each.lower)} ({p_value(each.p)})" for each in rest)
         lines.append(as_item(f"Not told apart: {listed}."))
+    for why, words in WITHHELD.items():
+        if listed := "; ".join(as_words(each) for each in found.differences if each.p < LEVEL and each.withheld == why):
+            lines.append(as_item(f"Not claimed, because {words}: {listed}."))
     return lines
+
+
+WITHHELD = {
+    "images not in the interval": "the draw of the images is not in the interval",
+    "under-trained": "one of the two is worse than a linear model of its data",
+}
+"""Why a difference is not claimed, whatever its size, in words."""

@@ -1,19 +1,20 @@
 """Published numbers and statements beside ours: the measures, in every document that has them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
 from analysis.ablation import SYMBOLS
 from attacks.conclusions import mean_over_sizes
 from figures import label
-from figures.comparisons import Comparison, compare_augmentations
-from figures.published import Published, claims, measures, published
+from figures.comparisons import LEVEL, Comparison, Difference, as_family, compare_augmentations, skewed
+from figures.published import Claim, Published, claims, measures, published
 from figures.words import p_value
 from reports.documents import Document
 from reports.tables import Cell, Table, group_of
 
-__all__ = ["claims_table", "measured", "published_table"]
+__all__ = ["Judged", "claims_table", "judged", "measured", "published_table"]
 
 ATTACK = "attack "
 
@@ -22,7 +23,7 @@ def measured(document: Document, measure: str) -> pd.DataFrame:
     """One measure of a document's augmentations.
 
     Returns:
-        Columns ``augmentation``, ``mean``, ``std``, ``seeds``; empty where the document does not have it.
+        What `compare_augmentations` takes; empty where the document does not have it.
     """
     rows = document.rows
     empty = pd.DataFrame(columns=["augmentation", "mean", "std", "seeds"])
@@ -41,8 +42,17 @@ def measured(document: Document, measure: str) -> pd.DataFrame:
         chosen = chosen[chosen["decoder_scale"] == document.settings["decoder_scale"]]
     if not len(chosen):
         return empty
-    grouped = chosen.groupby("augmentation", sort=False)["value"]
-    return grouped.agg(mean="mean", std="std", seeds="size").reset_index()
+    return _over_seeds(chosen)
+
+
+def _over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row per augmentation, with the root mean square over seeds of the standard error over images."""
+    rows = rows.assign(square=pd.to_numeric(rows["standard_error"]) ** 2)
+    found = rows.groupby("augmentation", sort=False).agg(
+        mean=("value", "mean"), std=("value", "std"), seeds=("value", "size"), image_error=("square", "mean"),
+        n=("n", "first"),
+    )  # fmt: skip
+    return found.assign(image_error=found["image_error"] ** 0.5).reset_index()
 
 
 def _tables(document: Document, measure: str) -> list[tuple[str, pd.DataFrame]]:
@@ -59,7 +69,9 @@ def _tables(document: Document, measure: str) -> list[tuple[str, pd.DataFrame]]:
         chosen = own.assign(augmentation=[f"{SYMBOLS[vary]} = {value:g}" for value in own["setting"]], setting=0.0)
     found = []
     for value, own in chosen.groupby("setting"):
-        table = own.groupby("augmentation", sort=False)["value"].agg(mean="mean", std="std", seeds="size").reset_index()
+        table = _over_seeds(own)
+        if document.settings["scored"] == "validation":  # other images in every fold: the spread holds their draw
+            table["image_error"] = 0.0
         words = f", {value:.3g} of the images" if measure == "training size" else ""
         found.append((document.data + words, table))
     return found
@@ -158,42 +170,103 @@ def _once(documents: Sequence[Document], measure: str) -> list[tuple[Document, s
     return list(best.values())
 
 
+@dataclass(frozen=True)
+class Judged:
+    """A statement of the paper, and what came of it on one data set.
+
+    Args:
+        claim: the statement.
+        document: where it was measured.
+        on: the data, in words.
+        comparison: of all augmentations there.
+        pair: the two in question, in the family of all statements judged together.
+        verdict: on the statement.
+    """
+
+    claim: Claim
+    document: Document
+    on: str
+    comparison: Comparison
+    pair: Difference
+    verdict: str
+
+    @property
+    def sign(self) -> int:
+        """+1 where the augmentation that the paper puts above is above here."""
+        return 1 if self.pair.higher == self.claim.above else -1
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Of the simultaneous 95% interval of the difference, in the direction of the statement."""
+        low, high = sorted((self.sign * self.pair.low, self.sign * self.pair.high))
+        return low, high
+
+
+def judged(documents: Sequence[Document]) -> list[Judged]:
+    """Every statement of the paper on every data set and scale on which it was measured, as one family.
+
+    Statements of which nothing may be claimed, whatever the difference, are no part of the family.
+    """
+    found = []
+    for claim in claims():
+        for document, on, comparison in _once(documents, claim.measure):
+            if pair := comparison.between(claim.above, claim.below):
+                found.append((claim, document, on, comparison, pair))
+    open_ones = iter(as_family(pair for *_, pair in found if not pair.withheld))
+    together = [pair if pair.withheld else next(open_ones) for *_, pair in found]
+    return [
+        Judged(claim, document, on, comparison, pair, str(claim.verdict(pair)))
+        for (claim, document, on, comparison, _), pair in zip(found, together, strict=True)
+    ]
+
+
 def claims_table(documents: Sequence[Document]) -> Table:
     """Every ordering that the paper states, with a verdict from each data set and scale on which it was measured."""
     lines, numbers = [], []
+    found = judged(documents)
+    tests = sum(not each.pair.withheld for each in found)
     for claim in claims():
         what = measures()[claim.measure]
-        here = 0
-        for document, on, found in _once(documents, claim.measure):
-            verdict, pair = claim.verdict(found), found.between(claim.above, claim.below)
-            if not (verdict and pair):
-                continue
-            here += 1
-            sign = 1 if pair.higher == claim.above else -1
-            low, high = sorted((sign * pair.low, sign * pair.high))
+        here = [each for each in found if each.claim == claim]
+        for each in here:
+            pair, (low, high) = each.pair, each.limits
             interval = (
-                f"{sign * pair.value:+.{what.digits}f} ({low:+.{what.digits}f} to {high:+.{what.digits}f}) {what.units}"
+                f"{each.sign * pair.value:+.{what.digits}f} ({low:+.{what.digits}f} to {high:+.{what.digits}f}) "
+                f"{what.units}"
             )
-            spread = f"{found.deviation:.{what.digits}f}, {found.seeds} seeds"
+            spreads = [each.comparison.spreads[name] for name in (claim.above, claim.below)]
+            spread = " and ".join(f"{value:.{what.digits}f}" for value in spreads) + f", {pair.seeds} seeds"
+            images = f"{pair.images:,}" if pair.images else ""
             lines.append(
                 [
-                    Cell(f"{claim.where}: {claim}"), Cell(verdict, kind=verdict), Cell(on),
-                    Cell(interval.replace("-", "−"), group_of(document)), Cell(spread), Cell(p_value(pair.p)),
+                    Cell(f"{claim.where}: {claim}"), Cell(each.verdict, kind=each.verdict), Cell(each.on),
+                    Cell(interval.replace("-", "−"), group_of(each.document)), Cell(spread), Cell(images),
+                    Cell("" if pair.withheld else p_value(pair.p)),
                 ]
             )  # fmt: skip
             numbers.append(
                 {
-                    "where": claim.where, "claim": str(claim), "data": on, "title": document.title,
-                    "difference": sign * pair.value, "low": low, "high": high, "deviation": found.deviation,
-                    "seeds": found.seeds, "p": pair.p, "verdict": verdict,
+                    "where": claim.where, "claim": str(claim), "data": each.on, "title": each.document.title,
+                    "difference": each.sign * pair.value, "low": low, "high": high, "error": pair.error,
+                    "freedom": pair.freedom, "seeds": pair.seeds, "images": pair.images,
+                    "p": None if pair.withheld else pair.p, "verdict": each.verdict,
                 }
             )  # fmt: skip
         if not here:
-            lines.append([Cell(f"{claim.where}: {claim}"), Cell("not run", kind="not run"), *[Cell("")] * 4])
+            lines.append([Cell(f"{claim.where}: {claim}"), Cell("not run", kind="not run"), *[Cell("")] * 5])
             numbers.append({"where": claim.where, "claim": str(claim), "verdict": "not run"})
-    head = ("the paper says", "verdict", "measured on", "difference (simultaneous 95%)", "spread over seeds", "p")
+    head = (
+        "the paper says", "verdict", "measured on", "difference (simultaneous 95%)", "spread over seeds", "images", "p",
+    )  # fmt: skip
+    rare = max((skewed(each.pair.seeds) or LEVEL for each in found if not each.pair.withheld), default=LEVEL)
     notes = (
-        "Tukey's test of all pairs of augmentations, seeds as replicates. A statement that something is not improved "
-        "is not contradicted as long as no improvement is found, and holds where the opposite is.",
+        f"One family of {tests} comparisons: Welch's test of the two augmentations in question, seeds as replicates, "
+        f"Holm's correction over the whole table at 5%"
+        + (f" (up to {100 * rare:.2g}% if seeds were skewed and spread unequally). " if rare > LEVEL else ". ")
+        + "A statement that something is not improved is not contradicted as long as no improvement is found, and "
+        "holds where the opposite is.",
+        "Images not in the interval: the draw of the images is no part of it, which is then about these very images, "
+        "and no verdict is given. Under-trained: one of the two is worse than a linear model of its data, and no "
+        "verdict rests on it.",
     )
     return Table("The paper's statements", head, lines, pd.DataFrame(numbers).convert_dtypes(), notes)

@@ -7,8 +7,9 @@ from figures.comparisons import compare_augmentations
 from figures.published import Claim, beside, claims, claims_sentence, measures, published
 
 
-def compared(values, spread):
-    rows = [{"augmentation": name, "mean": mean, "std": spread, "seeds": 3} for name, mean in values.items()]
+def compared(values, spread, **more):
+    each = {"std": spread, "seeds": 3, "image_error": 0.0, "n": 50} | more
+    rows = [{"augmentation": name, "mean": mean} | each for name, mean in values.items()]
     return compare_augmentations(pd.DataFrame(rows))
 
 
@@ -47,9 +48,20 @@ def test_verdicts_of_a_value():
 )  # fmt: skip
 def test_verdicts_of_a_claim(denied, mixup, spread, verdict):
     claim = Claim("Figure 1", "attack noise", "mixup", "none", "paper", denied)
-    assert claim.verdict(compared({"none": 0.0, "mixup": mixup}, spread)) == verdict
-    assert claim.verdict(compared({"none": 0.0, "cutmix": mixup}, spread)) is None
+    assert claim.verdict(compared({"none": 0.0, "mixup": mixup}, spread).between("mixup", "none")) == verdict
     assert claim.verdict(None) is None
+
+
+@pytest.mark.parametrize(
+    ("more", "verdict"),
+    [({"image_error": math.nan}, "images not in the interval"), ({"under_trained": True}, "under-trained")],
+)
+def test_no_verdict_where_nothing_may_be_claimed(more, verdict):
+    found = compared({"none": 10.0, "mixup": 8.0}, 0.001, **more)
+    for claim in claims("rate"):
+        if claim.above == "none":
+            assert claim.verdict(found.between("none", "mixup")) == verdict
+    assert f"no verdict, {verdict} (p < 0.001)" in " ".join(claims_sentence("rate", found).split())
 
 
 def test_numbers_of_another_network_are_not_put_beside():

@@ -1,0 +1,169 @@
+"""How often comparisons and certificates claim what is not so, and how often they find what is: simulated.
+
+Families of augmentations whose networks differ from seed to seed: normal, exponential, or contaminated (three seeds in
+twenty fail, five standard deviations below the others), where one augmentation spreads 1, 3 or 10 times as much as the
+others. The rule is `figures.comparisons`'; beside it stand Tukey's test with one pooled variance, which 0.1.0 used, and
+Games-Howell's. A claim is false where the true means are the same, or are in the other order.
+
+``python benchmarks/claims.py`` prints the tables of benchmarks/README.md; `make endurance` holds them against their
+limits.
+"""
+
+import argparse
+import itertools
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import interpolate, stats
+
+from figures.comparisons import CONFIDENCE, LEVEL, LOOK_LEVEL, LOOKS, holm, satterthwaite
+
+KINDS = ("normal", "exponential", "contaminated")
+RATIOS = (1, 3, 10)
+Array = NDArray[np.float64]
+
+
+def seeds(
+    kind: str, shape: tuple[int, int, int], ratio: float, rng: np.random.Generator, means: Sequence[float] = ()
+) -> Array:  # fmt: skip
+    """(replicates, augmentations, seeds) with the given means; the first augmentation spreads ``ratio`` times as much.
+
+    One standard deviation is that of the good seeds.
+    """
+    if kind == "exponential":
+        values = rng.exponential(size=shape) - 1
+    else:
+        values = rng.standard_normal(shape)
+        if kind == "contaminated":
+            values += 5 * (0.15 - (rng.random(shape) < 0.15))
+    values[:, 0] *= ratio
+    return values + np.array(means or [0.0] * shape[1])[:, None]
+
+
+def pairs_of(values: Array) -> tuple[Array, Array, Array]:
+    """Difference, its variance and its degrees of freedom of every pair: (replicates, pairs) each."""
+    n = values.shape[-1]
+    mean, variance = values.mean(-1), values.var(-1, ddof=1) / n
+    first, second = map(list, zip(*itertools.combinations(range(values.shape[1]), 2), strict=True))
+    total, freedom = satterthwaite([variance[:, first], variance[:, second]], [n - 1, n - 1])
+    return mean[:, first] - mean[:, second], total, freedom
+
+
+def welch_holm(values: Array, level: float = LEVEL) -> NDArray[np.bool_]:
+    """(replicates, pairs): which differences the rule claims."""
+    difference, variance, freedom = pairs_of(values)
+    return holm(2 * stats.t.sf(np.abs(difference) / np.sqrt(variance), freedom)) < level
+
+
+_curves: dict[tuple[int, float], Callable[[Array], Array]] = {}
+
+
+def _range_quantile(groups: int, freedom: Array, level: float) -> Array:
+    """Of the studentized range, from a table in 1/ν: the integral itself takes ten milliseconds."""
+    if (groups, level) not in _curves:
+        inverse = np.concatenate([[1e-6], np.linspace(0.005, 0.52, 80)])
+        values = [stats.studentized_range.isf(level, groups, 1 / each) for each in inverse]
+        _curves[groups, level] = interpolate.PchipInterpolator(inverse, np.log(values))
+    return np.exp(_curves[groups, level](1 / freedom))
+
+
+def games_howell(values: Array, level: float = LEVEL) -> NDArray[np.bool_]:
+    """The same of Games-Howell's test."""
+    difference, variance, freedom = pairs_of(values)
+    critical = _range_quantile(values.shape[1], np.maximum(freedom, 1.95), level)
+    return np.abs(difference) * np.sqrt(2 / variance) > critical
+
+
+def tukey(values: Array, level: float = LEVEL) -> NDArray[np.bool_]:
+    """The same of Tukey's, with a pooled variance."""
+    groups, n = values.shape[1:]
+    error = np.sqrt(values.var(-1, ddof=1).mean(1) / n)[:, None]
+    return np.abs(pairs_of(values)[0]) > stats.studentized_range.isf(level, groups, groups * (n - 1)) * error
+
+
+RULES = {"Welch-Holm": welch_holm, "Games-Howell": games_howell, "Tukey, pooled": tukey}
+
+
+def rates(claimed: NDArray[np.bool_], values: Array, means: Sequence[float]) -> tuple[float, float]:
+    """Share of families with a false claim, and of true differences that are found."""
+    first, second = map(np.array, zip(*itertools.combinations(range(len(means)), 2), strict=True))
+    truth = np.sign(np.array(means)[first] - np.array(means)[second])
+    sign = np.sign(pairs_of(values)[0])
+    false = (claimed & (sign != truth)).any(1).mean()  # where nothing differs every claim is false: sign is never 0
+    power = (claimed & (sign == truth))[:, truth != 0].mean() if truth.any() else float("nan")
+    return float(false), float(power)
+
+
+def false_claims(
+    rule: Callable[[Array], NDArray[np.bool_]], kind: str, n: int, ratio: float, groups: int, replicates: int, seed: int
+) -> float:  # fmt: skip
+    """Share of families of equal augmentations in which the rule claims a difference."""
+    values = seeds(kind, (replicates, groups, n), ratio, np.random.default_rng(seed))
+    return float(rule(values).any(1).mean())
+
+
+def false_looks(kind: str, ratio: float, groups: int, replicates: int, seed: int, level: float = LOOK_LEVEL) -> float:
+    """The same where the rule looks at 3, 5, 8, 12 and 20 seeds and stops at the first claim."""
+    values = seeds(kind, (replicates, groups, LOOKS[-1]), ratio, np.random.default_rng(seed))
+    return float(np.any([welch_holm(values[..., :look], level).any(1) for look in LOOKS], 0).mean())
+
+
+def false_certificates(
+    kind: str, n: int, ratio: float, groups: int, replicates: int, seed: int, pooled: bool = False
+) -> float:  # fmt: skip
+    """Share of families in which a certificate is false, both bounds of every augmentation being exactly the truth.
+
+    The worst case: a gap between the bounds, and levels of noise that share their seeds, only lower it.
+
+    Args:
+        pooled: as 0.1.0 did: limits with a pooled variance, by Bonferroni.
+    """
+    values = seeds(kind, (replicates, groups, n), ratio, np.random.default_rng(seed))
+    mean, variance = values.mean(-1), values.var(-1, ddof=1) / n
+    if pooled:
+        half = stats.t.isf((1 - CONFIDENCE) / (2 * groups), groups * (n - 1)) * np.sqrt(variance.mean(1))
+        return float((mean.max(1) - mean.min(1) > 2 * half).mean())
+    first, second = map(list, zip(*itertools.permutations(range(groups), 2), strict=True))
+    total, freedom = satterthwaite([variance[:, first], variance[:, second]], [n - 1, n - 1])
+    p = stats.t.sf((mean[:, first] - mean[:, second]) / np.sqrt(total), freedom)
+    return float((holm(p) < 1 - CONFIDENCE).any(1).mean())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--replicates", type=int, default=20_000)
+    count = parser.parse_args().replicates
+    print(f"{count:,} replicates a number; standard error {np.sqrt(0.05 * 0.95 / count):.4f} at .05\n")
+    print("| augmentations | seeds | of | spread ratio | " + " | ".join(RULES) + " |\n|" + "---|" * 7)
+    for groups, n, kind, ratio in itertools.product((4, 6), (3, 5, 20), KINDS, RATIOS):
+        found = [f"{false_claims(rule, kind, n, ratio, groups, count, 1):.3f}" for rule in RULES.values()]
+        print(f"| {groups} | {n} | {kind} | {ratio} | " + " | ".join(found) + " |")
+    print("\npower: one augmentation differs from equal others (false claims in brackets)\n")
+    print("| augmentations | seeds | difference, sd | " + " | ".join(RULES) + " |\n|" + "---|" * 6)
+    for groups, n, size in itertools.product((4, 6), (3, 5, 8, 12, 20), (1, 2, 3)):
+        means = [0.0] * (groups - 1) + [float(size)]
+        values = seeds("normal", (count, groups, n), 1, np.random.default_rng(2), means)
+        cells = ["{1:.3f} ({0:.3f})".format(*rates(rule(values), values, means)) for rule in RULES.values()]
+        print(f"| {groups} | {n} | {size} | " + " | ".join(cells) + " |")
+    print("\npower: half of the augmentations differ from the other half\n")
+    print("| augmentations | seeds | difference, sd | " + " | ".join(RULES) + " |\n|" + "---|" * 6)
+    for groups, n, size in itertools.product((4, 6), (3, 5, 20), (1, 2, 3)):
+        means = [0.0] * (groups // 2) + [float(size)] * (groups // 2)
+        values = seeds("normal", (count, groups, n), 1, np.random.default_rng(3), means)
+        cells = ["{1:.3f} ({0:.3f})".format(*rates(rule(values), values, means)) for rule in RULES.values()]
+        print(f"| {groups} | {n} | {size} | " + " | ".join(cells) + " |")
+    print(f"\nlooks at {LOOKS} seeds, each at {LOOK_LEVEL}\n")
+    print("| augmentations | of | " + " | ".join(f"ratio {ratio}" for ratio in RATIOS) + " |\n|" + "---|" * 5)
+    for groups, kind in itertools.product((4, 6), KINDS):
+        found = [f"{false_looks(kind, ratio, groups, count, 4):.3f}" for ratio in RATIOS]
+        print(f"| {groups} | {kind} | " + " | ".join(found) + " |")
+    print(f"\ncertificates, {CONFIDENCE:.0%}\n")
+    print("| augmentations | seeds | of | spread ratio | this rule | pooled limits |\n|" + "---|" * 6)
+    for groups, n, kind, ratio in itertools.product((4, 6), (3, 5, 20), KINDS, RATIOS):
+        found = [f"{false_certificates(kind, n, ratio, groups, count, 5, pooled):.3f}" for pooled in (False, True)]
+        print(f"| {groups} | {n} | {kind} | {ratio} | " + " | ".join(found) + " |")
+
+
+if __name__ == "__main__":
+    main()

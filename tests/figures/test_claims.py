@@ -1,0 +1,132 @@
+"""How often the rule claims what is not so, by simulation.
+
+The simulation's arrays and the functions that decide are held together first; then few cells are simulated here, all of
+them by `make endurance`, and the benchmark prints them.
+"""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from benchmarks import claims
+from figures.comparisons import LEVEL, SKEWED_CERTIFICATE, certificates, compare_augmentations, skewed
+from tests.cases import bounds_of, table_of
+
+CELLS = list(itertools.product((4, 6), (3, 5, 20), claims.KINDS, claims.RATIOS))
+
+
+def allowed(n, kind, ratio):
+    """The level and a hundredth; for skewed seeds that spread unequally, what is said beside every claim."""
+    return LEVEL + 0.01 if kind == "normal" or ratio == 1 else max(skewed(n) or 0, LEVEL + 0.01)
+
+
+def allowed_certificate(kind, ratio):
+    return 0.02 if kind == "normal" or ratio == 1 else SKEWED_CERTIFICATE
+
+
+def margin(rate, count):
+    """Four standard errors: where the rate is the limit, one cell in thirty thousand exceeds it by chance."""
+    return 4 * math.sqrt(rate * (1 - rate) / count)
+
+
+@pytest.mark.parametrize(("groups", "n", "kind", "ratio"), [(4, 3, "normal", 3), (5, 5, "exponential", 10)])
+def test_the_simulation_decides_as_the_comparison_does(groups, n, kind, ratio):
+    values = claims.seeds(kind, (40, groups, n), ratio, np.random.default_rng(5), [0.0] * (groups - 1) + [4.0])
+    names = "abcdef"[:groups]
+    claimed = claims.welch_holm(values)
+    assert 0 < claimed.mean() < 1
+    for one, pairs in zip(values, claimed, strict=True):
+        found = compare_augmentations(table_of(dict(zip(names, one, strict=True))))
+        expected = {frozenset(pair) for pair, yes in zip(itertools.combinations(names, 2), pairs, strict=True) if yes}
+        assert {frozenset((each.higher, each.lower)) for each in found.found()} == expected
+
+
+def test_the_simulation_certifies_as_the_certificates_do():
+    wrong = 0
+    for seed in range(60):
+        values = claims.seeds("exponential", (1, 3, 3), 10, np.random.default_rng(seed))
+        simulated = claims.false_certificates("exponential", 3, 10, 3, 1, seed)
+        low = {("abc"[place], 0.0): float(each.mean()) for place, each in enumerate(values[0])}
+        tables = list(bounds_of(low, low))
+        for table in tables:
+            table["std"] = values[0].std(-1, ddof=1)
+        assert bool(certificates(*tables)) == bool(simulated)
+        wrong += bool(simulated)
+    assert wrong  # or nothing was compared
+
+
+@pytest.mark.parametrize(
+    ("groups", "n", "kind", "ratio"),
+    [(4, 3, "normal", 10), (4, 3, "exponential", 10), (4, 5, "exponential", 3), (6, 5, "contaminated", 10),
+     (6, 20, "normal", 3), (4, 20, "exponential", 10), (4, 20, "contaminated", 3)],
+)  # fmt: skip
+def test_equal_augmentations_are_told_apart_no_more_often_than_is_said(groups, n, kind, ratio):
+    rate = claims.false_claims(claims.welch_holm, kind, n, ratio, groups, 4000, seed=6)
+    limit = allowed(n, kind, ratio)
+    assert rate < limit + margin(limit, 4000)
+    assert rate > 0.005  # a rule that claims nothing would pass
+
+
+def test_the_pooled_variance_is_what_made_false_claims():
+    assert claims.false_claims(claims.tukey, "normal", 3, 10, 4, 4000, seed=6) > 0.12
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_true_differences_are_found_with_the_power_that_is_said(size):
+    # one of four augmentations differs by so many standard deviations; from 20,000 replicates in benchmarks/README.md
+    powers = {3: (0.019, 0.085, 0.227), 5: (0.070, 0.415, 0.841), 20: (0.680, 1.0, 1.0)}
+    means = [0.0, 0.0, 0.0, float(size)]
+    for n, said in powers.items():
+        values = claims.seeds("normal", (4000, 4, n), 1, np.random.default_rng(7), means)
+        false, power = claims.rates(claims.welch_holm(values), values, means)
+        assert power == pytest.approx(said[size - 1], abs=0.002 + margin(said[size - 1], 4000))
+        assert false < LEVEL + margin(LEVEL, 4000)
+
+
+@pytest.mark.parametrize(("kind", "ratio"), [("normal", 3), ("normal", 10)])
+def test_looking_again_and_again_keeps_the_level(kind, ratio):
+    rate = claims.false_looks(kind, ratio, 4, 4000, seed=8)
+    assert 0.03 < rate < LEVEL + 0.01 + margin(LEVEL, 4000)
+    assert claims.false_looks(kind, ratio, 4, 4000, seed=8, level=LEVEL) > 0.09  # what looking costs
+
+
+@pytest.mark.parametrize(
+    ("n", "kind", "ratio"), [(3, "normal", 10), (3, "exponential", 10), (5, "exponential", 10), (20, "normal", 3)]
+)
+def test_certificates_are_false_no_more_often_than_is_said(n, kind, ratio):
+    rate = claims.false_certificates(kind, n, ratio, 4, 4000, seed=9)
+    limit = allowed_certificate(kind, ratio)
+    assert 0.001 < rate < limit + margin(limit, 4000)
+    if n < 20:
+        assert claims.false_certificates(kind, n, ratio, 4, 4000, seed=9, pooled=True) > 0.015
+
+
+@pytest.mark.endurance
+@pytest.mark.parametrize(("groups", "n", "kind", "ratio"), CELLS)
+def test_every_cell_of_the_table_of_false_claims(groups, n, kind, ratio):
+    count = 20_000
+    limit = allowed(n, kind, ratio)
+    assert claims.false_claims(claims.welch_holm, kind, n, ratio, groups, count, seed=10) < limit + margin(limit, count)
+    limit = allowed_certificate(kind, ratio)
+    assert claims.false_certificates(kind, n, ratio, groups, count, seed=11) < limit + margin(limit, count)
+
+
+@pytest.mark.endurance
+@pytest.mark.parametrize("groups", [4, 6])
+@pytest.mark.parametrize(("n", "size"), list(itertools.product((3, 5, 20), (1, 2, 3))))
+def test_partial_nulls_keep_the_level(groups, n, size):
+    count = 20_000
+    for differing in (1, groups // 2):
+        means = [0.0] * (groups - differing) + [float(size)] * differing
+        for ratio in claims.RATIOS:
+            values = claims.seeds("normal", (count, groups, n), ratio, np.random.default_rng(12), means)
+            false, _ = claims.rates(claims.welch_holm(values), values, means)
+            assert false < LEVEL + 0.01 + margin(LEVEL, count)
+
+
+@pytest.mark.endurance
+@pytest.mark.parametrize(("groups", "ratio"), list(itertools.product((4, 6), claims.RATIOS)))
+def test_looks_keep_the_level_for_normal_seeds(groups, ratio):
+    assert claims.false_looks("normal", ratio, groups, 20_000, seed=13) < LEVEL + 0.01 + margin(LEVEL, 20_000)
