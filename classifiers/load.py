@@ -25,6 +25,24 @@ IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 BATCH = 1000
 
+NARROW = 16
+"""Input channels below which a strided 1×1 convolution is done as one of every stride-th pixel.
+
+oneDNN's gradient for the weights of such a convolution of channels-last images writes past the end of its workspace
+(its issue 6035): wrong gradients, or a crash. Below how many channels depends on the processor's vectors: 8 or 16.
+"""
+
+
+def _slice_first(network: nn.Module) -> None:
+    """Turn narrow strided 1×1 convolutions into convolutions of every stride-th pixel: the same numbers."""
+    for module in network.modules():
+        if not isinstance(module, nn.Conv2d) or set(module.kernel_size) != {1} or set(module.stride) == {1}:
+            continue
+        if module.in_channels // module.groups < NARROW and module.padding in ((0, 0), "valid"):
+            rows, columns = module.stride
+            module.stride = 1, 1
+            module.register_forward_pre_hook(lambda _, inputs, r=rows, c=columns: (inputs[0][..., ::r, ::c],))
+
 
 class Classifier(nn.Module):
     """A network with its normalisation inside.
@@ -41,6 +59,7 @@ class Classifier(nn.Module):
     def __init__(self, network: nn.Module, mean: Tensor, std: Tensor, classes: int) -> None:
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)  # faster convolutions, on CPUs too
+        _slice_first(self.network)
         self.classes = classes
         self.register_buffer("pixel_mean", mean.view(-1, 1, 1).clone())
         self.register_buffer("pixel_std", std.view(-1, 1, 1).clone())

@@ -175,7 +175,9 @@ class Difference:
 def as_family(differences: Iterable[Difference]) -> list[Difference]:
     """The same differences as one family: p-values and intervals hold for all of them together."""
     differences = list(differences)
-    adjusted = holm([each.alone for each in differences]) if differences else []
+    if not differences:
+        return []
+    adjusted = holm([each.alone for each in differences])
     found = []
     for each, p in zip(differences, adjusted, strict=True):
         half = float(stats.t.isf(LEVEL / 2 / len(differences), each.freedom)) * each.error
