@@ -81,7 +81,9 @@ class Published:
         words = {
             "data": "{} instead of {}", "train_images": "{:,} instead of {:,} training images",
             "epochs": "{} instead of {} epochs", "decoder_scale": "decoder scale {:g} instead of {:g}",
-            "preset": "the {} instead of the {} settings", "network": "{} instead of {}",
+            "preset": "the {} instead of the {} settings",
+            "normalisation": "units of the data's own mean and standard deviation instead of the reference code's",
+            "network": "{} instead of {}",
             "width": "width {} instead of {}", "policy": "policy {} instead of {}",
         }  # fmt: skip
         return [

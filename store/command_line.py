@@ -156,9 +156,10 @@ def command(
     arguments: Sequence[str] | None = None,
     presets: Callable[[str | None], Config] | None = None,
 ) -> None:
-    """Parse, run and exit: 0 done, 1 a run failed, 2 bad input, 130 or 143 interrupted, 141 nobody reads.
+    """Parse, run and exit: 0 done, 1 a run failed, 2 bad input, 3 diverged, 130 or 143 interrupted, 141 nobody reads.
 
-    ``run`` returns anything; an attribute ``exit_status`` of it, if there is one, becomes the exit status.
+    ``run`` returns anything; an attribute ``exit_status`` of it, if there is one, becomes the exit status. A
+    RuntimeError that has one, as ``training.once.Failed`` has, is said in one line too.
     """
     try:
         result = run(parse(config, program, arguments, presets))
@@ -166,6 +167,10 @@ def command(
         _stop(program, str(mistake), 2)
     except KeyboardInterrupt as interruption:
         _stop(program, str(interruption) or "interrupted", getattr(interruption, "exit_status", 130))
+    except RuntimeError as failure:
+        if not hasattr(failure, "exit_status"):
+            raise
+        _stop(program, str(failure), failure.exit_status)
     except BrokenPipeError:  # the reader of our output, `head` say, has gone; what came after was not done
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)

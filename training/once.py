@@ -13,7 +13,9 @@ __all__ = ["Failed", "all_once", "once"]
 
 
 class Failed(RuntimeError):
-    """A run that is recorded as failed."""
+    """A run that is recorded as failed: its training diverged."""
+
+    exit_status = 3
 
 
 def once(run: Run, options: Options, work: Callable[[], None], ranks: Ranks | None = None) -> Run:

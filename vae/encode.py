@@ -7,7 +7,7 @@ from torch import Tensor
 
 from store import Run
 from training.weights import read_weights
-from vae.model import VAE
+from vae.model import VAE, vae_of
 from vae.posterior import DiagonalGaussian
 
 __all__ = ["encode", "load_vae", "reconstruct"]
@@ -23,13 +23,7 @@ def load_vae(run: Run, device: torch.device) -> VAE:
     """
     record = run.result()
     state = read_weights(run.path, record)
-    config = record["config"]
-    channels = len(state["pixel_mean"].flatten())
-    vae = VAE(
-        tuple(config["shape"]), torch.zeros(channels), torch.ones(channels),
-        width=config["width"], hidden=config["hidden"], latents=config["latents"],
-        log_var_bound=config["log_var_bound"],
-    )  # fmt: skip
+    vae = vae_of(record["config"], state["pixel_mean"], state["pixel_std"])
     vae.load_state_dict(state)
     return vae.to(device).eval()
 

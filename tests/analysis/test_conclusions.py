@@ -17,6 +17,7 @@ from tests.analysis.test_mutual_info import rows_of
 
 SETTINGS = {
     "seeds": 3, "decoder_scale": 1.0, "data": "CIFAR-10", "train_images": 50_000, "epochs": 100, "preset": "reference",
+    "normalisation": "reference",
 }  # fmt: skip
 
 

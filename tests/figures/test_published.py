@@ -35,6 +35,10 @@ def test_verdicts_of_a_value():
     assert rate.verdict((83.0, math.nan, 1), setting) == "not distinguishable"
     assert rate.verdict((83.5, 0.5, 3), setting | {"epochs": 20}) == "not comparable"
     assert rate.verdict(None, setting) == "not run"
+    own_units = {name: value for name, value in setting.items() if name != "normalisation"}
+    assert rate.verdict((83.5, 0.5, 3), own_units) == "not comparable"
+    units = "units of the data's own mean and standard deviation instead of the reference code's"
+    assert rate.otherwise(own_units) == [units]
     assert rate.stands_beside("fmix-reference")
     assert not rate.stands_beside("cutmix")
 

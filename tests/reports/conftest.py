@@ -48,8 +48,9 @@ def made_up(tmp_path):
             for augmentation, values in rates.items() for seed, value in enumerate(values, 1)
         ]  # fmt: skip
         settings = {"data": "CIFAR-10", "train_images": 50_000, "epochs": 100, "decoder_scale": 1.0}
+        settings |= {"preset": "reference", "normalisation": "reference"}
         usual = {
-            "title": "Table 1 on CIFAR-10", "data": "CIFAR-10", "settings": settings | {"preset": "reference"},
+            "title": "Table 1 on CIFAR-10", "data": "CIFAR-10", "settings": settings,
             "conclusions": "What this says.\n- One.", "watermark": None,
         }  # fmt: skip
         options = Options(store=tmp_path / "runs", out=tmp_path / "out")

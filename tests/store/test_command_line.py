@@ -52,6 +52,19 @@ def test_a_mistake_is_one_line_and_exit_2(capsys, arguments, words):
         assert word in error
 
 
+def test_a_failure_that_names_its_exit_status_is_one_line_and_any_other_is_a_defect(capsys):
+    class Failed(RuntimeError):
+        exit_status = 3
+
+    def raises(problem):
+        raise problem
+
+    code, error = status_and_error(capsys, lambda config: raises(Failed("the loss\nbecame inf")))
+    assert (code, error) == (3, "python -m test: the loss became inf\n")
+    with pytest.raises(RuntimeError, match="a defect"):
+        command(Config, lambda config: raises(RuntimeError("a defect")), "python -m test", [])
+
+
 def test_help_lists_units_and_defaults(capsys):
     with pytest.raises(SystemExit) as stop:
         command(Config, print, "python -m test", ["--help"])

@@ -11,19 +11,24 @@ def a_vae(shape=(3, 32, 32), **settings) -> VAE:
         return VAE(shape, torch.full(shape[:1], 0.5), torch.full(shape[:1], 0.25), **settings)
 
 
+DECODERS = ("mirrored", "upsampling")
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
 @pytest.mark.parametrize(
     "shape", [(1, 8, 8), (1, 12, 9), (1, 15, 40), (1, 16, 16), (1, 28, 28), (3, 32, 32), (3, 33, 47), (1, 64, 64)]
 )
-def test_any_size_from_8_up_goes_in_and_out(shape):
-    vae = a_vae(shape, width=4, hidden=16, latents=5)
+def test_any_size_from_8_up_goes_in_and_out(shape, decoder):
+    vae = a_vae(shape, width=4, hidden=16, latents=5, decoder=decoder)
     images = torch.randn(3, *shape)
     posterior = vae.encode(images)
     assert posterior.mean.shape == posterior.log_var.shape == (3, 5)
     assert vae.decode(posterior.sample()).shape == images.shape
 
 
-def test_the_untrained_code_is_the_prior():
-    assert a_vae().encode(torch.randn(2, 3, 32, 32)).kl_to_standard_normal().abs().max() == 0
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_the_untrained_code_is_the_prior(decoder):
+    assert a_vae(decoder=decoder).encode(torch.randn(2, 3, 32, 32)).kl_to_standard_normal().abs().max() == 0
 
 
 def test_the_reference_network_is_the_published_one():
@@ -39,6 +44,66 @@ def test_the_reference_network_is_the_published_one():
     assert vae.mean_head.weight.shape == (64, 256)
 
 
+def test_the_reference_decoder_is_the_published_one_step_by_step():
+    vae = a_vae(decoder="upsampling").eval()
+    linear = [layer for layer in vae.decoder if isinstance(layer, torch.nn.Linear)]
+    convolutions = [layer for layer in vae.decoder if isinstance(layer, torch.nn.Conv2d)]
+    norms = [layer for layer in vae.decoder if isinstance(layer, torch.nn.BatchNorm2d)]
+    assert [tuple(layer.weight.shape) for layer in linear] == [(256, 64), (256, 256)]
+    assert [layer.out_channels for layer in convolutions] == [64, 32, 32, 3]
+    for norm in norms:
+        torch.nn.init.normal_(norm.running_mean)
+        torch.nn.init.uniform_(norm.running_var, 0.5, 2)
+    codes = torch.randn(2, 64)
+    x = codes
+    for layer in linear:
+        x = (x @ layer.weight.T + layer.bias).relu()
+    x = x.view(2, 64, 2, 2)
+    for stage, (side, layer) in enumerate(zip((5, 9, 17, 33), convolutions, strict=True)):
+        x = torch.nn.Upsample(size=side, mode="bilinear")(x)
+        x = torch.nn.functional.conv2d(x, layer.weight.contiguous(), layer.bias, padding=1)
+        assert x.shape[-1] == side - 1
+        if stage < 3:
+            x = x.relu()
+            mean, var = norms[stage].running_mean[:, None, None], norms[stage].running_var[:, None, None]
+            x = (x - mean) / (var + 1e-5).sqrt()
+    torch.testing.assert_close(vae.decode(codes), x, atol=1e-4, rtol=1e-4)
+
+
+def test_the_reference_networks_second_head_is_the_log_standard_deviation_and_free():
+    images = torch.randn(2, 3, 32, 32)
+    vae = a_vae(decoder="upsampling", log_var_bound=None)
+    torch.nn.init.constant_(vae.log_var_head.bias, 30.0)
+    assert torch.equal(vae.encode(images).log_var, torch.full((2, 64), 60.0))
+
+
+def test_the_reference_networks_convolutions_start_from_xavier_normal():
+    weights = [
+        layer.weight.detach() for layer in a_vae(decoder="upsampling").modules() if isinstance(layer, torch.nn.Conv2d)
+    ]
+    assert len(weights) == 8
+    for weight in weights:
+        outputs, inputs = weight.shape[:2]
+        expected = (2 / ((inputs + outputs) * 16)) ** 0.5
+        # the standard deviation of n normal numbers is known to 1/√(2n); 5 of those, for 8 layers
+        assert abs(weight.std() / expected - 1) < 5 / (2 * weight.numel()) ** 0.5
+
+
+def test_our_own_network_starts_where_it_always_did():
+    # PyTorch's streams of random numbers are its own business; the order in which layers are made is ours
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        first, *_, last = (
+            torch.nn.Conv2d(1, 4, 4), torch.nn.Conv2d(4, 4, 4), torch.nn.Conv2d(4, 8, 4), torch.nn.Linear(8, 16),
+            torch.nn.Linear(16, 5), torch.nn.Linear(16, 5), torch.nn.ConvTranspose2d(8, 4, 4),
+            torch.nn.ConvTranspose2d(4, 4, 4), torch.nn.Linear(5, 16), torch.nn.Linear(16, 8),
+            torch.nn.ConvTranspose2d(4, 1, 4),
+        )  # fmt: skip
+    vae = a_vae((1, 8, 8), width=4, hidden=16, latents=5)
+    assert torch.equal(vae.features[0].weight, first.weight)
+    assert torch.equal(vae.decoder[-1].weight, last.weight)
+
+
 def test_log_variances_stay_in_their_bound():
     vae = a_vae(log_var_bound=10.0)
     torch.nn.init.normal_(vae.log_var_head.weight, std=100)
@@ -48,8 +113,9 @@ def test_log_variances_stay_in_their_bound():
     assert vae.encode(torch.randn(4, 3, 32, 32)).log_var.abs().max() > 10
 
 
-def test_every_parameter_gets_a_finite_gradient():
-    vae = a_vae((1, 28, 28))
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_every_parameter_gets_a_finite_gradient(decoder):
+    vae = a_vae((1, 28, 28), decoder=decoder)
     for head in (vae.mean_head, vae.log_var_head):
         torch.nn.init.normal_(head.weight, std=0.1)
     images = torch.randn(4, 1, 28, 28)

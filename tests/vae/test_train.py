@@ -11,13 +11,22 @@ import torch
 from safetensors.torch import load_file
 
 from store import BadInput
-from store.command_line import command
-from training import DataOptions, load
+from store.command_line import Options, command
+from training import DataOptions, ImageData, load
 from training.mixing import in_turn
 from training.once import Failed
-from vae.encode import load_vae
+from vae.encode import encode, load_vae
 from vae.posterior import DiagonalGaussian
-from vae.train import Config, Settings, active_units, run, train, vae_run
+from vae.train import (
+    REFERENCE_LEARNING_RATE,
+    Config,
+    Settings,
+    active_units,
+    mean_squared_error,
+    run,
+    train,
+    vae_run,
+)
 
 FAST = Settings(epochs=2, width=4, hidden=16, latents=4, batch_size=64)
 
@@ -57,10 +66,60 @@ def test_what_changes_the_result_changes_the_run(digits, options):
     assert path(scope="sample") == path()  # the default, spelt out
 
 
-def test_the_reference_preset_is_the_published_one(digits):
+@pytest.mark.parametrize(
+    ("shape", "augmentation", "seed", "settings", "hexadecimal"),
+    [
+        ((1, 8, 8), "none", 1, {}, "7baf008de8d9"),
+        ((3, 32, 32), "fmix", 2, {}, "9b6e611f35ff"),
+        ((3, 32, 32), "mixup", 1, {"decoder_scale": 0.1, "epochs": 3}, "8d8a7db443d6"),
+        ((1, 28, 28), "fmix-reference", 1, {"scope": "batch"}, "d80d9b1591df"),
+    ],
+)
+def test_default_runs_keep_their_hashes(shape, augmentation, seed, settings, hexadecimal):
+    # a hash that changes without the result orphans every network of that configuration in every store
+    run = vae_run(blank(shape), augmentation, seed, Settings(**settings), Options())
+    assert run.hash == hexadecimal
+
+
+def blank(shape: tuple[int, int, int]) -> ImageData:
+    images, labels = torch.zeros(200, *shape, dtype=torch.uint8), torch.zeros(200, dtype=torch.int64)
+    return ImageData("made", images, labels, images[:2], labels[:2], digest="0" * 64)
+
+
+def test_the_reference_preset_says_what_network_and_units_it_has():
+    colour, grey, own = (
+        Settings(preset=preset).resolved(blank(shape))
+        for preset, shape in (("reference", (3, 32, 32)), ("reference", (1, 28, 28)), ("default", (3, 32, 32)))
+    )
+    assert (colour["decoder"], colour["normalisation"]) == ("upsampling", "reference")
+    assert (grey["decoder"], grey["normalisation"]) == ("upsampling", "data")
+    assert not {"decoder", "normalisation"} & set(own)
+
+
+def test_reference_runs_are_in_the_reference_codes_units_from_training_to_the_loaded_network(options):
+    stream = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (128, 3, 16, 16), dtype=torch.uint8, generator=stream)
+    labels = torch.zeros(128, dtype=torch.int64)
+    data = ImageData("noise", images, labels, images[:40], labels[:40])
+    one = train(data, "none", 1, replace(FAST, preset="reference", epochs=1), options)
+    vae = load_vae(one, torch.device("cpu"))
+    black = vae.normalise(torch.zeros(1, 3, 16, 16))[0, :, 0, 0]
+    torch.testing.assert_close(black, torch.tensor([-0.4914 / 0.2023, -0.4822 / 0.1994, -0.4465 / 0.2010]))
+    white = vae.normalise(torch.ones(1, 3, 16, 16))[0, :, 0, 0]
+    torch.testing.assert_close(white - black, 1 / torch.tensor([0.2023, 0.1994, 0.2010]))
+    metrics = one.result()["metrics"]
+    posterior = encode(vae, data.test_images)
+    assert metrics["test_rate"] == pytest.approx(float(posterior.kl_to_standard_normal().mean()), rel=1e-9)
+    # uniform bytes have variance about 1/12, so their own units would give an error near 1
+    assert metrics["test_mse"] == pytest.approx(mean_squared_error(vae, data.test_images, 1), rel=1e-9)
+    assert metrics["test_mse"] > 1.7
+
+
+def test_the_reference_preset_is_the_published_one_but_for_its_learning_rate(digits):
     resolved = Settings(preset="reference").resolved(digits)
-    assert resolved["learning_rate"] == 5e-2
+    assert resolved["learning_rate"] == REFERENCE_LEARNING_RATE
     assert resolved["epochs"] == 100
+    assert resolved["batch_size"] == 128
     assert resolved["scope"] == "batch"
     assert resolved["log_var_bound"] is None
     assert resolved["kl_warm_up"] == 0
@@ -78,6 +137,18 @@ def test_a_diverged_run_is_recorded_and_not_retried_unasked(digits, options):
     assert "the loss became" in one.failure()["error"]
     with pytest.raises(Failed, match="recorded; --force tries again"):
         train(digits, "none", 1, settings, options)
+
+
+def test_a_diverging_command_is_one_line_and_exit_3_then_and_when_it_is_repeated(tmp_path, capsys):
+    arguments = ["--epochs", "1", "--learning-rate", "1e6", "--device", "cpu", "--store", str(tmp_path / "runs")]
+    for words in ("a smaller --learning-rate may help", "--force tries again"):
+        with pytest.raises(SystemExit) as stop:
+            command(Config, run, "python -m vae.train", arguments)
+        error = capsys.readouterr().err
+        assert stop.value.code == 3
+        assert error.count("\n") == 1
+        assert "the loss became" in error
+        assert words in error
 
 
 def test_tampered_weights_are_refused(digits, options):
