@@ -202,19 +202,21 @@ def main() -> None:
     ]
     path = options.out / "ladder.json"
     options.out.mkdir(parents=True, exist_ok=True)
-    rows: list[dict[str, Any]] = json.loads(path.read_text())["runs"] if path.exists() else []
-    linear = {data.name: linear_vae(data, Settings(preset="reference")) for data in loaded}
-    print(linear, flush=True)
+    known = json.loads(path.read_text()) if path.exists() else {"runs": [], "linear_vae": {}}
+    rows: list[dict[str, Any]] = known["runs"]
+    linear = known["linear_vae"]
+    for data in loaded:
+        linear[data.name] = linear.get(data.name) or linear_vae(data, Settings(preset="reference"))
 
     def tried(data: ImageData, augmentation: str, seed: int, rate: float, steps: int) -> dict[str, Any]:
         which = {"augmentation": augmentation, "seed": seed, "learning_rate": rate, "wanted_steps": steps}
-        known = [row for row in rows if row["data"] == data.name and which.items() <= row.items()]
-        if not known:
-            known = [one(data, augmentation, seed, rate, steps)]
-            rows.extend(known)
-            print(json.dumps(known[0]), flush=True)
-            write()
-        return known[0]
+        for row in rows:
+            if row["data"] == data.name and which.items() <= row.items():
+                return row
+        rows.append(one(data, augmentation, seed, rate, steps))
+        print(json.dumps(rows[-1]), flush=True)
+        write()
+        return rows[-1]
 
     def write() -> None:
         about = {
