@@ -5,12 +5,19 @@ from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
-from scipy import stats
 
+from analysis.table import LINEAR, networks_of, under_trained
 from figures import label
-from figures.comparisons import Comparison, compare_augmentations
+from figures.comparisons import (
+    CONFIDENCE,
+    LEVEL,
+    SKEWED_CERTIFICATE,
+    Comparison,
+    certificates,
+    compare_augmentations,
+)
 from figures.published import beside, claims_sentence
-from figures.words import as_item, as_paragraph, how_tested, p_value, the
+from figures.words import WITHHELD, as_item, as_paragraph, how_tested, p_value, the, told_apart
 
 __all__ = [
     "certified_pairs",
@@ -21,38 +28,21 @@ __all__ = [
     "published_conclusions",
     "scale_conclusions",
     "shared_conclusions",
+    "trained_conclusions",
 ]
 
-CONFIDENCE = 0.99
-"""Simultaneous, over both limits of every augmentation at every noise level, and so over all pairs and levels.
+BOUNDS = ("infonce", "gaussian_marginal")
+"""Lower and upper bound with which I(Z;X) is certified at every level of noise."""
 
-Half of the error is spent on the codes as they are, which is what is asked first; the rest on the levels of noise.
-"""
+SHARED_BOUNDS = ("critic", "data_processing")
+"""The same of I(Z_A;Z_X) without noise, where the three terms are saturated; fixed beforehand."""
 
-
-def _limits(table: pd.DataFrame, sign: int, tail: float) -> dict[str, float]:
-    """A confidence limit per augmentation of one estimator's mean over seeds.
-
-    The seeds are the replicates. Their variance is pooled over the augmentations (Student's t, with one degree of
-    freedom per augmentation fewer than networks). All networks share the test images, whose sampling error therefore
-    does not average out over seeds and is added in full. With one seed each, the limits are about these networks only,
-    by their error over images. Each limit fails with probability ``tail``.
-    """
-    freedom = int((table["seeds"] - 1).sum())
-    if freedom:
-        variance = float((table["std"].fillna(0) ** 2 * (table["seeds"] - 1)).sum()) / freedom
-        quantile = stats.t.isf(tail, freedom)
-    else:
-        variance, quantile = 0.0, stats.norm.isf(tail)
-    error = (variance / table["seeds"] + table["image_error"] ** 2) ** 0.5
-    return dict(zip(table["augmentation"], table["mean"] + sign * quantile * error, strict=True))
+NOISED_SHARED_BOUNDS = ("three_term_lower", "three_term_upper")
+"""And with noise."""
 
 
 def certified_pairs(table: pd.DataFrame) -> list[tuple[str, str]]:
     """Pairs (A, B) for which I(Z_A; X) > I(Z_B; X) is certified.
-
-    That is, the lower confidence limit of A's InfoNCE exceeds the upper confidence limit of B's R_m, simultaneously
-    over all pairs at 99% (Bonferroni).
 
     Args:
         table: `analysis.table.summarise`'s rows for one kind of inputs, with noise where noise is shown.
@@ -60,37 +50,70 @@ def certified_pairs(table: pd.DataFrame) -> list[tuple[str, str]]:
     return certified_profile(table)[0.0]
 
 
-def certified_profile(table: pd.DataFrame) -> dict[float, list[tuple[str, str]]]:
-    """The same at every noise level, simultaneously over all pairs and levels; level 0 is the code itself.
+def certified_profile(
+    table: pd.DataFrame, plain: tuple[str, str] = BOUNDS, noised: tuple[str, str] = BOUNDS
+) -> dict[float, list[tuple[str, str]]]:
+    """Pairs (A, B) at every level of noise for which A's information is certified to be above B's.
 
-    Information falls with noise, so a lower limit holds at every smaller level too and an upper limit at every larger
-    one: the limits are replaced by their monotone envelopes, which costs nothing because they hold together.
+    The lower bound of A's exceeds the upper bound of B's at the same level, simultaneously over all pairs and levels at
+    99% (`figures.comparisons.certificates`). At a level above 0 this orders the noised codes. Under-trained VAEs take
+    no part.
 
     Args:
-        table: `analysis.table.summarise`'s rows for one kind of inputs.
+        table: `analysis.table.summarise`'s rows for one kind of inputs; level 0 is the code itself.
+        plain: lower and upper bound without noise.
+        noised: the same with noise.
     """
-    table = table.assign(noise=table["noise"].fillna(0.0))
-    lower, upper = (table[table["estimator"] == name] for name in ("infonce", "gaussian_marginal"))
-    names = [name for name in lower["augmentation"].unique() if name in set(upper["augmentation"])]
-    levels = sorted({0.0, *lower["noise"]})
-    pairs = list(itertools.permutations(names, 2))
-    if not pairs:
-        return {level: [] for level in levels}
-    share = (1 - CONFIDENCE) / (2 * len(names))  # Bonferroni: two limits per augmentation
-    tails = {level: share * (0.5 / (len(levels) - 1) if level else 0.5) for level in levels}
-    if len(levels) == 1:
-        tails[0.0] = share
-    low = {level: _limits(lower[lower["noise"] == level], -1, tails[level]) for level in levels}
-    high = {level: _limits(upper[upper["noise"] == level], 1, tails[level]) for level in levels}
-    return {
-        level: [
-            (a, b)
-            for a, b in pairs
-            if max(low[other][a] for other in levels if other >= level)
-            > min(high[other][b] for other in levels if other <= level)
+    networks = networks_of(table)
+    networks = networks[~networks["augmentation"].isin(under_trained(networks))]
+    networks = networks.assign(level=networks["noise"].fillna(0.0))
+    levels = sorted({0.0, *networks["level"]})
+    with_noise = networks["level"] > 0
+    lower, upper = (
+        networks[
+            (networks["estimator"] == plain[side]) & ~with_noise | (networks["estimator"] == noised[side]) & with_noise
         ]
-        for level in levels
-    }
+        for side in (0, 1)
+    )
+    found: dict[float, list[tuple[str, str]]] = {level: [] for level in levels}
+    for a, b, level in certificates(lower, upper):
+        found[level].append((a, b))
+    return found
+
+
+def trained_conclusions(table: pd.DataFrame) -> str:
+    """Which VAEs are worse than the linear VAE, and what every augmentation's VAEs cost on clean images.
+
+    Args:
+        table: `analysis.table.summarise`'s rows.
+    """
+    plain = table[table["noise"].isna()]
+    elbos = plain[plain["estimator"] == "negative_elbo"].set_index(["inputs", "augmentation"])["mean"]
+    sentences = []
+    linear = elbos.get(("clean", LINEAR))
+    said = []
+    for name in under_trained(plain):
+        own, fitted = elbos.get(("own-augmented", name)), elbos.get(("own-augmented", f"{LINEAR} on {name}"))
+        if own is None or fitted is None:  # older records: the baseline's own inputs are clean ones
+            own, fitted = elbos.get(("clean", name)), linear
+        said.append(f"{the(name)} ({own:,.1f} nats an image against {fitted:,.1f})")
+    if said:
+        sentences.append(
+            f"Under-trained, by the −ELBO on held-out inputs like their own against a linear VAE's: {_and(said)}. No "
+            "claim about augmentations rests on them."
+        )
+    elif "clean" in elbos.index.get_level_values(0) and linear is not None:
+        known = [flag for flag in networks_of(plain)["under_trained"] if flag is not None]
+        if known:
+            sentences.append(
+                f"No VAE is worse than the linear VAE (−ELBO on clean images {linear:,.1f} nats an image)."
+            )
+    clean = networks_of(plain[(plain["estimator"] == "negative_elbo") & (plain["inputs"] == "clean")])
+    parts = [as_paragraph(" ".join(sentences))] if sentences else []
+    if (found := compare_augmentations(clean)) is not None:
+        subject, above = "−ELBO on clean images", "{higher} codes clean images worse than {lower} by {value} an image"
+        parts.append("\n".join(told_apart(found, subject, "nats", 1, above)))
+    return "\n\n".join(parts)
 
 
 def profile_conclusions(table: pd.DataFrame) -> str:
@@ -114,8 +137,8 @@ def profile_conclusions(table: pd.DataFrame) -> str:
         )
         if found:
             text += (
-                f"Certified at {CONFIDENCE:.0%} over all pairs and levels: {'; '.join(found)}. For s above 0 this "
-                "orders the noised codes, not the encoders."
+                f"Certified at {CONFIDENCE:.0%} over all pairs and levels{_skewed()}: {'; '.join(found)}. For s "
+                "above 0 this orders the noised codes, not the encoders."
             )
         else:
             text += f"No difference is certified at any level ({CONFIDENCE:.0%} over all pairs and levels)."
@@ -138,7 +161,12 @@ def conclusions(table: pd.DataFrame, settings: dict[str, Any]) -> str:
     return "\n\n".join(paragraphs)
 
 
+def _skewed() -> str:
+    return f" (wrong in up to {100 * SKEWED_CERTIFICATE:.2g}% if seeds were skewed and spread unequally)"
+
+
 def _sentences(everything: pd.DataFrame, settings: dict[str, Any]) -> list[str]:
+    everything = networks_of(everything)
     table = everything[everything["noise"].isna()]
     by = {name: rows.set_index("augmentation") for name, rows in table.groupby("estimator", sort=False)}
     rate, upper, lower = by.get("rate"), by.get("gaussian_marginal"), by.get("infonce")
@@ -179,11 +207,11 @@ def _sentences(everything: pd.DataFrame, settings: dict[str, Any]) -> list[str]:
             )
         certified = certified_pairs(everything)
         over = "all pairs" if len(table) == len(everything) else "all pairs and noise levels"
-        if len(lower) < 2:
+        if len(lower) - len(set(under_trained(table)) & set(lower.index)) < 2:
             pass
         elif certified:
             listed = _and([f"{label(a)} above {label(b)}" for a, b in certified])
-            sentences.append(f"Differences in I(Z;X) certified at {CONFIDENCE:.0%} over {over}: {listed}.")
+            sentences.append(f"Differences in I(Z;X) certified at {CONFIDENCE:.0%} over {over}{_skewed()}: {listed}.")
         else:
             sentences.append(
                 f"No difference in I(Z;X) between augmentations is certified ({CONFIDENCE:.0%}, {over} jointly, "
@@ -250,7 +278,7 @@ def difference_conclusions(table: pd.DataFrame) -> str:
             if other := again.get(frozenset((each.higher, each.lower))):
                 if other.higher != each.higher:
                     text += f", though its R_m does not ({-other.value:.2f} nats)"
-                elif other.low > 0:
+                elif other.claimed:
                     text += f", and so does its R_m by {other.value:.2f} nats ({p_value(other.p)})"
                 else:
                     text += (
@@ -265,13 +293,21 @@ def difference_conclusions(table: pd.DataFrame) -> str:
                     text += "; their MI is not certified to differ"
             lines.append(as_item(text[0].upper() + text[1:] + "."))
         found = {frozenset((each.higher, each.lower)) for each in rate.found()}
-        rest = [each for each in rate.differences if frozenset((each.higher, each.lower)) not in found]
-        if not found:
+        rest = [each for each in rate.differences if each.p >= LEVEL]
+        if len(rest) == len(rate.differences):
             smallest = min(each.p for each in rest)
             lines.append(as_item(f"No two augmentations are told apart in the rate (smallest {p_value(smallest)})."))
         elif rest:
             listed = "; ".join(f"{the(each.higher)} and {the(each.lower)} ({p_value(each.p)})" for each in rest)
             lines.append(as_item(f"Not told apart in the rate: {listed}."))
+        for why, words in WITHHELD.items():
+            held = [each for each in rate.differences if each.p < LEVEL and each.withheld == why]
+            if held:
+                listed = "; ".join(
+                    f"{_of(each.higher)} rate above {_of(each.lower)} by {each.value:.2f} nats ({p_value(each.p)})"
+                    for each in held
+                )
+                lines.append(as_item(f"Not claimed, because {words}: {listed}."))
         extra = [f"{the(a)} above {the(b)}" for a, b in certified if frozenset((a, b)) not in found]
         if extra:
             lines.append(as_item(f"Certified in MI without being told apart in the rate: {_and(extra)}."))
@@ -280,7 +316,7 @@ def difference_conclusions(table: pd.DataFrame) -> str:
 
 
 def _compared(table: pd.DataFrame, estimator: str) -> Comparison | None:
-    return compare_augmentations(table[table["estimator"] == estimator])
+    return compare_augmentations(networks_of(table[table["estimator"] == estimator]))
 
 
 def scale_conclusions(tables: Mapping[float, pd.DataFrame]) -> str:
@@ -291,7 +327,7 @@ def scale_conclusions(tables: Mapping[float, pd.DataFrame]) -> str:
     """
     if len(tables) < 2:
         return ""
-    tables = {scale: table[table["inputs"] == table["inputs"].iloc[0]] for scale, table in tables.items()}
+    tables = {scale: networks_of(table[table["inputs"] == table["inputs"].iloc[0]]) for scale, table in tables.items()}
     certified = {scale: certified_pairs(table) for scale, table in tables.items()}
     tables = {scale: table[table["noise"].isna()] for scale, table in tables.items()}
     scales = list(tables)
@@ -313,10 +349,12 @@ def scale_conclusions(tables: Mapping[float, pd.DataFrame]) -> str:
 
     found: dict[tuple[str, str], list[float]] = {}
     compared = []
+    withheld: set[str] = set()
     for scale, table in tables.items():
         comparison = _compared(table, "rate")
         if comparison is not None:
             compared.append(scale)
+            withheld |= {each.withheld for each in comparison.differences if each.p < LEVEL and each.withheld}
             for each in comparison.found():
                 found.setdefault((each.higher, each.lower), []).append(scale)
     if compared:
@@ -346,6 +384,9 @@ def scale_conclusions(tables: Mapping[float, pd.DataFrame]) -> str:
         ):
             if pairs:
                 sentences.append(f"{text}: {_and(pairs)}.")
+    if withheld:
+        reasons = _and([WITHHELD[why] for why in WITHHELD if why in withheld])
+        sentences.append(f"Other differences are not claimed, because {reasons}.")
     if any(certified.values()):
         listed = "; ".join(
             f"at {scale:g}, " + (_and([f"{the(a)} above {the(b)}" for a, b in pairs]) if pairs else "nothing")
@@ -363,7 +404,8 @@ def shared_conclusions(table: pd.DataFrame) -> str:
     Args:
         table: `analysis.table.summarise`'s rows, with noise.
     """
-    chosen = table[table["estimator"].isin(["critic", "data_processing", "three_term_lower", "three_term_upper"])]
+    names = [*SHARED_BOUNDS, *NOISED_SHARED_BOUNDS]
+    chosen = networks_of(table[table["estimator"].isin(names) & (table["inputs"] == "clean")])
     if not len(chosen):
         return ""
     by = chosen.set_index(["augmentation", "noise", "estimator"])["mean"]
@@ -374,7 +416,7 @@ def shared_conclusions(table: pd.DataFrame) -> str:
     )
     sentences = [
         "What the codes share with the baseline's, I(Z_A;Z_X), the paper's target; for the baseline, with that of "
-        f"another seed. Between the held-out critic and data processing, in nats: {listed}."
+        f"another seed, the ceiling. Between the held-out critic and data processing, in nats: {listed}."
     ]
     levels = sorted(level for level in chosen["noise"].dropna().unique())
     gaps = {
@@ -389,7 +431,33 @@ def shared_conclusions(table: pd.DataFrame) -> str:
             for name in names
         )
         sentences.append(f"With noise s = {level:g} in both codes, between the two sides of the identity: {listed}.")
-    return as_paragraph(" ".join(sentences))
+        if "none" in names:
+            ceiling = by["none", level, "three_term_lower"], by["none", level, "three_term_upper"]
+            shares = "; ".join(
+                f"{the(name)} {100 * by[name, level, 'three_term_lower'] / ceiling[1]:.0f} to "
+                f"{100 * by[name, level, 'three_term_upper'] / ceiling[0]:.0f}%"
+                for name in names if name != "none" and ceiling[0] > 0
+            )  # fmt: skip
+            if shares:
+                sentences.append(f"Of the ceiling, what two baselines of different seeds share, that is {shares}.")
+    certified = certified_profile(chosen, SHARED_BOUNDS, NOISED_SHARED_BOUNDS)
+    said = [
+        (f"at s = {level:g}, " if level else "of the codes as they are, ")
+        + _and([f"{the(a)} above {the(b)}" for a, b in pairs])
+        for level, pairs in certified.items() if pairs
+    ]  # fmt: skip
+    over = "all pairs and noise levels" if levels else "all pairs"
+    if len(names) - len(under_trained(chosen)) > 1:
+        sentences.append(
+            f"Differences in I(Z_A;Z_X) certified at {CONFIDENCE:.0%} over {over}{_skewed()}: {'; '.join(said)}."
+            if said else f"No difference in I(Z_A;Z_X) is certified ({CONFIDENCE:.0%} over {over})."
+        )  # fmt: skip
+    parts = [as_paragraph(" ".join(sentences))]
+    lower = chosen[chosen["noise"].isna() & (chosen["estimator"] == "critic")]
+    if (found := compare_augmentations(lower)) is not None:
+        subject = "The held-out critic's lower bound on I(Z_A;Z_X), a comparison of bounds and not of information"
+        parts.append("\n".join(told_apart(found, subject, "nats", 2)))
+    return "\n\n".join(parts)
 
 
 def published_conclusions(table: pd.DataFrame, settings: dict[str, Any]) -> str:
@@ -399,7 +467,7 @@ def published_conclusions(table: pd.DataFrame, settings: dict[str, Any]) -> str:
         table: `analysis.table.summarise`'s rows, without noise.
         settings: the analysis run's configuration, with ``data``, the data set's name, and ``train_images``.
     """
-    table = table[table["inputs"] == "clean"]
+    table = networks_of(table[table["inputs"] == "clean"])
     ours = {
         (row["estimator"], row["augmentation"]): (float(row["mean"]), float(row["std"]), int(row["seeds"]))
         for row in table[table["estimator"].isin(["rate", "rate_reconstruction", "mse"])].to_dict("records")

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from analysis.table import name_of, under_trained
 from figures import colour, label, style
 
 __all__ = [
@@ -47,14 +48,14 @@ def draw_table_1(table: pd.DataFrame, title: str) -> tuple[Figure, pd.DataFrame]
         cap = float(lower["cap"].max()) if lower is not None else math.nan
         for position, name in enumerate(names):
             ink = colour(name)
-            if upper is not None and lower is not None:
+            if upper is not None and lower is not None and name in lower.index:
                 low, high = lower["mean"][name], upper["mean"][name]
                 axes.barh(position, high - low, left=low, height=0.62, color=ink, alpha=0.28, linewidth=0)
             # one lane each: where bounds nearly meet, their marks must not hide each other
             for lane, bound, marker, face in (
                 (-0.17, rate, "D", "white"), (0.0, upper, "<", ink), (0.17, lower, ">", ink),
             ):  # fmt: skip
-                if bound is not None:
+                if bound is not None and name in bound.index:
                     axes.errorbar(
                         bound["mean"][name], position + lane, xerr=np.nan_to_num(bound["std"][name]), fmt=marker,
                         color=ink, markerfacecolor=face, markersize=6, capsize=2, elinewidth=1.2,
@@ -69,7 +70,8 @@ def draw_table_1(table: pd.DataFrame, title: str) -> tuple[Figure, pd.DataFrame]
             )  # fmt: skip
         active = chosen[chosen["estimator"] == "active_units"].set_index("augmentation")["mean"]
         collapsed = {name for name in names if name in active.index and active[name] < 1}
-        ticks = [label(name) + ("\n(code collapsed)" if name in collapsed else "") for name in names]
+        poor = under_trained(chosen)
+        ticks = [name_of(name, poor) + ("\n(code collapsed)" if name in collapsed else "") for name in names]
         axes.set_yticks(range(len(names)), ticks)
         axes.set_ylim(len(names) - 0.4, -0.75)
         axes.set_xlim(left=0)
@@ -83,6 +85,8 @@ def draw_table_1(table: pd.DataFrame, title: str) -> tuple[Figure, pd.DataFrame]
             axes.plot([], [], ">", color=grey, label="InfoNCE: I(Z;X) is at least this")[0],
             Patch(color=grey, alpha=0.28, linewidth=0, label="between the bounds; bars: ± s.d. over seeds"),
         ]
+        if poor:
+            handles += axes.plot([], [], " ", label="‡ under-trained: worse than the linear VAE")
         figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=8.5)
     return figure, behind
 
@@ -327,6 +331,7 @@ def draw_rate_distortion(table: pd.DataFrame, title: str) -> tuple[Figure, pd.Da
         ["inputs", "augmentation", "decoder_scale", "estimator", "mean", "std", "mse", "mse_std", "seeds", "n"]
     ]
     names = list(dict.fromkeys(behind["augmentation"]))
+    poor = under_trained(chosen)
     with style():
         figure = Figure(figsize=(7.2, 4.8))
         axes = figure.subplots()
@@ -338,8 +343,10 @@ def draw_rate_distortion(table: pd.DataFrame, title: str) -> tuple[Figure, pd.Da
                     rows["mse"], rows["mean"], np.nan_to_num(rows["std"]), np.nan_to_num(rows["mse_std"]),
                     marker=marker, linestyle=line, color=colour(name), markersize=5, capsize=2, elinewidth=1,
                     linewidth=1.3, markerfacecolor="white" if estimator == "rate" else colour(name),
-                    label=label(name) if estimator == "rate" else None,
+                    label=name_of(name, poor) if estimator == "rate" else None,
                 )  # fmt: skip
+        if poor:
+            axes.plot([], [], " ", label="‡ under-trained (at some scale)")
         for scale, rows in behind.groupby("decoder_scale"):
             axes.annotate(
                 f"decoder scale {scale:g}", (rows["mse"].max(), rows["mean"].max()), (4, 5),

@@ -14,6 +14,11 @@ What is reported, for encoder A and images x of the test set:
 - *R − R_m*: how much of the rate, at least, is not information;
 - *InfoNCE*: the lower bound, which cannot exceed log N;
 - *MSE*: of a reconstruction from a sampled code, in squared units of normalised pixels;
+- *−ELBO*: P·MSE/2σ² + rate, nats an image, less the constant that depends on σ alone; on clean images, what an
+  encoder's model of the world costs there;
+- beside every VAE the *linear VAE* (`vae.linear`) with as many latents, fitted on inputs as it saw them. A VAE whose
+  −ELBO on held-out inputs like its own is more than two paired standard errors above is *under-trained*, and no claim
+  about augmentations rests on it;
 - with ``--shared``, *I(Z_A;Z_X)* itself, Z_X the code of x by B (`analysis.two_encoders`).
 
 ``--decoder-scales 1 0.3 0.1`` repeats all of it at each scale and draws the rate-distortion plane (Alemi et al. 2018,
@@ -23,10 +28,11 @@ Own-augmented inputs are mixtures of disjoint pairs of test images (N/2 mixtures
 they are independent, jittered and flipped as in training.
 """
 
+import functools
 import importlib.util
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -38,7 +44,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from analysis import bounds
-from analysis.bound import ALL, ESTIMATORS, Estimator
+from analysis.bound import ALL, ESTIMATORS, Estimator, standard_error
 from analysis.conclusions import (
     conclusions,
     difference_conclusions,
@@ -46,11 +52,13 @@ from analysis.conclusions import (
     published_conclusions,
     scale_conclusions,
     shared_conclusions,
+    trained_conclusions,
 )
 from analysis.decomposition import decompose
+from analysis.estimate import bound_posterior
 from analysis.figures import draw_noise_profile, draw_rate_distortion, draw_table_1
 from analysis.measure import measure, measure_pair
-from analysis.table import decomposition_text, shared_table, summarise, text_table
+from analysis.table import LINEAR, decomposition_text, networks_of, shared_table, summarise, text_table
 from figures import Result, publish, save
 from figures.tables import headlines
 from store import BadInput, Run, evidence, positive, provenance, slug, write_atomically, write_json
@@ -61,17 +69,21 @@ from training.data import read_arrays
 from training.devices import describe
 from training.mixing import in_turn
 from training.once import all_once
-from vae.encode import encode, load_vae, reconstruct
+from vae.encode import encode, load_vae, reconstruct, squared_errors
+from vae.linear import LinearVAE, fit_linear
 from vae.model import VAE
 from vae.posterior import DiagonalGaussian
-from vae.train import Settings, active_units, augmented, mean_squared_error, train, vae_run
+from vae.train import Settings, active_units, augmented, normalisation, train, vae_run
 
-__all__ = ["Config", "Result", "as_run", "networks", "read_posterior", "run"]
+__all__ = ["Config", "OwnAugmentation", "Result", "as_run", "draw", "networks", "read_posterior", "run", "text_of"]
 
-VERSION = 2
+VERSION = 3
 """Raised when the analysis of the same VAEs gives another result."""
 
 PROGRAM = "python -m analysis.mutual_info"
+
+DRAWS = 50_000
+"""Inputs on which a linear VAE is fitted."""
 
 
 @dataclass(frozen=True)
@@ -264,7 +276,7 @@ def _analyse(
     analysis.begin()
     data = data.to(device)
     rows: list[dict[str, Any]] = []
-    codes = _Codes(data, runs, device)
+    codes = _Codes(config, data, runs, device)
     wanted = [which for which in networks(config) if which[0] in config.augmentations and which in runs]
     partial = []
     for augmentation, seed in tqdm(wanted, desc="bounds", unit="VAE", disable=None, leave=False):
@@ -277,6 +289,8 @@ def _analyse(
             found = {"weights": weights, "rows": _rows_of_vae(config, codes, augmentation, seed, analysis.path)}
             write_json(file, found)
         rows += found["rows"]
+    if rows and "clean" in config.inputs:
+        rows += _linear_of_clean(codes)
     if not rows:
         raise SystemExit(f"{PROGRAM}: every VAE failed:\n" + "\n".join(failures))
     analysis.finish(
@@ -288,12 +302,62 @@ def _analyse(
         file.unlink()
 
 
+@dataclass(frozen=True)
+class OwnAugmentation:
+    """Images as an encoder saw them in training.
+
+    Args:
+        settings: of the training.
+        data: whose images they are.
+        augmentation: whose mixer.
+        units: what is taken from pixels in [0, 1] and what they are divided by, (C,) each.
+    """
+
+    settings: Settings
+    data: ImageData
+    augmentation: str
+    units: tuple[Tensor, Tensor]
+
+    def normalised(self, images: Tensor) -> Tensor:
+        """(N, C, H, W) uint8 to normalised floating point, not augmented."""
+        return self._normalise(images.float() / 255)
+
+    def _normalise(self, images: Tensor) -> Tensor:
+        mean, std = (each.to(images.device).view(1, -1, 1, 1) for each in self.units)
+        return (images - mean) / std
+
+    def mixtures(self, images: Tensor, stream: torch.Generator) -> Tensor:
+        """N/2 normalised mixtures of N uint8 images: of image i and image N/2 + i, each with its own λ."""
+        half = len(images) // 2
+        # one λ for a whole batch would make its mixtures dependent
+        mixer = replace(self.settings, scope="sample").mixer(self.augmentation)
+        resolved = self.settings.resolved(self.data)
+        parts = []
+        for turn, first in enumerate(torch.arange(half, device=images.device).split(500)):
+            parents = augmented(self._normalise, images[torch.cat([first, first + half])], resolved, stream)
+            count = len(first)
+            partner = torch.arange(2 * count, device=images.device).roll(count)
+            parts.append(in_turn(mixer, turn)(parents, generator=stream, partner=partner).images[:count])
+        return torch.cat(parts)
+
+    def draws(self, images: Tensor, stream: torch.Generator, count: int) -> Iterator[Tensor]:
+        """Batches of ``count`` mixtures in all, of parents that are paired anew as often as it takes."""
+        while count > 0:
+            order = torch.randperm(len(images), device=images.device, generator=stream)
+            for batch in self.mixtures(images[order], stream)[:count].split(1000):
+                count -= len(batch)
+                yield batch
+
+
 class _Codes:
     """What a VAE says of the clean images; of the baselines, which others are compared with, kept."""
 
-    def __init__(self, data: ImageData, runs: dict[tuple[str, int], Run], device: torch.device) -> None:
-        self.data, self.runs, self.device = data, runs, device
+    def __init__(
+        self, config: Config, data: ImageData, runs: dict[tuple[str, int], Run], device: torch.device
+    ) -> None:  # fmt: skip
+        self.config, self.data, self.runs, self.device = config, data, runs, device
         self.known: dict[tuple[str, int], tuple[DiagonalGaussian, DiagonalGaussian]] = {}
+        self.linear = functools.cache(self._linear)
 
     def vae(self, augmentation: str, seed: int) -> VAE:
         return load_vae(self.runs[augmentation, seed], self.device)
@@ -308,24 +372,35 @@ class _Codes:
             self.known[augmentation, seed] = found
         return found
 
+    def own(self, augmentation: str) -> OwnAugmentation:
+        """Inputs as the VAEs of an augmentation saw them."""
+        settings = self.config.settings
+        return OwnAugmentation(
+            settings, self.data, augmentation, normalisation(self.data, settings.resolved(self.data))
+        )
+
+    def _linear(self, augmentation: str) -> LinearVAE:
+        settings = self.config.settings
+        inputs = self.own(augmentation).draws(self.data.train_images, generator(self.device, 1, "linear"), DRAWS)
+        return fit_linear(inputs, settings.resolved(self.data)["latents"], settings.decoder_scale)
+
 
 def _rows_of_vae(
     config: Config, codes: _Codes, augmentation: str, seed: int, directory: Path
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Every number of one VAE; its posteriors are kept in ``directory``."""
     rows = []
-    data, vae = codes.data, codes.vae(augmentation, seed)
-    device = data.test_images.device
+    data, vae, own = codes.data, codes.vae(augmentation, seed), codes.own(augmentation)
+    device, scale = data.test_images.device, config.settings.decoder_scale
+    mixed = own.mixtures(data.test_images, generator(device, seed, "test"))
+    scored = {"clean": codes.clean(augmentation, seed)[0], "own-augmented": encode(vae, mixed)}
     for inputs in config.inputs:
-        if inputs == "clean":
-            posterior, fit = codes.clean(augmentation, seed)
-        else:
-            own = _OwnAugmentation(config, data, augmentation, vae)
-            posterior, fit = (
-                encode(vae, own.mixtures(images, generator(device, seed, part)))
-                for images, part in ((data.test_images, "test"), (data.train_images, "fit"))
-            )
+        posterior = scored[inputs]
         where: dict[str, Any] = {"inputs": inputs, "augmentation": augmentation, "seed": seed}
+        if inputs == "clean":
+            fit = codes.clean(augmentation, seed)[1]
+        else:
+            fit = encode(vae, own.mixtures(data.train_images, generator(device, seed, "fit")))
         rows += measure(posterior, config.bounds, fit=fit, noise=config.noise, **where)[1]
         stem = f"{augmentation}-seed{seed}-{inputs}"
         if config.decomposition:
@@ -346,9 +421,45 @@ def _rows_of_vae(
         if config.shared:
             (a, fit_a), (b, fit_b) = codes.clean(augmentation, seed), codes.clean(*other)
             rows += measure_pair(a, b, fit=(fit_a, fit_b), noise=config.noise, quantity="I(Z_A;Z_X)", **where)[1]
-    error = mean_squared_error(vae, data.test_images, seed)
-    rows.append(_measured("MSE", "mse", error, "squared normalised pixels", **where))
-    return rows
+    elbos = {}
+    for inputs, images in (("clean", data.test_images), ("own-augmented", mixed)):
+        errors = squared_errors(vae, images, generator(device, seed, "reconstruction"))
+        elbos[inputs] = errors / (2 * scale**2) + scored[inputs].kl_to_standard_normal()
+        rows += _elbo_rows(errors / images[0].numel(), elbos[inputs], **where | {"inputs": inputs})
+    linear = codes.linear(augmentation)
+    against = linear.negative_elbo(mixed.cpu())
+    excess = elbos["own-augmented"] - against
+    poor = bool(excess.mean() > 2 * standard_error(excess - excess.mean()))
+    rows = [row | {"under_trained": poor} for row in rows]
+    fitted = {"inputs": "own-augmented", "augmentation": LINEAR, "seed": seed, "fitted_on": augmentation}
+    return rows + _linear_rows(linear, mixed.cpu(), **fitted)
+
+
+def _elbo_rows(errors: Tensor, elbos: Tensor, **where: Any) -> list[dict[str, Any]]:
+    """MSE and −ELBO from their values of every image, (N,) each."""
+    return [
+        _measured(quantity, name, float(values.mean()), units, **where)
+        | {"standard_error": standard_error(values - values.mean()), "n": len(values)}
+        for quantity, name, values, units in (
+            ("MSE", "mse", errors, "squared normalised pixels"), ("−ELBO", "negative_elbo", elbos, "nats"),
+        )
+    ]  # fmt: skip
+
+
+def _linear_rows(linear: LinearVAE, images: Tensor, **where: Any) -> list[dict[str, Any]]:
+    """Rate, R_m, MSE and −ELBO of a linear VAE on normalised images."""
+    posterior, errors = linear.encode(images), linear.squared_error(images)
+    elbos = errors / (2 * linear.scale**2) + posterior.kl_to_standard_normal()
+    rows = [bound.row(**where) for bound in bound_posterior(posterior, ("rate", "gaussian_marginal"))]
+    return [row | where for row in rows + _elbo_rows(errors / images[0].numel(), elbos, **where)]
+
+
+def _linear_of_clean(codes: _Codes) -> list[dict[str, Any]]:
+    """The linear VAE that was fitted on the baseline's inputs, on clean test images; it has no seeds."""
+    own = codes.own("none")
+    images = own.normalised(codes.data.test_images).cpu()
+    where = {"inputs": "clean", "augmentation": LINEAR, "seed": 1, "fitted_on": "none"}
+    return _linear_rows(codes.linear("none"), images, **where)
 
 
 def _reconstruction(config: Config, baseline: VAE, device: torch.device, seed: int) -> Callable[[Tensor], Tensor]:
@@ -370,76 +481,23 @@ def _measured(quantity: str, name: str, value: float, units: str | None, **where
     }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class _OwnAugmentation:
-    """Images as an encoder saw them in training, from disjoint parents."""
-
-    config: Config
-    data: ImageData
-    augmentation: str
-    vae: VAE
-
-    def mixtures(self, images: Tensor, stream: torch.Generator) -> Tensor:
-        """N/2 normalised mixtures of N uint8 images: image i with image N/2 + i, each with its own λ."""
-        half = len(images) // 2
-        # one λ for a whole batch would make its mixtures dependent
-        settings = replace(self.config.settings, scope="sample")
-        mixer = settings.mixer(self.augmentation)
-        resolved = settings.resolved(self.data)
-        parts = []
-        for turn, first in enumerate(torch.arange(half, device=images.device).split(500)):
-            parents = augmented(self.vae, images[torch.cat([first, first + half])], resolved, stream)
-            count = len(first)
-            partner = torch.arange(2 * count, device=images.device).roll(count)
-            parts.append(in_turn(mixer, turn)(parents, generator=stream, partner=partner).images[:count])
-        return torch.cat(parts)
-
-
 def _report(config: Config, data: ImageData, records: Mapping[float, dict[str, Any]]) -> Result:
     """Print and write tables, figures and the JSON document."""
-    watermark = "SMOKE RUN" if config.smoke else None
-    scales = len(records)
-    name = next(iter(records.values()))["data"]["name"]
-    directory = config.execution.out / f"table-1-{slug(name.lower())}{'-smoke' if config.smoke else ''}"
-    parts = [f"{watermark}: two epochs, one seed. The numbers below mean nothing."] if watermark else []
-    said: list[str] = []
-    rows: list[dict[str, Any]] = []
-    files: list[Path] = []
-    tables: dict[float, pd.DataFrame] = {}
-    for scale, record in records.items():
-        rows += [row | {"decoder_scale": scale} for row in record["metrics"]["headline"] + record["rows"]]
-        everything = tables[scale] = summarise(record["rows"]).assign(decoder_scale=scale)
-        settings = record["config"] | {"data": name, "train_images": record["images"]["train"]}
-        head = (
-            f"Table 1 on {name}: {settings['seeds']} seed{'s' if settings['seeds'] > 1 else ''}, "
-            f"{settings['train_images']:,} training images, {settings['epochs']} epochs, decoder scale {scale:g}"
-        )
-        sentences = [f"At decoder scale {scale:g}."] if scales > 1 else []
-        sentences += _sentences(config, everything, settings)
-        parts += [*_text_tables(config, everything, head), *sentences]
-        said += sentences
-        suffix = f"-scale-{scale:g}" if scales > 1 else ""
-        table = _without_noise(everything)
-        figure, behind = draw_table_1(table, head)
-        files += save(figure, directory / f"table-1{suffix}", behind, watermark=watermark)
-        if config.noise:
-            figure, behind = draw_noise_profile(everything, head.removeprefix("Table 1 on "))
-            files += save(figure, directory / f"noise-profile{suffix}", behind, watermark=watermark)
-    everything = pd.concat(tables.values(), ignore_index=True)
-    if scales > 1:
-        parts.append(scale_conclusions(tables))
-        said.append(parts[-1])
-        head = f"{name}: {settings['seeds']} seeds, {settings['train_images']:,} training images"
-        figure, behind = draw_rate_distortion(_without_noise(everything), head)
-        files += save(figure, directory / "rate-distortion", behind, watermark=watermark)
-    text = "\n\n".join(part for part in parts if part)
-    failures = [failure for record in records.values() for failure in record["failures"]]
-    result = Result(rows, everything, text, files, failures)
     first = next(iter(records.values()))
-    about = {
-        "title": head, "data": name, "watermark": watermark, "conclusions": "\n\n".join(said),
-        "settings": first["config"] | {"data": name, "train_images": first["images"]["train"]},
-    }  # fmt: skip
+    name, watermark = first["data"]["name"], "SMOKE RUN" if config.smoke else None
+    settings = first["config"] | {"data": name, "train_images": first["images"]["train"]}
+    rows = [
+        row | {"decoder_scale": scale}
+        for scale, record in records.items() for row in headlines(record["rows"]) + record["rows"]
+    ]  # fmt: skip
+    failures = [failure for record in records.values() for failure in record["failures"]]
+    about = {"title": "", "data": name, "watermark": watermark, "conclusions": "", "settings": settings}
+    document = json_document(PROGRAM, config, rows) | {"about": about, "failures": failures}
+    about["title"] = _title(document)
+    text, about["conclusions"] = text_of(document)
+    directory = config.execution.out / f"table-1-{slug(name.lower())}{'-smoke' if config.smoke else ''}"
+    files = draw(document, directory)
+    result = Result(rows, pd.concat(_tables(document).values(), ignore_index=True), text, files, failures)
     behind_it = [
         ({"augmentation": augmentation, "seed": seed, "decoder_scale": scale}, each)
         for scale, part in config.by_scale().items()
@@ -449,31 +507,101 @@ def _report(config: Config, data: ImageData, records: Mapping[float, dict[str, A
     return publish(result, PROGRAM, config, directory, about, evidence(behind_it))
 
 
+def _tables(document: Mapping[str, Any]) -> dict[float, pd.DataFrame]:
+    """A document's rows over seeds, by decoder scale."""
+    rows: dict[float, list[dict[str, Any]]] = {}
+    for row in document["results"]:
+        if row["seed"] is not None:
+            rows.setdefault(row["decoder_scale"], []).append(row)
+    return {scale: summarise(each).assign(decoder_scale=scale) for scale, each in rows.items()}
+
+
+def _head(document: Mapping[str, Any], scale: float) -> str:
+    settings, seeds = document["about"]["settings"], document["about"]["settings"]["seeds"]
+    return (
+        f"Table 1 on {settings['data']}: {seeds} seed{'s' if seeds > 1 else ''}, {settings['train_images']:,} training "
+        f"images, {settings['epochs']} epochs, decoder scale {scale:g}"
+    )
+
+
+def _title(document: Mapping[str, Any]) -> str:
+    settings, scales = document["about"]["settings"], list(_tables(document))
+    if len(scales) == 1:
+        return _head(document, scales[0])
+    return f"{settings['data']}: {settings['seeds']} seeds, {settings['train_images']:,} training images"
+
+
+def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
+    """The tables and sentences of a document, and the sentences alone: a function of its numbers.
+
+    Args:
+        document: with ``config``, ``results`` and ``about``, as this job writes it.
+    """
+    config, about = document["config"], document["about"]
+    tables = _tables(document)
+    parts = (
+        [f"{about['watermark']}: two epochs, one seed. The numbers below mean nothing."] if about["watermark"] else []
+    )
+    said: list[str] = []
+    for scale, table in tables.items():
+        sentences = [f"At decoder scale {scale:g}."] if len(tables) > 1 else []
+        settings = about["settings"] | {"decoder_scale": scale}
+        sentences += _sentences(config, table, settings, alone=len(tables) < 2)
+        parts += [*_text_tables(config, table, _head(document, scale)), *sentences]
+        said += sentences
+    if len(tables) > 1:
+        said.append(scale_conclusions(tables))
+        parts.append(said[-1])
+    return tuple("\n\n".join(part for part in each if part) for each in (parts, said))  # type: ignore[return-value]
+
+
+def draw(document: Mapping[str, Any], directory: Path) -> list[Path]:
+    """Draw the figures of a document's numbers, with the numbers behind each; return the files."""
+    tables, watermark = _tables(document), document["about"]["watermark"]
+    files: list[Path] = []
+    for scale, table in tables.items():
+        head, suffix = _head(document, scale), f"-scale-{scale:g}" if len(tables) > 1 else ""
+        figure, behind = draw_table_1(_without_noise(table), head)
+        files += save(figure, directory / f"table-1{suffix}", behind, watermark=watermark)
+        if document["config"]["noise"]:
+            figure, behind = draw_noise_profile(networks_of(table), head.removeprefix("Table 1 on "))
+            files += save(figure, directory / f"noise-profile{suffix}", behind, watermark=watermark)
+    if len(tables) > 1:
+        together = _without_noise(pd.concat(tables.values(), ignore_index=True))
+        figure, behind = draw_rate_distortion(together, _title(document))
+        files += save(figure, directory / "rate-distortion", behind, watermark=watermark)
+    return files
+
+
 def _without_noise(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["noise"].isna()]
 
 
-def _text_tables(config: Config, everything: pd.DataFrame, head: str) -> list[str]:
+def _text_tables(config: Mapping[str, Any], everything: pd.DataFrame, head: str) -> list[str]:
     """The tables at one decoder scale."""
     table = _without_noise(everything)
     parts = []
-    for inputs in config.inputs:
+    for inputs in config["inputs"]:
         parts.append(text_table(table[table["inputs"] == inputs], f"{head}; {inputs} test images"))
-    if config.shared and (everything["estimator"] == "critic").any():
+    if config["shared"] and (everything["estimator"] == "critic").any():
         parts.append(shared_table(everything))
-    if config.decomposition:
-        parts.append(decomposition_text(table))
+    if config["decomposition"]:
+        parts.append(decomposition_text(networks_of(table)))
     return parts
 
 
-def _sentences(config: Config, everything: pd.DataFrame, settings: dict[str, Any]) -> list[str]:
+def _sentences(
+    config: Mapping[str, Any], everything: pd.DataFrame, settings: dict[str, Any], alone: bool
+) -> list[str]:  # fmt: skip
     """What the numbers at one decoder scale allow one to say."""
-    parts = [conclusions(everything, settings), difference_conclusions(everything)]
-    if config.noise:
-        parts.append(profile_conclusions(everything))
-    if config.shared and (everything["estimator"] == "critic").any():
+    # a VAE's own-augmented −ELBO is always there: the bounds on these inputs only when they were asked for
+    chosen = everything[everything["inputs"].isin(config["inputs"])]
+    parts = [trained_conclusions(everything), conclusions(chosen, settings), difference_conclusions(chosen)]
+    if config["noise"]:
+        parts.append(profile_conclusions(chosen))
+    if config["shared"] and (everything["estimator"] == "critic").any():
         parts.append(shared_conclusions(everything))
-    if len(config.decoder_scales) < 2 or settings["decoder_scale"] == Settings().decoder_scale:
+    if alone or settings["decoder_scale"] == Settings().decoder_scale:
         parts.append(published_conclusions(_without_noise(everything), settings))
     return [part for part in parts if part]
 

@@ -1,5 +1,6 @@
 """Rows as data frames and as text."""
 
+from collections.abc import Collection
 from typing import Any
 
 import pandas as pd
@@ -8,7 +9,19 @@ from figures import label
 from figures.published import published
 from figures.tables import ruled
 
-__all__ = ["decomposition_text", "shared_table", "summarise", "text_table"]
+__all__ = [
+    "LINEAR",
+    "decomposition_text",
+    "name_of",
+    "networks_of",
+    "shared_table",
+    "summarise",
+    "text_table",
+    "under_trained",
+]
+
+LINEAR = "linear-vae"
+"""What the linear VAE's rows have in place of an augmentation."""
 
 COLUMNS = {
     "rate": "rate on x",
@@ -18,14 +31,17 @@ COLUMNS = {
     "flow_marginal": "flow",
     "rate_gap": "R − R_m",
     "infonce": "InfoNCE",
+    "critic": "shared, critic",
+    "data_processing": "shared",
     "mse": "MSE",
+    "negative_elbo": "−ELBO",
 }
 """Estimators that the table shows, and what it calls them."""
 
 DIRECTIONS = {
     "rate": "I(Z;X) ≤", "rate_reconstruction": "(no bound)", "gaussian_marginal": "I(Z;X) ≤",
     "mixture_marginal": "I(Z;X) ≤", "flow_marginal": "I(Z;X) ≤", "rate_gap": "KL(q‖p) ≥", "infonce": "I(Z;X) ≥",
-    "mse": "",
+    "critic": "I(Z_A;Z_X) ≥", "data_processing": "I(Z_A;Z_X) ≤", "mse": "", "negative_elbo": "",
 }  # fmt: skip
 
 
@@ -34,18 +50,60 @@ def summarise(rows: list[dict[str, Any]]) -> pd.DataFrame:
 
     Columns: ``inputs``, ``augmentation``, ``noise`` (NaN without), ``estimator``, ``mean``, ``std`` (over seeds; NaN
     for one seed), ``seeds``, ``image_error`` (root mean square over seeds of the standard error over images), ``cap``,
-    ``saturated``, ``n``.
+    ``saturated``, ``n``, and ``under_trained``: whether most of the networks are, None where it is not known. A linear
+    VAE that was fitted on another augmentation's inputs is called after it.
     """
     frame = pd.DataFrame(rows)
     frame["square"] = pd.to_numeric(frame["standard_error"]) ** 2
     frame["noise"] = pd.to_numeric(frame["noise"])
+    if "fitted_on" in frame:
+        mixed = (frame["augmentation"] == LINEAR) & (frame["inputs"] != "clean")
+        frame.loc[mixed, "augmentation"] = LINEAR + " on " + frame.loc[mixed, "fitted_on"].astype(str)
+    if "under_trained" not in frame:
+        frame["under_trained"] = None
     grouped = frame.groupby(["inputs", "augmentation", "noise", "estimator"], sort=False, dropna=False)
     table = grouped.agg(
         mean=("value", "mean"), std=("value", "std"), seeds=("value", "size"), image_error=("square", "mean"),
         cap=("cap", "first"), saturated=("saturated", "any"), n=("n", "first"),
     ).reset_index()  # fmt: skip
     table["image_error"] **= 0.5
+    table["under_trained"] = pd.Series([_mostly(each) for _, each in grouped["under_trained"]], dtype=object)
     return table
+
+
+def _mostly(flags: pd.Series) -> bool | None:
+    known = flags.dropna().astype(bool)
+    return bool(known.mean() > 0.5) if len(known) else None
+
+
+def networks_of(table: pd.DataFrame) -> pd.DataFrame:
+    """`summarise`'s rows of networks, without those of linear VAEs, which are fitted once and compared with nothing."""
+    return table[~table["augmentation"].str.startswith(LINEAR)]
+
+
+def under_trained(table: pd.DataFrame) -> list[str]:
+    """The augmentations of which most VAEs are worse than the linear VAE, in `summarise`'s rows."""
+    flagged = table[[flag is True for flag in table["under_trained"]]]
+    return [str(name) for name in dict.fromkeys(flagged["augmentation"])]
+
+
+def name_of(augmentation: str, poor: Collection[str] = ()) -> str:
+    """An augmentation's name in a table, marked where its VAEs are under-trained.
+
+    Args:
+        augmentation: or a linear VAE's name.
+        poor: `under_trained`.
+    """
+    fitted = augmentation.removeprefix(LINEAR).removeprefix(" on ")
+    if augmentation.startswith(LINEAR):
+        return label(LINEAR) + (f" ({label(fitted)} inputs)" if fitted else "")
+    return label(augmentation) + (" ‡" if augmentation in poor else "")
+
+
+UNDER_TRAINED = (
+    "‡ under-trained: −ELBO above that of a linear VAE of as many latents, on inputs like its own, by more than two "
+    "standard errors"
+)
 
 
 def _cell(mean: float, std: float, digits: int) -> str:
@@ -67,11 +125,12 @@ def text_table(table: pd.DataFrame, title: str) -> str:
         names["infonce"] = f"InfoNCE (cap {lower['cap'].max():.2f})"
     cells: list[list[str]] = [["augmentation", *names.values()], ["", *(DIRECTIONS[key] for key in shown)]]
     notes = []
+    poor = under_trained(table)
     for augmentation, own in table.groupby("augmentation", sort=False):
         augmentation = str(augmentation)
-        line = [label(augmentation)]
+        line = [name_of(augmentation, poor)]
         for estimator in shown:
-            digits = 4 if estimator == "mse" else 2
+            digits = {"mse": 4, "negative_elbo": 1}.get(estimator, 2)
             found = own[own["estimator"] == estimator]
             text = _cell(found["mean"].iloc[0], found["std"].iloc[0], digits) if len(found) else "—"
             line.append(text + (" *" if len(found) and bool(found["saturated"].iloc[0]) else ""))
@@ -84,6 +143,8 @@ def text_table(table: pd.DataFrame, title: str) -> str:
             cells.append(["  published, CIFAR-10", *values])
     if len(lower) and bool(lower["saturated"].any()):
         notes.append("* saturated: within 1 nat of its cap")
+    if poor:
+        notes.append(UNDER_TRAINED)
     if "rate_reconstruction" in shown:
         notes.append("† published as a lower bound; it is the rate of the reconstruction x̂, another variable")
     head = f"{title} (N = {size:,.0f}); nats, mean ± standard deviation over seeds"
@@ -107,7 +168,7 @@ def shared_table(table: pd.DataFrame) -> str:
     Args:
         table: `summarise`'s rows, with noise.
     """
-    chosen = table[table["estimator"].isin(SHARED)]
+    chosen = networks_of(table[table["estimator"].isin(SHARED)])
     cells = [
         ["I(Z_A;Z_X)", "noise s", *(name for name, _ in SHARED.values())],
         ["", "", *(sign for _, sign in SHARED.values())],

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from figures.components import Components
 
 __all__ = [
+    "CONFIDENCE",
     "LEVEL",
     "Comparison",
     "Difference",
@@ -240,7 +241,7 @@ def compare_augmentations(table: pd.DataFrame, components: "Components | None" =
             continue
         images = _images(components, higher, lower)
         value, seeds = float(higher["mean"] - lower["mean"]), int(min(higher["seeds"], lower["seeds"]))
-        poor = any(row.get("under_trained") is True for row in (higher, lower))
+        poor = any(bool(row.get("under_trained") or False) for row in (higher, lower))
         differences.append(
             Difference(
                 *names, value, math.sqrt(variance), freedom, seeds, images, images_included=included,

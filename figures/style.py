@@ -20,6 +20,7 @@ COLOURS = {
     "fmix+mixup": "#CC79A7",
     "cutmix+mixup": "#E69F00",
     "fmix+cutmix": "#B8A900",
+    "linear-vae": "#000000",
 }
 """Colour of each augmentation, in every figure."""
 
@@ -29,6 +30,7 @@ LABELS = {
     "cutmix": "CutMix",
     "fmix": "FMix",
     "fmix-reference": "FMix (reference)",
+    "linear-vae": "linear VAE",
 }
 """Name of each augmentation, in every table and figure."""
 

@@ -18,7 +18,8 @@ def headlines(
     """
     grouped: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for row in rows:
-        grouped.setdefault(tuple(row[name] for name in by), []).append(row)
+        # a linear VAE's rows also differ in the inputs it was fitted on
+        grouped.setdefault((*(row[name] for name in by), row.get("fitted_on")), []).append(row)
     result = []
     for same in grouped.values():
         values = np.array([row["value"] for row in same])

@@ -5,9 +5,15 @@ import textwrap
 from figures.comparisons import LEVEL, Comparison, Difference, skewed
 from figures.style import label
 
-__all__ = ["as_item", "as_paragraph", "how_tested", "p_value", "the", "told_apart"]
+__all__ = ["WITHHELD", "as_item", "as_paragraph", "how_tested", "p_value", "the", "told_apart"]
 
 WIDTH = 110
+
+WITHHELD = {
+    "images not in the interval": "the draw of the images is not in the interval",
+    "under-trained": "one of the two is worse than a linear model of its data",
+}
+"""Why a difference is not claimed, whatever its size, in words."""
 
 
 def as_paragraph(text: str) -> str:
@@ -89,10 +95,3 @@ def told_apart(
         if listed := "; ".join(as_words(each) for each in found.differences if each.p < LEVEL and each.withheld == why):
             lines.append(as_item(f"Not claimed, because {words}: {listed}."))
     return lines
-
-
-WITHHELD = {
-    "images not in the interval": "the draw of the images is not in the interval",
-    "under-trained": "one of the two is worse than a linear model of its data",
-}
-"""Why a difference is not claimed, whatever its size, in words."""

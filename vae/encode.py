@@ -10,7 +10,7 @@ from training.weights import read_weights
 from vae.model import VAE, vae_of
 from vae.posterior import DiagonalGaussian
 
-__all__ = ["encode", "load_vae", "reconstruct"]
+__all__ = ["encode", "load_vae", "reconstruct", "squared_errors"]
 
 BATCH = 1000
 
@@ -57,3 +57,21 @@ def reconstruct(vae: VAE, images: Tensor, generator: torch.Generator) -> Tensor:
         generator: of the codes, on the images' device.
     """
     return vae.decode(vae.encode(images).sample(generator))
+
+
+@torch.no_grad()
+def squared_errors(vae: VAE, images: Tensor, generator: torch.Generator) -> Tensor:
+    """(N,) float64, on the CPU: the squared error of one reconstruction of each image, summed over its pixels.
+
+    In squared units of normalised pixels.
+
+    Args:
+        vae: in evaluation mode.
+        images: (N, C, H, W), uint8 or already normalised floating point.
+        generator: of the codes, on the images' device.
+    """
+    found = []
+    for batch in images.split(BATCH):
+        target = vae.normalise(batch.float() / 255) if batch.dtype == torch.uint8 else batch
+        found.append((reconstruct(vae, target, generator) - target).square().double().flatten(1).sum(1).cpu())
+    return torch.cat(found)

@@ -51,11 +51,11 @@ from training.devices import describe, resolve_device, use_threads
 from training.mixing import in_turn, mixer_named
 from training.once import Failed, once
 from training.weights import write_weights
-from vae.encode import encode, reconstruct
+from vae.encode import encode, squared_errors
 from vae.model import VAE, vae_of
 from vae.posterior import DiagonalGaussian
 
-__all__ = ["Config", "Settings", "active_units", "augmented", "run", "train", "vae_run"]
+__all__ = ["Config", "Settings", "active_units", "augmented", "normalisation", "run", "train", "vae_run"]
 
 VERSION = 1
 """Raised when training the same configuration gives another result."""
@@ -214,12 +214,14 @@ def normalisation(data: ImageData, config: Mapping[str, Any]) -> tuple[Tensor, T
     return data.statistics()
 
 
-def augmented(vae: VAE, images: Tensor, config: Mapping[str, Any], generator: torch.Generator) -> Tensor:
+def augmented(
+    normalise: Callable[[Tensor], Tensor], images: Tensor, config: Mapping[str, Any], generator: torch.Generator
+) -> Tensor:  # fmt: skip
     """Jittered, flipped and normalised, but not yet mixed: (B, C, H, W) from uint8 images."""
     batch = colour_jitter(images.float() / 255, config["jitter"], generator)
     if config["flip"]:
         batch = random_flip(batch, generator)
-    return vae.normalise(batch)
+    return normalise(batch)
 
 
 def objective(
@@ -239,7 +241,7 @@ def objective(
     warm_up = config["kl_warm_up"] * steps
 
     def losses(indices: Tensor, stream: torch.Generator, step: int) -> dict[str, Tensor]:
-        images = augmented(vae, data.train_images[indices], config, stream)
+        images = augmented(vae.normalise, data.train_images[indices], config, stream)
         target = in_turn(mixer, step)(images, generator=stream).images
         with torch.autocast("cuda", torch.bfloat16) if config["precision"] == "bf16" else nullcontext():
             posterior = vae.encode(target)
@@ -332,11 +334,7 @@ def mean_squared_error(vae: VAE, images: Tensor, seed: int) -> float:
     In squared units of normalised pixels.
     """
     stream = generator(images.device, seed, "reconstruction")
-    squares = []
-    for batch in images.split(1000):
-        target = vae.normalise(batch.float() / 255)
-        squares.append((reconstruct(vae, target, stream) - target).square().double().sum())
-    return float(torch.stack(squares).sum() / images.numel())
+    return float(squared_errors(vae, images, stream).sum() / images.numel())
 
 
 def run(config: Config) -> Run:

@@ -427,9 +427,7 @@ def test_own_augmented_inputs_have_disjoint_parents(config, monkeypatch):
     data = load(DataOptions())
     recorder = Recorder()
     monkeypatch.setattr(Settings, "mixer", lambda self, augmentation, argument="": recorder)
-    vae = type("Plain", (), {"normalise": staticmethod(lambda images: images)})()
-    quiet = replace(config, settings=replace(FAST, jitter=0.0))
-    own = mutual_info._OwnAugmentation(quiet, data, "mixup", vae)
+    own = mutual_info.OwnAugmentation(replace(FAST, jitter=0.0), data, "mixup", (torch.zeros(1), torch.ones(1)))
     mixtures = own.mixtures(data.train_images, generator("cpu", 1))
     assert len(mixtures) == len(data.train_images) // 2
     used = []

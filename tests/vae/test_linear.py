@@ -1,0 +1,122 @@
+"""The linear VAE, in closed form, against definitions and against what it must not be beaten by."""
+
+import math
+
+import pytest
+import torch
+
+from msda import MixUp
+from store import BadInput
+from vae.linear import LinearVAE, fit_linear, linear_vae, moments
+
+SCALE = 0.7
+
+
+def images_of(count: int, seed: int = 0, pixels: int = 12) -> torch.Tensor:
+    """Correlated Gaussian images of 1×3×4, with a mean, in float64."""
+    stream = torch.Generator().manual_seed(seed)
+    root = torch.randn(pixels, pixels, generator=torch.Generator().manual_seed(99), dtype=torch.float64) * 0.6
+    values = torch.randn(count, pixels, generator=stream, dtype=torch.float64) @ root + torch.arange(pixels) * 0.3
+    return values.view(count, 1, 3, 4)
+
+
+@pytest.fixture(scope="module")
+def images():
+    return images_of(4000)
+
+
+@pytest.fixture(scope="module")
+def linear(images):
+    return fit_linear(images.split(300), 5, SCALE)
+
+
+def test_moments_are_those_of_all_images_at_once(images):
+    found = moments((images + 50).float().split(300))  # far from zero: single precision would cancel
+    assert found.count == 4000
+    torch.testing.assert_close(found.mean, (images + 50).flatten(1).mean(0), atol=1e-4, rtol=0)
+    torch.testing.assert_close(found.covariance, images.flatten(1).T.cov(correction=0), atol=1e-3, rtol=1e-4)
+    with pytest.raises(BadInput, match="none"):
+        moments([])
+
+
+def test_the_rate_is_half_the_logarithms_of_the_eigenvalues(images, linear):
+    on = linear.eigenvalues > SCALE**2
+    assert on.sum() > 0
+    expected = 0.5 * (linear.eigenvalues[on] / SCALE**2).log().sum()
+    torch.testing.assert_close(linear.encode(images).kl_to_standard_normal().mean(), expected, rtol=1e-6, atol=0)
+
+
+def test_axes_that_are_off_are_the_prior(images):
+    linear = fit_linear([images], 12, 1.5)
+    off = linear.eigenvalues <= 1.5**2
+    assert 0 < off.sum() < 12
+    posterior = linear.encode(images)
+    assert (posterior.mean[:, off] == 0).all()
+    assert (posterior.log_var[:, off] == 0).all()
+    collapsed = fit_linear([images], 3, 100.0)
+    assert (collapsed.encode(images).kl_to_standard_normal() == 0).all()
+    torch.testing.assert_close(collapsed.decode(torch.randn(2, 3).double()), images.mean(0).expand(2, -1, -1, -1))
+
+
+def test_the_expected_squared_error_is_that_of_many_codes(linear):
+    some = images_of(20, seed=1)
+    posterior = linear.encode(some)
+    total = torch.zeros(20, dtype=torch.float64)
+    for seed in range(4000):
+        total += (
+            (linear.decode(posterior.sample(torch.Generator().manual_seed(seed))) - some).square().flatten(1).sum(1)
+        )
+    torch.testing.assert_close(linear.squared_error(some), total / 4000, rtol=0.03, atol=0.05)
+
+
+def test_the_elbo_is_the_likelihood_where_the_encoder_is_the_exact_posterior(images, linear):
+    # the linear VAE's posterior is exact, so that its ELBO is probabilistic PCA's log-likelihood of every image
+    weights = linear.axes.T * (linear.eigenvalues - SCALE**2).clamp(min=0).sqrt()
+    model = torch.distributions.MultivariateNormal(
+        linear.centre, weights @ weights.T + SCALE**2 * torch.eye(12, dtype=torch.float64)
+    )
+    constant = 12 * (math.log(SCALE) + 0.5 * math.log(2 * math.pi))
+    expected = -model.log_prob(images.flatten(1)) - constant
+    torch.testing.assert_close(linear.negative_elbo(images), expected, rtol=1e-6, atol=1e-6)
+
+
+def test_no_other_linear_vae_has_a_lower_elbo_on_the_same_images(images, linear):
+    best = linear.negative_elbo(images).mean()
+    stream = torch.Generator().manual_seed(3)
+    for _ in range(40):
+        turned = torch.linalg.qr(
+            linear.axes.T + 0.1 * torch.randn(12, 5, generator=stream, dtype=torch.float64)
+        )[0].T  # fmt: skip
+        values = linear.eigenvalues * (1 + 0.2 * torch.rand(5, generator=stream, dtype=torch.float64))
+        shifted = linear.centre + 0.05 * torch.randn(12, generator=stream, dtype=torch.float64)
+        for other in (
+            LinearVAE(linear.centre, turned, linear.eigenvalues, SCALE, linear.shape),
+            LinearVAE(linear.centre, linear.axes, values, SCALE, linear.shape),
+            LinearVAE(shifted, linear.axes, linear.eigenvalues, SCALE, linear.shape),
+        ):
+            assert other.negative_elbo(images).mean() > best
+
+
+def test_two_scales_from_the_same_moments(images):
+    found = moments([images])
+    one, other = linear_vae(found, 5, 1.0), linear_vae(found, 5, 0.3)
+    torch.testing.assert_close(one.axes, other.axes)
+    assert other.encode(images).kl_to_standard_normal().mean() > one.encode(images).kl_to_standard_normal().mean() + 2
+    assert other.squared_error(images).mean() < one.squared_error(images).mean()
+
+
+def test_more_latents_than_pixels_and_fewer_images_than_latents(images):
+    wide = fit_linear([images], 20, SCALE)
+    assert wide.encode(images).mean.shape == (4000, 20)
+    assert (wide.encode(images).mean[:, 12:] == 0).all()
+    few = fit_linear([images[:3]], 5, 0.01)
+    assert int((few.eigenvalues > 1e-9).sum()) == 2  # three images span two directions
+    torch.testing.assert_close(few.decode(few.encode(images[:3]).mean), images[:3], atol=0.01, rtol=0.01)
+
+
+def test_mixups_inputs_have_two_thirds_of_the_covariance():
+    # Var(λ x + (1 − λ) y) = E[λ² + (1 − λ)²] Var x, and λ is uniform at α = 1
+    clean = images_of(60_000, seed=5)
+    mixed = MixUp(alpha=1.0)(clean, generator=torch.Generator().manual_seed(6)).images
+    ratio = moments([mixed]).covariance.trace() / moments([clean]).covariance.trace()
+    assert float(ratio) == pytest.approx(2 / 3, abs=0.012)  # four standard errors
