@@ -4,6 +4,7 @@ Nothing here imports torch: the store can be listed, verified and reported on ma
 """
 
 from store.bad_input import BadInput, positive
+from store.places import below, write_atomically
 from store.runs import (
     SCHEMA,
     Run,
@@ -13,7 +14,6 @@ from store.runs import (
     provenance,
     read_record,
     slug,
-    write_atomically,
     write_json,
 )
 
@@ -21,6 +21,7 @@ __all__ = [
     "SCHEMA",
     "BadInput",
     "Run",
+    "below",
     "digest_of",
     "evidence",
     "list_runs",

@@ -11,6 +11,7 @@ import tyro
 from store.bad_input import BadInput
 from store.command_line import command
 from store.keeping import garbage, verify
+from store.places import below, given
 from store.runs import list_runs
 
 
@@ -31,6 +32,9 @@ class Config:
     """with gc: delete it"""
     json: bool = False
     """print JSON instead of a table"""
+
+    def __post_init__(self) -> None:
+        given("--store", self.store)
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ def run(config: Config) -> Any:
     _print(config, rows, [("why", 18), ("bytes", 12), ("path", 0)])
     if config.delete:
         for row in rows:
-            Path(row["path"]).unlink(missing_ok=True)
+            below(Path(row["path"]), config.store).unlink(missing_ok=True)
     size = sum(row["bytes"] for row in rows) / 1e6
     words = "deleted" if config.delete else "can be deleted (--delete)"
     print(f"{len(rows)} files, {size:.1f} MB, {words}", file=sys.stderr)

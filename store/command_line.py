@@ -23,7 +23,8 @@ from typing import Any, TypeVar
 import tyro
 
 from store.bad_input import BadInput
-from store.runs import placeless, write_atomically
+from store.places import given, write_atomically
+from store.runs import placeless
 
 __all__ = ["Options", "as_text", "command", "json_document", "parse"]
 
@@ -60,8 +61,11 @@ class Options:
             raise BadInput("--threads", self.threads, "an integer of at least 1")
         if not self.checkpoint_seconds >= 0:
             raise BadInput("--checkpoint-seconds", self.checkpoint_seconds, "a number of at least 0")
-        if self.json not in (None, "-") and not Path(self.json).resolve().parent.is_dir():
-            raise BadInput("--json", repr(self.json), "a file in an existing directory, or -")
+        given("--store", self.store)
+        given("--out", self.out)
+        if self.json not in (None, "-"):
+            given("--json", self.json)
+            _writable_file("--json", self.json)
 
     def say(self, line: str = "") -> None:
         """Print for a person; to standard error when standard output belongs to the JSON document."""
@@ -76,6 +80,17 @@ class Options:
         elif self.json:
             with write_atomically(Path(self.json)) as temporary:
                 temporary.write_text(as_text(document) + "\n", encoding="utf-8")
+
+
+def _writable_file(argument: str, name: str) -> None:
+    """Refuse, before any work is done, a name under which no file can be written after it."""
+    target = Path(os.path.realpath(name))
+    try:
+        if target.is_dir() or not target.parent.is_dir() or target.is_symlink():
+            raise BadInput(argument, repr(name), "a file in an existing directory, or -")
+    except OSError as problem:
+        found = f"{name!r} ({os.strerror(problem.errno or 0)})"
+        raise BadInput(argument, found, "a file in an existing directory, or -") from None
 
 
 def parse(
@@ -96,6 +111,10 @@ def parse(
         BadInput: with tyro's explanation in one line.
         SystemExit: after ``--help``.
     """
+    words = sys.argv[1:] if arguments is None else arguments
+    for option in ("--store", "--out", "--json"):  # a Path no longer tells nothing from the working directory
+        if f"{option}=" in words or (option, "") in zip(words, words[1:], strict=False):
+            raise BadInput(option, "nothing", "a path")
     start: Any = {}
     if presets is not None:
         finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
@@ -190,6 +209,8 @@ _OUTSIDE = {
     errno.ENOENT: "an existing file",
     errno.ENOTDIR: "a directory",
     errno.EISDIR: "a file, not a directory",
+    errno.EEXIST: "a directory, or nothing in its place",
+    errno.ENXIO: "a file, or a pipe that somebody reads",
 }
 
 

@@ -1,11 +1,14 @@
 """Whether what is in a store is still what was written, and what in it can be deleted."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from store.runs import digest_of, held, list_runs
+from store.bad_input import BadInput
+from store.places import HALF_WRITTEN, below, deletable
+from store.runs import digest_of, held, list_runs, read_record
 
 __all__ = ["frame", "garbage", "verify"]
 
@@ -29,8 +32,11 @@ def verify(store: Path) -> list[dict[str, Any]]:
             rows.append({"path": row["path"], "found": row["record"].get("error", "an unreadable record")})
         if row["status"] != "done":
             continue
-        directory, wrong = Path(row["path"]), []
-        for name, digest in row["record"].get("files", {}).items():
+        directory, wrong, files = Path(row["path"]), [], row["record"].get("files", {})
+        if not isinstance(files, dict):
+            rows.append({"path": row["path"], "found": "a record without the names of its files"})
+            continue
+        for name, digest in files.items():
             file = directory / Path(name).name
             if not file.is_file():
                 wrong.append(f"{name} is missing")
@@ -43,7 +49,9 @@ def verify(store: Path) -> list[dict[str, Any]]:
 def garbage(store: Path, failed: bool = False) -> list[dict[str, Any]]:
     """Files that nothing needs: half-written ones, and checkpoints and parts of finished runs.
 
-    Runs that another process is at are left alone, and so are unfinished ones, which can go on.
+    Runs that another process is at are left alone, and so are unfinished ones, which can go on; and so is whatever is
+    not proven to be ours: a directory reached through a link, one without a record of this toolkit's that agrees with
+    its place, and in a run's directory what does not bear one of our names.
 
     Args:
         store: its root.
@@ -53,18 +61,30 @@ def garbage(store: Path, failed: bool = False) -> list[dict[str, Any]]:
         One row per file: path, why it is not needed, and its size in bytes.
     """
     rows = []
-    for directory in sorted(path for path in Path(store).glob("*/*") if path.is_dir() and not path.is_symlink()):
-        if held(directory):
+    for directory in sorted(Path(store).glob("*/*")):
+        if not _ours(directory, store) or held(directory):
             continue
         done, given_up = (directory / "result.json").exists(), (directory / "failure.json").exists()
         for file in sorted(directory.iterdir()):
             why = None
-            if file.name.startswith(".") and file.name.endswith(".tmp"):
+            if HALF_WRITTEN.fullmatch(file.name):
                 why = "half written"
             elif done and (file.name == "resume.pt" or file.match(".batch-*.npz")):
                 why = "of a finished run"
-            elif failed and given_up and not done and file.name != ".lock":
+            elif failed and given_up and not done:
                 why = "of a failed run"
-            if why and file.is_file():
+            if why and deletable(file):
                 rows.append({"path": file.as_posix(), "why": why, "bytes": file.stat().st_size})
     return rows
+
+
+def _ours(directory: Path, store: Path) -> bool:
+    """Whether a directory is a run's: below the store without a link, called as a run is, with a record of its kind."""
+    try:
+        if not below(directory, store).is_dir() or not re.fullmatch(r"[\w+-]*-[0-9a-f]{12}", directory.name, re.ASCII):
+            return False
+        names = ("result.json", "failure.json", "config.json")
+        records = [read_record(below(directory / name, store)) for name in names if (directory / name).exists()]
+    except (BadInput, OSError):
+        return False
+    return bool(records) and all(record.get("kind") == directory.parent.name for record in records)

@@ -10,15 +10,14 @@ Every file is written beside its place and renamed into it, so that a kill at an
 the new one and never a file that reads as whole and is not.
 """
 
+import errno
 import hashlib
 import importlib.metadata
 import json
-import os
 import platform
 import re
 import shlex
 import sys
-import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,6 +28,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from store.bad_input import BadInput
+from store.places import below, deletable, write_atomically
 
 __all__ = [
     "SCHEMA",
@@ -41,26 +41,14 @@ __all__ = [
     "provenance",
     "read_record",
     "slug",
-    "write_atomically",
     "write_json",
 ]
 
+UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
+"""Errors of a store that another user owns, or that is mounted to be read."""
+
 SCHEMA = 1
 """Version of the layout of ``result.json``; a directory with another one is refused, not guessed at."""
-
-
-@contextmanager
-def write_atomically(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; rename it into place when the block succeeds, remove it when it fails."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
-    try:
-        yield temporary
-        with open(temporary, "rb") as written:
-            os.fsync(written.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_json(path: Path, document: object) -> None:
@@ -72,10 +60,13 @@ def write_json(path: Path, document: object) -> None:
 
 def read_json(path: Path) -> Any:
     """Read a JSON file; a damaged one is the user's to know about."""
+    needed = "the JSON record this toolkit wrote"
+    if not path.is_file():  # a pipe would be waited for, and a device read without end
+        raise BadInput(str(path), "something that is no file" if path.exists() else "no file", needed)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise BadInput(str(path), f"a file that is not JSON ({error})", "the JSON record this toolkit wrote") from None
+    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits, and nesting without end
+        raise BadInput(str(path), f"a file that is not JSON ({str(error)[:120]})", needed) from None
 
 
 def digest_of(path: Path) -> str:
@@ -119,14 +110,18 @@ def now() -> str:
 
 
 def held(directory: Path) -> bool:
-    """Whether another process works in a run's directory at this moment."""
-    if not (directory / ".lock").exists():
+    """Whether another process works in a run's directory at this moment; False where we may not ask."""
+    if not (directory / ".lock").is_file() or (directory / ".lock").is_symlink():
         return False
     lock = FileLock(directory / ".lock")
     try:
         lock.acquire(blocking=False)
     except Timeout:
         return True
+    except OSError as problem:
+        if problem.errno not in UNWRITABLE:
+            raise
+        return False
     lock.release()
     return False
 
@@ -151,6 +146,7 @@ class Run:
         name: a short readable name, of which `slug` goes into the path.
         identity: everything that decides the result, as JSON values.
         fresh: whether the call that returned this did the run, rather than found it done.
+        also: what is recorded from the beginning, and decides nothing.
 
     Example:
         >>> run = Run(Path("runs"), "vae", "digits fmix/1", {"seed": 1})
@@ -163,6 +159,7 @@ class Run:
     name: str
     identity: dict[str, Any]
     fresh: bool = field(default=False, compare=False)
+    also: dict[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def hash(self) -> str:
@@ -207,13 +204,28 @@ class Run:
         """The failed run's record; ``["error"]`` says what happened."""
         return read_record(self.path / "failure.json")
 
+    def check(self) -> None:
+        """Refuse a directory in which something would be written or deleted outside the store.
+
+        Raises:
+            BadInput: the directory, one that it lies in, or something in it is a link, a device, a pipe or a socket.
+        """
+        if below(self.path, self.store).is_dir():
+            for entry in sorted(self.path.iterdir()):
+                below(entry, self.store)
+
     @contextmanager
     def lock(self, say: Callable[[str], None] = lambda line: print(line, file=sys.stderr)) -> Iterator[None]:
         """Hold the run for this process; wait, saying so, while another one has it.
 
         The lock is the kernel's (``flock``), so a process that dies releases it. Whoever waited must look at
-        ``status`` again: the other process has usually finished the run.
+        ``status`` again: the other process has usually finished the run. A finished run that may only be read, another
+        user's say, needs no lock.
+
+        Raises:
+            BadInput: `check`.
         """
+        self.check()
         self.path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.path / ".lock")
         try:
@@ -221,6 +233,9 @@ class Run:
         except Timeout:
             say(f"{self.path} is being worked on by another process; waiting for it")
             lock.acquire()
+        except OSError as problem:
+            if problem.errno not in UNWRITABLE or self.status != "done":
+                raise
         try:
             yield
         finally:
@@ -235,9 +250,12 @@ class Run:
 
         Removes what a killed process had half written; the caller holds the lock.
         """
+        self.check()
         for leftover in self.path.glob(".*.tmp"):
-            leftover.unlink()
-        write_json(self.path / "config.json", {"schema": SCHEMA, "kind": self.kind, "name": self.name, **self.identity})
+            if deletable(leftover):
+                leftover.unlink()
+        head = {"schema": SCHEMA, "kind": self.kind, "name": self.name}
+        write_json(self.path / "config.json", head | self.identity | self.also)
 
     def log(self, row: dict[str, Any]) -> None:
         """Append one row to ``log.jsonl``."""
@@ -293,15 +311,16 @@ class Run:
         (self.path / "failure.json").unlink(missing_ok=True)
 
     def forget(self) -> None:
-        """Remove what earlier attempts left (``--force``), the lock excepted."""
+        """Remove what earlier attempts left (``--force``); what does not bear one of our names stays."""
+        self.check()
         if self.path.exists():
             for file in self.path.iterdir():
-                if file.name != ".lock":
+                if deletable(file):
                     file.unlink()
 
     def _record(self, started: str, origin: dict[str, Any]) -> dict[str, Any]:
         head = {"schema": SCHEMA, "kind": self.kind, "name": self.name, "hash": self.hash}
-        return head | self.identity | {"start": started, "end": now()} | origin
+        return head | self.identity | self.also | {"start": started, "end": now()} | origin
 
 
 def read_record(path: Path) -> dict[str, Any]:
@@ -348,7 +367,7 @@ def list_runs(store: Path) -> list[dict[str, Any]]:
             if (path / file).exists():
                 try:
                     record, status = read_record(path / file), meaning
-                except BadInput as problem:
+                except (BadInput, OSError) as problem:
                     record = {"error": str(problem)}
                 break
         else:

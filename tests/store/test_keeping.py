@@ -55,7 +55,7 @@ def test_a_record_that_names_a_file_elsewhere_reads_nothing_there(runs, tmp_path
 
 
 def test_what_nothing_needs_is_deleted_and_nothing_else(runs, tmp_path, capsys):
-    left = runs["partial"].path / ".config.json.abc.tmp"
+    left = runs["partial"].path / ".config.json.0123abcd.tmp"
     left.write_bytes(b"half")
     runs["done"].resume.write_bytes(b"left behind")
     before = {path for path in (tmp_path / "runs").rglob("*") if path.is_file()}
@@ -74,7 +74,7 @@ def test_what_nothing_needs_is_deleted_and_nothing_else(runs, tmp_path, capsys):
 
 
 def test_a_run_that_is_worked_on_is_left_alone(runs, tmp_path):
-    left = runs["partial"].path / ".config.json.abc.tmp"
+    left = runs["partial"].path / ".config.json.0123abcd.tmp"
     left.write_bytes(b"half")
     with runs["partial"].lock():
         assert [row["path"] for row in garbage(tmp_path / "runs")] == []
