@@ -10,6 +10,7 @@ import pandas as pd
 
 from store import digest_of, provenance, write_atomically
 from store.command_line import as_text, json_document
+from store.places import in_own_directory
 
 __all__ = ["Result", "publish"]
 
@@ -74,14 +75,19 @@ def publish(
 
     Returns:
         The result with all files.
+
+    Raises:
+        BadInput: ``directory`` is reached through a link, or one of the files is one.
     """
     options = config.execution
+    written = [in_own_directory(directory / name) for name in ("rows.csv", "conclusions.txt", "result.json")]
     options.say("\n" + result.text + "\n")
     for failure in result.failures:
         options.say(f"missing from the table: {failure}")
-    with write_atomically(directory / "rows.csv") as temporary:
+    rows, conclusions, whole = written
+    with write_atomically(rows) as temporary:
         pd.DataFrame(result.rows).to_csv(temporary, index=False)
-    with write_atomically(directory / "conclusions.txt") as temporary:
+    with write_atomically(conclusions) as temporary:
         temporary.write_text(result.text + "\n", encoding="utf-8")
     document = json_document(program, config, result.rows) | {
         "about": about | _origin(),
@@ -90,9 +96,9 @@ def publish(
         "files": {file.name: digest_of(file) for file in result.files},
         "runs": runs,
     }
-    with write_atomically(directory / "result.json") as temporary:
+    with write_atomically(whole) as temporary:
         temporary.write_text(as_text(document) + "\n", encoding="utf-8")
-    files = result.files + [directory / name for name in ("rows.csv", "conclusions.txt", "result.json")]
+    files = result.files + written
     options.write(document)
     for file in files:
         options.say(str(file))

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from figures.style import style
 from store import write_atomically
+from store.places import in_own_directory
 
 __all__ = ["save"]
 
@@ -19,13 +20,18 @@ def save(figure: Figure, stem: Path, data: pd.DataFrame, *, watermark: str | Non
         stem: path without a suffix; its directory is made.
         data: what the figure shows, one row per mark.
         watermark: large grey text across the picture, for figures that must not be mistaken for results.
+
+    Raises:
+        BadInput: ``stem``'s directory, or one of the files, is a link.
     """
+    paths = [stem.with_name(stem.name + suffix) for suffix in (".png", ".svg", ".csv")]
+    for path in paths:
+        in_own_directory(path)
     if watermark:
         figure.text(
             0.5, 0.5, watermark, fontsize=48, color="#b00000", alpha=0.22, rotation=25, ha="center", va="center",
             zorder=10,
         )  # fmt: skip
-    paths = [stem.with_name(stem.name + suffix) for suffix in (".png", ".svg", ".csv")]
     for path in paths[:2]:
         with style(), write_atomically(path) as temporary:
             kind = path.suffix[1:]

@@ -26,7 +26,7 @@ from reports.masks import draw_masks
 from reports.page import Records, embedded, render
 from reports.sections import SECTIONS, Section
 from reports.tables import Cell, Table
-from store import BadInput, list_runs, write_atomically
+from store import BadInput, below, list_runs, write_atomically
 from store.command_line import Options, command, json_document
 
 __all__ = ["Config", "Report", "run"]
@@ -94,6 +94,8 @@ def run(config: Config) -> Report | None:
         return None
     directory = options.out / "report"
     exhibits = directory / "exhibits"
+    for place in (directory / "index.html", exhibits, *sorted(exhibits.glob("*"))):
+        below(place, options.out)
     records = Records(documents)
     files: list[Path] = []
     parts = []

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from store import BadInput, digest_of, slug
+from store.places import is_plain_name
 
 __all__ = ["Document", "read_document", "read_documents"]
 
@@ -95,15 +96,20 @@ def read_document(path: Path, name: str) -> Document | None:
         name: for the document.
 
     Raises:
-        BadInput: not JSON.
+        BadInput: not JSON, or names of files that are paths.
     """
+    needed = "the result.json of a job; run the job again"
+    if not path.is_file():
+        raise BadInput(str(path), "something that is no file", needed)
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as problem:
-        needed = "the result.json of a job; run the job again"
-        raise BadInput(str(path), f"a file that is not JSON ({problem})", needed) from None
+    except (ValueError, RecursionError) as problem:
+        raise BadInput(str(path), f"a file that is not JSON ({str(problem)[:120]})", needed) from None
     if not isinstance(found, dict) or found.get("schema") != 1 or not found.keys() >= NEEDED:
         return None
+    for name in found["files"]:  # they become parts of paths that are written
+        if not is_plain_name(name):
+            raise BadInput(str(path), f"a file called {name!r}", "names of files beside it, without directories")
     rest = {key: found[key] for key in ("config", "about", "results", "files", "runs")}
     return Document(path.parent, name, program=found["command"], failures=found.get("failures", []), **rest)
 

@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import errno
 import io
+import itertools
 import json
 import os
 import re
@@ -113,7 +114,7 @@ def parse(
     """
     words = sys.argv[1:] if arguments is None else arguments
     for option in ("--store", "--out", "--json"):  # a Path no longer tells nothing from the working directory
-        if f"{option}=" in words or (option, "") in zip(words, words[1:], strict=False):
+        if f"{option}=" in words or (option, "") in itertools.pairwise(words):
             raise BadInput(option, "nothing", "a path")
     start: Any = {}
     if presets is not None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from store.bad_input import BadInput
 
-__all__ = ["below", "deletable", "given", "is_plain_name", "write_atomically"]
+__all__ = ["below", "deletable", "given", "in_own_directory", "is_plain_name", "write_atomically"]
 
 OURS = re.compile(
     r"(config|result|failure)\.json|rows-[\w+-]+\.json|log\.jsonl|weights\.safetensors|resume\.pt"
@@ -68,6 +68,17 @@ def below(path: Path, root: Path) -> Path:
             raise BadInput(str(step), found, f"no link here, for nothing is written through links below {root}")
         if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
             raise BadInput(str(step), "a device, a pipe or a socket", "a file or a directory")
+    return path
+
+
+def in_own_directory(path: Path) -> Path:
+    """``path``, if neither it nor the directory it lies in is a link: where a job writes, ``--out``'s own directories.
+
+    Raises:
+        BadInput: as `below`.
+    """
+    whole = Path(os.path.abspath(path))
+    below(whole, whole.parent.parent)
     return path
 
 
