@@ -107,9 +107,9 @@ def read_document(path: Path, name: str) -> Document | None:
         raise BadInput(str(path), f"a file that is not JSON ({str(problem)[:120]})", needed) from None
     if not isinstance(found, dict) or found.get("schema") != 1 or not found.keys() >= NEEDED:
         return None
-    for name in found["files"]:  # they become parts of paths that are written
-        if not is_plain_name(name):
-            raise BadInput(str(path), f"a file called {name!r}", "names of files beside it, without directories")
+    for each in found["files"]:  # they become parts of paths that are written
+        if not is_plain_name(each):
+            raise BadInput(str(path), f"a file called {each!r}", "names of files beside it, without directories")
     rest = {key: found[key] for key in ("config", "about", "results", "files", "runs")}
     return Document(path.parent, name, program=found["command"], failures=found.get("failures", []), **rest)
 
