@@ -21,7 +21,7 @@ from analysis.human_labels import check_order, cifar10h, credit, made_up, read_h
 from analysis.table import summarise
 from analysis.uncertainty import Measure, measures, plug_in_bias
 from classifiers.grid import Which, check_grid, say_grid, settings_of, smoked, train_grid
-from classifiers.load import ModelOptions, load_classifier, logits_of
+from classifiers.load import ModelOptions, finite, load_classifier, logits_of
 from classifiers.train import Settings
 from figures import Result, label, publish, save
 from figures.comparisons import compare_augmentations
@@ -101,12 +101,12 @@ def run(config: Config) -> Result:
         use_threads(options.threads)
         device = resolve_device(options.device)
         logits = logits_of(load_classifier(config.model, data, device), data.test_images.to(device)).cpu()
-        return _report_one(config, measures(_finite(logits, "--model"), counts, labels), counts, config.model.model)
+        return _report_one(config, measures(logits, counts, labels), counts, config.model.model)
     trained, failures = train_grid(*grid)
     rows: list[dict[str, Any]] = []
     for (augmentation, seed), each in trained.items():
         with np.load(each.path / "logits.npz") as kept:
-            logits = torch.from_numpy(kept["logits"])
+            logits = finite(torch.from_numpy(kept["logits"]), each.name, str(each.path / "logits.npz"))
         rows += [_row(found, augmentation, seed) for found in measures(logits, counts, labels)]
     return _report(config, trained, rows, counts, failures)
 
@@ -115,16 +115,6 @@ def _human(config: Config) -> tuple[Tensor, Tensor | None]:
     if config.human is not None:
         return read_human(config.human)
     return cifar10h(config.data.data_root), None
-
-
-def _finite(logits: Tensor, argument: str) -> Tensor:
-    wrong = (~torch.isfinite(logits)).any(1)
-    if wrong.any():
-        first = int(wrong.nonzero()[0])
-        raise BadInput(
-            argument, f"logits that are not finite for {int(wrong.sum())} images, the first {first}", "numbers"
-        )
-    return logits
 
 
 def _run_logits(config: Config) -> Result:
@@ -139,7 +129,7 @@ def _run_logits(config: Config) -> Result:
     if not isinstance(array, np.ndarray) or array.ndim != 2 or not np.issubdtype(array.dtype, np.floating):
         kind = f"{array.shape} {array.dtype}" if isinstance(array, np.ndarray) else "an archive"
         raise BadInput("--logits", f"{path}, {kind}", needed)
-    logits = _finite(torch.from_numpy(array.astype(np.float64)), "--logits")
+    logits = finite(torch.from_numpy(array.astype(np.float64)), str(path), "--logits")
     if (logits >= 0).all() and torch.allclose(logits.sum(1), torch.ones(len(logits), dtype=torch.float64), atol=1e-3):
         raise BadInput("--logits", f"{path}, whose rows are probabilities", "logits (their logarithms will do)")
     counts, labels = _human(config)

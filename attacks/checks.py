@@ -46,7 +46,7 @@ def _check(name: str, good: bool, found: str, otherwise: Literal["warn", "fail"]
 
 @torch.no_grad()
 def check_model(model: nn.Module, x: Tensor) -> list[Check]:
-    """Evaluation mode, determinism, and that outputs are logits.
+    """Evaluation mode, determinism, and that outputs are logits, finite ones.
 
     Args:
         model: from images in [0, 1] to logits.
@@ -54,6 +54,7 @@ def check_model(model: nn.Module, x: Tensor) -> list[Check]:
     """
     training = [name or "the network" for name, module in model.named_modules() if module.training]
     first, second = model(x), model(x)
+    wrong = int((~torch.isfinite(first)).any(1).sum())
     sums = first.sum(1)
     probabilities = bool((first >= 0).all() and torch.allclose(sums, torch.ones_like(sums), atol=1e-3))
     return [
@@ -63,8 +64,9 @@ def check_model(model: nn.Module, x: Tensor) -> list[Check]:
             f"two passes differ by at most {float((first - second).abs().max()):.1e}", "warn",
         ),
         _check(
-            "outputs are logits", not probabilities,
-            "rows sum to 1: gradients of a softmax vanish" if probabilities else "rows are no probabilities",
+            "outputs are logits", not probabilities and not wrong,
+            f"not finite for {wrong} of {len(first)} images" if wrong
+            else "rows sum to 1: gradients of a softmax vanish" if probabilities else "rows are no probabilities",
         ),
     ]  # fmt: skip
 

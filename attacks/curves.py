@@ -31,6 +31,7 @@ from attacks.library import (
     eager,
     plain_verdicts,
 )
+from classifiers.load import finite
 
 __all__ = ["Images", "Seen", "as_published", "deepfool", "robust"]
 
@@ -108,7 +109,7 @@ class Seen:
 def value_and_gradient(model: nn.Module, x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Logits (B, K), and the gradient (B, C, H, W) of the summed cross entropy with respect to the images alone."""
     x = x.detach().requires_grad_()
-    logits = model(x)
+    logits = finite(model(x), "a network")
     (gradient,) = torch.autograd.grad(cross_entropy(logits, labels, reduction="sum"), x)
     return logits.detach(), gradient
 
@@ -116,7 +117,7 @@ def value_and_gradient(model: nn.Module, x: Tensor, labels: Tensor) -> tuple[Ten
 @torch.no_grad()
 def broken_by(model: nn.Module, x: Tensor, labels: Tensor) -> Tensor:
     """(B,) bool: misclassified."""
-    return model(x).argmax(1) != labels
+    return finite(model(x), "a network").argmax(1) != labels
 
 
 def _step(attack: BaseGradientDescent, optimizer, x: Tensor, x0: Tensor, gradient: Tensor, epsilon: float) -> Tensor:  # type: ignore[no-untyped-def]

@@ -27,7 +27,17 @@ from attacks.conclusions import sweep_conclusions
 from attacks.curves import Images, Seen, as_published, robust
 from attacks.figures import draw_sweep
 from attacks.library import attack_named
-from classifiers.grid import Analysed, Which, analyse, check_grid, of_model, smoked, trained_classifier, who
+from classifiers.grid import (
+    Analysed,
+    Which,
+    analyse,
+    check_grid,
+    of_model,
+    once_of_function,
+    smoked,
+    trained_classifier,
+    who,
+)
 from classifiers.load import Classifier, ModelOptions
 from classifiers.train import Settings
 from figures import Result, label, publish, save
@@ -145,8 +155,10 @@ def sweep(config: Config, classifier: Classifier, data: ImageData, name: str) ->
         data: whose test images are attacked.
         name: of the classifier, for people.
     """
-    run = _run(config, classifier, data, name)
-    return once(run, config.execution, lambda: _sweep(config, classifier.requires_grad_(False), data, run))
+    return once_of_function(
+        _run(config, classifier, data, name), classifier, data, config.execution,
+        lambda run: _sweep(config, classifier.requires_grad_(False), data, run),
+    )  # fmt: skip
 
 
 def part(config: Config, augmentation: str, seed: int) -> Run:

@@ -6,12 +6,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from classifiers.load import Classifier, ModelOptions, load_classifier, load_run
+import torch
+from torch import Tensor
+
+from classifiers.load import Classifier, ModelOptions, fixed_logits, load_classifier, load_run
 from classifiers.train import Settings, classifier_run, train
-from store import BadInput, Run, evidence, positive, slug
+from store import BadInput, Run, evidence, positive, read_record, slug
 from store.command_line import Options
 from training import DataOptions, ImageData, load, resolve_device, use_threads
-from training.once import all_once
+from training.once import all_once, once
 
 __all__ = [
     "Analysed",
@@ -20,6 +23,8 @@ __all__ = [
     "analyse",
     "check_grid",
     "of_model",
+    "once_of_function",
+    "run_of_function",
     "say_grid",
     "settings_of",
     "smoked",
@@ -201,13 +206,82 @@ def analyse(
 
     @functools.cache
     def run(which: Which) -> Run:
-        return run_of(classifier(which), loads[which][0])
+        return run_of_function(run_of(classifier(which), loads[which][0]), fixed_logits(classifier(which), data.shape))
 
     runs, more = all_once(
         loads, run, lambda which: work(classifier(which), loads[which][0]), options,
         lambda record: f"{record['metrics']['seconds']:.0f} s", did, what,
     )  # fmt: skip
     return Analysed({which: runs[which] for which in loads if which in runs}, classifier, failures + more, trained)
+
+
+TOLERANCE = 1e-3
+"""Difference, as a share of the largest logit, up to which two networks compute the same: other devices round so."""
+
+
+def run_of_function(run: Run, logits: Tensor) -> Run:
+    """The run of an analysis of what a network computes: ``run``, or one beside it, found or to be made.
+
+    A network's weights and source do not decide all that it computes: an environment variable may, or a file that its
+    code reads. A record therefore keeps the logits of eight fixed images, and where these are others than the
+    network's, the run is another function's. The functions of the same weights are numbered as they come.
+
+    Args:
+        run: whose identity has a ``config``.
+        logits: `classifiers.load.fixed_logits`.
+    """
+    kept = [[float(f"{value:.7g}") for value in row] for row in logits.tolist()]
+    number = 1
+    while True:
+        more = {"function": number} if number > 1 else {}
+        identity = run.identity | {"config": run.identity["config"] | more}
+        each = replace(run, identity=identity, also={"fixed_logits": kept})
+        if _computed(each, logits):
+            return each
+        number += 1
+
+
+def _computed(run: Run, logits: Tensor) -> bool:
+    """Whether what is in a run's directory was made by a network with these logits, or nothing is there."""
+    files = {"done": "result.json", "failed": "failure.json", "partial": "config.json"}
+    if run.status == "new":
+        return True
+    kept = read_record(run.path / files[run.status]).get("fixed_logits")
+    if kept is None:  # older records have none
+        return True
+    try:
+        before = torch.tensor(kept, dtype=torch.double)
+    except (TypeError, ValueError):
+        return False
+    now = logits.double()
+    return before.shape == now.shape and bool((before - now).abs().max() <= TOLERANCE * now.abs().max())
+
+
+def once_of_function(
+    run: Run, classifier: Classifier, data: ImageData, options: Options, work: Callable[[Run], None]
+) -> Run:
+    """Analyse a classifier once: `training.once.once` for the run of what it computes.
+
+    Args:
+        run: the analysis by the classifier's digest.
+        classifier: in evaluation mode.
+        data: whose images it sees.
+        options: as for `training.once.once`.
+        work: writes the files of the run it is given.
+    """
+    logits = fixed_logits(classifier, data.shape)
+    if not _computed(run, logits):
+        options.say(f"not reused: {run.path}, of a network with the same weights that computes something else")
+
+    def still(which: Run) -> None:  # nothing has taken its place while we waited
+        if run_of_function(run, logits) == which:
+            work(which)
+
+    while True:
+        which = run_of_function(run, logits)
+        done = once(which, options, functools.partial(still, which))
+        if run_of_function(run, logits) == which:
+            return done
 
 
 def who(config: Compares) -> str:

@@ -13,12 +13,14 @@ import torch
 from safetensors.torch import load as load_safetensors
 from torch import Tensor, nn
 
-from classifiers.networks import NETWORKS, build, known_name
+from classifiers.networks import NETWORKS, build, known_name, source_of
 from store import BadInput, read_record
 from training import ImageData
 from training.weights import read_weights
 
-__all__ = ["Classifier", "ModelOptions", "load_classifier", "load_run", "logits_of"]
+__all__ = [
+    "Classifier", "ModelOptions", "finite", "fixed_logits", "load_classifier", "load_run", "logits_of",
+]  # fmt: skip
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 """Mean and standard deviation per channel with which torchvision's and most of timm's weights were trained."""
@@ -51,13 +53,15 @@ class Classifier(nn.Module):
         network: from normalised images (B, C, H, W) to logits (B, K).
         mean, std: (C,) each, of pixels in [0, 1]; 0 and 1 leave images as they are.
         classes: K.
+        name: by which `classifiers.networks.build` makes the network; nothing where something else has made it.
     """
 
     pixel_mean: Tensor
     pixel_std: Tensor
 
-    def __init__(self, network: nn.Module, mean: Tensor, std: Tensor, classes: int) -> None:
+    def __init__(self, network: nn.Module, mean: Tensor, std: Tensor, classes: int, name: str = "") -> None:
         super().__init__()
+        self.name = name
         self.network = network.to(memory_format=torch.channels_last)  # faster convolutions, on CPUs too
         _slice_first(self.network)
         self.classes = classes
@@ -69,15 +73,24 @@ class Classifier(nn.Module):
         return (images - self.pixel_mean) / self.pixel_std
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, C, H, W) in [0, 1] to logits (B, K)."""
-        return self.network(self.normalise(images))
+        """(B, C, H, W) in [0, 1] to logits (B, K).
+
+        Raises:
+            BadInput: logits that are no numbers: an argmax makes a class of them, and an attack cannot move them.
+        """
+        return finite(self.network(self.normalise(images)), self.name or "a network")
 
     def digest(self) -> str:
-        """Of all parameters and buffers, by which an analysis of this classifier is found again whatever its name."""
+        """Of all parameters and buffers, and of the source of a network that is not built in (`source_of`).
+
+        By it an analysis of this classifier is found again.
+        """
         sha = hashlib.sha256()
         for name, value in sorted(self.state_dict().items()):
             sha.update(name.encode())
-            sha.update(value.detach().cpu().contiguous().numpy().tobytes())
+            flat = value.detach().cpu().contiguous().reshape(-1)
+            sha.update(flat.view(torch.uint8).numpy().tobytes())  # NumPy has no bfloat16
+        sha.update(source_of(self.network, self.name).encode())
         return sha.hexdigest()[:16]
 
     def layer(self, name: str) -> nn.Module:
@@ -93,6 +106,26 @@ class Classifier(nn.Module):
         except AttributeError:
             first = [known for known, _ in self.network.named_modules() if known][:8]
             raise BadInput("--layers", repr(name), f"a layer of the network: {', '.join(first)}, …") from None
+
+
+def finite(logits: Tensor, name: str, argument: str = "--model") -> Tensor:
+    """The logits (N, K) themselves, if all are numbers.
+
+    Args:
+        logits: of a batch.
+        name: of what they are from.
+        argument: what is blamed.
+
+    Raises:
+        BadInput: NaN or an infinity among them.
+    """
+    if not torch.isfinite(logits).all():
+        wrong = (~torch.isfinite(logits)).flatten(1).any(1)
+        found = f"{name}, whose logits are not finite for {int(wrong.sum())} of {len(wrong)} images"
+        raise BadInput(
+            argument, f"{found}, the first of them image {int(wrong.nonzero()[0])}", "logits that are numbers"
+        )
+    return logits
 
 
 @dataclass(frozen=True)
@@ -149,7 +182,7 @@ def load_classifier(options: ModelOptions, data: ImageData, device: torch.device
         mean, std = map(torch.tensor, IMAGENET)
     else:
         mean, std = torch.zeros(data.shape[0]), torch.ones(data.shape[0])
-    return Classifier(network, mean, std, data.classes).to(device).eval()
+    return _tried(Classifier(network, mean, std, data.classes, options.model).to(device).eval(), data.shape)
 
 
 def load_run(directory: Path, device: torch.device, data: ImageData | None = None) -> Classifier:
@@ -179,9 +212,23 @@ def load_run(directory: Path, device: torch.device, data: ImageData | None = Non
         )  # fmt: skip
     state = read_weights(directory, record)
     network = build(config["network"], shape, classes, config["width"], str(directory))
-    classifier = Classifier(network, state["pixel_mean"], state["pixel_std"], classes)
+    classifier = Classifier(network, state["pixel_mean"], state["pixel_std"], classes, config["network"])
     classifier.load_state_dict(state)
-    return classifier.to(device).eval()
+    return _tried(classifier.to(device).eval(), shape)
+
+
+def _tried(classifier: Classifier, shape: tuple[int, int, int]) -> Classifier:
+    """The classifier, which has been tried on `fixed_logits`' images.
+
+    Raises:
+        BadInput: its logits are not finite.
+    """
+    try:
+        fixed_logits(classifier, shape)
+    except RuntimeError:  # a network that calls `view` takes maps in the usual order of memory only
+        classifier.network.to(memory_format=torch.contiguous_format)
+        fixed_logits(classifier, shape)
+    return classifier
 
 
 def _pretrained(name: str, data: ImageData) -> dict[str, Tensor]:
@@ -244,6 +291,11 @@ def _fill(network: nn.Module, state: dict[str, Tensor], name: str) -> None:
         found = [f"without {missing[0]} and {len(missing) - 1} more"] if missing else []
         found += [f"with {extra[0]} and {len(extra) - 1} more"] if extra else []
         raise BadInput("--weights", f"{name}, {', '.join(found)}", "the weights of this network")
+    parameters = dict(network.named_parameters())
+    for key in own:  # a buffer may be infinite: a mask, say
+        value = state[key]
+        if value.isnan().any() or (key in parameters and not value.isfinite().all()):
+            raise BadInput("--weights", f"{name}, where {key} is not finite", "weights that are numbers")
     network.load_state_dict(state)
 
 
@@ -254,3 +306,21 @@ def logits_of(classifier: Classifier, images: Tensor) -> Tensor:
     The classifier must be in evaluation mode, so that an image's logits do not depend on its batch.
     """
     return torch.cat([classifier(batch.float() / 255).float() for batch in images.split(BATCH)])
+
+
+@torch.no_grad()
+def fixed_logits(classifier: Classifier, shape: tuple[int, int, int]) -> Tensor:
+    """Logits (8, K), float32 on the CPU, of eight images that are always the same: what a classifier computes.
+
+    The images are uniform noise, of a brightness each. A network that draws random numbers draws the same every time.
+
+    Args:
+        classifier: in evaluation mode, on its device.
+        shape: (C, H, W) of the images.
+    """
+    device = classifier.pixel_mean.device
+    noise = torch.rand(8, *shape, generator=torch.Generator().manual_seed(0))
+    images = noise * torch.linspace(1 / 8, 1, 8).view(8, 1, 1, 1)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(0)
+        return classifier(images.to(device)).float().cpu()

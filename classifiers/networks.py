@@ -7,6 +7,7 @@
 
 import importlib
 import inspect
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,7 +20,7 @@ from classifiers.pyramidnet import PyramidNet
 from classifiers.wide_resnet import WideResNet
 from store import BadInput, positive
 
-__all__ = ["NETWORKS", "build", "known_name"]
+__all__ = ["NETWORKS", "build", "known_name", "source_of"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,9 @@ NETWORKS = {
     "pyramidnet-272-200": Architecture(PyramidNet, "widening", 200, 4),
 }
 
+BUILT_IN = ("classifiers", "torch", "torchvision", "timm")
+"""Packages whose networks are known by name and weights."""
+
 NEEDED = f"one of {', '.join(NETWORKS)}, torchvision:NAME, timm:NAME, or package.module:factory"
 
 
@@ -57,6 +61,32 @@ def known_name(name: str, argument: str) -> None:
     """
     if name not in NETWORKS and not all(name.partition(":")):
         raise BadInput(argument, repr(name), NEEDED)
+
+
+def source_of(network: nn.Module, name: str = "") -> str:
+    """The source text that decides, beside its weights, what a network computes.
+
+    Args:
+        network: of any origin.
+        name: by which `build` makes it.
+
+    Returns:
+        ``name``, and the texts of the modules that define the factory and the classes of the network's parts, without
+        those of `BUILT_IN`; nothing where all is built in. A text that cannot be had, of a notebook's cell or of
+        compiled code, is left out: what the network computes is compared besides (`classifiers.grid.run_of_function`).
+    """
+    modules = {type(part).__module__ for part in network.modules()}
+    if name and name not in NETWORKS:
+        modules.add(name.partition(":")[0])
+    foreign = sorted(module for module in modules if module.partition(".")[0] not in BUILT_IN)
+    return "\n".join([name, *(f"{module}\n{_text(module)}" for module in foreign)]) if foreign else ""
+
+
+def _text(module: str) -> str:
+    try:
+        return inspect.getsource(sys.modules[module])
+    except (KeyError, OSError, TypeError):
+        return ""
 
 
 def build(

@@ -20,7 +20,16 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from classifiers.grid import Analysed, analyse, check_grid, of_model, smoked, trained_classifier, who
+from classifiers.grid import (
+    Analysed,
+    analyse,
+    check_grid,
+    of_model,
+    once_of_function,
+    smoked,
+    trained_classifier,
+    who,
+)
 from classifiers.load import Classifier, ModelOptions
 from classifiers.train import Settings
 from figures import Result, label, publish, save
@@ -37,7 +46,6 @@ from store.runs import now
 from training import DataOptions, ImageData, load
 from training.data import some_test_images
 from training.devices import describe
-from training.once import once
 
 __all__ = ["Config", "part", "run", "sums_conclusions", "sums_of"]
 
@@ -113,8 +121,10 @@ def sums_of(config: Config, classifier: Classifier, data: ImageData, name: str) 
     device = classifier.pixel_mean.device
     for layer in config.layers:
         check_layer(classifier, layer, data.test_images[:2].to(device).float() / 255)
-    run = _run(config, classifier, data, name)
-    return once(run, config.execution, lambda: _sum(config, classifier, data, run))
+    return once_of_function(
+        _run(config, classifier, data, name), classifier, data, config.execution,
+        lambda run: _sum(config, classifier, data, run),
+    )  # fmt: skip
 
 
 def part(config: Config, augmentation: str, seed: int) -> Run:
@@ -204,7 +214,7 @@ def _examples(config: Config, data: ImageData, found: Analysed) -> tuple[np.ndar
         with torch.no_grad():
             predicted = classifier(x).argmax(1)
         mapped = normalised(grad_cam(classifier, classifier.layer(config.layers[0]), x, predicted))
-        maps[augmentation or "model"] = mapped.cpu().numpy()
+        maps[augmentation or "model"] = mapped.float().cpu().numpy()
     return images.numpy(), maps
 
 

@@ -344,11 +344,11 @@ def evidence(runs: Iterable[tuple[dict[str, Any], Run]]) -> list[dict[str, Any]]
 
     Returns:
         The same words with the run's ``record``: configuration, data, versions, device, command, metrics, the hashes
-        of its files; without its rows.
+        of its files; without its rows and the logits by which it is found.
     """
     found = []
     for where, run in runs:
-        record = {key: value for key, value in run.result().items() if key not in ("rows", "schema")}
+        record = {key: value for key, value in run.result().items() if key not in ("rows", "schema", "fixed_logits")}
         found.append(where | {"record": record | {"command": placeless(record["command"])}})
     return found
 
