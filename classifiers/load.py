@@ -121,10 +121,8 @@ def finite(logits: Tensor, name: str, argument: str = "--model") -> Tensor:
     """
     if not torch.isfinite(logits).all():
         wrong = (~torch.isfinite(logits)).flatten(1).any(1)
-        found = f"{name}, whose logits are not finite for {int(wrong.sum())} of {len(wrong)} images"
-        raise BadInput(
-            argument, f"{found}, the first of them image {int(wrong.nonzero()[0])}", "logits that are numbers"
-        )
+        which = f"{int(wrong.sum())} images, the first {int(wrong.nonzero()[0])} of {len(wrong)}"
+        raise BadInput(argument, f"{name} with logits that are not finite for {which}", "logits that are numbers")
     return logits
 
 
