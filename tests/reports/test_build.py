@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from reports.build import Config, run
-from store import BadInput
+from store import BadInput, digest_of
 from store.command_line import command
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -293,3 +293,39 @@ def test_the_command_line(measured, tmp_path):
     document = json.loads(done.stdout)
     assert {row["verdict"] for row in document["results"]} >= {"not run"}
     assert str(tmp_path / "report" / "index.html") in done.stderr
+
+
+@pytest.mark.parametrize(
+    "name", ["d/../../../../x.png", "../../escaped.png", "/absolute/x.png", "..", "", "a\\x.png", "new\nline.png"]
+)
+def test_a_document_whose_files_are_paths_is_refused_and_writes_nothing(name, made_up, options, tmp_path, capsys):
+    directory = made_up({"fmix": (83.5, 83.9, 83.2)})
+    picture = tmp_path / "results" / "x.png"
+    picture.write_bytes(b"picture")
+    found = json.loads((directory / "result.json").read_text())
+    found["files"] = {name: digest_of(picture)}
+    (directory / "result.json").write_text(json.dumps(found))
+    before = sorted(tmp_path.rglob("*"))
+    arguments = ["--results", str(tmp_path / "results"), "--out", str(tmp_path / "out" / "of" / "it")]
+    with pytest.raises(SystemExit) as stop:
+        command(Config, run, "python -m reports.build", arguments)
+    assert stop.value.code == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "result.json: got a file called" in error
+    assert "needs names of files beside it, without directories" in error
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("where", ["report", "report/exhibits", "report/index.html", "report/exhibits/figure-2.png"])
+def test_a_report_is_not_written_through_links(where, made_up, options, tmp_path):
+    made_up({"fmix": (83.5, 83.9, 83.2)})
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    link = options.out / where
+    link.parent.mkdir(parents=True)
+    link.symlink_to(outside / "made" if link.suffix else outside)
+    with pytest.raises(BadInput, match="got a link to"):
+        build(options, tmp_path / "results")
+    assert list(outside.iterdir()) == []
+    assert [path for path in options.out.rglob("*") if path.is_file()] == []
