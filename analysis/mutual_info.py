@@ -75,7 +75,18 @@ from vae.model import VAE
 from vae.posterior import DiagonalGaussian
 from vae.train import Settings, active_units, augmented, normalisation, train, vae_run
 
-__all__ = ["Config", "OwnAugmentation", "Result", "as_run", "draw", "networks", "read_posterior", "run", "text_of"]
+__all__ = [
+    "Config",
+    "OwnAugmentation",
+    "Result",
+    "as_run",
+    "draw",
+    "linear_rows_of",
+    "networks",
+    "read_posterior",
+    "run",
+    "text_of",
+]
 
 VERSION = 3
 """Raised when the analysis of the same VAEs gives another result."""
@@ -432,7 +443,7 @@ def _rows_of_vae(
     poor = bool(excess.mean() > 2 * standard_error(excess - excess.mean()))
     rows = [row | {"under_trained": poor} for row in rows]
     fitted = {"inputs": "own-augmented", "augmentation": LINEAR, "seed": seed, "fitted_on": augmentation}
-    return rows + _linear_rows(linear, mixed.cpu(), **fitted)
+    return rows + linear_rows_of(linear, mixed.cpu(), **fitted)
 
 
 def _elbo_rows(errors: Tensor, elbos: Tensor, **where: Any) -> list[dict[str, Any]]:
@@ -446,7 +457,7 @@ def _elbo_rows(errors: Tensor, elbos: Tensor, **where: Any) -> list[dict[str, An
     ]  # fmt: skip
 
 
-def _linear_rows(linear: LinearVAE, images: Tensor, **where: Any) -> list[dict[str, Any]]:
+def linear_rows_of(linear: LinearVAE, images: Tensor, **where: Any) -> list[dict[str, Any]]:
     """Rate, R_m, MSE and −ELBO of a linear VAE on normalised images."""
     posterior, errors = linear.encode(images), linear.squared_error(images)
     elbos = errors / (2 * linear.scale**2) + posterior.kl_to_standard_normal()
@@ -459,7 +470,7 @@ def _linear_of_clean(codes: _Codes) -> list[dict[str, Any]]:
     own = codes.own("none")
     images = own.normalised(codes.data.test_images).cpu()
     where = {"inputs": "clean", "augmentation": LINEAR, "seed": 1, "fitted_on": "none"}
-    return _linear_rows(codes.linear("none"), images, **where)
+    return linear_rows_of(codes.linear("none"), images, **where)
 
 
 def _reconstruction(config: Config, baseline: VAE, device: torch.device, seed: int) -> Callable[[Tensor], Tensor]:
