@@ -1,0 +1,380 @@
+"""The numbers, and the sentences that rest on them, of README.md and results/README.md, from the committed records.
+
+A page has blocks between ``<!-- computed: NAME -->`` and ``<!-- end -->``; what stands between is what `BLOCKS` makes
+of the records, and tests compare the two, so that no sentence can drift from its number. Prose outside the blocks holds
+no measured number.
+
+    .venv/bin/python results/pages.py      # write the blocks
+"""
+
+import functools
+import json
+import re
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from figures import label
+from figures.published import measures, published
+from figures.words import the
+from reports.beside import Judged, judged
+from reports.documents import read_documents
+from store import write_atomically
+
+RESULTS = Path(__file__).parent
+PAGES = {name: RESULTS.parent / name for name in ("README.md", "results/README.md")}
+AUGMENTATIONS = ("none", "mixup", "cutmix", "fmix", "fmix-reference")
+NAMES = {
+    "table-1-fashion-mnist": "Fashion-MNIST",
+    "table-1-cifar-10-jpeg": "CIFAR-10 (JPEG)",
+    "table-1-digits": "digits",
+}
+
+
+@functools.cache
+def rows(folder: str) -> pd.DataFrame:
+    """The rows of a document, one a network and number."""
+    document = json.loads((RESULTS / folder / "result.json").read_text(encoding="utf-8"))
+    frame = pd.DataFrame(document["results"])
+    return frame[frame["seed"].notna()]
+
+
+def over(folder: str, estimator: str, **where: Any) -> pd.DataFrame:
+    """Mean, standard deviation and number over seeds of one number, by augmentation; on clean images, without noise."""
+    chosen = rows(folder)
+    for key, value in ({"estimator": estimator, "inputs": "clean", "noise": None} | where).items():
+        chosen = chosen[chosen[key].isna() if value is None else chosen[key] == value]
+    return chosen.groupby("augmentation", sort=False)["value"].agg(["mean", "std", "size"])
+
+
+def cell(table: pd.DataFrame, augmentation: str, digits: int) -> str:
+    """Mean ± standard deviation; nothing where there is none."""
+    if augmentation not in table.index:
+        return ""
+    mean, std = table.loc[augmentation, "mean"], table.loc[augmentation, "std"]
+    return f"{mean:.{digits}f}" + ("" if pd.isna(std) else f" ± {std:.{digits}f}")
+
+
+def table(head: list[str], lines: list[list[str]]) -> str:
+    """A Markdown table, the first column to the left."""
+    rule = ["---", *["---:"] * (len(head) - 1)]
+    return "\n".join("| " + " | ".join(each) + " |" for each in (head, rule, *lines))
+
+
+def listed(names: list[str]) -> str:
+    """Names in a sentence."""
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
+
+
+@functools.cache
+def verdicts() -> list[Judged]:
+    """Every statement of the paper on every data set, judged as one family."""
+    return judged(read_documents([RESULTS])[0])
+
+
+def signed(each: Judged) -> str:
+    """The difference with its interval, in the direction of the statement."""
+    digits = measures()[each.claim.measure].digits
+    low, high = each.limits
+    text = f"{each.sign * each.pair.value:+.{digits}f} ({low:+.{digits}f} to {high:+.{digits}f})"
+    return text.replace("-", "−")
+
+
+def rate_is_no_information() -> str:
+    """How much of a rate is not information, at least."""
+    folder = "table-1-fashion-mnist"
+    rate, mixture = over(folder, "rate")["mean"], over(folder, "mixture_marginal")["mean"]
+    shares = (rate - mixture) / rate
+    return (
+        f"On Fashion-MNIST the rates of our VAEs exceed an upper bound on the information, by a fitted mixture, by "
+        f"{(rate - mixture).min():.1f} to {(rate - mixture).max():.1f} nats, {100 * shares.min():.0f} to "
+        f"{100 * shares.max():.0f}% of themselves (means over three seeds): that much is no information."
+    )
+
+
+def summary() -> str:
+    """What became of the paper's statements, counted."""
+    found = Counter(each.verdict for each in verdicts())
+    tests = sum(not each.pair.withheld for each in verdicts())
+    words = {
+        "holds": "{} hold", "is reversed": "{} are reversed", "is contradicted": "{} are contradicted",
+        "cannot be told": "{} cannot be told", "is not contradicted": "{} are not contradicted",
+        "under-trained": "{} rest on VAEs that are worse than a linear model, and get no verdict",
+        "images not in the interval": "{} get none because the draw of the images is not in the interval",
+    }  # fmt: skip
+    said = [text.format(found[verdict]) for verdict, text in words.items() if found[verdict]]
+    return (
+        f"Of {len(verdicts())} statements of the paper on a data set or size, at the scale of a CPU and with three to "
+        f"five networks an augmentation, {listed(said)} (one family of {tests} tests, Holm's correction, 5%)."
+    )
+
+
+def claims_table() -> str:
+    """Every statement with its verdict."""
+    lines = []
+    for each in verdicts():
+        p = "" if each.pair.withheld else ("< 0.001" if each.pair.p < 0.001 else f"{each.pair.p:.3f}")
+        verdict = f"**{each.verdict}**" if each.pair.claimed else each.verdict
+        images = f"{each.pair.images:,}" if each.pair.images else ""
+        lines.append([str(each.claim), each.on, verdict, signed(each), str(each.pair.seeds), images, p])
+    head = ["the paper says", "measured on", "verdict", "difference (simultaneous 95%)", "seeds", "images", "p"]
+    return table(head, lines)
+
+
+def published_table() -> str:
+    """Published numbers that have one of ours beside them."""
+    lines = []
+    for measure, digits, folder in (
+        ("rate", 2, "table-1-cifar-10-jpeg"), ("rate_reconstruction", 2, "table-1-cifar-10-jpeg"),
+        ("mse", 3, "table-1-cifar-10-jpeg"), ("accuracy", 2, "accuracy-cifar-10-jpeg"),
+    ):  # fmt: skip
+        ours = over(folder, measure)
+        for each in published(measure):
+            mine = cell(ours, each.augmentation, digits)
+            if mine and each.setting["data"] == "CIFAR-10" and each.setting.get("network") != "pyramidnet-272-200":
+                lines.append([f"{label(each.augmentation)}, {measures()[measure].name}", str(each), mine])
+    sums = over("gradcam-cifar-10-jpeg", "gradcam_normalised", layer="conv1", classes="predicted")
+    for each in published("gradcam_normalised"):
+        lines.append(
+            [
+                f"{label(each.augmentation)}, {measures()[each.measure].name}",
+                str(each),
+                cell(sums, each.augmentation, 0),
+            ]
+        )
+    return table(
+        ["published, CIFAR-10, full size", "published", "ours, CIFAR-10 (JPEG), small size: not comparable"], lines
+    )
+
+
+def information_table() -> str:
+    """The bounds on Fashion-MNIST and CIFAR-10 (JPEG)."""
+    shown = (
+        ("rate", 2), ("rate_reconstruction", 2), ("gaussian_marginal", 2), ("mixture_marginal", 2), ("infonce", 2),
+        ("mse", 4), ("negative_elbo", 1),
+    )  # fmt: skip
+    lines = []
+    for folder in ("table-1-fashion-mnist", "table-1-cifar-10-jpeg"):
+        lines.append([f"**{NAMES[folder.removeprefix('table-1-')]}**", *[""] * len(shown)])
+        lines += _lines(folder, shown)
+    head = [
+        "", "rate on x (I ≤)", "rate on x̂ †", "R_m (I ≤)", "mixture (I ≤)", "InfoNCE (I ≥, cap 9.21)", "MSE", "−ELBO",
+    ]  # fmt: skip
+    return table(head, lines)
+
+
+def digits_table() -> str:
+    """The bounds on the digits."""
+    shown = (("rate", 2), ("gaussian_marginal", 2), ("infonce", 2), ("mse", 4), ("negative_elbo", 1))
+    head = ["digits", "rate on x (I ≤)", "R_m (I ≤)", "InfoNCE (I ≥, cap 5.89)", "MSE", "−ELBO"]
+    return table(head, _lines("table-1-digits", shown))
+
+
+def _lines(folder: str, shown: tuple[tuple[str, int], ...]) -> list[list[str]]:
+    frame, lines = rows(folder), []
+    for augmentation in (*AUGMENTATIONS, "linear-vae"):
+        own = frame[frame["augmentation"] == augmentation]
+        mark = " ‡" if own["under_trained"].eq(True).mean() > 0.5 else ""
+        line = [label(augmentation) + mark]
+        for estimator, digits in shown:
+            source = (
+                "mixture/table-1-cifar-10-jpeg" if estimator == "mixture_marginal" and "cifar" in folder else folder
+            )
+            chosen = own[(own["estimator"] == estimator) & own["noise"].isna() & (own["inputs"] == "clean")]
+            text = cell(over(source, estimator), augmentation, digits)
+            line.append(text + (" *" if text and chosen["saturated"].eq(True).any() else ""))
+        lines.append(line)
+    return lines
+
+
+def linear_table() -> str:
+    """The linear VAE beside every recorded VAE."""
+    frame = pd.read_csv(RESULTS / "linear-vae" / "linear-vae.csv")
+    lines = []
+    for row in frame.sort_values(["data", "decoder_scale"], ascending=[True, False], kind="stable").to_dict("records"):
+        lines.append(
+            [
+                row["data"], f"{row['decoder_scale']:g}", label(row["augmentation"]),
+                f"{row['linear_rate_clean']:.1f}, {row['linear_mse_clean']:.4f}, "
+                f"{row['linear_negative_elbo_clean']:,.1f}",
+                f"{row['vae_rate']:.1f}, {row['vae_mse']:.4f}, {row['vae_negative_elbo']:,.1f} ± "
+                f"{row['vae_negative_elbo_std']:,.1f}",
+                f"{row['worse_by']:+,.1f}".replace("-", "−"),
+            ]
+        )  # fmt: skip
+    head = ["data", "σ", "trained on", "linear VAE: R, MSE, −ELBO", "VAE: R, MSE, −ELBO", "VAE worse by"]
+    return table(head, lines)
+
+
+def linear_sentence() -> str:
+    """Where the recorded VAEs stand to the linear one."""
+    frame = pd.read_csv(RESULTS / "linear-vae" / "linear-vae.csv")
+    plain = frame[frame["augmentation"] == "none"].set_index(["data", "decoder_scale"])["worse_by"]
+    worse = [
+        f"{name} at {scale:g} (by {value:,.0f} nats an image)" for (name, scale), value in plain.items() if value > 0
+    ]
+    better = [f"{name} at {scale:g} (by {-value:,.1f})" for (name, scale), value in plain.items() if value <= 0]
+    return (
+        f"The baseline's VAEs code clean images worse than the linear VAE on {listed(worse)}, and better on "
+        f"{listed(better)}. Every statement about their rates at the former is about networks that principal "
+        "components beat, and no claim about augmentations rests on them."
+    )
+
+
+def noise_sentence() -> str:
+    """Where the bounds meet with noise on Fashion-MNIST."""
+    low, high = (over("table-1-fashion-mnist", name, noise=1.0)["mean"] for name in ("infonce", "gaussian_marginal"))
+    said = "; ".join(f"{the(name)} {low[name]:.2f} to {high[name]:.2f}" for name in AUGMENTATIONS)
+    return f"At s = 1, the bounds put the noised codes of Fashion-MNIST, in nats (means over three seeds), at: {said}."
+
+
+def shared_sentence() -> str:
+    """What codes share with the baseline's on Fashion-MNIST."""
+    low, high = (over("table-1-fashion-mnist", name)["mean"] for name in ("critic", "data_processing"))
+    said = "; ".join(f"{the(name)} {low[name]:.2f} to {high[name]:.2f}" for name in ("mixup", "cutmix", "fmix"))
+    return (
+        f"On Fashion-MNIST, in nats, between the held-out critic and data processing: {said}; the ceiling, what two "
+        f"baselines of different seeds share, is {low['none']:.2f} to {high['none']:.2f}."
+    )
+
+
+def conclusions_of(folder: str, *starts: str) -> str:
+    """Paragraphs of a document's own sentences, by their first words."""
+    text = json.loads((RESULTS / folder / "result.json").read_text(encoding="utf-8"))["about"]["conclusions"]
+    chosen = [part for part in text.split("\n\n") if part.startswith(starts)]
+    missing = [start for start in starts if not any(part.startswith(start) for part in chosen)]
+    if missing:
+        raise ValueError(f"{folder} says nothing that starts with {missing}")
+    return "\n".join(re.sub(r"\n(?!- )", " ", re.sub(r"\n  +", " ", part)) for part in chosen)
+
+
+def accuracy_table() -> str:
+    """Accuracies on both data sets."""
+    found = [over(f"accuracy-{name}", "accuracy") for name in ("fashion-mnist", "cifar-10-jpeg")]
+    names = [*AUGMENTATIONS, "fmix+mixup"]
+    quoted = {
+        each.augmentation: str(each) for each in published("accuracy") if each.setting["network"] == "preact-resnet18"
+    }
+    lines = [[label(name), *(cell(each, name, 2) for each in found), quoted.get(name, "")] for name in names]
+    return table(["", "Fashion-MNIST", "CIFAR-10 (JPEG)", "published, CIFAR-10, full size"], lines)
+
+
+def human_sentence() -> str:
+    """KL to human labels."""
+    kl, after = (
+        over("human-uncertainty-cifar-10-jpeg", name)
+        for name in ("kl_human_model", "kl_human_model_temperature_scaled")
+    )
+    accuracy = over("human-uncertainty-cifar-10-jpeg", "accuracy")["mean"]
+    said = ", ".join(f"{the(name)} {cell(kl, name, 3)}" for name in kl.index)
+    drop = 1 - (after["mean"] / kl["mean"])
+    return (
+        f"KL(human ‖ model), nats over {rows('human-uncertainty-cifar-10-jpeg')['n'].max():,.0f} images, three seeds: "
+        f"{said}. One fitted temperature takes off {100 * drop.min():.0f} to {100 * drop.max():.0f}% of it. These "
+        f"networks are right in {accuracy.min():.0f} to {accuracy.max():.0f}% of the images, and a network that is "
+        "wrong is far from humans: only networks of like accuracy can be compared for their uncertainty."
+    )
+
+
+def gradcam_table() -> str:
+    """Normalised sums at the first convolution."""
+    ours = over("gradcam-cifar-10-jpeg", "gradcam_normalised", layer="conv1", classes="predicted")
+    quoted = {each.augmentation: str(each) for each in published("gradcam_normalised")}
+    lines = [[label(name), cell(ours, name, 0), quoted.get(name, "")] for name in ours.index]
+    return table(["", "normalised sum, pixels of 1,024", "published (full size, CIFAR-10, 5 repeats)"], lines)
+
+
+def attacks_table() -> str:
+    """Mean accuracy over ε under noise, DeepFool and the worst case, with its share of clean accuracy."""
+    lines = []
+    for name in ("cifar-10-jpeg", "fashion-mnist"):
+        frame = rows(f"attacks-{name}")
+        frame = frame[frame["curve"] == "robust"]
+        clean = frame[(frame["epsilon"] == 0) & (frame["estimator"] == "worst case")].set_index(
+            ["augmentation", "seed"]
+        )["value"]
+        attacked = (
+            frame[frame["epsilon"] > 0].groupby(["estimator", "augmentation", "seed"], sort=False)["value"].mean()
+        )
+        lines.append([f"**{NAMES[name]}**", *[""] * 5])
+        for augmentation in dict.fromkeys(frame["augmentation"]):
+            cells = [
+                clean[augmentation],
+                *(attacked[kind, augmentation] for kind in ("noise", "deepfool", "worst case")),
+            ]
+            cells.append(100 * attacked["worst case", augmentation] / clean[augmentation])
+            lines.append([label(augmentation), *(f"{each.mean():.1f} ± {each.std():.1f}" for each in cells)])
+    head = [
+        "mean accuracy over ε above 0, robust, in %",
+        "clean",
+        "noise",
+        "DeepFool",
+        "worst case",
+        "worst case, % of clean",
+    ]
+    return table(head, lines)
+
+
+def durations() -> str:
+    """Seconds that runs of the committed records took, each on one thread."""
+    lines = []
+    for words, kind, folders in (
+        ("a VAE of the paper's size, 10,000 images, 20 epochs", "vae",
+         ("table-1-fashion-mnist", "table-1-cifar-10-jpeg")),
+        ("a PreAct-ResNet18 of width 16, 10,000 images, 10 epochs", "classifier",
+         ("accuracy-fashion-mnist", "accuracy-cifar-10-jpeg")),
+        ("its attacks, 200 images, both curves", "attacks", ("attacks-fashion-mnist", "attacks-cifar-10-jpeg")),
+    ):  # fmt: skip
+        seconds = []
+        for folder in folders:
+            document = json.loads((RESULTS / folder / "result.json").read_text(encoding="utf-8"))
+            records = [each["record"] for each in document["runs"] if not each["record"]["name"].endswith("autoattack")]
+            seconds += [record["metrics"]["seconds"] for record in records if record["kind"] == kind]
+        lines.append([words, f"{min(seconds):.0f} to {max(seconds):.0f}"])
+    return table(["one core of an ordinary CPU, measured", "seconds"], lines)
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "rate is no information": rate_is_no_information,
+    "summary": summary,
+    "durations": durations,
+    "claims": claims_table,
+    "published": published_table,
+    "information": information_table,
+    "digits": digits_table,
+    "linear": linear_table,
+    "linear in words": linear_sentence,
+    "noise": noise_sentence,
+    "shared": shared_sentence,
+    "rates on Fashion-MNIST": lambda: conclusions_of("table-1-fashion-mnist", "Differences between"),
+    "rates on digits": lambda: conclusions_of("table-1-digits", "Differences between"),
+    "accuracy": accuracy_table,
+    "accuracy in words": lambda: conclusions_of("accuracy-cifar-10-jpeg", "Accuracy"),
+    "spectra": lambda: conclusions_of("accuracy-digits", "FMix's masks"),
+    "human": human_sentence,
+    "grad-cam": gradcam_table,
+    "attacks": attacks_table,
+}
+"""What every block holds."""
+
+BLOCK = re.compile(r"(<!-- computed: (?P<name>[^>]+) -->\n)(?P<text>.*?)(\n<!-- end -->)", re.DOTALL)
+
+
+def computed(page: str) -> str:
+    """A page with its blocks computed anew."""
+    return BLOCK.sub(lambda found: found[1] + BLOCKS[found["name"]]() + found[4], page)
+
+
+def main() -> None:
+    """Write both pages."""
+    for path in PAGES.values():
+        text = computed(path.read_text(encoding="utf-8"))
+        with write_atomically(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

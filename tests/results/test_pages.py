@@ -1,0 +1,62 @@
+"""README.md and results/README.md say what the committed records say, and nothing else."""
+
+import importlib
+import json
+import re
+
+import pytest
+
+from results import pages
+from results.remake import RESULTS
+
+DOCUMENTS = sorted(RESULTS.rglob("result.json"))
+
+
+@pytest.mark.parametrize("name", list(pages.PAGES))
+def test_every_computed_block_is_what_the_records_give(name):
+    page = pages.PAGES[name].read_text(encoding="utf-8")
+    names = [found["name"] for found in pages.BLOCK.finditer(page)]
+    assert len(names) >= 5
+    assert len(names) == page.count("<!-- computed:")
+    for found in pages.BLOCK.finditer(page):
+        assert found["text"] == pages.BLOCKS[found["name"]](), f"{found['name']}: run results/pages.py"
+
+
+def test_every_block_is_on_a_page():
+    together = "".join(path.read_text(encoding="utf-8") for path in pages.PAGES.values())
+    assert {found["name"] for found in pages.BLOCK.finditer(together)} == set(pages.BLOCKS)
+
+
+def test_a_drifted_number_is_seen():
+    page = pages.PAGES["results/README.md"].read_text(encoding="utf-8")
+    found = next(each for each in pages.BLOCK.finditer(page) if each["name"] == "information")
+    drifted = page.replace(found["text"], found["text"].replace("±", "+", 1))
+    assert pages.computed(drifted) == page
+
+
+ALLOWED = {
+    "5%", "8%", "95%", "99%",  # levels, and what is simulated of them
+    "3.11",  # Python's version
+    "4.0",  # a licence's
+}  # fmt: skip
+"""Numbers that are no measurements."""
+
+
+@pytest.mark.parametrize("name", list(pages.PAGES))
+def test_prose_outside_the_blocks_holds_no_measured_number(name):
+    page = pages.BLOCK.sub("", pages.PAGES[name].read_text(encoding="utf-8"))
+    page = re.sub(r"```.*?```", "", page, flags=re.DOTALL)
+    page = re.sub(r"`[^`]*`|\]\([^)]*\)|arXiv [\d.]+|0\.1\.0", "", page)
+    # a measured number has decimals, a spread, a percentage or a sign
+    measured = set(re.findall(r"[+−-]?\d+\.\d+(?:e-?\d+)?%?|\d+%|±\s*\d+|[+−]\d+", page))
+    assert measured <= ALLOWED
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.parent.relative_to(RESULTS)))
+def test_a_documents_text_is_a_function_of_its_numbers(path):
+    document = json.loads(path.read_text(encoding="utf-8"))
+    module = importlib.import_module(document["command"].removeprefix("python -m "))
+    text, conclusions = module.text_of(document)
+    assert document["text"] == text
+    assert document["about"]["conclusions"] == conclusions
+    assert (path.parent / "conclusions.txt").read_text(encoding="utf-8") == text + "\n"
