@@ -10,7 +10,7 @@ Deviations from them:
 - FMix's spectrum is isotropic, as the paper's text has it; ``fmix-reference`` is the reference code's;
 - batches are always full, and every run is seeded;
 - on a CUDA GPU the forward pass is in bfloat16 (``--precision fp32`` otherwise);
-- images under 16 pixels: a narrow network, batch 64, 30 epochs, crop padding 1; digits are not flipped.
+- images under 16 pixels: a narrow network, batch 64, 30 epochs, crop padding 1; digits and characters are not flipped.
 
 The accuracy reported is that of the weights after the last epoch on the clean test images (or on the validation fold
 that was held out), never the best over epochs. Accuracy on mixed training batches is not reported: they have no one
@@ -20,8 +20,10 @@ A run keeps weights, the logits of the scored images with their labels (``logits
 """
 
 import dataclasses
+import functools
 import math
 import os
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -44,15 +46,13 @@ from training import DataOptions, Diverged, ImageData, fit, load, random_crop, r
 from training.devices import describe, resolve_device, use_threads
 from training.mixing import in_turn, mixer_named
 from training.once import Failed, once
-from training.policies import policy_named
+from training.policies import LISTED, BatchPolicy, policy_named
 from training.ranks import Ranks, join
 from training.seeds import derive
 from training.weights import write_weights
 
-__all__ = ["Config", "Settings", "classifier_run", "from_preset", "run", "train"]
+__all__ = ["Config", "Settings", "classifier_run", "from_preset", "run", "train", "version_of"]
 
-VERSION = 1
-"""Raised when training the same configuration gives another result."""
 
 RECIPES: dict[str, dict[str, Any]] = {
     "densenet-bc-190-40": {"epochs": 300, "batch_size": 32, "milestones": (1 / 3, 1 / 2, 3 / 4)},
@@ -88,10 +88,10 @@ class Settings:
     crop: int | None = None
     """pixels by which images are shifted at most, filled with black (None: 4; 1 for images under 16 pixels)"""
     flip: bool | None = None
-    """mirror half of the images (None: except digits, mnist and kmnist)"""
+    """mirror half of the images (None: except digits, mnist, kmnist and svhn)"""
     policy: str = "none"
     """none, autoaugment (its CIFAR-10 policy), randaugment, trivialaugment, or file:PATH, a list of sub-policies of
-    ("ShearX", probability, magnitude), as Fast AutoAugment published its own; after crop and flip"""
+    ("ShearX", probability, level), as Fast AutoAugment published its own; after crop and flip, a list before them"""
     alpha: float = 1.0
     """λ is drawn from Beta(alpha, alpha)"""
     decay_power: float = 3.0
@@ -133,7 +133,16 @@ class Settings:
         if not 0 < self.smoothing < 1:
             raise BadInput("--smoothing", self.smoothing, "a number between 0 and 1")
         self.mixer("fmix")  # the mixers check their options
-        policy_named(self.policy)
+        self.parsed_policy  # noqa: B018 (refuses an unsuitable one)
+
+    @functools.cached_property
+    def parsed_policy(self) -> BatchPolicy:
+        """The policy, read once: what identifies a run is what it is trained with, though the file changes meanwhile.
+
+        Raises:
+            BadInput: an unknown name or an unsuitable file.
+        """
+        return policy_named(self.policy)
 
     def mixer(self, augmentation: str) -> Mixer:
         """The mixer of an augmentation's name under these settings.
@@ -157,13 +166,13 @@ class Settings:
             "schedule": "step",
             "milestones": (0.5, 0.75),
             "crop": 4,
-            "flip": data.name.lower() not in ("digits", "mnist", "kmnist"),
+            "flip": data.mirrored,
             "precision": "bf16" if device.type == "cuda" else "fp32",
         } | recipe
         if tiny:
             usual |= {"epochs": 30, "batch_size": 64, "crop": 1}
             usual |= {"width": 16} if self.network == "preact-resnet18" else {}
-        values = dataclasses.asdict(self) | {"policy": policy_named(self.policy)[1]}
+        values = dataclasses.asdict(self) | {"policy": self.parsed_policy.identity}
         values |= {name: value for name, value in usual.items() if values[name] is None}
         values["milestones"] = list(values["milestones"]) if values["schedule"] == "step" else []
         del values["compile"]
@@ -220,13 +229,24 @@ def from_preset(preset: str | None) -> Config:
     return Config(preset, augmentation, data=DataOptions(data), settings=Settings(network))
 
 
+def version_of(config: Mapping[str, Any]) -> int:
+    """The version of the results of a configuration, raised for those configurations alone whose result has changed.
+
+    Version 2: policies from files with Fast AutoAugment's levels, before crop and flip.
+
+    Args:
+        config: every setting with its value, as `Settings.resolved` gives them.
+    """
+    return 2 if config["policy"].startswith(LISTED) else 1
+
+
 def classifier_run(
     data: ImageData, augmentation: str, seed: int, settings: Settings, options: Options, ranks: Ranks | None = None
 ) -> Run:
     """The run directory of a classifier, trained or not."""
     resolved = settings.resolved(data, resolve_device(options.device), ranks or Ranks())
     identity = {
-        "version": VERSION,
+        "version": version_of(resolved),
         "config": resolved | {"augmentation": augmentation},
         "seed": seed,
         "data": data.identity,
@@ -281,20 +301,23 @@ def _train(
     compiled = settings.compile if settings.compile is not None else device.type == "cuda"
     forward: Any = DistributedDataParallel(classifier.network) if ranks.world > 1 else classifier.network
     forward = torch.compile(forward) if compiled else forward
-    mixer, policy = settings.mixer(augmentation), policy_named(settings.policy)[0]
+    mixer, policy = settings.mixer(augmentation), settings.parsed_policy
+    listed = config["policy"].startswith(LISTED)
     objective = OBJECTIVES[config["objective"]]
     half = torch.autocast("cuda", torch.bfloat16) if config["precision"] == "bf16" else nullcontext()
 
     def losses(indices: Tensor, stream: torch.Generator, step: int) -> dict[str, Tensor]:
         # layers that draw for themselves, ShakeDrop and dropout, do so from the global generator
         torch.manual_seed(derive(seed, "network", step, *ranks.purpose))
-        images = data.train_images[indices]
+        images, policy_seed = data.train_images[indices], derive(seed, "policy", step, *ranks.purpose)
+        if listed:  # Fast AutoAugment transforms what crop and flip then move, AutoAugment what they have moved
+            images = policy(images, policy_seed)
         if config["crop"]:
             images = random_crop(images, config["crop"], stream)
         if config["flip"]:
             images = random_flip(images, stream)
-        if policy is not None:
-            images = policy(images, derive(seed, "policy", step, *ranks.purpose))
+        if not listed:
+            images = policy(images, policy_seed)
         mixed = in_turn(mixer, step)(classifier.normalise(images.float() / 255), generator=stream)
         with half:
             logits = forward(mixed.images)

@@ -35,6 +35,9 @@ TORCHVISION = {
 }
 """Our word, torchvision's class, and the name that tables print."""
 
+NOT_MIRRORED = ("digits", "mnist", "kmnist", "svhn")
+"""Words of data sets of digits and characters, whose mirror images are none or others."""
+
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 """Where Debian's package ``dataset-fashion-mnist`` puts the IDX files."""
 
@@ -90,6 +93,8 @@ class ImageData:
         test_labels: (M,) or (M, K), likewise.
         digest: SHA-256 of the content of all four; identifies the data in a run's identity.
         scored: which images the test split holds: ``"test"``, or a validation fold.
+        mirrored: whether an image's mirror image is one of the same class, so that training may flip it. A fact of the
+            data set, which the name that tables print does not change.
     """
 
     name: str
@@ -99,6 +104,7 @@ class ImageData:
     test_labels: Tensor
     digest: str = ""
     scored: str = "test"
+    mirrored: bool = True
 
     def __post_init__(self) -> None:
         if not self.digest:
@@ -175,6 +181,7 @@ def load(options: DataOptions) -> ImageData:
     else:
         known = ", ".join(["digits", *TORCHVISION, "folder:PATH", "npz:PATH"])
         raise BadInput("--data", repr(options.data), f"one of {known}")
+    data = replace(data, mirrored=options.data not in NOT_MIRRORED)
     if options.data_name:
         data = replace(data, name=options.data_name)
     if options.fold is not None:

@@ -4,15 +4,28 @@ torchvision's AutoAugment (the CIFAR-10 policy), RandAugment and TrivialAugment 
 a file, the form in which Fast AutoAugment published its results. torchvision draws from torch's global generator and
 once for a whole batch, so each image is transformed on its own, under a seed of its own step.
 
+The operations of such lists are those of Fast AutoAugment's code, to the pixel where pixels are moved, cut out,
+inverted or counted in bits, and to one level of 255 where they are stretched or blended, which is torchvision's
+arithmetic instead of PIL's. A level l stands for a value linearly between the two of `RANGES`. That of ShearX, ShearY,
+TranslateX, TranslateY and Rotate then changes its sign with probability one half, so that the strength is v |2l − 1|,
+with v the largest. Shears leave the top left corner in place, rotations the middle, and what comes from outside is
+black.
+
+Deviations: grey images, which that code does not know, have no colour to change and are cut out in the luminance of its
+colour; its four additional operations (CutoutAbs, Posterize2, TranslateXAbs, TranslateYAbs), which no searched list
+holds, are refused.
+
 References: Cubuk et al. 2019, arXiv 1805.09501 and 1909.13719; Müller & Hutter 2021, arXiv 2103.10158; Lim et al. 2019,
 arXiv 1905.00397.
 """
 
 import ast
+import functools
 import hashlib
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,10 +34,13 @@ from torchvision.transforms.v2 import functional as image_functional
 
 from store import BadInput
 
-__all__ = ["Policy", "SubPolicies", "policy_named"]
+__all__ = ["LISTED", "BatchPolicy", "Policy", "SubPolicies", "policy_named"]
 
 Policy = Callable[[Tensor], Tensor]
 """From one image (C, H, W) uint8 to another, drawing from torch's global generator."""
+
+LISTED = "file:"
+"""What the name of a policy from a file begins with, and its identity too."""
 
 NAMED: dict[str, Callable[[], Policy]] = {
     "autoaugment": lambda: v2.AutoAugment(v2.AutoAugmentPolicy.CIFAR10),
@@ -33,48 +49,80 @@ NAMED: dict[str, Callable[[], Policy]] = {
 }
 
 RANGES: dict[str, tuple[float, float]] = {
-    "ShearX": (0, 0.3), "ShearY": (0, 0.3), "TranslateX": (0, 0.45), "TranslateY": (0, 0.45), "Rotate": (0, 30),
-    "AutoContrast": (0, 1), "Invert": (0, 1), "Equalize": (0, 1), "Solarize": (0, 256), "Posterize": (4, 8),
-    "Contrast": (0.1, 1.9), "Color": (0.1, 1.9), "Brightness": (0.1, 1.9), "Sharpness": (0.1, 1.9), "Cutout": (0, 0.2),
+    "ShearX": (-0.3, 0.3), "ShearY": (-0.3, 0.3), "TranslateX": (-0.45, 0.45), "TranslateY": (-0.45, 0.45),
+    "Rotate": (-30, 30), "AutoContrast": (0, 1), "Invert": (0, 1), "Equalize": (0, 1), "Solarize": (0, 256),
+    "Posterize": (4, 8), "Contrast": (0.1, 1.9), "Color": (0.1, 1.9), "Brightness": (0.1, 1.9),
+    "Sharpness": (0.1, 1.9), "Cutout": (0, 0.2),
 }  # fmt: skip
-"""What magnitudes 0 and 1 mean: tangents, shares of the side, degrees (these with a random sign), thresholds, bits,
-factors, and again a share of the side (Lim et al. 2019, after Cubuk et al. 2019)."""
+"""What levels 0 and 1 mean, linearly between: tangents, shares of the side, degrees, thresholds, bits, factors, and
+again a share of the side (Lim et al. 2019, after Cubuk et al. 2019). AutoContrast, Invert and Equalize have no level.
+"""
 
-SIGNED = ("ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate")
+MIRRORED = ("ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate")
+"""Operations whose value changes its sign with probability one half: level 1/2 leaves the image as it is."""
+
+CUTOUT = (125, 123, 114)
+"""The colour of the square that Cutout leaves; on grey images, its luminance."""
 
 
-def _apply(name: str, magnitude: float, image: Tensor) -> Tensor:
+def _moved(image: Tensor, matrix: tuple[float, float, float, float, float, float]) -> Tensor:
+    """The image (C, H, W) whose pixel at (x, y) is what was at (ax + by + c, dx + ey + f), black where nothing was.
+
+    As in PIL, coordinates are those of pixel centres, (0.5, 0.5) in the top left corner, and the nearest pixel counts.
+    """
+    a, b, c, d, e, f = matrix
+    height, width = image.shape[1:]
+    y = torch.arange(height, dtype=torch.float64)[:, None] + 0.5
+    x = torch.arange(width, dtype=torch.float64)[None, :] + 0.5
+    column, row = (a * x + b * y + c).floor().long(), (d * x + e * y + f).floor().long()
+    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    return image[:, row.clamp(0, height - 1), column.clamp(0, width - 1)] * inside
+
+
+def _matrix(name: str, value: float, height: int, width: int) -> tuple[float, float, float, float, float, float]:
+    """Where the pixels of an image come from under one of the operations that move them, as `_moved` takes it."""
+    if name == "Rotate":  # counterclockwise, about the middle
+        cos, sin = math.cos(math.radians(value)), math.sin(math.radians(value))
+        x, y = width / 2, height / 2
+        return cos, -sin, x - cos * x + sin * y, sin, cos, y - sin * x - cos * y
+    return {
+        "ShearX": (1.0, value, 0.0, 0.0, 1.0, 0.0),
+        "ShearY": (1.0, 0.0, 0.0, value, 1.0, 0.0),
+        "TranslateX": (1.0, 0.0, value * width, 0.0, 1.0, 0.0),
+        "TranslateY": (1.0, 0.0, 0.0, 0.0, 1.0, value * height),
+    }[name]
+
+
+def _cut_out(image: Tensor, value: float) -> Tensor:
+    """A square of a share ``value`` of the width in one colour, at a random place where it may be cut off."""
+    channels, height, width = image.shape
+    side = value * width
+    left, top = (max(float(torch.rand(())) * size - side / 2, 0) for size in (width, height))
+    colour = CUTOUT if channels == 3 else (round(0.299 * CUTOUT[0] + 0.587 * CUTOUT[1] + 0.114 * CUTOUT[2]),)
+    image = image.clone()
+    # both ends belong to it
+    rows, columns = (slice(int(start), int(int(start) + side) + 1) for start in (top, left))
+    image[:, rows, columns] = torch.tensor(colour, dtype=torch.uint8)[:, None, None]
+    return image
+
+
+def _apply(name: str, level: float, image: Tensor) -> Tensor:
     """One operation on an image (C, H, W) uint8."""
     low, high = RANGES[name]
-    value = low + magnitude * (high - low)
-    height, width = image.shape[1:]
-    if name in SIGNED:
+    value = float(low + level * (high - low))  # a whole 256 would be wrapped to a byte
+    if name in MIRRORED:
         value *= 1 if torch.rand(()) < 0.5 else -1
-        moved: dict[str, Any] = {"angle": 0.0, "translate": [0, 0], "scale": 1.0, "shear": [0.0, 0.0]}
-        degrees = float(torch.rad2deg(torch.atan(torch.tensor(value))))
-        changes: dict[str, dict[str, Any]] = {
-            "ShearX": {"shear": [degrees, 0.0]},
-            "ShearY": {"shear": [0.0, degrees]},
-            "TranslateX": {"translate": [round(value * width), 0]},
-            "TranslateY": {"translate": [0, round(value * height)]},
-            "Rotate": {"angle": value},
-        }
-        moved |= changes[name]
-        return image_functional.affine(image, **moved)
+        return _moved(image, _matrix(name, value, *image.shape[1:]))
     if name == "Cutout":
-        side = round(value * min(height, width))
-        top, left = (int(torch.randint(-side // 2, size - side // 2 + 1, ())) for size in (height, width))
-        image = image.clone()
-        image[:, max(top, 0) : max(top + side, 0), max(left, 0) : max(left + side, 0)] = 125
-        return image
+        return _cut_out(image, value) if value > 0 else image
     if name == "Color" and image.shape[0] == 1:
         return image
     operations: dict[str, Callable[[], Tensor]] = {
         "AutoContrast": lambda: image_functional.autocontrast(image),
         "Invert": lambda: image_functional.invert(image),
         "Equalize": lambda: image_functional.equalize(image),
-        "Solarize": lambda: image_functional.solarize(image, min(value, 255.0)),
-        "Posterize": lambda: image_functional.posterize(image, round(value)),
+        "Solarize": lambda: torch.where(image >= value, 255 - image, image),
+        "Posterize": lambda: image_functional.posterize(image, int(value)),
         "Contrast": lambda: image_functional.adjust_contrast(image, value),
         "Color": lambda: image_functional.adjust_saturation(image, value),
         "Brightness": lambda: image_functional.adjust_brightness(image, value),
@@ -87,7 +135,7 @@ class SubPolicies:
     """One sub-policy, drawn at random, for each image; each of its operations happens with its own probability.
 
     Args:
-        policies: lists of (name, probability, magnitude), both in [0, 1]; names as in `RANGES`.
+        policies: lists of (name, probability, level), both in [0, 1]; names as in `RANGES`.
     """
 
     def __init__(self, policies: list[list[tuple[str, float, float]]]) -> None:
@@ -96,63 +144,80 @@ class SubPolicies:
     def __call__(self, image: Tensor) -> Tensor:
         """(C, H, W) uint8 to the same."""
         chosen = self.policies[int(torch.randint(len(self.policies), ()))]
-        for name, probability, magnitude in chosen:
+        for name, probability, level in chosen:
             if torch.rand(()) < probability:
-                image = _apply(name, magnitude, image)
+                image = _apply(name, level, image)
         return image
 
 
-def _read(path: Path) -> list[list[tuple[str, float, float]]]:
-    needed = 'a list of lists of ("ShearX", probability, magnitude), both in [0, 1]'
+NEEDED = 'a list of lists of ("ShearX", probability, level), both in [0, 1]'
+
+
+def _read(path: Path) -> tuple[SubPolicies, str]:
+    """The list in a file and what identifies it: a hash of what the list says, not of how it is laid out."""
     if not path.is_file():
-        raise BadInput("--policy", f"{path}, where there is no file", needed)
+        raise BadInput("--policy", f"{path}, where there is no file", NEEDED)
     try:
-        policies = ast.literal_eval(path.read_text(encoding="utf-8"))  # lists of Python or of JSON; runs nothing
-    except (ValueError, SyntaxError, UnicodeDecodeError, MemoryError, RecursionError) as problem:
-        raise BadInput("--policy", f"{path}, which is no list ({str(problem)[:80]})", needed) from None
+        policies = _parsed(path.read_text(encoding="utf-8"), str(path))
+    except UnicodeDecodeError as problem:
+        raise BadInput("--policy", f"{path}, which is no list ({str(problem)[:80]})", NEEDED) from None
+    return SubPolicies(policies), f"{LISTED}{hashlib.sha256(repr(policies).encode()).hexdigest()[:12]}"
+
+
+@functools.cache
+def _parsed(text: str, source: str) -> list[list[tuple[str, float, float]]]:
+    """The list that a text writes down, in Python's way or JSON's; each text is taken apart once."""
+    try:
+        policies = ast.literal_eval(text)  # runs nothing
+    except (ValueError, SyntaxError, MemoryError, RecursionError) as problem:
+        raise BadInput("--policy", f"{source}, which is no list ({str(problem)[:80]})", NEEDED) from None
     if not isinstance(policies, list | tuple) or not policies:
-        raise BadInput("--policy", f"{path}, which is no list, or an empty one", needed)
+        raise BadInput("--policy", f"{source}, which is no list, or an empty one", NEEDED)
     for number, policy in enumerate(policies, 1):
         if not isinstance(policy, list | tuple):
-            raise BadInput("--policy", f"{path}, sub-policy {number}: {policy!r:.60}", needed)
+            raise BadInput("--policy", f"{source}, sub-policy {number}: {policy!r:.60}", NEEDED)
         for operation in policy:
+            got = f"{source}, sub-policy {number}: {operation!r:.60}"
             if not (isinstance(operation, list | tuple) and len(operation) == 3 and operation[0] in RANGES):
-                known = ", ".join(RANGES)
-                raise BadInput(
-                    "--policy", f"{path}, sub-policy {number}: {operation!r:.60}", f"{needed}; one of {known}"
-                )
+                raise BadInput("--policy", got, f"{NEEDED}; one of {', '.join(RANGES)}")
             if not all(isinstance(each, int | float) and 0 <= each <= 1 for each in operation[1:]):
-                raise BadInput("--policy", f"{path}, sub-policy {number}: {operation!r:.60}", "numbers from 0 to 1")
-    return [[(name, float(p), float(m)) for name, p, m in policy] for policy in policies]
+                raise BadInput("--policy", got, "numbers from 0 to 1")
+    return [[(name, float(p), float(level)) for name, p, level in policy] for policy in policies]
 
 
-def policy_named(name: str) -> tuple[Callable[[Tensor, int], Tensor] | None, str]:
-    """A policy for batches, and what identifies it.
+@dataclass(frozen=True)
+class BatchPolicy:
+    """A policy for batches.
 
     Args:
-        name: none, autoaugment, randaugment, trivialaugment, or file:PATH.
+        identity: its name, in which a file stands by the hash of its content.
+        policy: for one image; None leaves images as they are.
+    """
 
-    Returns:
-        (images (B, C, H, W) uint8, seed) -> the same shape, or None for ``none``; and the name, in which a file stands
-        by the hash of its content.
+    identity: str
+    policy: Policy | None
+
+    def __call__(self, images: Tensor, seed: int) -> Tensor:
+        """Images (B, C, H, W) uint8 to the same, each transformed on its own, by draws that follow from ``seed``."""
+        policy = self.policy
+        if policy is None:
+            return images
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            return torch.stack([policy(image) for image in images])
+
+
+def policy_named(name: str) -> BatchPolicy:
+    """The policy of a name: none, autoaugment, randaugment, trivialaugment, or file:PATH, which is read now.
 
     Raises:
         BadInput: an unknown name or an unsuitable file.
     """
     if name == "none":
-        return None, name
-    if name.startswith("file:"):
-        policies = _read(Path(name.removeprefix("file:")))
-        policy: Policy = SubPolicies(policies)
-        name = f"file:{hashlib.sha256(repr(policies).encode()).hexdigest()[:12]}"
-    elif name in NAMED:
-        policy = NAMED[name]()
-    else:
-        raise BadInput("--policy", repr(name), f"none, {', '.join(NAMED)}, or file:PATH")
-
-    def batched(images: Tensor, seed: int) -> Tensor:
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)
-            return torch.stack([policy(image) for image in images])
-
-    return batched, name
+        return BatchPolicy(name, None)
+    if name.startswith(LISTED):
+        policy, identity = _read(Path(name.removeprefix(LISTED)))
+        return BatchPolicy(identity, policy)
+    if name in NAMED:
+        return BatchPolicy(name, NAMED[name]())
+    raise BadInput("--policy", repr(name), f"none, {', '.join(NAMED)}, or file:PATH")

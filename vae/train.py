@@ -96,7 +96,7 @@ class Settings:
     jitter: float = 0.05
     """strength of the colour jitter"""
     flip: bool | None = None
-    """mirror half of the images (None: except digits, mnist and kmnist)"""
+    """mirror half of the images (None: except digits, mnist, kmnist and svhn)"""
     alpha: float = 1.0
     """λ is drawn from Beta(alpha, alpha)"""
     decay_power: float = 3.0
@@ -150,7 +150,7 @@ class Settings:
             "width": 16 if tiny else 32,
             "hidden": 128 if tiny else 256,
             "latents": 16 if tiny else 64,
-            "flip": data.name.lower() not in ("digits", "mnist", "kmnist"),
+            "flip": data.mirrored,
             "scope": "batch" if reference else "sample",
         }
         if reference:
