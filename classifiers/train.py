@@ -21,6 +21,7 @@ A run keeps weights, the logits of the scored images with their labels (``logits
 
 import dataclasses
 import functools
+import hashlib
 import math
 import os
 from collections.abc import Mapping
@@ -34,7 +35,7 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from classifiers.load import Classifier, logits_of
-from classifiers.networks import NETWORKS, build, known_name
+from classifiers.networks import NETWORKS, build, known_name, source_of
 from classifiers.objectives import OBJECTIVES
 from classifiers.presets import row
 from classifiers.scores import scores
@@ -245,12 +246,17 @@ def classifier_run(
 ) -> Run:
     """The run directory of a classifier, trained or not."""
     resolved = settings.resolved(data, resolve_device(options.device), ranks or Ranks())
-    identity = {
+    identity: dict[str, Any] = {
         "version": version_of(resolved),
         "config": resolved | {"augmentation": augmentation},
         "seed": seed,
         "data": data.identity,
     }
+    if settings.network not in NETWORKS and not settings.network.startswith(("torchvision:", "timm:")):
+        # of a network that is not built in the name says nothing: another source makes another run
+        with torch.random.fork_rng(devices=[]):
+            source = source_of(build(settings.network, data.shape, data.classes, settings.width), settings.network)
+        identity["config"]["source"] = hashlib.sha256(source.encode()).hexdigest()[:16]
     network = settings.network.replace(":", "-")
     return Run(options.store, "classifier", f"{data.name.lower()}-{network}-{augmentation}-seed{seed}", identity)
 

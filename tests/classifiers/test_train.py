@@ -1,4 +1,6 @@
+import importlib.util
 import json
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -264,3 +266,24 @@ def test_a_mistake_is_one_line_exit_2_and_nothing_written(arguments, words, tmp_
     assert error.count("\n") == 1
     assert words in error
     assert not list((tmp_path / "runs").rglob("*.json"))
+
+
+def test_another_source_of_a_foreign_network_is_another_run(digits, options, tmp_path, monkeypatch):
+    def hash_of(activation: str) -> str:
+        text = f"""from torch import nn
+
+def make(channels, classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 4), nn.{activation}(), nn.Linear(4, classes))
+"""
+        (tmp_path / f"{activation}.py").write_text(text)
+        sys.modules.pop("nets_of_mine", None)
+        spec = importlib.util.spec_from_file_location("nets_of_mine", tmp_path / f"{activation}.py")
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, "nets_of_mine", module)
+        spec.loader.exec_module(module)
+        before = torch.get_rng_state()
+        run = classifier_run(digits, "none", 1, Settings("nets_of_mine:make", epochs=1), options)
+        assert torch.equal(before, torch.get_rng_state())
+        return run.hash
+
+    assert hash_of("ReLU") == hash_of("ReLU") != hash_of("Tanh")
