@@ -68,7 +68,7 @@ REFERENCE_STD = (0.2023, 0.1994, 0.2010)
 """What it divides them by: the units of the published rates and errors."""
 
 REFERENCE_LEARNING_RATE = 1.25e-2
-"""The largest at which no network diverged, of 5e-2 (as published), 2.5e-2, 1.25e-2, …: ``results/reference-preset``."""
+"""The largest at which none diverged, of 5e-2 (as published), 2.5e-2, 1.25e-2, …: ``results/reference-preset``."""
 
 
 @dataclass(frozen=True)
