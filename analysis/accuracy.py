@@ -5,7 +5,9 @@ the clean test images, seeds being the replicates (`figures.comparisons`). Their
 analyses of what classifiers perceive find them.
 """
 
+import base64
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,17 +20,26 @@ from classifiers.grid import Which, check_grid, say_grid, settings_of, smoked, t
 from classifiers.train import Settings
 from figures import Result, label, publish, save
 from figures.comparisons import Comparison, compare_augmentations
+from figures.components import Components, components
 from figures.published import beside, published
 from figures.seeds import draw_seeds
-from figures.tables import headlines, ruled
+from figures.tables import headlines, of_networks, ruled
 from figures.words import as_paragraph, the, told_apart
 from store import BadInput, Run, evidence, slug
-from store.command_line import Options, command
+from store.command_line import Options, command, json_document
 from training import DataOptions, load
 
-__all__ = ["Config", "accuracy_conclusions", "accuracy_rows", "run"]
+__all__ = [
+    "Config", "accuracy_components", "accuracy_conclusions", "accuracy_rows", "run", "text_of", "verdicts_of",
+]  # fmt: skip
 
 PROGRAM = "python -m analysis.accuracy"
+
+
+ADDED = (
+    "The draw of the images is in these intervals as if every network were right about other images, because no verdict "
+    "of an image is kept here: they are wider than they need be."
+)
 
 
 @dataclass(frozen=True)
@@ -64,12 +75,33 @@ def run(config: Config) -> Result:
     return _report(config, trained, rows, failures)
 
 
+def _logits(trained: Run) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits (N, K) of the scored images in float64, and their classes (N,)."""
+    with np.load(trained.path / "logits.npz") as kept:
+        logits, labels = torch.from_numpy(kept["logits"]).double(), torch.from_numpy(kept["labels"])
+    return logits, labels.argmax(1) if labels.ndim == 2 else labels
+
+
+def verdicts_of(trained: Run) -> np.ndarray:
+    """Whether one classifier is right about each of the scored images, (N,) bool, in their order."""
+    logits, classes = _logits(trained)
+    return (logits.argmax(1) == classes).numpy()
+
+
+def accuracy_components(verdicts: Mapping[str, Sequence[np.ndarray]]) -> dict[str, Any] | None:
+    """Variance components of an accuracy in per cent, as a document carries them.
+
+    Args:
+        verdicts: by augmentation, (N,) of each seed, on the same images.
+    """
+    found = components({name: 100.0 * np.stack(each) for name, each in verdicts.items()})
+    return None if found is None else found.as_json()
+
+
 def accuracy_rows(trained: Run, augmentation: str, seed: int) -> list[dict[str, Any]]:
     """Accuracy in per cent and cross entropy of one classifier from its logits, with their errors over images."""
     scored = "test" if trained.result()["scored"] == "test" else "validation"
-    with np.load(trained.path / "logits.npz") as kept:
-        logits, labels = torch.from_numpy(kept["logits"]).double(), torch.from_numpy(kept["labels"])
-    classes = labels.argmax(1) if labels.ndim == 2 else labels
+    logits, classes = _logits(trained)
     right = (logits.argmax(1) == classes).double()
     loss = -logits.log_softmax(1).gather(1, classes[:, None]).squeeze(1)
     n = len(right)
@@ -92,27 +124,58 @@ def _report(config: Config, trained: dict[Which, Run], rows: list[dict[str, Any]
     settings = settings_of(next(iter(trained.values())))
     options, name = config.execution, settings["data"]
     watermark = "SMOKE RUN" if config.smoke else None
-    table = summarise(rows)
     width = f" of width {settings['width']}" if settings["width"] else ""
     head = (
         f"Accuracy on {name}: {settings['network']}{width}, {settings['train_images']:,} training images, "
         f"{settings['epochs']} epochs, {config.seeds} seed{'s' if config.seeds > 1 else ''}"
     )
-    parts = [f"{watermark}: two epochs, one seed. The numbers below mean nothing."] if watermark else []
-    conclusions = accuracy_conclusions(table, settings)
-    parts += [_text_table(table, head, settings), conclusions]
-    text = "\n\n".join(part for part in parts if part)
+    about = {"title": head, "data": name, "settings": settings, "watermark": watermark}
+    more = _kept(trained)
+    document = json_document(PROGRAM, config, rows) | {"about": about, "failures": failures} | more
+    text, about["conclusions"] = text_of(document)
     directory = options.out / f"accuracy-{slug(name.lower())}{'-smoke' if config.smoke else ''}"
     behind = pd.DataFrame(row for row in rows if row["estimator"] == "accuracy")
     behind = behind[["augmentation", "seed", "value", "standard_error", "n"]]
     figure = draw_seeds(behind, f"{settings['scored']} accuracy in %", head)
     files = save(figure, directory / "accuracy", behind, watermark=watermark)
+    table = summarise(rows)
     rows = headlines(rows) + rows
-    about = {"title": head, "data": name, "settings": settings, "watermark": watermark}
-    about["conclusions"] = conclusions
     result = Result(rows, table, text, files, failures)
     behind_it = evidence(({"augmentation": one, "seed": seed}, each) for (one, seed), each in trained.items())
-    return publish(result, PROGRAM, config, directory, about, behind_it)
+    return publish(result, PROGRAM, config, directory, about, behind_it, more)
+
+
+def _kept(trained: Mapping[Which, Run]) -> dict[str, Any]:
+    """What a document keeps of the verdicts of each image.
+
+    ``components`` of the variance of ``accuracy``, and ``verdicts``: of each classifier, ``right`` about each of
+    ``images`` scored images, as base64 of bits, the first image in the highest bit of the first byte.
+    """
+    by_augmentation: dict[str, list[np.ndarray]] = {}
+    verdicts = []
+    for (augmentation, seed), each in trained.items():
+        right = verdicts_of(each)
+        by_augmentation.setdefault(augmentation, []).append(right)
+        packed = base64.b64encode(np.packbits(right)).decode("ascii")
+        verdicts.append({"augmentation": augmentation, "seed": seed, "images": len(right), "right": packed})
+    found = accuracy_components(by_augmentation)
+    return {"components": {} if found is None else {"accuracy": found}, "verdicts": verdicts}
+
+
+def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
+    """The text of a document of accuracies, made again from its rows and its variance components.
+
+    Returns:
+        The whole text, and its sentences without the table.
+    """
+    about = document["about"]
+    settings, watermark = about["settings"], about["watermark"]
+    table = summarise(of_networks(document["results"]).to_dict("records"))
+    parts = [f"{watermark}: two epochs, one seed. The numbers below mean nothing."] if watermark else []
+    found = Components.from_json((document.get("components") or {}).get("accuracy"))
+    conclusions = accuracy_conclusions(table, settings, found)
+    parts += [_text_table(table, about["title"], settings), conclusions]
+    return "\n\n".join(part for part in parts if part), conclusions
 
 
 def _text_table(table: pd.DataFrame, head: str, settings: dict[str, Any]) -> str:
@@ -143,15 +206,18 @@ def _text_table(table: pd.DataFrame, head: str, settings: dict[str, Any]) -> str
     return "\n".join([head, *ruled(cells), *notes])
 
 
-def accuracy_conclusions(table: pd.DataFrame, settings: dict[str, Any]) -> str:
+def accuracy_conclusions(
+    table: pd.DataFrame, settings: dict[str, Any], parts: Components | None = None
+) -> str:  # fmt: skip
     """What the accuracies allow one to say.
 
     Args:
         table: `analysis.table.summarise`'s rows of ``accuracy``, in per cent.
         settings: of the runs, with ``data``, ``train_images`` and ``scored``.
+        parts: variance components of the accuracy; without, the images' errors of both are added in full.
     """
     accuracy = table[table["estimator"] == "accuracy"]
-    found = compare_augmentations(accuracy)
+    found = compare_augmentations(accuracy, parts)
     means = accuracy.set_index("augmentation")["mean"].sort_values()
     if found is None:
         if len(means) < 2:
@@ -159,6 +225,8 @@ def accuracy_conclusions(table: pd.DataFrame, settings: dict[str, Any]) -> str:
         listed = " < ".join(f"{the(str(name))} {value:.2f}" for name, value in means.items())
         return as_paragraph(f"The accuracies are {listed}%. With one seed each, no difference can be claimed.")
     lines = told_apart(found, "Accuracy", "points", 2)
+    if parts is None:
+        lines.append(as_paragraph(ADDED))
     ours = {
         ("accuracy", row["augmentation"]): (float(row["mean"]), float(row["std"]), int(row["seeds"]))
         for row in accuracy.to_dict("records")
@@ -177,7 +245,7 @@ def _spectra(found: Comparison, accuracy: pd.DataFrame) -> str:
         f"{rows['mean'][name]:.2f} ± {rows['std'][name]:.2f}% (n = {rows['seeds'][name]})"
         for name in ("fmix", "fmix-reference")
     )
-    verdict = "they differ" if each.low > 0 else "they are not told apart"
+    verdict = "they differ" if each.claimed else "they are not told apart"
     sign = 1 if each.higher == "fmix" else -1
     low, high = sorted((sign * each.low, sign * each.high))
     return as_paragraph(

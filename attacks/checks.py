@@ -5,6 +5,7 @@ Hein 2020, arXiv 2003.01690). A *fail* means that the numbers cannot be what the
 robustness may be the attack's weakness.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -16,7 +17,9 @@ from torch import Tensor, nn
 from attacks.curves import Images, Seen, broken_by, robust
 from attacks.library import attack_named, clip_to
 
-__all__ = ["Check", "check_autoattack", "check_model", "check_steps", "check_verdicts"]
+__all__ = ["AUTOATTACK", "Check", "check_autoattack", "check_model", "check_steps", "check_verdicts", "lead_of"]
+
+AUTOATTACK = "AutoAttack breaks hardly more than the sweep"
 
 TOLERANCE = 0.5
 """Percentage points by which twice the steps may change PGD, and comparisons may be off."""
@@ -117,7 +120,23 @@ def check_autoattack(model: nn.Module, images: Images, broken: Tensor, epsilon: 
     theirs = 100 * float((~(broken_by(model, perturbed, images.labels) | images.wrong)).double().mean())
     ours = 100 * float((~broken).double().mean())
     found = f"{theirs:.1f}% left by it, {ours:.1f}% by the sweep, at ε = {epsilon:g} on {len(images.x)} images"
-    return _check("AutoAttack breaks hardly more than the sweep", theirs >= ours - AGREEMENT, found, "warn")
+    return _check(AUTOATTACK, theirs >= ours - AGREEMENT, found, "warn")
+
+
+def lead_of(found: str) -> tuple[float, int, float] | None:
+    """Points that AutoAttack breaks beyond the sweep, number of images and ε, from the words of `check_autoattack`.
+
+    None of other words.
+
+    Example:
+        >>> lead_of("40.0% left by it, 46.0% by the sweep, at ε = 0.02 on 50 images")
+        (6.0, 50, 0.02)
+    """
+    numbers = re.fullmatch(r"([\d.]+)% left by it, ([\d.]+)% by the sweep, at ε = (\S+) on (\d+) images", found)
+    if numbers is None:
+        return None
+    theirs, ours, epsilon, images = numbers.groups()
+    return round(float(ours) - float(theirs), 1), int(images), float(epsilon)
 
 
 def check_verdicts(

@@ -8,10 +8,12 @@ Without ``--model``, classifiers are trained, or found trained, under each augme
 of the store: its verdicts (``verdicts.npz``) are kept, and an interrupted one goes on with the next batch.
 """
 
+import base64
 import importlib.util
 import math
 import time
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -23,7 +25,7 @@ from scipy import stats
 from tqdm import tqdm
 
 from attacks.checks import Check, check_autoattack, check_model, check_steps, check_verdicts
-from attacks.conclusions import sweep_conclusions
+from attacks.conclusions import SHARE, WORST, measure_of, share_scores, summary_table, survival, sweep_conclusions
 from attacks.curves import Images, Seen, as_published, robust
 from attacks.figures import draw_sweep
 from attacks.library import attack_named
@@ -41,16 +43,17 @@ from classifiers.grid import (
 from classifiers.load import Classifier, ModelOptions
 from classifiers.train import Settings
 from figures import Result, label, publish, save
-from figures.tables import headlines
+from figures.components import components
+from figures.tables import headlines, of_networks
 from store import BadInput, Run, evidence, positive, provenance, slug, write_atomically
-from store.command_line import Options, command
+from store.command_line import Options, command, json_document
 from store.runs import now
 from training import DataOptions, ImageData, load
 from training.data import some_test_images
 from training.devices import describe
 from training.once import once
 
-__all__ = ["Config", "autoattack", "part", "run", "sweep"]
+__all__ = ["Config", "autoattack", "part", "run", "sweep", "text_of"]
 
 PROGRAM = "python -m attacks.sweep"
 
@@ -59,7 +62,8 @@ VERSION = 1
 
 EPSILONS = (0.0, 0.0005, 0.001, 0.0015, 0.002, 0.003, 0.005, 0.01, 0.02, 0.03, 0.1, 0.3, 0.5, 1.0)
 
-WORST = "worst case"
+KEPT = 60_000
+"""Characters of verdicts that a document carries at most: all of twelve classifiers on some thousand images."""
 
 CURVES = {"published": as_published, "robust": robust}
 
@@ -314,29 +318,74 @@ def _rows(config: Config, swept: Run, augmentation: str | None, seed: int | None
 
 def _report(config: Config, data: ImageData, found: Analysed, outside: dict[Which, Run]) -> Result:
     rows = [row for which, each in found.runs.items() for row in _rows(config, each, *which)]
-    checks = {
-        which: [Check(**check) for run in (each, outside.get(which)) if run for check in run.result()["checks"]]
-        for which, each in found.runs.items()
-    }
     head = f"Accuracy under attack on {data.name}: {who(config)}, {rows[0]['n']:,} test images"
-    table = pd.DataFrame(rows)
-    parts = [_text_table(table, config.curves, curve, head) for curve in config.curves]
-    words = [] if config.model.model else [sweep_conclusions(table, curve) for curve in config.curves]
-    conclusions = "\n\n".join(part for part in [*words, _checks_text(checks)] if part)
-    text = "\n\n".join([*parts, conclusions])
-    directory = config.execution.out / f"attacks-{slug(data.name.lower())}{of_model(config)}"
+    checked = evidence(({"augmentation": one, "seed": seed}, each) for (one, seed), each in outside.items())
     watermark = "SMOKE RUN" if config.smoke else None
+    about = {"title": head, "data": data.name, "settings": found.settings(), "watermark": watermark}
+    runs, more = found.evidence() + checked, _kept(config, found.runs)
+    document = json_document(PROGRAM, config, rows) | {"about": about, "runs": runs, "failures": found.failures} | more
+    text, about["conclusions"] = text_of(document)
+    directory = config.execution.out / f"attacks-{slug(data.name.lower())}{of_model(config)}"
+    table = pd.DataFrame(rows)
     figure, behind = draw_sweep(table, head)
     files = save(figure, directory / "attacks", behind, watermark=watermark)
     rows = headlines(rows, ("augmentation", "curve", "estimator", "epsilon")) + rows
-    about = {"title": head, "data": data.name, "settings": found.settings(), "watermark": watermark}
-    about["conclusions"] = conclusions
-    result = Result(rows, table, text, files, found.failures)
-    checked = evidence(({"augmentation": one, "seed": seed}, each) for (one, seed), each in outside.items())
-    return publish(result, PROGRAM, config, directory, about, found.evidence() + checked)
+    return publish(
+        Result(rows, table, text, files, found.failures), PROGRAM, config, directory, about, runs, more
+    )  # fmt: skip
 
 
-def _text_table(table: pd.DataFrame, curves: Sequence[str], curve: str, head: str) -> str:
+def _kept(config: Config, runs: Mapping[Which, Run]) -> dict[str, Any]:
+    """What a document keeps of the verdicts of each image.
+
+    ``components`` of the variance of each mean over ε above 0, and, as far as they fit into `KEPT` characters,
+    ``verdicts``: of each classifier, for each attack and image, at which of the ascending ε the robust curve has it
+    broken first, the number of ε for never, as base64 of zlib's compression of bytes (attacks, images).
+    """
+    scores: dict[str, dict[str, list[np.ndarray]]] = {}
+    verdicts, size = [], 0
+    for (augmentation, seed), run in runs.items():
+        with np.load(run.path / "verdicts.npz") as kept:
+            for curve in config.curves:
+                broken, wrong = kept[curve], kept["wrong"]
+                left = dict(zip(config.attacks, survival(broken, config.epsilons), strict=True))
+                left[WORST] = survival(broken.any(0), config.epsilons)
+                left[SHARE] = share_scores(left[WORST], wrong)
+                for attack, each in left.items():
+                    scores.setdefault(measure_of(attack, curve), {}).setdefault(augmentation, []).append(each)
+                if curve == "robust":
+                    first = (~broken).sum(1).astype(np.uint8)  # who is whole at an ε is whole at all smaller ones
+                    packed = base64.b64encode(zlib.compress(first.tobytes(), 9)).decode("ascii")
+                    size += len(packed)
+                    verdicts.append({"augmentation": augmentation, "seed": seed, "broken": packed})
+    parts = {measure: components({name: np.stack(each) for name, each in of.items()}) for measure, of in scores.items()}
+    more: dict[str, Any] = {"components": {name: each.as_json() for name, each in parts.items() if each is not None}}
+    return more | ({"verdicts": verdicts} if 0 < size <= KEPT else {})
+
+
+def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
+    """The text of a sweep's document, made again from its rows, its runs and its variance components.
+
+    Returns:
+        The whole text, and its sentences without the tables.
+    """
+    config, head, runs = document["config"], document["about"]["title"], document["runs"]
+    table = of_networks(document["results"])
+    tables = [_text_table(table, curve, head) for curve in config["curves"]]
+    words = []
+    if table["augmentation"].notna().any():
+        tables += [f"{head}\n{summary_table(table, curve, runs)}" for curve in config["curves"]]
+        parts = document.get("components") or {}
+        words = [sweep_conclusions(table, curve, parts, runs) for curve in config["curves"]]
+    checks: dict[Which, list[Check]] = {}
+    for run in runs:
+        for check in run["record"].get("checks", ()):
+            checks.setdefault((run["augmentation"], run["seed"]), []).append(Check(**check))
+    conclusions = "\n\n".join(part for part in [*words, _checks_text(checks)] if part)
+    return "\n\n".join([*tables, conclusions]), conclusions
+
+
+def _text_table(table: pd.DataFrame, curve: str, head: str) -> str:
     """Accuracy in per cent by attack and augmentation at every ε, means over seeds."""
     titles = {
         "published": "as published: the last iterate of every attack, misclassified images stay in",

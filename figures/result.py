@@ -2,6 +2,7 @@
 
 import base64
 import html
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -57,8 +58,9 @@ def _origin() -> dict[str, Any]:
 
 
 def publish(
-    result: Result, program: str, config: Any, directory: Path, about: dict[str, Any], runs: list[dict[str, Any]]
-) -> Result:
+    result: Result, program: str, config: Any, directory: Path, about: dict[str, Any], runs: list[dict[str, Any]],
+    more: Mapping[str, Any] | None = None,
+) -> Result:  # fmt: skip
     """Print a result, and write ``rows.csv``, ``conclusions.txt`` and the document ``result.json`` beside its figures.
 
     The document is what ``--json`` writes, and what the report is made from.
@@ -72,6 +74,7 @@ def publish(
             ``conclusions``, the sentences of the text without its tables; and ``watermark``, None for numbers that
             mean something.
         runs: `store.evidence` behind the numbers.
+        more: what else the text is made from, ``components`` of the variance of each measure for one.
 
     Returns:
         The result with all files.
@@ -95,6 +98,7 @@ def publish(
         "failures": result.failures,
         "files": {file.name: digest_of(file) for file in result.files},
         "runs": runs,
+        **(more or {}),
     }
     with write_atomically(whole) as temporary:
         temporary.write_text(as_text(document) + "\n", encoding="utf-8")

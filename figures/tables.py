@@ -1,12 +1,40 @@
 """Rows of numbers, put together over seeds and laid out for a terminal."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-__all__ = ["headlines", "ruled"]
+__all__ = ["headlines", "of_networks", "over_seeds", "ruled"]
+
+
+def of_networks(results: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """The rows of a document that are of single networks, without the means over seeds where there are seeds."""
+    frame = pd.DataFrame(results)
+    if "seed" in frame and frame["seed"].notna().any():
+        return frame[frame["seed"].notna()].reset_index(drop=True)
+    return frame.drop_duplicates(ignore_index=True)  # the mean over one model is the model's own row again
+
+
+def over_seeds(rows: pd.DataFrame, by: Sequence[str] = ("augmentation",)) -> pd.DataFrame:
+    """What `figures.comparisons.compare_augmentations` takes, from one row per network.
+
+    Args:
+        rows: with the columns of ``by``, ``value``, ``standard_error`` over images (NaN unknown) and ``n``, images.
+        by: what tells the groups apart.
+
+    Returns:
+        The columns of ``by``, ``mean``, ``std`` over seeds, ``seeds``, ``image_error``, the root mean square over
+        seeds of the standard error, and ``n``.
+    """
+    rows = rows.assign(square=pd.to_numeric(rows["standard_error"]) ** 2)
+    found = rows.groupby(list(by), sort=False).agg(
+        mean=("value", "mean"), std=("value", "std"), seeds=("value", "size"),
+        image_error=("square", lambda squares: squares.mean(skipna=False)), n=("n", "first"),
+    )  # fmt: skip
+    return found.assign(image_error=found["image_error"] ** 0.5).reset_index()
 
 
 def headlines(

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from figures.tables import of_networks
 from store import BadInput, digest_of, slug
 from store.places import is_plain_name
 
@@ -66,10 +67,7 @@ class Document:
     @cached_property
     def rows(self) -> pd.DataFrame:
         """One row per number and network, without the means over seeds where there are seeds."""
-        frame = pd.DataFrame(self.results)
-        if "seed" in frame and frame["seed"].notna().any():
-            return frame[frame["seed"].notna()]
-        return frame.drop_duplicates()  # the mean over one model is the model's own row again
+        return of_networks(self.results)
 
     def file(self, name: str) -> Path:
         """One of its files.
