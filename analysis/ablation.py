@@ -6,28 +6,30 @@ the training images, scored on the tenth that was held out, with the test images
 """
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
 import pandas as pd
 
-from analysis.accuracy import accuracy_rows
+from analysis.accuracy import accuracy_components, accuracy_rows, verdicts_of
 from analysis.figures import draw_ablation
 from classifiers.grid import check_grid, settings_of
 from classifiers.train import Settings, classifier_run, train
 from figures import Result, label, publish, save
-from figures.comparisons import compare_augmentations
+from figures.comparisons import Comparison, compare_augmentations
+from figures.components import Components
 from figures.published import claims_sentence
-from figures.tables import headlines, ruled
-from figures.words import as_paragraph, told_apart
+from figures.tables import headlines, of_networks, over_seeds, ruled
+from figures.words import ADDED, as_paragraph, told_apart
 from store import BadInput, Run, evidence, slug
-from store.command_line import Options, command
+from store.command_line import Options, command, json_document
 from training import DataOptions, ImageData, load
 from training.data import TENTHS
 from training.once import all_once
 
-__all__ = ["SYMBOLS", "Config", "Point", "ablation_conclusions", "run"]
+__all__ = ["SYMBOLS", "Config", "Point", "ablation_conclusions", "measure_of", "run", "text_of"]
 
 PROGRAM = "python -m analysis.ablation"
 
@@ -162,13 +164,7 @@ def _report(config: Config, runs: dict[Point, Run], rows: list[dict[str, Any]], 
     settings = settings_of(next(iter(runs.values())))
     data, watermark = settings["data"], "SMOKE RUN" if config.smoke else None
     settings["scored"] = "validation" if config.cross_validate else settings["scored"]  # each fold has its own
-    frame = pd.DataFrame(rows)
-    table = (
-        frame.groupby(["augmentation", "setting", "estimator"], sort=False)["value"]
-        .agg(mean="mean", std="std", seeds="size")
-        .reset_index()
-    )
-    many = int(table["seeds"].max())
+    many = int(_table_of(rows)["seeds"].max())
     replicates = f"{many} {'fold' if config.cross_validate else 'seed'}{'s' if many > 1 else ''}"
     sizes = sorted({each.result()["training_images"] for each in runs.values()})
     images = f"{sizes[0]:,} to {sizes[-1]:,}" if len(sizes) > 1 else f"{sizes[0]:,}"
@@ -177,17 +173,58 @@ def _report(config: Config, runs: dict[Point, Run], rows: list[dict[str, Any]], 
         f"Accuracy over {SYMBOLS[config.vary]} on {data}: {settings['network']}{width}, {images} training images, "
         f"{settings['epochs']} epochs, {replicates}"
     )
-    conclusions = ablation_conclusions(table, config.vary, "folds" if config.cross_validate else "seeds")
-    parts = [f"{watermark}: two epochs. The numbers below mean nothing."] if watermark else []
-    text = "\n\n".join([*parts, _text_table(table, config.vary, head, settings["scored"]), conclusions])
+    about = {"title": head, "data": data, "settings": settings, "watermark": watermark}
+    more = {"components": _components(config, runs)}
+    document = json_document(PROGRAM, config, rows) | {"about": about, "failures": failures} | more
+    text, about["conclusions"] = text_of(document)
     directory = config.execution.out / f"ablation-{config.vary}-{slug(data.lower())}{'-smoke' if config.smoke else ''}"
+    table = _table_of(rows)
     behind = table[table["estimator"] == "accuracy"]
     figure = draw_ablation(behind, config.vary, settings["scored"], head)
     files = save(figure, directory / "ablation", behind, watermark=watermark)
-    about = {"title": head, "data": data, "settings": settings, "conclusions": conclusions, "watermark": watermark}
     behind_it = evidence((point._asdict(), each) for point, each in runs.items())
     rows = headlines(rows, ("augmentation", "setting", "estimator")) + rows
-    return publish(Result(rows, table, text, files, failures), PROGRAM, config, directory, about, behind_it)
+    return publish(
+        Result(rows, table, text, files, failures), PROGRAM, config, directory, about, behind_it, more
+    )  # fmt: skip
+
+
+def _table_of(results: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    return over_seeds(of_networks(results), ("augmentation", "setting", "estimator"))
+
+
+def measure_of(vary: str, compared: str | float) -> str:
+    """What one comparison is called among a document's variance components: one of a share, or of an augmentation."""
+    return f"accuracy at {compared:g}" if vary == "fraction" else f"accuracy of {compared}"
+
+
+def _components(config: Config, runs: Mapping[Point, Run]) -> dict[str, Any]:
+    """Of the variance of the accuracies that are compared; none over folds, whose images differ."""
+    if config.cross_validate:
+        return {}
+    verdicts: dict[str, dict[str, list[np.ndarray]]] = {}
+    for point, run in runs.items():
+        own, name = point.value, point.augmentation
+        measure = measure_of(config.vary, own if config.vary == "fraction" else name)
+        one = name if config.vary == "fraction" else f"{SYMBOLS[config.vary]} = {own:g}"
+        verdicts.setdefault(measure, {}).setdefault(one, []).append(verdicts_of(run))
+    found = {measure: accuracy_components(each) for measure, each in verdicts.items()}
+    return {measure: each for measure, each in found.items() if each is not None}
+
+
+def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
+    """The text of an ablation's document, made again from its rows and its variance components.
+
+    Returns:
+        The whole text, and its sentences without the table.
+    """
+    config, about = document["config"], document["about"]
+    table = _table_of(document["results"])
+    replicates = "folds" if config["cross_validate"] else "seeds"
+    conclusions = ablation_conclusions(table, config["vary"], replicates, document.get("components"))
+    parts = [f"{about['watermark']}: two epochs. The numbers below mean nothing."] if about["watermark"] else []
+    head = _text_table(table, config["vary"], about["title"], about["settings"]["scored"])
+    return "\n\n".join([*parts, head, conclusions]), conclusions
 
 
 def _text_table(table: pd.DataFrame, vary: str, head: str, scored: str) -> str:
@@ -202,27 +239,38 @@ def _text_table(table: pd.DataFrame, vary: str, head: str, scored: str) -> str:
     }
     for augmentation in dict.fromkeys(accuracy["augmentation"]):
         cells.append([label(augmentation), *(found.get((augmentation, value), "—") for value in values)])
-    note = f"accuracy in % on the {scored} images, last epoch; mean ± standard deviation over replicates"
+    on = f"{int(accuracy['n'].max()):,} {scored} images"
+    note = f"accuracy in % on the {on}, last epoch; mean ± standard deviation over replicates"
     return "\n".join([head, *ruled(cells), note])
 
 
-def ablation_conclusions(table: pd.DataFrame, vary: str, replicates: str = "seeds") -> str:
+def ablation_conclusions(
+    table: pd.DataFrame, vary: str, replicates: str = "seeds", components: Mapping[str, Any] | None = None
+) -> str:  # fmt: skip
     """What the accuracies allow one to say.
 
     Over shares of the training images, augmentations are compared at each; over α and δ, the values of each
     augmentation.
 
     Args:
-        table: ``augmentation``, ``setting``, ``estimator``, ``mean``, ``std``, ``seeds``; accuracies in per cent.
+        table: ``augmentation``, ``setting``, ``estimator``, ``mean``, ``std``, ``seeds``, ``image_error``, ``n``;
+            accuracies in per cent.
         vary: what ``setting`` is.
-        replicates: seeds or folds.
+        replicates: seeds or folds, each of which is scored on images of its own: their spread holds the images' draw.
+        components: a document's, of the variance of each comparison.
     """
     accuracy = table[table["estimator"] == "accuracy"]
+    if replicates == "folds":
+        accuracy = accuracy.assign(image_error=0.0)
+
+    def compared(own: pd.DataFrame, of: str | float) -> Comparison | None:
+        return compare_augmentations(own, Components.from_json((components or {}).get(measure_of(vary, of))))
+
     symbol = SYMBOLS[vary]
     parts = []
     if vary == "fraction":
         for value, own in accuracy.groupby("setting"):
-            found = compare_augmentations(own)
+            found = compared(own, value)  # type: ignore[arg-type]
             if found is None:
                 continue
             lines = told_apart(
@@ -233,7 +281,7 @@ def ablation_conclusions(table: pd.DataFrame, vary: str, replicates: str = "seed
     else:
         for augmentation, own in accuracy.groupby("augmentation", sort=False):
             named = own.assign(augmentation=[f"{symbol} = {value:g}" for value in own["setting"]])
-            found = compare_augmentations(named)
+            found = compared(named, str(augmentation))
             if found is None:
                 continue
             best = named.sort_values("mean").to_dict("records")[-1]
@@ -253,8 +301,11 @@ def ablation_conclusions(table: pd.DataFrame, vary: str, replicates: str = "seed
         )
     if replicates == "folds":
         notes.append(
-            "Folds share training images: between training sets that do not, accuracies spread more than here."
+            "Folds share training images: between training sets that do not, accuracies spread more than here. Each is "
+            "scored on images of its own, so that their spread holds the draw of the images."
         )
+    elif not components:
+        notes.append(ADDED)
     return "\n\n".join([*parts, as_paragraph(" ".join(notes))] if notes else parts)
 
 

@@ -24,7 +24,7 @@ from figures.components import Components, components
 from figures.published import beside, published
 from figures.seeds import draw_seeds
 from figures.tables import headlines, of_networks, ruled
-from figures.words import as_paragraph, the, told_apart
+from figures.words import ADDED, as_paragraph, the, told_apart
 from store import BadInput, Run, evidence, slug
 from store.command_line import Options, command, json_document
 from training import DataOptions, load
@@ -34,12 +34,6 @@ __all__ = [
 ]  # fmt: skip
 
 PROGRAM = "python -m analysis.accuracy"
-
-
-ADDED = (
-    "The draw of the images is in these intervals as if every network were right about other images, because no verdict "
-    "of an image is kept here: they are wider than they need be."
-)
 
 
 @dataclass(frozen=True)
@@ -156,7 +150,7 @@ def _kept(trained: Mapping[Which, Run]) -> dict[str, Any]:
     for (augmentation, seed), each in trained.items():
         right = verdicts_of(each)
         by_augmentation.setdefault(augmentation, []).append(right)
-        packed = base64.b64encode(np.packbits(right)).decode("ascii")
+        packed = base64.b64encode(np.packbits(right).tobytes()).decode("ascii")
         verdicts.append({"augmentation": augmentation, "seed": seed, "images": len(right), "right": packed})
     found = accuracy_components(by_augmentation)
     return {"components": {} if found is None else {"accuracy": found}, "verdicts": verdicts}
@@ -170,7 +164,7 @@ def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
     """
     about = document["about"]
     settings, watermark = about["settings"], about["watermark"]
-    table = summarise(of_networks(document["results"]).to_dict("records"))
+    table = summarise(of_networks(document["results"]))
     parts = [f"{watermark}: two epochs, one seed. The numbers below mean nothing."] if watermark else []
     found = Components.from_json((document.get("components") or {}).get("accuracy"))
     conclusions = accuracy_conclusions(table, settings, found)
@@ -231,8 +225,8 @@ def accuracy_conclusions(
         ("accuracy", row["augmentation"]): (float(row["mean"]), float(row["std"]), int(row["seeds"]))
         for row in accuracy.to_dict("records")
     }
-    parts = ["\n".join(lines), _spectra(found, accuracy), beside(ours, settings)]
-    return "\n\n".join(part for part in parts if part)
+    said = ["\n".join(lines), _spectra(found, accuracy), beside(ours, settings)]
+    return "\n\n".join(part for part in said if part)
 
 
 def _spectra(found: Comparison, accuracy: pd.DataFrame) -> str:

@@ -7,6 +7,7 @@ after. Without ``--model`` or ``--logits``, classifiers are trained, or found tr
 """
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,20 +20,21 @@ from torch import Tensor
 from analysis.figures import draw_human_uncertainty
 from analysis.human_labels import check_order, cifar10h, credit, made_up, read_human
 from analysis.table import summarise
-from analysis.uncertainty import Measure, measures, plug_in_bias
+from analysis.uncertainty import Measure, cross_fitted, frequencies, measures, per_image, plug_in_bias
 from classifiers.grid import Which, check_grid, say_grid, settings_of, smoked, train_grid
 from classifiers.load import ModelOptions, finite, load_classifier, logits_of
 from classifiers.train import Settings
 from figures import Result, label, publish, save
 from figures.comparisons import compare_augmentations
+from figures.components import Components, components
 from figures.published import claims_sentence
-from figures.tables import headlines, ruled
-from figures.words import as_paragraph, the, told_apart
+from figures.tables import headlines, of_networks, ruled
+from figures.words import ADDED, as_paragraph, the, told_apart
 from store import BadInput, Run, evidence, slug
 from store.command_line import Options, command, json_document
 from training import DataOptions, load, resolve_device, use_threads
 
-__all__ = ["Config", "run", "uncertainty_conclusions"]
+__all__ = ["Config", "run", "text_of", "uncertainty_conclusions"]
 
 PROGRAM = "python -m analysis.human_uncertainty"
 
@@ -43,6 +45,13 @@ SHOWN = {
     "second_best_agreement": ("2nd choice", "%", 1),
 }  # fmt: skip
 """Estimators in the printed table: head, unit, digits."""
+
+
+COMPARED = {
+    "kl_human_model": "KL(human‖model)",
+    "kl_human_model_temperature_scaled": "KL(human‖model) after a temperature fitted to the humans",
+}
+"""What augmentations are compared by, before and after temperature."""
 
 
 @dataclass(frozen=True)
@@ -104,11 +113,17 @@ def run(config: Config) -> Result:
         return _report_one(config, measures(logits, counts, labels), counts, config.model.model)
     trained, failures = train_grid(*grid)
     rows: list[dict[str, Any]] = []
+    scores: dict[str, dict[str, list[np.ndarray]]] = {name: {} for name in COMPARED}
     for (augmentation, seed), each in trained.items():
         with np.load(each.path / "logits.npz") as kept:
             logits = finite(torch.from_numpy(kept["logits"]), each.name, str(each.path / "logits.npz"))
         rows += [_row(found, augmentation, seed) for found in measures(logits, counts, labels)]
-    return _report(config, trained, rows, counts, failures)
+        scaled, _ = cross_fitted(logits, frequencies(counts))
+        for name, these in zip(COMPARED, (logits, scaled), strict=True):
+            scores[name].setdefault(augmentation, []).append(per_image(these, counts)["kl_human_model"].numpy())
+    parts = {name: components({one: np.stack(each) for one, each in of.items()}) for name, of in scores.items()}
+    kept_parts = {name: each.as_json() for name, each in parts.items() if each is not None}
+    return _report(config, trained, rows, counts, failures, kept_parts)
 
 
 def _human(config: Config) -> tuple[Tensor, Tensor | None]:
@@ -175,31 +190,46 @@ def _bias(counts: Tensor) -> str:
 
 
 def _report(
-    config: Config, trained: dict[Which, Run], rows: list[dict[str, Any]], counts: Tensor, failures: list[str]
-) -> Result:
+    config: Config, trained: dict[Which, Run], rows: list[dict[str, Any]], counts: Tensor, failures: list[str],
+    parts: dict[str, Any],
+) -> Result:  # fmt: skip
     settings = settings_of(next(iter(trained.values())))
     name = settings["data"]
-    table = summarise(rows)
     width = f" of width {settings['width']}" if settings["width"] else ""
     head = (
         f"Human uncertainty on {name}: {settings['network']}{width}, {settings['train_images']:,} training images, "
         f"{settings['epochs']} epochs, {config.seeds} seed{'s' if config.seeds > 1 else ''}"
     ) + (", against made-up votes" if config.votes_are_made_up else "")
-    conclusions = uncertainty_conclusions(table)
-    text = "\n\n".join([_text_table(table, head, counts), conclusions])
     watermark = "SMOKE RUN" if config.smoke else None
+    about = {"title": head, "data": name, "settings": settings, "watermark": watermark}
+    more = {"components": parts, "human": f"{_bias(counts)} {credit(counts)}".strip()}
+    document = json_document(PROGRAM, config, rows) | {"about": about, "failures": failures} | more
+    text, about["conclusions"] = text_of(document)
     directory = config.execution.out / f"human-uncertainty-{slug(name.lower())}{'-smoke' if config.smoke else ''}"
+    table = summarise(rows)
     figure, behind = draw_human_uncertainty(table, head)
     files = save(figure, directory / "human-uncertainty", behind, watermark=watermark)
     rows = headlines(rows) + rows
-    about = {"title": head, "data": name, "settings": settings, "watermark": watermark}
-    about["conclusions"] = conclusions
     result = Result(rows, table, text, files, failures)
     behind_it = evidence(({"augmentation": one, "seed": seed}, each) for (one, seed), each in trained.items())
-    return publish(result, PROGRAM, config, directory, about, behind_it)
+    return publish(result, PROGRAM, config, directory, about, behind_it, more)
 
 
-def _text_table(table: pd.DataFrame, head: str, counts: Tensor) -> str:
+def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
+    """The text of a document of divergences, made again from its rows and its variance components.
+
+    Of the human labels, without which it says nothing in older documents, it carries what has to be said in ``human``.
+
+    Returns:
+        The whole text, and its sentences without the table.
+    """
+    table = summarise(of_networks(document["results"]))
+    conclusions = uncertainty_conclusions(table, document.get("components"))
+    head = _text_table(table, document["about"]["title"], document.get("human") or "")
+    return "\n\n".join(part for part in (head, conclusions) if part), conclusions
+
+
+def _text_table(table: pd.DataFrame, head: str, human: str) -> str:
     cells = [["augmentation", *(name for name, _, _ in SHOWN.values())], ["", *(unit for _, unit, _ in SHOWN.values())]]
     for augmentation, own in table.groupby("augmentation", sort=False):
         by = own.set_index("estimator")
@@ -211,30 +241,30 @@ def _text_table(table: pd.DataFrame, head: str, counts: Tensor) -> str:
     note = as_paragraph(
         "Mean ± standard deviation over seeds. KL(h‖p) is KL(human‖model), and beside it what is left after one "
         "temperature, fitted to the humans' labels or to the true ones. "
-        f"{_bias(counts)} {credit(counts)}".strip()
+        f"All {int(table['n'].max()):,} test images. {human}".strip()
     )
     return "\n".join([head, *ruled(cells), note])
 
 
-def uncertainty_conclusions(table: pd.DataFrame) -> str:
+def uncertainty_conclusions(table: pd.DataFrame, parts: Mapping[str, Any] | None = None) -> str:
     """What the divergences allow one to say, before and after temperature.
 
     Args:
         table: `analysis.table.summarise`'s rows.
+        parts: a document's variance components, by estimator; without, the images' errors are added in full.
     """
     lines = []
-    for estimator, name in (
-        ("kl_human_model", "KL(human‖model)"),
-        ("kl_human_model_temperature_scaled", "KL(human‖model) after a temperature fitted to the humans"),
-    ):
+    for estimator, name in COMPARED.items():
         chosen = table[table["estimator"] == estimator]
-        found = compare_augmentations(chosen)
+        found = compare_augmentations(chosen, Components.from_json((parts or {}).get(estimator)))
         if found is None:
             continue
         lines += told_apart(found, name, "nats", 3, "{lower} is closer to humans than {higher} by {value}")
         if said := claims_sentence(estimator, found):
             lines.append(said)
     if lines:
+        if not parts:
+            lines.append(as_paragraph(ADDED))
         lines.append(as_paragraph(_confounds(table)))
     return "\n".join(lines)
 

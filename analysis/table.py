@@ -45,7 +45,7 @@ DIRECTIONS = {
 }  # fmt: skip
 
 
-def summarise(rows: list[dict[str, Any]]) -> pd.DataFrame:
+def summarise(rows: list[dict[str, Any]] | pd.DataFrame) -> pd.DataFrame:
     """One row per inputs, augmentation, noise level and estimator.
 
     Columns: ``inputs``, ``augmentation``, ``noise`` (NaN without), ``estimator``, ``mean``, ``std`` (over seeds; NaN
@@ -53,7 +53,7 @@ def summarise(rows: list[dict[str, Any]]) -> pd.DataFrame:
     ``saturated``, ``n``, and ``under_trained``: whether most of the networks are, None where it is not known. A linear
     VAE that was fitted on another augmentation's inputs is called after it.
     """
-    frame = pd.DataFrame(rows)
+    frame = pd.DataFrame(rows).copy()
     frame["square"] = pd.to_numeric(frame["standard_error"]) ** 2
     frame["noise"] = pd.to_numeric(frame["noise"])
     if "fitted_on" in frame:

@@ -14,7 +14,7 @@ from figures.comparisons import Comparison, compare_augmentations
 from figures.components import Components
 from figures.published import claims_sentence
 from figures.tables import over_seeds, ruled
-from figures.words import as_item, as_paragraph, the, told_apart
+from figures.words import ADDED, as_item, as_paragraph, the, told_apart
 
 __all__ = [
     "SHARE",
@@ -35,11 +35,6 @@ SHARE = "worst case share"
 
 SAID = {"noise": "uniform noise", "deepfool": "DeepFool", WORST: "the worst case of all attacks"}
 """Of which the paper's text speaks."""
-
-ADDED = (
-    "The draw of the images is in these intervals as if every network were right about other images, because no verdict "
-    "of an image is kept here: they are wider than they need be."
-)
 
 
 def measure_of(attack: str, curve: str) -> str:
@@ -217,14 +212,14 @@ def summary_table(table: pd.DataFrame, curve: str, runs: Sequence[Mapping[str, A
     def said(mean: float, std: float) -> str:
         return f"{mean:.1f}" + ("" if pd.isna(std) else f" ± {std:.1f}")
 
-    for name, row in means.iterrows():
-        line = [label(str(name)), said(row["mean"], row["std"])]
+    for name, mean, std in zip(means.index.astype(str), means["mean"], means["std"], strict=True):
+        line = [label(name), said(mean, std)]
         line.append(said(shares["mean"][name], shares["std"][name]) if name in shares.index else "—")
         line.append(f"{own[name]:.1f}" if name in own.index else "—")
         if everywhere:
-            line.append(f"{everywhere[str(name)][0]:.1f}" if name in everywhere else "—")
+            line.append(f"{everywhere[name][0]:.1f}" if name in everywhere else "—")
         if lead:
-            line.append(said(*lead[str(name)][:2]) if name in lead else "—")
+            line.append(said(*lead[name][:2]) if name in lead else "—")
         cells.append(line)
     note = f"Worst case over all attacks, mean over ε above 0, {curve}; mean ± standard deviation over seeds."
     if lead:
@@ -264,7 +259,10 @@ def sweep_conclusions(
     )
     if shares is not None:
         lines += told_apart(
-            shares, f"The same worst case as a share of clean accuracy on the same images, {curve}", "% of clean accuracy", 2
+            shares,
+            f"The same worst case as a share of clean accuracy on the same images, {curve}",
+            "% of clean accuracy",
+            2,
         )
     if lines:
         if curve == "robust" and not parts:

@@ -3,8 +3,9 @@
 The paper reports, for PreAct-ResNet18 on CIFAR-10, 146 ± 5 without augmentation, 162 ± 3 with MixUp and 131 ± 6 with
 CutMix. Its recipe as far as it can be known: the predicted class, ReLU, each map divided by its own maximum, summed
 over pixels, mean over the test set, mean ± standard deviation over training seeds. Of the layer it says, for Figure 4
-only, that it is the first convolution, whose maps have the images' own size; that is the default here. Raw and ReLU
-sums, the true class and other layers stand beside it.
+only, that it is the first convolution, whose maps have the images' own size; that is the default here. Maps of
+other layers have sums of the published size too, so that the size does not say which layer it was. Raw and ReLU sums,
+the true class and other layers stand beside it.
 
 Without ``--model``, classifiers are trained, or found trained, under each augmentation, and compared.
 """
@@ -12,6 +13,7 @@ Without ``--model``, classifiers are trained, or found trained, under each augme
 import itertools
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -34,20 +36,21 @@ from classifiers.load import Classifier, ModelOptions
 from classifiers.train import Settings
 from figures import Result, label, publish, save
 from figures.comparisons import compare_augmentations
+from figures.components import Components, components
 from figures.published import claims_sentence
 from figures.seeds import draw_seeds
-from figures.tables import headlines, ruled
-from figures.words import as_paragraph, told_apart
+from figures.tables import headlines, of_networks, over_seeds, ruled
+from figures.words import ADDED, as_paragraph, told_apart
 from gradcam.figures import draw_maps
 from gradcam.maps import KINDS, check_layer, grad_cam, normalised, sums
 from store import BadInput, Run, positive, provenance, slug, write_atomically
-from store.command_line import Options, command
+from store.command_line import Options, command, json_document
 from store.runs import now
 from training import DataOptions, ImageData, load
 from training.data import some_test_images
 from training.devices import describe
 
-__all__ = ["Config", "part", "run", "sums_conclusions", "sums_of"]
+__all__ = ["Config", "part", "run", "sums_conclusions", "sums_of", "text_of"]
 
 PROGRAM = "python -m gradcam.sums"
 
@@ -181,24 +184,46 @@ def _report(config: Config, data: ImageData, found: Analysed) -> Result:
     table = pd.DataFrame(rows).fillna({"augmentation": "model"})
     n = len(some_test_images(data, config.images))
     head = f"Sums of Grad-CAM maps on {data.name}: {who(config)}, {n:,} test images"
-    conclusions = sums_conclusions(config, table, data)
-    text = "\n\n".join(part for part in (_text_table(config, table, head), conclusions) if part)
+    watermark = "SMOKE RUN" if config.smoke else None
+    about = {"title": head, "data": data.name, "settings": found.settings(), "watermark": watermark}
+    more = {"components": _components(config, found)}
+    document = json_document(PROGRAM, config, rows) | {"about": about, "failures": found.failures} | more
+    text, about["conclusions"] = text_of(document)
     directory = config.execution.out / f"gradcam-{slug(data.name.lower())}{of_model(config)}"
     behind = table[
         (table["estimator"] == "gradcam_normalised")
         & (table["layer"] == config.layers[0])
         & (table["classes"] == config.classes[0])
     ][["augmentation", "seed", "value", "n", "empty"]]
-    watermark = "SMOKE RUN" if config.smoke else None
     figure = draw_seeds(behind, "normalised sum in pixels", head)
     files = save(figure, directory / "gradcam-sums", behind, watermark=watermark)
     figure, behind = draw_maps(*_examples(config, data, found), f"Grad-CAM at {config.layers[0]}, {data.name}")
     files += save(figure, directory / "gradcam-maps", behind, watermark=watermark)
     rows = headlines(rows, ("augmentation", "layer", "classes", "estimator")) + rows
-    about = {"title": head, "data": data.name, "settings": found.settings(), "watermark": watermark}
-    about["conclusions"] = conclusions
     result = Result(rows, table, text, files, found.failures)
-    return publish(result, PROGRAM, config, directory, about, found.evidence())
+    return publish(result, PROGRAM, config, directory, about, found.evidence(), more)
+
+
+def _components(config: Config, found: Analysed) -> dict[str, Any]:
+    """Of the variance of the normalised sum at the first layer, for the first class; of images without empty maps."""
+    sums: dict[str, list[np.ndarray]] = {}
+    for (augmentation, _), run in found.runs.items():
+        with np.load(run.path / "sums.npz") as kept:
+            sums.setdefault(augmentation, []).append(kept["sums"][0, 0, KINDS.index("normalised")])
+    parts = components({name: np.stack(each) for name, each in sums.items()})
+    return {} if parts is None else {"gradcam_normalised": parts.as_json()}
+
+
+def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
+    """The text of a document of sums, made again from its rows and its variance components.
+
+    Returns:
+        The whole text, and its sentences without the table.
+    """
+    table = of_networks(document["results"]).fillna({"augmentation": "model"})
+    conclusions = sums_conclusions(document, table)
+    head = _text_table(document["config"], table, document["about"]["title"])
+    return "\n\n".join(part for part in (head, conclusions) if part), conclusions
 
 
 def _examples(config: Config, data: ImageData, found: Analysed) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -218,10 +243,10 @@ def _examples(config: Config, data: ImageData, found: Analysed) -> tuple[np.ndar
     return images.numpy(), maps
 
 
-def _text_table(config: Config, table: pd.DataFrame, head: str) -> str:
+def _text_table(config: Mapping[str, Any], table: pd.DataFrame, head: str) -> str:
     cells = [["augmentation", "layer", "class", *KINDS, "empty maps"], [""] * (4 + len(KINDS))]
     names = list(dict.fromkeys(table["augmentation"]))
-    for place in itertools.product(config.layers, config.classes, names):
+    for place in itertools.product(config["layers"], config["classes"], names):
         own = table[(table["layer"] == place[0]) & (table["classes"] == place[1]) & (table["augmentation"] == place[2])]
         line = [label(str(place[2])), place[0], place[1]]
         for kind in KINDS:
@@ -238,34 +263,32 @@ def _text_table(config: Config, table: pd.DataFrame, head: str) -> str:
     return "\n".join([head, *ruled(cells), note])
 
 
-def sums_conclusions(config: Config, table: pd.DataFrame, data: ImageData) -> str:
+def sums_conclusions(document: Mapping[str, Any], table: pd.DataFrame) -> str:
     """Which augmentations differ in the normalised sum, and the published order.
 
     Args:
-        config: whose first layer and class are spoken of.
-        table: the rows.
-        data: whose images they are.
+        document: whose first layer and class are spoken of.
+        table: its rows of networks.
     """
+    layer, classes = document["config"]["layers"][0], document["config"]["classes"][0]
     chosen = table[
-        (table["estimator"] == "gradcam_normalised")
-        & (table["layer"] == config.layers[0])
-        & (table["classes"] == config.classes[0])
+        (table["estimator"] == "gradcam_normalised") & (table["layer"] == layer) & (table["classes"] == classes)
     ]
-    grouped = chosen.groupby("augmentation", sort=False)["value"]
-    found = compare_augmentations(grouped.agg(mean="mean", std="std", seeds="size").reset_index())
+    parts = Components.from_json((document.get("components") or {}).get("gradcam_normalised"))
+    found = compare_augmentations(over_seeds(chosen), parts)
     if found is None:
         return ""
-    subject = f"Normalised sum at {config.layers[0]}, {config.classes[0]} class"
-    lines = told_apart(found, subject, "pixels", 1)
+    lines = told_apart(found, f"Normalised sum at {layer}, {classes} class", "pixels", 1)
     if said := claims_sentence("gradcam_normalised", found):
         lines.append(said)
-    lines.append(
-        as_paragraph(
-            f"The sum is at most the {data.shape[1] * data.shape[2]} pixels of an image. It says how spread the maps "
-            "are, not what they show, and networks of other accuracy or another layer give other sums."
-        )
+    notes = "" if parts is not None else f"{ADDED} "
+    _, height, width = document["about"]["settings"]["shape"]
+    notes += (
+        f"The sum is at most the {height * width} pixels of an image. It says how spread the maps are, not what they "
+        "show, and networks of other accuracy or another layer give other sums: a sum of the published size does not "
+        "say which layer was used."
     )
-    return "\n".join(lines)
+    return "\n".join([*lines, as_paragraph(notes)])
 
 
 if __name__ == "__main__":
