@@ -2,6 +2,7 @@ import importlib.util
 import json
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from store.command_line import command, parse
 from training import DataOptions, ImageData, load
 from training.mixing import in_turn
 from training.once import Failed
+from training.policies import BatchPolicy
 from training.ranks import Ranks
 
 FAST = Settings(epochs=2, width=4)
@@ -128,6 +130,101 @@ def test_what_changes_the_result_changes_the_run(digits, options, tmp_path):
     renamed = tmp_path / "elsewhere.txt"
     renamed.write_text(policy.read_text())
     assert path(policy=f"file:{renamed}") == path(policy=f"file:{policy}")
+
+
+def patterned(name: str, channels: int, side: int, mirrored: bool = True) -> ImageData:
+    images = torch.arange(256 * channels * side**2).remainder(251).to(torch.uint8).view(256, channels, side, side)
+    labels = torch.arange(256) % 10
+    return ImageData(name, images[:192], labels[:192], images[192:], labels[192:], mirrored=mirrored)
+
+
+@pytest.mark.parametrize(
+    ("data", "settings", "augmentation", "seed", "expected"),
+    [
+        (("digits", 1, 8, False), {}, "fmix", 1, "538eea08acd6"),
+        (("MNIST", 1, 28, False), {}, "fmix", 1, "8577983b3bf6"),
+        (("Fashion-MNIST", 1, 28), {}, "fmix", 1, "a74e9247e3e0"),
+        (("CIFAR-10", 3, 32), {}, "fmix", 1, "1cd9d8d15485"),
+        (("CIFAR-10 (JPEG)", 3, 32), {}, "fmix", 1, "f32ab9ee5bab"),
+        (("CIFAR-10", 3, 32), {"policy": "autoaugment"}, "none", 2, "b051124f3f69"),
+        (("CIFAR-10", 3, 32), {"policy": "randaugment"}, "none", 2, "792d7eb65b06"),
+        (("CIFAR-10", 3, 32), {"policy": "trivialaugment"}, "none", 2, "a600ecfc0180"),
+        (("CIFAR-10", 3, 32), {"network": "pyramidnet-272-200"}, "none", 2, "932c872d7319"),
+        (("CIFAR-10", 3, 32), {"objective": "relative-entropy"}, "none", 2, "3f2691946f96"),
+        (("CIFAR-10", 3, 32), {"flip": False}, "none", 2, "f9485eab3810"),
+    ],
+)
+def test_runs_of_release_0_1_0_are_found_where_their_results_stand(
+    options, data, settings, augmentation, seed, expected
+):
+    assert classifier_run(patterned(*data), augmentation, seed, Settings(**settings), options).hash == expected
+
+
+def test_runs_of_release_0_1_0_are_not_found_where_their_results_have_changed(options, tmp_path):
+    policy = tmp_path / "policy.txt"
+    policy.write_text("[[('Invert', 0.5, 0.5)]]")
+    run = classifier_run(patterned("CIFAR-10", 3, 32), "none", 2, Settings(policy=f"file:{policy}"), options)
+    assert run.identity["version"] == 2
+    assert run.hash != "42225b3bf2b5"
+    run = classifier_run(patterned("SVHN", 3, 32, mirrored=False), "fmix", 1, Settings(), options)
+    assert run.identity["version"] == 1
+    assert run.hash != "f705387c2970"
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_images_are_flipped_where_the_data_say_so_whatever_they_are_called(options, mirrored):
+    for name in ("digits", "MNIST", "CIFAR-10"):
+        config = Settings().resolved(patterned(name, 1, 16, mirrored), CPU, Ranks())
+        assert config["flip"] == mirrored
+    assert Settings(flip=True).resolved(patterned("digits", 1, 8, False), CPU, Ranks())["flip"]
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_list_comes_before_crop_and_flip_and_a_named_policy_after(digits, options, tmp_path, monkeypatch, listed):
+    order = []
+
+    def spied(name, real):
+        def spy(*arguments):
+            order.append(name)
+            return real(*arguments)
+
+        return spy
+
+    monkeypatch.setattr(trainer, "random_crop", spied("crop", trainer.random_crop))
+    monkeypatch.setattr(trainer, "random_flip", spied("flip", trainer.random_flip))
+    monkeypatch.setattr(BatchPolicy, "__call__", spied("policy", BatchPolicy.__call__))
+    path = tmp_path / "policy.txt"
+    path.write_text("[[('Invert', 1, 0)]]")
+    policy = f"file:{path}" if listed else "trivialaugment"
+    train(digits, "none", 1, Settings(epochs=1, width=8, flip=True, policy=policy), options)
+    assert order[:3] == (["policy", "crop", "flip"] if listed else ["crop", "flip", "policy"])
+
+
+def test_a_policy_that_changes_while_a_command_runs_is_the_one_that_was_read(digits, options, tmp_path, monkeypatch):
+    path = tmp_path / "policy.txt"
+    path.write_text("[[('Invert', 1, 0)]]")
+    reads = []
+    real = Path.read_text
+
+    def spy(self, *arguments, **named):
+        reads.extend([self] * (self == path))
+        return real(self, *arguments, **named)
+
+    monkeypatch.setattr(Path, "read_text", spy)
+    settings = Settings(policy=f"file:{path}", epochs=1, width=8)
+    before = classifier_run(digits, "none", 1, settings, options)
+    path.write_text("[[('Solarize', 1, 0.5)]]")
+    run = train(digits, "none", 1, settings, options)
+    assert (run.path, len(reads)) == (before.path, 1)
+    weights = run.weights.read_bytes()
+    # the same as of the file that was read, and another run than of the file that is there now
+    now = train(digits, "none", 1, Settings(policy=f"file:{path}", epochs=1, width=8), options)
+    assert now.path != run.path
+    assert now.weights.read_bytes() != weights
+    path.write_text("[[ ('Invert', 1.0, 0.0) ]]")
+    again = Settings(policy=f"file:{path}", epochs=1, width=8)
+    assert train(digits, "none", 1, again, replace(options, force=True)).path == run.path
+    assert run.weights.read_bytes() == weights
 
 
 def test_the_learning_rate_drops_where_it_should(digits, options, monkeypatch):

@@ -7,7 +7,8 @@ import torch
 from PIL import Image
 
 from store import BadInput
-from training.data import DEBIAN_FASHION_MNIST, DataOptions, load, read_idx
+from training import data as source
+from training.data import DEBIAN_FASHION_MNIST, DataOptions, ImageData, load, read_idx
 
 
 def test_digits_have_the_fixed_split():
@@ -28,6 +29,28 @@ def test_the_digest_is_of_the_content(images_npz):
     assert renamed.digest == data.digest != fewer.digest
     assert len(fewer.train_images) == 30
     assert data.shape == (3, 16, 16)
+
+
+def test_whether_images_may_be_mirrored_is_the_data_sets_own_whatever_it_is_called(images_npz, tmp_path):
+    assert not load(DataOptions()).mirrored
+    assert not load(DataOptions(data_name="CIFAR-10", train_images=50, folds=2, fold=1)).mirrored
+    for name in (None, "digits", "MNIST"):
+        assert load(DataOptions(data=f"npz:{images_npz}", data_name=name, fraction=0.5)).mirrored
+
+
+@pytest.mark.parametrize(
+    ("word", "mirrored"),
+    [
+        ("mnist", False), ("kmnist", False), ("svhn", False), ("fashion-mnist", True), ("cifar10", True),
+        ("cifar100", True), ("stl10", True),
+    ],
+)  # fmt: skip
+def test_of_torchvisions_data_sets_those_of_characters_are_not_mirrored(monkeypatch, tmp_path, word, mirrored):
+    images, labels = torch.zeros(4, 1, 4, 4, dtype=torch.uint8), torch.arange(4)
+    monkeypatch.setattr(source, "_torchvision", lambda word, root: ImageData(word, images, labels, images, labels))
+    monkeypatch.setattr(source, "DEBIAN_FASHION_MNIST", tmp_path / "absent")
+    assert set(source.TORCHVISION) >= {word}
+    assert load(DataOptions(data=word)).mirrored == mirrored
 
 
 def test_statistics_are_those_of_the_pixels(images_npz):
