@@ -9,7 +9,9 @@ from analysis.ablation import SYMBOLS
 from attacks.conclusions import mean_over_sizes
 from figures import label
 from figures.comparisons import LEVEL, Comparison, Difference, as_family, compare_augmentations, skewed
+from figures.components import Components
 from figures.published import Claim, Published, claims, measures, published
+from figures.tables import over_seeds
 from figures.words import p_value
 from reports.documents import Document
 from reports.tables import Cell, Table, group_of
@@ -42,17 +44,7 @@ def measured(document: Document, measure: str) -> pd.DataFrame:
         chosen = chosen[chosen["decoder_scale"] == document.settings["decoder_scale"]]
     if not len(chosen):
         return empty
-    return _over_seeds(chosen)
-
-
-def _over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row per augmentation, with the root mean square over seeds of the standard error over images."""
-    rows = rows.assign(square=pd.to_numeric(rows["standard_error"]) ** 2)
-    found = rows.groupby("augmentation", sort=False).agg(
-        mean=("value", "mean"), std=("value", "std"), seeds=("value", "size"), image_error=("square", "mean"),
-        n=("n", "first"),
-    )  # fmt: skip
-    return found.assign(image_error=found["image_error"] ** 0.5).reset_index()
+    return over_seeds(chosen)
 
 
 def _tables(document: Document, measure: str) -> list[tuple[str, pd.DataFrame]]:
@@ -69,7 +61,7 @@ def _tables(document: Document, measure: str) -> list[tuple[str, pd.DataFrame]]:
         chosen = own.assign(augmentation=[f"{SYMBOLS[vary]} = {value:g}" for value in own["setting"]], setting=0.0)
     found = []
     for value, own in chosen.groupby("setting"):
-        table = _over_seeds(own)
+        table = over_seeds(own)
         if document.settings["scored"] == "validation":  # other images in every fold: the spread holds their draw
             table["image_error"] = 0.0
         words = f", {value:.3g} of the images" if measure == "training size" else ""
@@ -159,7 +151,7 @@ def _once(documents: Sequence[Document], measure: str) -> list[tuple[Document, s
     best: dict[tuple[object, ...], tuple[Document, str, Comparison]] = {}
     for document in documents:
         for words, table in [] if document.watermark else _tables(document, measure):
-            found = compare_augmentations(table)
+            found = compare_augmentations(table, Components.from_json(document.components.get(measure)))
             if found is None:
                 continue
             settings = document.settings

@@ -32,6 +32,7 @@ class Document:
         failures: why networks are missing.
         files: its figures and tables, with their SHA-256.
         runs: what stands behind the numbers; see `store.evidence`.
+        components: of the variance of each measure, `figures.components.Components.as_json`; none in older ones.
     """
 
     directory: Path
@@ -43,6 +44,7 @@ class Document:
     failures: list[str]
     files: dict[str, str]
     runs: list[dict[str, Any]]
+    components: dict[str, Any]
 
     @property
     def title(self) -> str:
@@ -109,7 +111,14 @@ def read_document(path: Path, name: str) -> Document | None:
         if not is_plain_name(each):
             raise BadInput(str(path), f"a file called {each!r}", "names of files beside it, without directories")
     rest = {key: found[key] for key in ("config", "about", "results", "files", "runs")}
-    return Document(path.parent, name, program=found["command"], failures=found.get("failures", []), **rest)
+    return Document(
+        path.parent,
+        name,
+        program=found["command"],
+        failures=found.get("failures", []),
+        components=found.get("components", {}),
+        **rest,
+    )
 
 
 def read_documents(directories: Sequence[Path]) -> tuple[list[Document], list[Path]]:
