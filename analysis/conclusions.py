@@ -1,20 +1,24 @@
 """What Table 1 allows one to say, in words made from its numbers."""
 
 import itertools
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
-from analysis.table import LINEAR, networks_of, under_trained
+from analysis.table import LINEAR, networks_of, share_of_ceiling, under_trained
 from figures import label
 from figures.comparisons import (
     CONFIDENCE,
     LEVEL,
     SKEWED_CERTIFICATE,
     Comparison,
+    Difference,
+    as_family,
     certificates,
     compare_augmentations,
+    satterthwaite,
 )
 from figures.published import beside, claims_sentence
 from figures.words import WITHHELD, as_item, as_paragraph, how_tested, p_value, the, told_apart
@@ -22,8 +26,11 @@ from figures.words import WITHHELD, as_item, as_paragraph, how_tested, p_value, 
 __all__ = [
     "certified_pairs",
     "certified_profile",
+    "certified_shared",
+    "coded_worse",
     "conclusions",
     "difference_conclusions",
+    "excess_conclusions",
     "profile_conclusions",
     "published_conclusions",
     "scale_conclusions",
@@ -39,6 +46,14 @@ SHARED_BOUNDS = ("critic", "data_processing")
 
 NOISED_SHARED_BOUNDS = ("three_term_lower", "three_term_upper")
 """And with noise."""
+
+SHARED_WORDS = {
+    "critic": "I(Z_A;Z_X) by the held-out critic, a lower bound",
+    "data_processing": "I(Z_A;Z_X) by data processing, an upper bound",
+    "three_term_lower": "I(Z_A;Z_X) by the three terms, the lower side,",
+    "three_term_upper": "I(Z_A;Z_X) by the three terms, the upper side,",
+}
+"""What is compared, where bounds on I(Z_A;Z_X) are compared, and not the information itself."""
 
 
 def certified_pairs(table: pd.DataFrame) -> list[tuple[str, str]]:
@@ -82,38 +97,99 @@ def certified_profile(
 
 
 def trained_conclusions(table: pd.DataFrame) -> str:
-    """Which VAEs are worse than the linear VAE, and what every augmentation's VAEs cost on clean images.
+    """Which VAEs are worse than the linear VAE, and by how much each augmentation's code clean images worse.
 
     Args:
         table: `analysis.table.summarise`'s rows.
     """
     plain = table[table["noise"].isna()]
     elbos = plain[plain["estimator"] == "negative_elbo"].set_index(["inputs", "augmentation"])["mean"]
-    sentences = []
     linear = elbos.get(("clean", LINEAR))
-    said = []
-    for name in under_trained(plain):
+    if linear is None:
+        return ""
+
+    def against(name: str) -> str:
         own, fitted = elbos.get(("own-augmented", name)), elbos.get(("own-augmented", f"{LINEAR} on {name}"))
         if own is None or fitted is None:  # older records: the baseline's own inputs are clean ones
-            own, fitted = elbos.get(("clean", name)), linear
-        said.append(f"{the(name)} ({own:,.1f} nats an image against {fitted:,.1f})")
-    if said:
+            own, fitted = elbos["clean", name], linear
+        return f"{the(name)} ({own:,.1f} nats an image against {fitted:,.1f})"
+
+    networks = networks_of(plain)
+    flags = dict(zip(networks["augmentation"], networks["under_trained"], strict=True))
+    poor = [name for name, flag in flags.items() if flag is True]
+    good = [name for name, flag in flags.items() if flag is False]
+    unknown = [name for name, flag in flags.items() if flag is None]
+    sentences = ["Beside a linear VAE of as many latents, by the −ELBO on held-out inputs like a VAE's own."]
+    if poor:
         sentences.append(
-            f"Under-trained, by the −ELBO on held-out inputs like their own against a linear VAE's: {_and(said)}. No "
-            "claim about augmentations rests on them."
+            f"Under-trained, worse than the linear VAE: {_and([against(name) for name in poor])}. No claim about "
+            "augmentations rests on them."
         )
-    elif "clean" in elbos.index.get_level_values(0) and linear is not None:
-        known = [flag for flag in networks_of(plain)["under_trained"] if flag is not None]
-        if known:
-            sentences.append(
-                f"No VAE is worse than the linear VAE (−ELBO on clean images {linear:,.1f} nats an image)."
+    if good:
+        sentences.append(f"Not worse: {_and([against(name) for name in good])}.")
+    if unknown:
+        sentences.append(
+            f"Not known of {_and([the(name) for name in unknown])}, whose errors on inputs like their own were not "
+            "recorded."
+        )
+    parts = [as_paragraph(" ".join(sentences)), excess_conclusions(plain)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def coded_worse(table: pd.DataFrame) -> list[Difference]:
+    """By how much every augmentation's VAEs code clean images worse than the baseline's, or better: one family.
+
+    Seeds and images are paired: the baseline of a seed has the same initial weights and order, and is scored on the
+    same images. The variance is that of the paired differences over seeds and, of their mean, over images.
+
+    Args:
+        table: `analysis.table.summarise`'s rows, without noise.
+    """
+    rows = table[(table["estimator"] == "negative_elbo_excess") & (table["seeds"] > 1)].to_dict("records")
+    poor = under_trained(table)
+    found = []
+    for row in rows:
+        names = str(row["augmentation"]), "none"
+        higher, lower = names if row["mean"] >= 0 else names[::-1]
+        included = not pd.isna(row["image_error"])
+        images = row["image_error"] ** 2 if included else 0.0
+        variance, freedom = satterthwaite([row["std"] ** 2 / row["seeds"], images], [row["seeds"] - 1, math.inf])
+        if not variance > 0:
+            continue
+        found.append(
+            Difference(
+                higher, lower, abs(float(row["mean"])), math.sqrt(variance), float(freedom), int(row["seeds"]),
+                None if pd.isna(row["n"]) else int(row["n"]), images_included=included,
+                under_trained=bool(set(names) & set(poor)),
             )
-    clean = networks_of(plain[(plain["estimator"] == "negative_elbo") & (plain["inputs"] == "clean")])
-    parts = [as_paragraph(" ".join(sentences))] if sentences else []
-    if (found := compare_augmentations(clean)) is not None:
-        subject, above = "−ELBO on clean images", "{higher} codes clean images worse than {lower} by {value} an image"
-        parts.append("\n".join(told_apart(found, subject, "nats", 1, above)))
-    return "\n\n".join(parts)
+        )  # fmt: skip
+    return as_family(found)
+
+
+def excess_conclusions(table: pd.DataFrame) -> str:
+    """The same in words; empty where there is nothing to compare."""
+    found = coded_worse(table)
+    if not found:
+        return ""
+    said = {True: "worse", False: "better"}
+    listed = []
+    for each in found:
+        worse = each.lower == "none"
+        name = the(each.higher if worse else each.lower)
+        low, high = (each.low, each.high) if worse else (-each.high, -each.low)
+        text = f"{name} {said[worse]} by {each.value:,.1f} nats an image"
+        if each.withheld:
+            why = {"under-trained": "under-trained", "images not in the interval": "the images' draw is not known"}
+            listed.append(f"{text} (not claimed: {why[each.withheld]})")
+        else:
+            interval = f"{low:+,.1f} to {high:+,.1f} worse, {p_value(each.p)}".replace("-", "−")
+            listed.append(f"{text} ({interval}{'' if each.claimed else ', not told apart'})")
+    seeds = min(each.seeds for each in found)
+    tests = f"{len(found)} augmentations" if len(found) > 1 else "one augmentation"
+    return as_paragraph(
+        f"How VAEs code real images: −ELBO on clean test images less that of the baseline of the same seed ({seeds} "
+        f"pairs of seeds; paired t-tests, Holm's correction over {tests}, 5%): {'; '.join(listed)}."
+    )
 
 
 def profile_conclusions(table: pd.DataFrame) -> str:
@@ -398,19 +474,45 @@ def scale_conclusions(tables: Mapping[float, pd.DataFrame]) -> str:
     return as_paragraph(" ".join(sentences))
 
 
+def _shared_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of I(Z_A;Z_X) on clean inputs, the baseline's spread corrected for networks that are in two pairs.
+
+    Baselines are paired in a ring, each with that of the next seed. If what a pair shares is the sum of a part of each,
+    the variance over pairs falls short: the mean of s pairs has up to :math:`2 (s - 1) / (s - 2)` times the variance
+    that pairs without a common network would show, a factor of 4 at three seeds. With two seeds both pairs are the same
+    one, and nothing can be said of the spread. The other augmentations share a baseline of each seed with it and with
+    one another, which makes differences smaller, and is left out.
+    """
+    names = [*SHARED_BOUNDS, *NOISED_SHARED_BOUNDS]
+    chosen = networks_of(table[table["estimator"].isin(names) & (table["inputs"] == "clean")])
+    ring = (chosen["augmentation"] == "none") & (chosen["seeds"] > 1)
+    factor = (2 * (chosen["seeds"] - 1) / (chosen["seeds"] - 2).clip(lower=1)) ** 0.5
+    chosen = chosen.assign(std=chosen["std"].where(~ring, chosen["std"] * factor))
+    return chosen[~(ring & (chosen["seeds"] == 2))]
+
+
+def certified_shared(table: pd.DataFrame) -> dict[float, list[tuple[str, str]]]:
+    """Pairs (A, B) at every level of noise for which I(Z_A;Z_X) > I(Z_B;Z_X) is certified.
+
+    Args:
+        table: `analysis.table.summarise`'s rows, with noise where noise is shown.
+    """
+    return certified_profile(_shared_rows(table), SHARED_BOUNDS, NOISED_SHARED_BOUNDS)
+
+
 def shared_conclusions(table: pd.DataFrame) -> str:
-    """What the codes share with the baseline's, I(Z_A;Z_X).
+    """What the codes share with the baseline's, I(Z_A;Z_X), and between which augmentations it differs.
 
     Args:
         table: `analysis.table.summarise`'s rows, with noise.
     """
-    names = [*SHARED_BOUNDS, *NOISED_SHARED_BOUNDS]
-    chosen = networks_of(table[table["estimator"].isin(names) & (table["inputs"] == "clean")])
+    estimators = [*SHARED_BOUNDS, *NOISED_SHARED_BOUNDS]
+    chosen = networks_of(table[table["estimator"].isin(estimators) & (table["inputs"] == "clean")])
     if not len(chosen):
         return ""
-    by = chosen.set_index(["augmentation", "noise", "estimator"])["mean"]
+    by = chosen.assign(noise=chosen["noise"].fillna(0.0)).set_index(["noise", "augmentation", "estimator"])["mean"]
     names = list(dict.fromkeys(chosen["augmentation"]))
-    plain = by[by.index.get_level_values("noise").isna()].droplevel("noise")
+    plain = by[0.0]
     listed = "; ".join(
         f"{the(name)} {plain[name, 'critic']:.2f} to {plain[name, 'data_processing']:.2f}" for name in names
     )
@@ -418,29 +520,34 @@ def shared_conclusions(table: pd.DataFrame) -> str:
         "What the codes share with the baseline's, I(Z_A;Z_X), the paper's target; for the baseline, with that of "
         f"another seed, the ceiling. Between the held-out critic and data processing, in nats: {listed}."
     ]
+    if "none" in names and plain["none", "critic"] > 0 and len(names) > 1:
+        shares = "; ".join(
+            f"{the(name)} {100 * plain[name, 'critic'] / plain['none', 'critic']:.0f}%"
+            for name in names if name != "none"
+        )  # fmt: skip
+        sentences.append(
+            f"The critic's bound as a share of the ceiling's, a ratio of bounds and itself none: {shares}."
+        )
     levels = sorted(level for level in chosen["noise"].dropna().unique())
-    gaps = {
-        level: max(by[name, level, "three_term_upper"] - by[name, level, "three_term_lower"] for name in names)
-        for level in levels
-    }
-    if gaps:
+    shown: list[tuple[str, float]] = [(name, 0.0) for name in SHARED_BOUNDS]
+    if levels:
         # the least noise at which the three terms say something: their sides within half a nat, or else the closest
+        gaps = {
+            level: max(by[level, name, "three_term_upper"] - by[level, name, "three_term_lower"] for name in names)
+            for level in levels
+        }
         level = next((level for level in levels if gaps[level] < 0.5), min(levels, key=lambda level: gaps[level]))
+        shown += [(name, level) for name in NOISED_SHARED_BOUNDS]
+        own = by[level]
         listed = "; ".join(
-            f"{the(name)} {_between(by[name, level, 'three_term_lower'], by[name, level, 'three_term_upper'])}"
-            for name in names
+            f"{the(name)} {_between(own[name, 'three_term_lower'], own[name, 'three_term_upper'])}" for name in names
         )
         sentences.append(f"With noise s = {level:g} in both codes, between the two sides of the identity: {listed}.")
-        if "none" in names:
-            ceiling = by["none", level, "three_term_lower"], by["none", level, "three_term_upper"]
-            shares = "; ".join(
-                f"{the(name)} {100 * by[name, level, 'three_term_lower'] / ceiling[1]:.0f} to "
-                f"{100 * by[name, level, 'three_term_upper'] / ceiling[0]:.0f}%"
-                for name in names if name != "none" and ceiling[0] > 0
-            )  # fmt: skip
-            if shares:
-                sentences.append(f"Of the ceiling, what two baselines of different seeds share, that is {shares}.")
-    certified = certified_profile(chosen, SHARED_BOUNDS, NOISED_SHARED_BOUNDS)
+        ranges = {name: share for name in names if (share := share_of_ceiling(own, name))}
+        if ranges:
+            listed = "; ".join(f"{the(name)} {100 * a:.0f} to {100 * b:.0f}%" for name, (a, b) in ranges.items())
+            sentences.append(f"Of the ceiling, what two baselines of different seeds share, that is {listed}.")
+    certified = certified_shared(table)
     said = [
         (f"at s = {level:g}, " if level else "of the codes as they are, ")
         + _and([f"{the(a)} above {the(b)}" for a, b in pairs])
@@ -453,10 +560,12 @@ def shared_conclusions(table: pd.DataFrame) -> str:
             if said else f"No difference in I(Z_A;Z_X) is certified ({CONFIDENCE:.0%} over {over})."
         )  # fmt: skip
     parts = [as_paragraph(" ".join(sentences))]
-    lower = chosen[chosen["noise"].isna() & (chosen["estimator"] == "critic")]
-    if (found := compare_augmentations(lower)) is not None:
-        subject = "The held-out critic's lower bound on I(Z_A;Z_X), a comparison of bounds and not of information"
-        parts.append("\n".join(told_apart(found, subject, "nats", 2)))
+    for estimator, level in shown:
+        rows = _shared_rows(table)
+        rows = rows[(rows["estimator"] == estimator) & (rows["noise"].fillna(0.0) == level)]
+        if (found := compare_augmentations(rows)) is not None:
+            subject = SHARED_WORDS[estimator] + (f" at s = {level:g}" if level else "")
+            parts.append("\n".join(told_apart(found, subject, "nats", 2)))
     return "\n\n".join(parts)
 
 

@@ -270,6 +270,7 @@ def draw_noise_profile(table: pd.DataFrame, title: str) -> tuple[Figure, pd.Data
     levels = sorted(behind["noise"].unique())
     places = dict(zip(levels, range(len(levels)), strict=True))
     names = list(dict.fromkeys(behind["augmentation"]))
+    poor = under_trained(chosen)
     with style():
         figure = Figure(figsize=(7.2, 4.4))
         axes = figure.subplots()
@@ -285,7 +286,7 @@ def draw_noise_profile(table: pd.DataFrame, title: str) -> tuple[Figure, pd.Data
                 x = [places[level] + 0.09 * (number - (len(names) - 1) / 2) for level in rows["noise"]]
                 axes.errorbar(
                     x, rows["mean"], np.nan_to_num(rows["std"]), fmt=marker, color=ink, markersize=5, capsize=2,
-                    linewidth=1, label=label(name) if estimator == "gaussian_marginal" else None,
+                    linewidth=1, label=name_of(name, poor) if estimator == "gaussian_marginal" else None,
                 )  # fmt: skip
             both = behind[behind["augmentation"] == name].pivot(index="noise", columns="estimator", values="mean")
             if {"infonce", "gaussian_marginal"} <= set(both):
@@ -304,6 +305,8 @@ def draw_noise_profile(table: pd.DataFrame, title: str) -> tuple[Figure, pd.Data
         axes.set_xlabel("noise s, in standard deviations of each dimension of the code")
         axes.set_ylabel("I(Z + noise; X), nats")
         axes.set_title(_wrapped(f"Noise profile: {title}"), fontsize=10)
+        if poor:
+            axes.plot([], [], " ", label="‡ under-trained")
         figure.legend(
             loc="outside lower center", ncols=min(len(names), 5), fontsize=8.5,
             title="▼ at most (R_m)   ▲ at least (InfoNCE); bars: ± s.d. over seeds", title_fontsize=8.5,
@@ -324,14 +327,18 @@ def draw_rate_distortion(table: pd.DataFrame, title: str) -> tuple[Figure, pd.Da
     """
     inputs = "clean" if (table["inputs"] == "clean").any() else table["inputs"].iloc[0]
     chosen = table[(table["inputs"] == inputs) & table["estimator"].isin(["rate", "gaussian_marginal"])]
-    errors = table[table["estimator"] == "mse"].set_index(["augmentation", "decoder_scale"])
+    errors = table[(table["inputs"] == inputs) & (table["estimator"] == "mse")]
+    errors = errors.set_index(["augmentation", "decoder_scale"])
     at = pd.MultiIndex.from_frame(chosen[["augmentation", "decoder_scale"]])
     behind = chosen.assign(mse=errors["mean"].reindex(at).values, mse_std=errors["std"].reindex(at).values)
     behind = behind[
-        ["inputs", "augmentation", "decoder_scale", "estimator", "mean", "std", "mse", "mse_std", "seeds", "n"]
-    ]
+        [
+            "inputs", "augmentation", "decoder_scale", "estimator", "mean", "std", "mse", "mse_std", "seeds", "n",
+            "under_trained",
+        ]
+    ]  # fmt: skip
     names = list(dict.fromkeys(behind["augmentation"]))
-    poor = under_trained(chosen)
+    poor = behind[[flag is True for flag in behind["under_trained"]]]
     with style():
         figure = Figure(figsize=(7.2, 4.8))
         axes = figure.subplots()
@@ -343,10 +350,13 @@ def draw_rate_distortion(table: pd.DataFrame, title: str) -> tuple[Figure, pd.Da
                     rows["mse"], rows["mean"], np.nan_to_num(rows["std"]), np.nan_to_num(rows["mse_std"]),
                     marker=marker, linestyle=line, color=colour(name), markersize=5, capsize=2, elinewidth=1,
                     linewidth=1.3, markerfacecolor="white" if estimator == "rate" else colour(name),
-                    label=name_of(name, poor) if estimator == "rate" else None,
+                    label=name_of(name) if estimator == "rate" else None,
                 )  # fmt: skip
-        if poor:
-            axes.plot([], [], " ", label="‡ under-trained (at some scale)")
+        if len(poor):
+            axes.plot(
+                poor["mse"], poor["mean"], "x", color="black", markersize=9, markeredgewidth=1.2, zorder=5,
+                label="under-trained",
+            )  # fmt: skip
         for scale, rows in behind.groupby("decoder_scale"):
             axes.annotate(
                 f"decoder scale {scale:g}", (rows["mse"].max(), rows["mean"].max()), (4, 5),
@@ -366,7 +376,7 @@ def draw_rate_distortion(table: pd.DataFrame, title: str) -> tuple[Figure, pd.Da
         axes.set_ylabel("nats")
         axes.set_title(_wrapped(f"Rate-distortion plane: {title}"), fontsize=10)
         figure.legend(
-            loc="outside lower center", ncols=min(len(names), 5), fontsize=8.5,
+            loc="outside lower center", ncols=min(len(names) + bool(len(poor)), 4), fontsize=8.5,
             title="◇ rate   ▼ R_m, which I(Z;X) does not exceed; bars: ± s.d. over seeds", title_fontsize=8.5,
         )  # fmt: skip
     return figure, behind

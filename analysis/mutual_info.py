@@ -18,7 +18,8 @@ What is reported, for encoder A and images x of the test set:
   encoder's model of the world costs there;
 - beside every VAE the *linear VAE* (`vae.linear`) with as many latents, fitted on inputs as it saw them. A VAE whose
   −ELBO on held-out inputs like its own is more than two paired standard errors above is *under-trained*, and no claim
-  about augmentations rests on it;
+  about augmentations rests on it (of an augmentation: where most of its VAEs are);
+- *−ELBO less the baseline's*, of the same seed and images: by how much A's model codes real images worse;
 - with ``--shared``, *I(Z_A;Z_X)* itself, Z_X the code of x by B (`analysis.two_encoders`).
 
 ``--decoder-scales 1 0.3 0.1`` repeats all of it at each scale and draws the rate-distortion plane (Alemi et al. 2018,
@@ -28,7 +29,6 @@ Own-augmented inputs are mixtures of disjoint pairs of test images (N/2 mixtures
 they are independent, jittered and flipped as in training.
 """
 
-import functools
 import importlib.util
 import json
 import math
@@ -58,7 +58,15 @@ from analysis.decomposition import decompose
 from analysis.estimate import bound_posterior
 from analysis.figures import draw_noise_profile, draw_rate_distortion, draw_table_1
 from analysis.measure import measure, measure_pair
-from analysis.table import LINEAR, decomposition_text, networks_of, shared_table, summarise, text_table
+from analysis.table import (
+    LINEAR,
+    decomposition_text,
+    mostly_under_trained,
+    networks_of,
+    shared_table,
+    summarise,
+    text_table,
+)
 from figures import Result, publish, save
 from figures.tables import headlines
 from store import BadInput, Run, evidence, positive, provenance, slug, write_atomically, write_json
@@ -83,9 +91,11 @@ __all__ = [
     "draw",
     "linear_rows_of",
     "networks",
+    "over_seeds",
     "read_posterior",
     "run",
     "text_of",
+    "worse_than",
 ]
 
 VERSION = 3
@@ -187,10 +197,11 @@ def run(config: Config) -> Result:
         config.execution.say(f"reused {found.result()['vaes']} VAEs and their analysis, {found.path}")
     # no lock while training, so that a second process with the same command can take half of the VAEs
     trained = {scale: _train_all(part, data) for scale, part in missing.items()}
+    fitted: dict[str, LinearVAE] = {}
     for scale, part in missing.items():
         with analyses[scale].lock():
             if not _stands(analyses[scale], part, data):
-                _analyse(part, data, analyses[scale], *trained[scale])
+                _analyse(part, data, analyses[scale], *trained[scale], fitted)
     return _report(config, data, {scale: each.result() for scale, each in analyses.items()})
 
 
@@ -280,14 +291,19 @@ def _train_all(config: Config, data: ImageData) -> tuple[dict[tuple[str, int], R
 
 
 def _analyse(
-    config: Config, data: ImageData, analysis: Run, runs: dict[tuple[str, int], Run], failures: list[str]
-) -> None:  # fmt: skip
+    config: Config,
+    data: ImageData,
+    analysis: Run,
+    runs: dict[tuple[str, int], Run],
+    failures: list[str],
+    fitted: dict[str, LinearVAE],
+) -> None:
     device, threads = resolve_device(config.execution.device), use_threads(config.execution.threads)
     origin, started = provenance(describe(device), threads), now()
     analysis.begin()
     data = data.to(device)
     rows: list[dict[str, Any]] = []
-    codes = _Codes(config, data, runs, device)
+    codes = _Codes(config, data, runs, device, fitted)
     wanted = [which for which in networks(config) if which[0] in config.augmentations and which in runs]
     partial = []
     for augmentation, seed in tqdm(wanted, desc="bounds", unit="VAE", disable=None, leave=False):
@@ -305,7 +321,7 @@ def _analyse(
     if not rows:
         raise SystemExit(f"{PROGRAM}: every VAE failed:\n" + "\n".join(failures))
     analysis.finish(
-        metrics={"headline": headlines(rows)}, started=started, origin=origin, rows=rows, failures=failures,
+        metrics={"headline": over_seeds(rows)}, started=started, origin=origin, rows=rows, failures=failures,
         vaes=len(runs), inputs_sha256={each.name: each.result()["files"] for each in runs.values()},
         images={"train": len(data.train_images), "test": len(data.test_images)},
     )  # fmt: skip
@@ -338,8 +354,12 @@ class OwnAugmentation:
         return (images - mean) / std
 
     def mixtures(self, images: Tensor, stream: torch.Generator) -> Tensor:
-        """N/2 normalised mixtures of N uint8 images: of image i and image N/2 + i, each with its own λ."""
+        """N/2 normalised mixtures of N uint8 images, each of two images that are in no other, with its own λ.
+
+        Parents are paired at random: some data sets are sorted by class.
+        """
         half = len(images) // 2
+        images = images[torch.randperm(len(images), device=images.device, generator=stream)]
         # one λ for a whole batch would make its mixtures dependent
         mixer = replace(self.settings, scope="sample").mixer(self.augmentation)
         resolved = self.settings.resolved(self.data)
@@ -354,21 +374,33 @@ class OwnAugmentation:
     def draws(self, images: Tensor, stream: torch.Generator, count: int) -> Iterator[Tensor]:
         """Batches of ``count`` mixtures in all, of parents that are paired anew as often as it takes."""
         while count > 0:
-            order = torch.randperm(len(images), device=images.device, generator=stream)
-            for batch in self.mixtures(images[order], stream)[:count].split(1000):
+            for batch in self.mixtures(images, stream)[:count].split(1000):
                 count -= len(batch)
                 yield batch
 
 
 class _Codes:
-    """What a VAE says of the clean images; of the baselines, which others are compared with, kept."""
+    """What a VAE says of the clean images; of the baselines, which others are compared with, kept.
+
+    Args:
+        config: of the analysis.
+        data: on the device.
+        runs: of the VAEs, by augmentation and seed.
+        device: where they compute.
+        fitted: linear VAEs by augmentation, of whatever decoder scale; missing ones are added.
+    """
 
     def __init__(
-        self, config: Config, data: ImageData, runs: dict[tuple[str, int], Run], device: torch.device
-    ) -> None:  # fmt: skip
-        self.config, self.data, self.runs, self.device = config, data, runs, device
+        self,
+        config: Config,
+        data: ImageData,
+        runs: dict[tuple[str, int], Run],
+        device: torch.device,
+        fitted: dict[str, LinearVAE],
+    ) -> None:
+        self.config, self.data, self.runs, self.device, self.fitted = config, data, runs, device, fitted
         self.known: dict[tuple[str, int], tuple[DiagonalGaussian, DiagonalGaussian]] = {}
-        self.linear = functools.cache(self._linear)
+        self.elbos: dict[tuple[str, int], Tensor] = {}
 
     def vae(self, augmentation: str, seed: int) -> VAE:
         return load_vae(self.runs[augmentation, seed], self.device)
@@ -390,10 +422,29 @@ class _Codes:
             settings, self.data, augmentation, normalisation(self.data, settings.resolved(self.data))
         )
 
-    def _linear(self, augmentation: str) -> LinearVAE:
+    def errors(self, augmentation: str, seed: int) -> tuple[Tensor, Tensor]:
+        """Squared error and −ELBO of every clean test image, (N,) each."""
+        stream = generator(self.device, seed, "reconstruction")
+        errors = squared_errors(self.vae(augmentation, seed), self.data.test_images, stream)
+        elbos = _elbos(errors, self.clean(augmentation, seed)[0], self.config.settings.decoder_scale)
+        if augmentation == "none":
+            self.elbos[augmentation, seed] = elbos
+        return errors, elbos
+
+    def baseline(self, seed: int) -> Tensor | None:
+        """−ELBO under the baseline of a seed of every clean test image, (N,); None where there is none."""
+        if ("none", seed) not in self.runs:
+            return None
+        return self.elbos["none", seed] if ("none", seed) in self.elbos else self.errors("none", seed)[1]
+
+    def linear(self, augmentation: str) -> LinearVAE:
+        """The linear VAE of inputs as the VAEs of an augmentation saw them: its axes are the same at every scale."""
         settings = self.config.settings
-        inputs = self.own(augmentation).draws(self.data.train_images, generator(self.device, 1, "linear"), DRAWS)
-        return fit_linear(inputs, settings.resolved(self.data)["latents"], settings.decoder_scale)
+        if augmentation not in self.fitted:
+            inputs = self.own(augmentation).draws(self.data.train_images, generator(self.device, 1, "linear"), DRAWS)
+            latents = settings.resolved(self.data)["latents"]
+            self.fitted[augmentation] = fit_linear(inputs, latents, settings.decoder_scale)
+        return replace(self.fitted[augmentation], scale=settings.decoder_scale)
 
 
 def _rows_of_vae(
@@ -404,13 +455,13 @@ def _rows_of_vae(
     data, vae, own = codes.data, codes.vae(augmentation, seed), codes.own(augmentation)
     device, scale = data.test_images.device, config.settings.decoder_scale
     mixed = own.mixtures(data.test_images, generator(device, seed, "test"))
-    scored = {"clean": codes.clean(augmentation, seed)[0], "own-augmented": encode(vae, mixed)}
+    clean, of_mixed = codes.clean(augmentation, seed), encode(vae, mixed)
     for inputs in config.inputs:
-        posterior = scored[inputs]
         where: dict[str, Any] = {"inputs": inputs, "augmentation": augmentation, "seed": seed}
         if inputs == "clean":
-            fit = codes.clean(augmentation, seed)[1]
+            posterior, fit = clean
         else:
+            posterior = of_mixed
             fit = encode(vae, own.mixtures(data.train_images, generator(device, seed, "fit")))
         rows += measure(posterior, config.bounds, fit=fit, noise=config.noise, **where)[1]
         stem = f"{augmentation}-seed{seed}-{inputs}"
@@ -430,47 +481,74 @@ def _rows_of_vae(
         bound = bounds.rate(encode(vae, data.test_images, _reconstruction(config, codes.vae(*other), device, seed)))
         rows.append(bound.row(**where) | {"quantity": "I(Z;X̂)", "estimator": "rate_reconstruction"})
         if config.shared:
-            (a, fit_a), (b, fit_b) = codes.clean(augmentation, seed), codes.clean(*other)
+            (a, fit_a), (b, fit_b) = clean, codes.clean(*other)
             rows += measure_pair(a, b, fit=(fit_a, fit_b), noise=config.noise, quantity="I(Z_A;Z_X)", **where)[1]
-    elbos = {}
-    for inputs, images in (("clean", data.test_images), ("own-augmented", mixed)):
-        errors = squared_errors(vae, images, generator(device, seed, "reconstruction"))
-        elbos[inputs] = errors / (2 * scale**2) + scored[inputs].kl_to_standard_normal()
-        rows += _elbo_rows(errors / images[0].numel(), elbos[inputs], **where | {"inputs": inputs})
+    pixels = mixed[0].numel()
+    errors, elbos = codes.errors(augmentation, seed)
+    rows += _elbo_rows(errors / pixels, elbos, **where)
+    baseline = codes.baseline(seed) if augmentation != "none" else None
+    if baseline is not None:
+        rows.append(_mean_row("−ELBO less the baseline's", "negative_elbo_excess", elbos - baseline, "nats", **where))
+    where |= {"inputs": "own-augmented"}
+    errors = squared_errors(vae, mixed, generator(device, seed, "own reconstruction"))
+    elbos = _elbos(errors, of_mixed, scale)
+    rows += _elbo_rows(errors / pixels, elbos, **where)
     linear = codes.linear(augmentation)
-    against = linear.negative_elbo(mixed.cpu())
-    excess = elbos["own-augmented"] - against
-    poor = bool(excess.mean() > 2 * standard_error(excess - excess.mean()))
+    poor = worse_than(elbos, linear.negative_elbo(mixed))
     rows = [row | {"under_trained": poor} for row in rows]
-    fitted = {"inputs": "own-augmented", "augmentation": LINEAR, "seed": seed, "fitted_on": augmentation}
-    return rows + linear_rows_of(linear, mixed.cpu(), **fitted)
+    return rows + linear_rows_of(linear, mixed, **where | {"augmentation": LINEAR, "fitted_on": augmentation})
+
+
+def _elbos(errors: Tensor, posterior: DiagonalGaussian, scale: float) -> Tensor:
+    """−ELBO of every image, (N,) nats, less the constant in σ: squared error / 2σ² + KL to the prior."""
+    return errors / (2 * scale**2) + posterior.kl_to_standard_normal()
+
+
+def worse_than(elbos: Tensor, linear: Tensor) -> bool:
+    """Whether a VAE's −ELBO exceeds the linear VAE's of the same images by more than two paired standard errors.
+
+    Args:
+        elbos: (N,), nats.
+        linear: (N,), nats, of the same images in the same order.
+    """
+    excess = elbos - linear
+    return bool(excess.mean() > 2 * standard_error(excess))
+
+
+def _mean_row(quantity: str, name: str, values: Tensor, units: str, **where: Any) -> dict[str, Any]:
+    """The mean over images of something that bounds nothing, with its standard error, as a row."""
+    row = _measured(quantity, name, float(values.mean()), units, **where)
+    return row | {"standard_error": standard_error(values), "n": len(values)}
 
 
 def _elbo_rows(errors: Tensor, elbos: Tensor, **where: Any) -> list[dict[str, Any]]:
     """MSE and −ELBO from their values of every image, (N,) each."""
     return [
-        _measured(quantity, name, float(values.mean()), units, **where)
-        | {"standard_error": standard_error(values - values.mean()), "n": len(values)}
-        for quantity, name, values, units in (
-            ("MSE", "mse", errors, "squared normalised pixels"), ("−ELBO", "negative_elbo", elbos, "nats"),
-        )
-    ]  # fmt: skip
+        _mean_row("MSE", "mse", errors, "squared normalised pixels", **where),
+        _mean_row("−ELBO", "negative_elbo", elbos, "nats", **where),
+    ]
 
 
 def linear_rows_of(linear: LinearVAE, images: Tensor, **where: Any) -> list[dict[str, Any]]:
-    """Rate, R_m, MSE and −ELBO of a linear VAE on normalised images."""
+    """Rate, R_m (its Gaussian fitted in ten folds), MSE and −ELBO of a linear VAE on normalised images."""
     posterior, errors = linear.encode(images), linear.squared_error(images)
-    elbos = errors / (2 * linear.scale**2) + posterior.kl_to_standard_normal()
     rows = [bound.row(**where) for bound in bound_posterior(posterior, ("rate", "gaussian_marginal"))]
-    return [row | where for row in rows + _elbo_rows(errors / images[0].numel(), elbos, **where)]
+    rows += _elbo_rows(errors / images[0].numel(), _elbos(errors, posterior, linear.scale), **where)
+    return [row | where for row in rows]
 
 
 def _linear_of_clean(codes: _Codes) -> list[dict[str, Any]]:
     """The linear VAE that was fitted on the baseline's inputs, on clean test images; it has no seeds."""
     own = codes.own("none")
-    images = own.normalised(codes.data.test_images).cpu()
+    images = own.normalised(codes.data.test_images)
     where = {"inputs": "clean", "augmentation": LINEAR, "seed": 1, "fitted_on": "none"}
     return linear_rows_of(codes.linear("none"), images, **where)
+
+
+def over_seeds(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The headline rows, means over seeds, each marked under-trained where most of its augmentation's VAEs are."""
+    flags = mostly_under_trained(rows)
+    return [row | {"under_trained": flags.get(row["augmentation"])} for row in headlines(rows)]
 
 
 def _reconstruction(config: Config, baseline: VAE, device: torch.device, seed: int) -> Callable[[Tensor], Tensor]:
@@ -498,8 +576,8 @@ def _report(config: Config, data: ImageData, records: Mapping[float, dict[str, A
     name, watermark = first["data"]["name"], "SMOKE RUN" if config.smoke else None
     settings = first["config"] | {"data": name, "train_images": first["images"]["train"]}
     rows = [
-        row | {"decoder_scale": scale}
-        for scale, record in records.items() for row in headlines(record["rows"]) + record["rows"]
+        {"under_trained": None, "fitted_on": None} | row | {"decoder_scale": scale}
+        for scale, record in records.items() for row in record["metrics"]["headline"] + record["rows"]
     ]  # fmt: skip
     failures = [failure for record in records.values() for failure in record["failures"]]
     about = {"title": "", "data": name, "watermark": watermark, "conclusions": "", "settings": settings}
@@ -524,7 +602,24 @@ def _tables(document: Mapping[str, Any]) -> dict[float, pd.DataFrame]:
     for row in document["results"]:
         if row["seed"] is not None:
             rows.setdefault(row["decoder_scale"], []).append(row)
-    return {scale: summarise(each).assign(decoder_scale=scale) for scale, each in rows.items()}
+    return {scale: summarise(each + _missing_excess(each)).assign(decoder_scale=scale) for scale, each in rows.items()}
+
+
+def _missing_excess(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """−ELBO on clean images less the baseline's of the same seed, where a document has the two and not the difference.
+
+    Without a standard error: the images' own values are not in documents.
+    """
+    if any(row["estimator"] == "negative_elbo_excess" for row in rows):
+        return []
+    found = [row for row in rows if (row["estimator"], row["inputs"]) == ("negative_elbo", "clean")]
+    baseline = {row["seed"]: row["value"] for row in found if row["augmentation"] == "none"}
+    return [
+        row | {"estimator": "negative_elbo_excess", "value": row["value"] - baseline[row["seed"]]}
+        | {"standard_error": None}
+        for row in found
+        if row["augmentation"] not in ("none", LINEAR) and row["seed"] in baseline
+    ]  # fmt: skip
 
 
 def _head(document: Mapping[str, Any], scale: float) -> str:

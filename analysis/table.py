@@ -1,6 +1,7 @@
 """Rows as data frames and as text."""
 
-from collections.abc import Collection
+import math
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -12,8 +13,10 @@ from figures.tables import ruled
 __all__ = [
     "LINEAR",
     "decomposition_text",
+    "mostly_under_trained",
     "name_of",
     "networks_of",
+    "share_of_ceiling",
     "shared_table",
     "summarise",
     "text_table",
@@ -67,18 +70,34 @@ def summarise(rows: list[dict[str, Any]] | pd.DataFrame) -> pd.DataFrame:
         cap=("cap", "first"), saturated=("saturated", "any"), n=("n", "first"),
     ).reset_index()  # fmt: skip
     table["image_error"] **= 0.5
-    table["under_trained"] = pd.Series([_mostly(each) for _, each in grouped["under_trained"]], dtype=object)
+    flags = mostly_under_trained(frame)
+    table["under_trained"] = pd.Series([flags.get(name) for name in table["augmentation"]], dtype=object)
     return table
 
 
-def _mostly(flags: pd.Series) -> bool | None:
-    known = flags.dropna().astype(bool)
-    return bool(known.mean() > 0.5) if len(known) else None
+def mostly_under_trained(rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> dict[str, bool | None]:
+    """Whether an augmentation counts as under-trained: more than half of its VAEs are, of those of which it is known.
+
+    Args:
+        rows: of networks at one decoder scale, with ``augmentation``, ``seed`` and, except in older records,
+            ``under_trained``: as a frame, or as documents hold them. Linear VAEs and means over seeds take no part.
+
+    Returns:
+        By augmentation; None where it is known of none of its VAEs.
+    """
+    frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
+    frame = networks_of(frame[frame["seed"].notna()])
+    found: dict[str, bool | None] = {}
+    for name, own in frame.groupby("augmentation", sort=False):
+        flags = own.groupby("seed")["under_trained"].first() if "under_trained" in own else pd.Series(dtype=object)
+        known = [bool(flag) for flag in flags.dropna()]
+        found[str(name)] = sum(known) > len(known) / 2 if known else None
+    return found
 
 
 def networks_of(table: pd.DataFrame) -> pd.DataFrame:
     """`summarise`'s rows of networks, without those of linear VAEs, which are fitted once and compared with nothing."""
-    return table[~table["augmentation"].str.startswith(LINEAR)]
+    return table[~table["augmentation"].astype(str).str.startswith(LINEAR)]
 
 
 def under_trained(table: pd.DataFrame) -> list[str]:
@@ -102,7 +121,7 @@ def name_of(augmentation: str, poor: Collection[str] = ()) -> str:
 
 UNDER_TRAINED = (
     "‡ under-trained: −ELBO above that of a linear VAE of as many latents, on inputs like its own, by more than two "
-    "standard errors"
+    "standard errors, in more than half of its VAEs; nothing is claimed of it"
 )
 
 
@@ -162,23 +181,48 @@ SHARED = {
 """Estimators of I(Z_A;Z_X), what the table calls them, and which way they bound."""
 
 
+def share_of_ceiling(by: pd.Series, augmentation: str) -> tuple[float, float] | None:
+    """Between which shares of the ceiling, what two baselines share, an augmentation's I(Z_A;Z_X) lies.
+
+    From the two sides of the three-term identity, at one level of noise: the lower bound over the ceiling's upper one,
+    and the other way round. None for the baseline itself, and where the ceiling's lower bound is not above 0.
+
+    Args:
+        by: means over seeds, by augmentation and estimator.
+        augmentation: A.
+    """
+    low, high = (by.get(("none", name), math.nan) for name in ("three_term_lower", "three_term_upper"))
+    if augmentation == "none" or not low > 0:
+        return None
+    return (
+        max(0.0, float(by[augmentation, "three_term_lower"] / high)),
+        float(by[augmentation, "three_term_upper"] / low),
+    )
+
+
 def shared_table(table: pd.DataFrame) -> str:
-    """I(Z_A;Z_X) for a terminal: a line per augmentation and noise level.
+    """I(Z_A;Z_X) for a terminal: a line per augmentation and noise level, with its share of the ceiling.
 
     Args:
         table: `summarise`'s rows, with noise.
     """
     chosen = networks_of(table[table["estimator"].isin(SHARED)])
+    shown = {key: names for key, names in SHARED.items() if (chosen["estimator"] == key).any()}
     cells = [
-        ["I(Z_A;Z_X)", "noise s", *(name for name, _ in SHARED.values())],
-        ["", "", *(sign for _, sign in SHARED.values())],
+        ["I(Z_A;Z_X)", "noise s", *(name for name, _ in shown.values()), "of the ceiling"],
+        ["", "", *(sign for _, sign in shown.values()), "three terms"],
     ]
+    poor = under_trained(chosen)
     levels = chosen["noise"].fillna(0.0)
+    means = {level: own.set_index(["augmentation", "estimator"])["mean"] for level, own in chosen.groupby(levels)}
     for (augmentation, level), own in chosen.groupby(["augmentation", levels], sort=False):
         by = own.set_index("estimator")
-        numbers = [_cell(by["mean"][key], by["std"][key], 2) + (" *" if by["saturated"][key] else "") for key in SHARED]
-        cells.append([label(str(augmentation)), f"{level:g}", *numbers])
-    return "\n".join([*ruled(cells), "≈ is an estimate, not a bound; * rests on a saturated bound"])
+        numbers = [_cell(by["mean"][key], by["std"][key], 2) + (" *" if by["saturated"][key] else "") for key in shown]
+        share = share_of_ceiling(means[level], str(augmentation))
+        numbers.append("—" if share is None else f"{100 * share[0]:.0f} to {100 * share[1]:.0f}%")
+        cells.append([name_of(str(augmentation), poor), f"{level:g}", *numbers])
+    notes = ["≈ is an estimate, not a bound; * rests on a saturated bound; the ceiling: what two baselines share"]
+    return "\n".join([*ruled(cells), *notes, *([UNDER_TRAINED] if poor else [])])
 
 
 def decomposition_text(table: pd.DataFrame) -> str:

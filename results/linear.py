@@ -17,9 +17,8 @@ from typing import Any
 import pandas as pd
 import torch
 
-from analysis.mutual_info import DRAWS, OwnAugmentation, linear_rows_of
+from analysis.mutual_info import DRAWS, OwnAugmentation, linear_rows_of, over_seeds
 from analysis.table import LINEAR
-from figures.tables import headlines
 from store import write_atomically
 from store.command_line import as_text
 from training import DataOptions, ImageData, generator, load, use_threads
@@ -110,7 +109,7 @@ def complete(document: dict[str, Any], linear: list[dict[str, Any]]) -> None:
         if row["inputs"] == "clean" and row["fitted_on"] == "none" and row["decoder_scale"] in scales
     ]  # fmt: skip
     per_scale = [[row for row in rows if row["decoder_scale"] == scale] for scale in scales]
-    document["results"] = [row for own in per_scale for row in headlines(own) + own]
+    document["results"] = [row for own in per_scale for row in over_seeds(own) + own]
 
 
 def main() -> None:
