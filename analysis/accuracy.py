@@ -6,7 +6,6 @@ analyses of what classifiers perceive find them.
 """
 
 import base64
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,8 +14,10 @@ import numpy as np
 import pandas as pd
 import torch
 
+from analysis.bound import standard_error
 from analysis.table import summarise
 from classifiers.grid import Which, check_grid, say_grid, settings_of, smoked, train_grid
+from classifiers.scores import correct, cross_entropies
 from classifiers.train import Settings
 from figures import Result, label, publish, save
 from figures.comparisons import Comparison, compare_augmentations
@@ -73,13 +74,12 @@ def _logits(trained: Run) -> tuple[torch.Tensor, torch.Tensor]:
     """Logits (N, K) of the scored images in float64, and their classes (N,)."""
     with np.load(trained.path / "logits.npz") as kept:
         logits, labels = torch.from_numpy(kept["logits"]).double(), torch.from_numpy(kept["labels"])
-    return logits, labels.argmax(1) if labels.ndim == 2 else labels
+    return logits, labels
 
 
 def verdicts_of(trained: Run) -> np.ndarray:
     """Whether one classifier is right about each of the scored images, (N,) bool, in their order."""
-    logits, classes = _logits(trained)
-    return (logits.argmax(1) == classes).numpy()
+    return correct(*_logits(trained)).numpy()
 
 
 def accuracy_components(verdicts: Mapping[str, Sequence[np.ndarray]]) -> dict[str, Any] | None:
@@ -95,20 +95,17 @@ def accuracy_components(verdicts: Mapping[str, Sequence[np.ndarray]]) -> dict[st
 def accuracy_rows(trained: Run, augmentation: str, seed: int) -> list[dict[str, Any]]:
     """Accuracy in per cent and cross entropy of one classifier from its logits, with their errors over images."""
     scored = "test" if trained.result()["scored"] == "test" else "validation"
-    logits, classes = _logits(trained)
-    right = (logits.argmax(1) == classes).double()
-    loss = -logits.log_softmax(1).gather(1, classes[:, None]).squeeze(1)
-    n = len(right)
+    logits, labels = _logits(trained)
     return [
         {
             "quantity": quantity, "estimator": name, "value": float(values.mean()),
-            "standard_error": float(values.std(correction=0)) / math.sqrt(n), "direction": None, "cap": None,
-            "saturated": None, "n": n, "k": None, "noise": None, "inputs": "clean", "augmentation": augmentation,
-            "seed": seed, "units": units,
+            "standard_error": standard_error(values) if len(values) > 1 else None, "direction": None, "cap": None,
+            "saturated": None, "n": len(values), "k": None, "noise": None, "inputs": "clean",
+            "augmentation": augmentation, "seed": seed, "units": units,
         }
         for quantity, name, values, units in (
-            (f"{scored} accuracy", "accuracy", 100 * right, "%"),
-            (f"{scored} cross entropy", "cross_entropy", loss, "nats"),
+            (f"{scored} accuracy", "accuracy", 100 * correct(logits, labels).double(), "%"),
+            (f"{scored} cross entropy", "cross_entropy", cross_entropies(logits, labels), "nats"),
         )
     ]  # fmt: skip
 

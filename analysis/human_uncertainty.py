@@ -183,9 +183,13 @@ def _report_one(config: Config, found: list[Measure], counts: Tensor, name: str)
 
 
 def _bias(counts: Tensor) -> str:
+    bias = plug_in_bias(counts)
+    votes = float(counts.sum(1).double().mean())
     return (
-        f"With {float(counts.sum(1).double().mean()):.0f} human labels an image, every KL is about "
-        f"{plug_in_bias(counts):.4f} nats too large, the same for all models."
+        f"With {votes:.0f} human labels an image, every KL is too large, by the same for all models: by about "
+        f"{bias.redrawn:.4f} nats if labels given anew would show as many classes as these do, {bias.shown:.1f} an "
+        f"image; by {bias.chosen:.4f} if only the classes that were chosen could be; and by {bias.every:.4f} if any of "
+        f"the {bias.classes} could be for every image."
     )
 
 

@@ -11,22 +11,38 @@ r"""How a classifier's outputs p stand to human label distributions h, image by 
 - **ECE** with 15 equal bins of confidence, **Brier** score :math:`\sum_k (p_k - y_k)^2`, accuracy, and how often the
   second most likely class is the humans' second choice (Peterson et al. 2019), over images with a unique second choice.
 
-Human distributions are frequencies of about 50 labels an image, which raises every KL by about
-:math:`(m - 1) / 2n` nats, m being the number of classes chosen: the same for all models (Miller 1955).
+Human distributions are frequencies of about 50 labels an image, which raises the mean KL(human ‖ model) by the mean of
+:math:`H(h) - E\,H(\hat h)`, whatever the model, since frequencies are unbiased. To first order this is
+:math:`(m - 1) / 2n` with m the number of classes that *can* be chosen (Miller 1955), and how many can is not known:
+more than have been. `Bias` says what follows from the two extremes and from what lies between.
 
 All from `log_softmax` in float64; nats.
 
-References: Peterson et al. 2019, arXiv 1908.07086; Guo et al. 2017, arXiv 1706.04599; Brier 1950; Lin 1991.
+References: Miller 1955; Peterson et al. 2019, arXiv 1908.07086; Guo et al. 2017, arXiv 1706.04599; Brier 1950; Lin
+1991.
 """
 
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
-from scipy import optimize
+from scipy import optimize, special, stats
 from torch import Tensor
 
-__all__ = ["Measure", "calibration_error", "cross_fitted", "fit_temperature", "measures", "per_image", "plug_in_bias"]
+from analysis.bound import standard_error
+from classifiers.scores import correct, cross_entropies, distributions
+
+__all__ = [
+    "Bias",
+    "Measure",
+    "calibration_error",
+    "cross_fitted",
+    "fit_temperature",
+    "measures",
+    "per_image",
+    "plug_in_bias",
+]
 
 BINS = 15
 
@@ -45,7 +61,7 @@ class Measure:
         estimator: its name in records.
         quantity: in words.
         value: in ``units``.
-        standard_error: over images; None for a fitted temperature.
+        standard_error: over images; None for a fitted temperature, and of one image.
         n: images.
         units: nats, % or none.
     """
@@ -58,12 +74,6 @@ class Measure:
     units: str | None
 
 
-def frequencies(counts: Tensor) -> Tensor:
-    """(N, K) counts to distributions in float64."""
-    counts = counts.double()
-    return counts / counts.sum(1, keepdim=True)
-
-
 def per_image(logits: Tensor, counts: Tensor) -> dict[str, Tensor]:
     """Every divergence of every image, (N,) in nats.
 
@@ -71,14 +81,14 @@ def per_image(logits: Tensor, counts: Tensor) -> dict[str, Tensor]:
         logits: (N, K).
         counts: (N, K), how often humans chose each class.
     """
-    log_p, h = logits.double().log_softmax(1), frequencies(counts)
+    log_p, h = logits.double().log_softmax(1), distributions(counts)
     p = log_p.exp()
     negative_entropy = torch.special.xlogy(h, h).sum(1)
-    cross = -(h * log_p).sum(1)
+    cross = cross_entropies(logits, counts)
     # log of the mixture of p and h without leaving the logarithm: p may underflow
     log_m = torch.logaddexp(log_p, h.log()) - math.log(2)
     js = 0.5 * ((p * (log_p - log_m)).sum(1) + torch.special.xlogy(h, h).sum(1) - (h * log_m).sum(1))
-    smoothed = (counts.double() + JEFFREYS) / (counts.double() + JEFFREYS).sum(1, keepdim=True)
+    smoothed = distributions(counts.double() + JEFFREYS)
     return {
         "kl_human_model": negative_entropy + cross,
         "kl_model_human_smoothed": (p * (log_p - smoothed.log())).sum(1),
@@ -88,10 +98,69 @@ def per_image(logits: Tensor, counts: Tensor) -> dict[str, Tensor]:
     }
 
 
-def plug_in_bias(counts: Tensor) -> float:
-    """By how much frequencies in place of probabilities raise the mean KL(human ‖ model), to first order, in nats."""
-    chosen = (counts > 0).sum(1).double()
-    return float(((chosen - 1) / (2 * counts.double().sum(1))).mean())
+@dataclass(frozen=True)
+class Bias:
+    """By how much frequencies in place of probabilities raise the mean KL(human ‖ model), in nats.
+
+    Args:
+        chosen: to first order, if only the classes that were chosen for an image could be.
+        redrawn: exactly, of distributions whose votes, drawn anew, show as many classes an image as there are.
+        every: to first order, if every class could be chosen for every image, each more than once or twice in n.
+        shown: mean number of classes that were chosen for an image.
+        classes: K.
+    """
+
+    chosen: float
+    redrawn: float
+    every: float
+    shown: float
+    classes: int
+
+
+def plug_in_bias(counts: Tensor) -> Bias:
+    r"""What of the mean KL(human ‖ model) is due to the finite number of votes, under three assumptions.
+
+    Frequencies redrawn from themselves show fewer classes than there are, for what is chosen once is often not chosen
+    again. So a number :math:`a` between 0 and 1/2 is added to every count, the least at which votes drawn from
+    :math:`h_k = (c_k + a) / (n + K a)` are expected to show as many:
+    :math:`\sum_k 1 - (1 - h_k)^n` on average over images. Their bias, :math:`H(h) - E\,H(\hat h)`, is a sum over the
+    binomial distribution of every count.
+
+    Args:
+        counts: (N, K), how often humans chose each class of each image.
+    """
+    votes, classes = counts.sum(1), counts.shape[1]
+    shown = (counts > 0).sum(1).double()
+    # all cells of the same count and number of votes have the same probability and the same bias
+    cells = torch.stack([counts, votes[:, None].expand_as(counts)], -1).flatten(0, 1)
+    kinds, times = (each.numpy() for each in cells.unique(dim=0, return_counts=True))
+    chosen, drawn = kinds[:, 0].astype(np.float64), kinds[:, 1].astype(np.float64)
+
+    def probabilities(added: float) -> np.ndarray:
+        return (chosen + added) / (drawn + classes * added)
+
+    def missing(added: float) -> float:
+        """By how many classes an image redrawn votes are expected to show less than there are."""
+        return float(shown.mean()) - float(times @ (1 - (1 - probabilities(added)) ** drawn)) / len(counts)
+
+    if missing(0) <= 0:
+        added = 0.0
+    elif missing(JEFFREYS) >= 0:
+        added = JEFFREYS
+    else:
+        added = optimize.brentq(missing, 0, JEFFREYS)
+    h = probabilities(added)
+    excess = 0.0  # H(h) − E H(ĥ), summed over images
+    for probability, n, each in zip(h, drawn, times, strict=True):
+        redrawn = np.arange(n + 1)
+        entropies = special.entr(redrawn / n)
+        expected = stats.binom.pmf(redrawn, n, probability) @ entropies
+        excess += float(each * (special.entr(probability) - expected))
+    first_order = 1 / (2 * votes.double())
+    return Bias(
+        chosen=float(((shown - 1) * first_order).mean()), redrawn=excess / len(counts),
+        every=float(((classes - 1) * first_order).mean()), shown=float(shown.mean()), classes=classes,
+    )  # fmt: skip
 
 
 def fit_temperature(logits: Tensor, rows: Tensor) -> float:
@@ -99,10 +168,10 @@ def fit_temperature(logits: Tensor, rows: Tensor) -> float:
 
     The cross entropy is convex in 1/T; the search is over log T.
     """
-    logits, rows = logits.double(), rows.double()
+    logits = logits.double()
 
     def loss(log_temperature: float) -> float:
-        return float(-(rows * (logits / math.exp(log_temperature)).log_softmax(1)).sum(1).mean())
+        return float(cross_entropies(logits / math.exp(log_temperature), rows).mean())
 
     bound = math.log(100)
     found = optimize.minimize_scalar(loss, bounds=(-bound, bound), method="bounded", options={"xatol": 1e-6})
@@ -147,14 +216,14 @@ def measures(logits: Tensor, counts: Tensor, labels: Tensor) -> list[Measure]:
     """
     logits = logits.double()
     n = len(logits)
-    h, y = frequencies(counts), torch.nn.functional.one_hot(labels, logits.shape[1]).double()
+    h, y = distributions(counts), torch.nn.functional.one_hot(labels, logits.shape[1]).double()
     p = logits.softmax(1)
     to_human, human_temperature = cross_fitted(logits, h)
     to_labels, label_temperature = cross_fitted(logits, y)
     ranked, humans = logits.argsort(1, descending=True), counts.sort(1, descending=True)
     unique = (humans.values[:, 1] > humans.values[:, 2]) if counts.shape[1] > 2 else humans.values[:, 1] > 0
     second = (ranked[:, 1] == humans.indices[:, 1])[unique]
-    right = ranked[:, 0] == labels
+    right = correct(logits, labels)
     confidence = p.amax(1)
     nats = per_image(logits, counts)
     images: list[tuple[str, str, Tensor, str | None]] = [
@@ -177,7 +246,8 @@ def measures(logits: Tensor, counts: Tensor, labels: Tensor) -> list[Measure]:
     ]  # fmt: skip
     found = [
         Measure(
-            name, quantity, float(values.mean()) if len(values) else 0.0, _error(values), len(values), units
+            name, quantity, float(values.mean()),
+            standard_error(values) if len(values) > 1 else None, len(values), units,
         )
         for name, quantity, values, units in images
         if len(values)
@@ -191,7 +261,3 @@ def measures(logits: Tensor, counts: Tensor, labels: Tensor) -> list[Measure]:
         Measure("temperature", "temperature fitted to humans", human_temperature, None, n, None),
         Measure("label_temperature", "temperature fitted to labels", label_temperature, None, n, None),
     ]
-
-
-def _error(values: Tensor) -> float:
-    return float(values.std()) / math.sqrt(len(values)) if len(values) > 1 else 0.0

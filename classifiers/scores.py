@@ -1,11 +1,40 @@
-"""How well logits fit labels: what a run's record holds."""
+"""How well logits fit labels: image by image, and the means that a run's record holds."""
 
 import numpy as np
 from sklearn.metrics import average_precision_score
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-__all__ = ["scores"]
+__all__ = ["correct", "cross_entropies", "distributions", "scores"]
+
+
+def distributions(rows: Tensor) -> Tensor:
+    """Rows (N, K) that are not negative, counts or soft labels, each divided by its sum, in float64."""
+    rows = rows.double()
+    return rows / rows.sum(1, keepdim=True)
+
+
+def correct(logits: Tensor, labels: Tensor) -> Tensor:
+    """Whether the largest logit of each image is its class, (N,).
+
+    Args:
+        logits: (N, K).
+        labels: (N,) class indices, or (N, K) rows, which count for their largest class.
+    """
+    return logits.argmax(1) == (labels.argmax(1) if labels.ndim == 2 else labels)
+
+
+def cross_entropies(logits: Tensor, labels: Tensor) -> Tensor:
+    r"""Cross entropy :math:`-\sum_k t_k \log p_k` of each image, (N,) float64 nats, p being the softmax of its logits.
+
+    Args:
+        logits: (N, K).
+        labels: (N,) class indices, or (N, K) rows, of which each is divided by its sum.
+    """
+    log_p = logits.double().log_softmax(1)
+    if labels.ndim == 2:
+        return -(distributions(labels) * log_p).sum(1)
+    return -log_p.gather(1, labels[:, None]).squeeze(1)
 
 
 def scores(logits: Tensor, labels: Tensor, multi_label: bool = False) -> dict[str, float | int]:
@@ -33,14 +62,8 @@ def scores(logits: Tensor, labels: Tensor, multi_label: bool = False) -> dict[st
             "mean_average_precision": float(precision),
             "n": len(labels),
         }
-    log_p = logits.log_softmax(1)
-    if labels.ndim == 2:
-        rows = labels.double() / labels.double().sum(1, keepdim=True)
-        loss, labels = -(rows * log_p).sum(1).mean(), labels.argmax(1)
-    else:
-        loss = -log_p.gather(1, labels[:, None]).mean()
     return {
-        "accuracy": float((logits.argmax(1) == labels).double().mean()),
-        "cross_entropy": float(loss),
+        "accuracy": float(correct(logits, labels).double().mean()),
+        "cross_entropy": float(cross_entropies(logits, labels).mean()),
         "n": len(labels),
     }

@@ -1,13 +1,16 @@
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
+import torch
+from scipy import special, stats
 
-from analysis.accuracy import Config, accuracy_conclusions, run
+from analysis.accuracy import Config, accuracy_conclusions, accuracy_rows, run
 from analysis.table import summarise
+from classifiers.scores import scores
 from classifiers.train import Settings, classifier_run
 from store.command_line import command
 from training import DataOptions, load
@@ -44,7 +47,7 @@ def test_the_job_from_end_to_end(options, capsys):
     assert row["quantity"] == "test accuracy"
     assert row["units"] == "%"
     share = row["value"] / 100
-    assert row["standard_error"] == pytest.approx(100 * (share * (1 - share) / 360) ** 0.5)
+    assert row["standard_error"] == pytest.approx(100 * (share * (1 - share) / 359) ** 0.5)
     for path in result.files:
         assert path.stat().st_size > 0
     document = json.loads((options.store.parent / "runs.json").read_text())
@@ -56,6 +59,24 @@ def test_the_job_from_end_to_end(options, capsys):
     assert "reused 4 trained networks" in capsys.readouterr().out
     assert again.rows == result.rows
     pd.testing.assert_frame_equal(again.table, result.table)
+
+
+@pytest.mark.parametrize("soft", [False, True])
+def test_rows_hold_the_numbers_of_the_runs_record_with_their_errors(tmp_path, soft):
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(40, 3)).astype(np.float32)
+    labels = rng.integers(1, 30, (40, 3)).astype(np.float32) if soft else rng.integers(3, size=40)
+    np.savez(tmp_path / "logits.npz", logits=logits, labels=labels)
+    rows = accuracy_rows(SimpleNamespace(path=tmp_path, result=lambda: {"scored": "test"}), "none", 1)
+    record = scores(torch.from_numpy(logits), torch.from_numpy(labels))
+    t = labels / labels.sum(1, keepdims=True) if soft else np.eye(3)[labels]
+    losses = -(t * special.log_softmax(logits.astype(float), 1)).sum(1)
+    right = 100.0 * (logits.argmax(1) == t.argmax(1))
+    for row, name, values, factor in zip(rows, ("accuracy", "cross_entropy"), (right, losses), (100, 1), strict=True):
+        assert row["value"] == pytest.approx(values.mean())
+        assert row["value"] == pytest.approx(factor * record[name])
+        assert row["standard_error"] == pytest.approx(stats.sem(values))
+        assert row["n"] == 40
 
 
 def test_a_failed_classifier_is_missing_and_said(options, capsys):

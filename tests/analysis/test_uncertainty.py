@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from scipy import stats
@@ -12,11 +13,11 @@ from analysis.uncertainty import (
     calibration_error,
     cross_fitted,
     fit_temperature,
-    frequencies,
     measures,
     per_image,
     plug_in_bias,
 )
+from classifiers.scores import distributions
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def batch():
 def test_divergences_against_scipy(batch):
     logits, counts, _ = batch
     found = per_image(logits, counts)
-    p, h = logits.softmax(1).numpy(), frequencies(counts).numpy()
+    p, h = logits.softmax(1).numpy(), distributions(counts).numpy()
     smoothed = (counts.numpy() + 0.5) / (counts.numpy() + 0.5).sum(1, keepdims=True)
     for i in range(20):
         assert found["kl_human_model"][i] == pytest.approx(rel_entr(h[i], p[i]).sum())
@@ -55,18 +56,70 @@ def test_closed_forms():
     assert float(wrong["js"]) == pytest.approx(math.log(2))
 
 
-def test_plug_in_bias_is_what_frequencies_add():
-    # 4,000 images of 50 labels from one known distribution: the mean excess is (m − 1) / 2n to first order
-    h = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64)
+def excess(h, votes: int, images: int):
+    """Counts (images, K) drawn from distributions (images, K), and by how much they raise the KL of some model."""
     stream = torch.Generator().manual_seed(0)
-    draws = torch.multinomial(h.expand(4000, 3), 50, replacement=True, generator=stream)
-    counts = torch.nn.functional.one_hot(draws, 3).sum(1)
-    model = torch.tensor([0.4, 0.3, 0.3], dtype=torch.float64).log().expand(4000, 3)
-    found = per_image(model, counts)["kl_human_model"]
-    truth = float(rel_entr(h.numpy(), model[0].exp().numpy()).sum())
-    error = float(found.std()) / math.sqrt(4000)
-    assert plug_in_bias(counts) == pytest.approx(0.02, rel=0.01)
-    assert abs(float(found.mean()) - truth - plug_in_bias(counts)) < 4 * error + 0.001
+    draws = torch.multinomial(h, votes, replacement=True, generator=stream)
+    counts = torch.nn.functional.one_hot(draws, h.shape[1]).sum(1)
+    logits = torch.randn(h.shape, generator=stream, dtype=torch.float64)
+    truth = torch.from_numpy(rel_entr(h.numpy(), logits.softmax(1).numpy()).sum(1))
+    found = per_image(logits, counts)["kl_human_model"] - truth
+    return counts, float(found.mean()), float(found.std()) / math.sqrt(images)
+
+
+def test_the_bias_where_every_class_is_chosen_is_millers():
+    h = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64).expand(4000, 3)
+    counts, found, error = excess(h, 50, 4000)
+    bias = plug_in_bias(counts)
+    assert bias.chosen == pytest.approx(0.02, rel=0.01)
+    assert bias.every == pytest.approx(2 / 100)
+    assert (bias.shown, bias.classes) == (pytest.approx(3, rel=0.01), 3)
+    assert bias.redrawn == pytest.approx(0.02, abs=0.002)
+    # 4 standard errors, of which 6 in 100,000 are more, and the second order
+    assert abs(found - bias.chosen) < 4 * error + 0.001
+
+
+def test_the_bias_with_rare_classes_is_nearer_that_of_redrawn_votes():
+    # 9 votes in 10 for one class of 10 and the others shared out evenly, thinly for most images: few are ever chosen
+    thin = torch.tensor([0.002, 0.01, 0.1], dtype=torch.float64).repeat_interleave(2000)[:, None]
+    h = torch.cat([1 - thin, (thin / 9).expand(-1, 9)], 1)
+    counts, found, error = excess(h, 50, 6000)
+    bias = plug_in_bias(counts)
+    assert 1 < bias.shown < 3
+    assert bias.chosen < bias.redrawn < bias.every
+    assert found - bias.chosen > 8 * error
+    assert abs(found - bias.redrawn) < abs(found - bias.chosen) / 2
+    assert abs(found - bias.redrawn) < abs(found - bias.every) / 2
+
+
+def test_the_bias_of_redrawn_votes_against_votes_drawn_anew():
+    # the slow way: add to the counts what makes redrawn votes show as many classes, and redraw them 200 times
+    counts = torch.tensor([[18, 2, 0, 0], [20, 0, 0, 0], [10, 8, 2, 0], [29, 1, 0, 0]])
+    rng = np.random.default_rng(0)
+    bias = plug_in_bias(counts)
+    assert bias.shown == 2
+
+    def redrawn(added: float, times: int):
+        shown, excess = [], []
+        for row in counts.numpy():
+            h = (row + added) / (row + added).sum()
+            drawn = rng.multinomial(row.sum(), h, size=times)
+            shown.append((drawn > 0).sum(1).mean())
+            excess.append(stats.entropy(h) - stats.entropy(drawn / row.sum(), axis=1))
+        excess = np.mean(excess, 0)
+        return np.mean(shown), excess.mean(), excess.std() / math.sqrt(times)
+
+    grid = np.linspace(0, 0.5, 26)
+    added = grid[np.argmin([abs(redrawn(each, 4000)[0] - 2) for each in grid])]
+    low, high = (redrawn(added + step, 20_000) for step in (-0.02, 0.02))
+    assert low[1] - 4 * low[2] < bias.redrawn < high[1] + 4 * high[2]
+    assert bias.chosen < bias.redrawn
+
+
+def test_votes_of_one_class_alone_have_a_bias_only_if_others_could_be_chosen():
+    bias = plug_in_bias(torch.tensor([[50, 0, 0]] * 5))
+    assert (bias.chosen, bias.redrawn) == (0, pytest.approx(0, abs=1e-9))
+    assert bias.every == pytest.approx(2 / 100)
 
 
 def test_temperature_is_the_minimum_and_recovers_a_known_one(batch):
@@ -131,6 +184,13 @@ def test_measures_and_their_errors(batch):
     names = {"kl_human_model", "js", "soft_cross_entropy", "ece", "accuracy", "entropy",
              "kl_human_model_temperature_scaled"}  # fmt: skip
     assert names <= set(found)
+
+
+def test_one_image_has_no_standard_error():
+    logits, counts = torch.tensor([[2.0, 1.0, 0.0]]), torch.tensor([[30, 15, 5]])
+    found = {each.estimator: each for each in measures(logits, counts, torch.tensor([0]))}
+    assert found["kl_human_model"].standard_error is None
+    assert found["accuracy"].value == 100
 
 
 def test_over_confidence_is_what_temperature_removes():
