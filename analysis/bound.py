@@ -1,4 +1,4 @@
-"""A number that means what it says: a `Bound` has a direction, an error, a cap and a saturation flag.
+"""A number that means what it says: a `Bound` has a direction, an error, a cap, and flags where these fail.
 
 Every estimator here is, to first order, a mean over images; its *influence* is what each image contributes. Two bounds
 computed from the same images are correlated, and a sum of them has the standard error of the summed influences, which
@@ -44,7 +44,6 @@ ESTIMATORS = {
     "data_processing": "data processing",
     "critic": "held-out critic",
     "three_term_gaussian": "three Gaussian terms",
-    "three_term_index": "three index-code terms",
     "rate_gap": "R − R_m",
     "rate_reconstruction": "rate on x̂",
 }
@@ -85,6 +84,11 @@ class Bound:
     quantity: str = "I(Z;X)"
     influence: Tensor | None = field(default=None, repr=False, compare=False)
 
+    @property
+    def heavy_tailed(self) -> bool | None:
+        """Whether a few images decide the value, so that its standard error is too small (see `is_heavy_tailed`)."""
+        return None if self.influence is None else is_heavy_tailed(self.influence)
+
     def __repr__(self) -> str:
         sign = {"upper": "≤", "lower": "≥", "estimate": "≈"}[self.direction]
         digits = 2 if self.standard_error == 0 else min(max(1 - math.floor(math.log10(self.standard_error)), 2), 3)
@@ -93,6 +97,8 @@ class Bound:
             notes += f", cap {self.cap:.2f}"
         if self.saturated:
             notes += ": saturated"
+        if self.heavy_tailed:
+            notes += "; heavy-tailed: its error is too small"
         return (
             f"{self.quantity} {sign} {self.value:.{digits}f} ± {self.standard_error:.{digits}f} nats ({notes})"
         )  # fmt: skip
@@ -104,13 +110,35 @@ class Bound:
         """The bound as a row of the ``--json`` document: every field, null where it does not apply."""
         context = {"noise": None, "inputs": "clean", "augmentation": None, "seed": None} | where
         own = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "influence"}
-        return {"quantity": self.quantity} | own | context | {"units": "nats"}
+        return {"quantity": self.quantity} | own | context | {"units": "nats", "heavy_tailed": self.heavy_tailed}
 
 
 def standard_error(influence: Tensor) -> float:
     """Of a mean over images to which each contributes ``influence`` (n,)."""
     n = len(influence)
     return math.sqrt(float((influence - influence.mean()).square().sum()) / (n * (n - 1)))
+
+
+def is_heavy_tailed(influence: Tensor) -> bool | None:
+    r"""Whether one image has more than a share :math:`3 (\log N)^2 / N` of the sum of squared influences (N,), about 0.
+
+    A standard error from the images drawn is that of the population only if no few of them decide it. The largest of N
+    exponentially tailed numbers is about log N standard deviations out, so that its share is of the order of
+    :math:`(\log N)^2 / N`; where the variance is infinite, the share does not fall with N. The factor 3 is from
+    simulation.
+
+    What was not drawn cannot be seen: if one image in a thousand carries all the information, a sample without any such
+    image is flagged by nothing.
+
+    Returns:
+        None for fewer than 50 images, of which one can hardly have such a share.
+    """
+    n = len(influence)
+    if n < 50:
+        return None
+    share = 3 * math.log(n) ** 2 / n
+    squares = (influence - influence.mean()).square()
+    return bool(squares.max() > share * squares.sum())
 
 
 def mean_of(estimator: str, values: Tensor, direction: Direction = "upper", **rest: Any) -> Bound:

@@ -220,7 +220,8 @@ def draw_ground_truth(table: pd.DataFrame, n: int, seeds: int) -> Figure:
             rows = table[table["task"] == task].set_index("estimator")
             for estimator, (ink, marker, _) in (PAIR_INKS if task in pairs else ESTIMATOR_INKS).items():
                 if estimator in rows.index and rows["failed"][estimator] < 1:
-                    face = "white" if rows["saturated"][estimator] > 0.5 else ink
+                    flagged = max(rows["saturated"][estimator], rows["heavy_tailed"][estimator]) > 0.5
+                    face = "white" if flagged else ink
                     right.errorbar(
                         rows["bias"][estimator], position, xerr=rows["spread"][estimator], fmt=marker, color=ink,
                         markerfacecolor=face, markersize=4.5, linewidth=1,
@@ -234,7 +235,7 @@ def draw_ground_truth(table: pd.DataFrame, n: int, seeds: int) -> Figure:
         ticks = [-10, -1, -0.1, 0, 0.1, 1, 10, 100, 1000, 100_000]
         right.set_xticks(ticks, [f"{tick:g}".replace("-", "−") for tick in ticks])
         right.set_xlim(-200, 3 * max(100.0, float(table["bias"].max())))
-        right.set_xlabel("estimate − truth, nats (hollow: flagged as saturated)")
+        right.set_xlabel("estimate − truth, nats (hollow: flagged as saturated or heavy-tailed)")
         right.set_title("Every encoder (true nats): right of 0 holds for ≤, left for ≥", fontsize=10)
         handles, names = left.get_legend_handles_labels()
         figure.legend(

@@ -14,7 +14,13 @@ stable name; `TASKS` has them all. Of I(Z;X):
   integral;
 - ``mixture``: means in clusters; q(z) is a Gaussian mixture of known density, and the truth a long Monte Carlo, with
   its error;
-- ``codebook-m{M}``: M codewords far apart, :math:`I = \log M`.
+- ``codebook-m{M}``: M codewords far apart, :math:`I = \log M`;
+- ``pareto-{a}``, ``rare``: :math:`z = \sqrt{1 - v}\, u + \sqrt v\, \epsilon` in d = 64 dimensions, u standard normal
+  and part of the image, as is v with :math:`-d \ln v = T`. q(z) is the prior for every v, so that :math:`I = E\,
+  KL(q(z|x) \| \mathcal{N}(0, I)) = \tfrac12 E T`. A few images decide it: T = min(sP, c) with
+  :math:`P(P > p) = p^{-a}` for p ≥ 1, a scale s and the cap c = 3,200 nats (50 a dimension, beyond which float64
+  cannot hold the codes), :math:`E T = s\,(1 + (1 - (c/s)^{1-a}) / (a - 1))`; or T = 480 in one image of a thousand, 0
+  else. Limits from a standard error are not to be trusted here, and what to look at is whether they are flagged.
 
 Of I(Z_A;Z_B), pairs of encoders of the same images:
 
@@ -31,9 +37,11 @@ truth).
 """
 
 import functools
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from statistics import fmean
 from typing import Any
 
 import pandas as pd
@@ -53,7 +61,7 @@ from store.command_line import Options, command
 from training import generator, use_threads
 from vae.posterior import DiagonalGaussian
 
-__all__ = ["TASKS", "Config", "Task", "heteroscedastic", "linear_gaussian", "run"]
+__all__ = ["TASKS", "Config", "Task", "heteroscedastic", "linear_gaussian", "run", "text_of"]
 
 PROGRAM = "python -m analysis.ground_truth"
 
@@ -62,6 +70,15 @@ PEAKS = ((-2.0, 0.05), (0.0, 1.0), (2.0, 0.05))
 
 CLUSTERS, CLUSTER_SPREAD, CLUSTER_NOISE = 6, 0.6, 0.2
 """The ``mixture`` task: clusters in 4 dimensions, variance of the means within one, variance of the noise."""
+
+UNEVEN_DIMENSIONS, UNEVEN_CAP = 64, 3200.0
+"""Dimensions of the tasks in which a few images carry the information, and twice the most nats that one carries."""
+
+PARETO = ((1.5, 0.5), (1.2, 0.3))
+"""Indices and scales of the Pareto variables."""
+
+RARE_SHARE, RARE_TWICE = 0.001, 480.0
+"""The ``rare`` task: how many images carry information, and twice the nats that each of them does."""
 
 PAIRS = ((2, 0.1), (4, 1), (16, 3))
 """Dimensions and information of the Gaussian pairs."""
@@ -147,6 +164,33 @@ def codebook(n: int, codewords: int, seed: int) -> DiagonalGaussian:
     return DiagonalGaussian(20.0 * digits.double(), torch.zeros(n, 8, dtype=torch.float64))
 
 
+def of_information(twice: torch.Tensor, stream: torch.Generator) -> DiagonalGaussian:
+    """Posteriors of n images that each carry half of ``twice`` (n,) nats on average, with N(0, I) for q(z)."""
+    log_var = (-twice / UNEVEN_DIMENSIONS)[:, None].expand(-1, UNEVEN_DIMENSIONS)
+    normal = torch.randn(log_var.shape, dtype=torch.float64, generator=stream)
+    return DiagonalGaussian((-torch.expm1(log_var)).sqrt() * normal, log_var.contiguous())
+
+
+def pareto(n: int, scale: float, index: float, seed: int) -> DiagonalGaussian:
+    """Posteriors of n images that each carry half of ``scale`` times a Pareto variable from 1 on, up to the cap."""
+    stream = generator("cpu", seed, "ground truth")
+    uniform = 1 - torch.rand(n, dtype=torch.float64, generator=stream)
+    return of_information((scale * uniform ** (-1 / index)).clamp(max=UNEVEN_CAP), stream)
+
+
+def pareto_information(scale: float, index: float) -> float:
+    """I(Z;X) of `pareto` in nats."""
+    cap = UNEVEN_CAP / scale
+    return 0.5 * scale * (1 + (1 - cap ** (1 - index)) / (index - 1))
+
+
+def rare(n: int, seed: int) -> DiagonalGaussian:
+    """Posteriors of n images, one in a thousand with `RARE_TWICE` / 2 nats and the others with none."""
+    stream = generator("cpu", seed, "ground truth")
+    chosen = torch.rand(n, dtype=torch.float64, generator=stream) < RARE_SHARE
+    return of_information(RARE_TWICE * chosen.double(), stream)
+
+
 def gaussian_pair(
     n: int, d: int, information: float, seed: int, *, shared: int | None = None
 ) -> tuple[DiagonalGaussian, DiagonalGaussian]:
@@ -218,6 +262,11 @@ def _codebook(codewords: int) -> Task:
     return Task(f"codebook-m{codewords}", lambda n, seed: codebook(n, codewords, seed), lambda: (truth, 0.0))
 
 
+def _pareto(index: float, scale: float) -> Task:
+    truth = pareto_information(scale, index)
+    return Task(f"pareto-{index}", lambda n, seed: pareto(n, scale, index, seed), lambda: (truth, 0.0))
+
+
 def _tasks() -> list[Task]:
     matched = [
         _gaussian(f"gaussian-d{d}-i{information}", d, information)
@@ -235,6 +284,8 @@ def _tasks() -> list[Task]:
         Task("mixture", mixture, mixture_information),
         *(_heteroscedastic(d) for d in (2, 6)),
         *(_codebook(codewords) for codewords in (16, 4096)),
+        *(_pareto(index, scale) for index, scale in PARETO),
+        Task("rare", rare, lambda: (0.5 * RARE_SHARE * RARE_TWICE, 0.0)),
     ]
     return [*matched, *staircase, *changed, *others, *_pairs()]
 
@@ -307,8 +358,11 @@ def _one(task: Task, n: int, seed: int, bounds: tuple[str, ...]) -> list[dict[st
                 rows.append(bound.row(seed=seed) | known | {"error": None})
             except Exception as failure:
                 empty = dict.fromkeys(
-                    ("value", "standard_error", "direction", "cap", "saturated", "n", "k", "noise", "augmentation")
-                )
+                    (
+                        "value", "standard_error", "direction", "cap", "saturated", "heavy_tailed", "n", "k", "noise",
+                        "augmentation",
+                    )
+                )  # fmt: skip
                 what = {
                     "quantity": task.quantity, "estimator": estimator, "inputs": "clean", "seed": seed, "units": "nats",
                 }  # fmt: skip
@@ -322,7 +376,8 @@ def summarise(rows: list[dict[str, Any]]) -> pd.DataFrame:
     Columns: ``truth``; ``mean``, ``bias`` and ``spread`` (standard deviation) over seeds; ``reported`` (mean standard
     error); ``holds``, the share of replicates in which the 97.5% confidence limit lies on the side that the direction
     promises; ``covers``, the share in which ± 1.96 standard errors hold the truth, meaningful for a tight bound only;
-    ``saturated`` and ``failed``, shares of replicates.
+    ``saturated``, ``heavy_tailed`` and ``failed``, shares of replicates; ``holds_unflagged``, ``holds`` among the
+    replicates that are not flagged as heavy-tailed.
     """
     frame = pd.DataFrame(rows)
     for column in ("value", "standard_error", "truth"):
@@ -334,38 +389,100 @@ def summarise(rows: list[dict[str, Any]]) -> pd.DataFrame:
     frame["holds"] = promised.where(~failed & (frame["direction"] != "estimate"))  # an estimate promises no side
     frame["covers"] = (excess.abs() <= margin).astype(float).where(~failed)
     frame["failed"] = failed
-    frame["saturated"] = frame["saturated"].eq(True)
+    for flag in ("saturated", "heavy_tailed"):
+        frame[flag] = frame[flag].eq(True)
+    frame["holds_unflagged"] = frame["holds"].where(~frame["heavy_tailed"])
     grouped = frame.groupby(["task", "estimator"], sort=False)
     table = grouped.agg(
         quantity=("quantity", "first"), direction=("direction", "first"), cap=("cap", "first"),
         truth=("truth", "first"), mean=("value", "mean"), spread=("value", "std"),
         reported=("standard_error", "mean"), holds=("holds", "mean"), covers=("covers", "mean"),
-        saturated=("saturated", "mean"), failed=("failed", "mean"),
+        saturated=("saturated", "mean"), heavy_tailed=("heavy_tailed", "mean"),
+        holds_unflagged=("holds_unflagged", "mean"), failed=("failed", "mean"),
     ).reset_index()  # fmt: skip
     table.insert(6, "bias", table["mean"] - table["truth"])
     return table
 
 
-def _text(table: pd.DataFrame) -> str:
-    """The table for a terminal, a block per task."""
+def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
+    """What a document of this command says: the whole text, and its conclusions without the table.
+
+    Args:
+        document: of any age, with ``config`` and ``results``; a row of one from before heavy tails were flagged has no
+            flag and no share.
+    """
+    config, rows = document["config"], document["results"]
+    conclusions = _kept(rows)
+    said = f"{_head(config['seeds'], config['n'])}\n{_text(rows)}\n\n{LEGEND}\n\n{conclusions}"
+    return said, conclusions
+
+
+LEGEND = as_paragraph(
+    "holds: the 97.5% limit is on the promised side; covers: ± 1.96 s.e. hold the truth; heavy-tailed: the share of "
+    "replicates in which the standard error is flagged as too small, and how often the limit of the others holds"
+)
+
+
+def _head(seeds: int, n: int) -> str:
+    return f"{seeds} replicates, N = {n:,}, log N = {math.log(n):.2f} nats"
+
+
+def _text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows for a terminal, a block per task."""
     lines = []
-    for task, block in table.groupby("task", sort=False):
-        lines.append(f"\n{task}: {block['quantity'].iloc[0]} = {block['truth'].iloc[0]:.3f} nats")
+    for task, block in itertools.groupby(rows, lambda row: row["task"]):
+        own = list(block)
+        lines.append(f"\n{task}: {own[0]['quantity']} = {own[0]['truth']:.3f} nats")
         lines.append(f"  {'':<26}{'mean':>9}{'bias':>10}{'spread':>9}{'reported':>10}{'holds':>8}{'covers':>8}")
-        for row in block.to_dict("records"):
-            name = ESTIMATORS[row["estimator"]]
+        for row in own:
+            name = ESTIMATORS.get(row["estimator"], row["estimator"])
             if row["failed"] == 1:
                 lines.append(f"  {name:<26}   failed in every replicate")
                 continue
             sign = {"upper": "≤", "lower": "≥", "estimate": "≈"}[row["direction"]]
-            note = "  saturated" if row["saturated"] > 0.5 else ""
+            note = "  saturated" if row["saturated"] else ""
+            share, others = row.get("heavy_tailed_share"), row.get("holds_unflagged")
+            if share:
+                note += f"  heavy-tailed in {share:.0%}" + ("" if others is None else f" (else {others:.0%})")
             note += f"  failed in {row['failed']:.0%}" if row["failed"] else ""
             holds = "" if row["direction"] == "estimate" else f"{row['holds']:.0%}"
             lines.append(
-                f"  {name + ' ' + sign:<26}{row['mean']:9.3f}{row['bias']:+10.3f}{row['spread']:9.3f}"
-                f"{row['reported']:10.3f}{holds:>8}{row['covers']:8.0%}{note}"
+                f"  {name + ' ' + sign:<26} {row['value']:8.3f} {row['bias']:+9.3f} {row['spread']:8.3f}"
+                f" {row['reported']:9.3f}{holds:>8}{row['covers']:8.0%}{note}"
             )
     return "\n".join(lines)
+
+
+def _kept(rows: Sequence[Mapping[str, Any]]) -> str:
+    """How the promises of direction were kept, in sentences."""
+    said, flagged = [], []
+    for direction, words in (("lower", "lower bounds"), ("upper", "upper bounds")):
+        held = [row for row in rows if row["direction"] == direction and row["holds"] is not None]
+        if not held:
+            continue
+        worst = min(held, key=lambda row: row["holds"])
+        said.append(
+            f"{words}: {fmean(row['holds'] for row in held):.1%} of the limits, in the worst of {len(held)} cases "
+            f"({worst['task']}) {worst['holds']:.0%}"
+        )
+        others = [row for row in held if row.get("holds_unflagged") is not None]
+        if others and any(row["heavy_tailed_share"] for row in held):
+            weights = [(1 - row["failed"]) * (1 - row["heavy_tailed_share"]) for row in others]
+            kept = fmean([row["holds_unflagged"] for row in others], weights)
+            worst = min(others, key=lambda row: row["holds_unflagged"])
+            flagged.append(f"{words}: {kept:.1%}, in the worst case ({worst['task']}) {worst['holds_unflagged']:.0%}")
+    saturated = sum(bool(row["saturated"]) for row in rows)
+    text = (
+        "How often the 97.5% confidence limit lies on the side that a bound's direction promises (97.5% expected of a "
+        f"bound that is tight) — {'; '.join(said)}. {saturated} cases are saturated, and say so."
+    )
+    if flagged:
+        text += (
+            " Limits of numbers flagged as heavy-tailed are not promised; among the others — "
+            f"{'; '.join(flagged)}. What was not drawn flags nothing: where one image in a thousand carries all the "
+            "information, a sample without any has a rate of 0 ± 0."
+        )
+    return as_paragraph(text)
 
 
 def run(config: Config) -> Result:
@@ -379,35 +496,19 @@ def run(config: Config) -> Result:
     for task, seed in tqdm(work, desc="ground truths", disable=None, leave=False):
         rows += _one(task, config.n, seed, config.bounds)
     table = summarise(rows)
-    head = f"{config.seeds} replicates, N = {config.n:,}, log N = {math.log(config.n):.2f} nats"
-    text = (
-        f"{head}\n{_text(table)}\n\nholds: the 97.5% limit is on the promised side; covers: ± 1.96 s.e. hold the truth"
-    )
     directory = config.execution.out / "ground-truth"
     files = save(draw_ground_truth(table, config.n, config.seeds), directory / "ground-truth", table)
-    about = {"title": f"Ground truths: {head}", "data": "encoders of known information", "settings": {}}
-    about["conclusions"] = _kept(table)
     with write_atomically(directory / "replicates.csv") as temporary:
         pd.DataFrame(rows).to_csv(temporary, index=False)
     files.append(directory / "replicates.csv")
-    result = Result(_means(rows, table, config.seeds), table, text, files)
-    found = publish(result, PROGRAM, config, directory, about | {"watermark": None}, [])
+    means = _means(rows, table, config.seeds)
+    text, conclusions = text_of({"config": {"seeds": config.seeds, "n": config.n}, "results": means})
+    about = {
+        "title": f"Ground truths: {_head(config.seeds, config.n)}", "data": "encoders of known information",
+        "settings": {}, "conclusions": conclusions, "watermark": None,
+    }  # fmt: skip
+    found = publish(Result(means, table, text, files), PROGRAM, config, directory, about, [])
     return replace(found, rows=rows)
-
-
-def _kept(table: pd.DataFrame) -> str:
-    """How the promises of direction were kept, in a sentence."""
-    held = table[table["holds"].notna()].groupby("direction")["holds"].agg(["min", "mean", "size"])
-    words = {"lower": "lower bounds", "upper": "upper bounds"}
-    said = [
-        f"{words[str(name)]}: {row['mean']:.1%} of the limits, in the worst of {row['size']:.0f} cases {row['min']:.0%}"
-        for name, row in held.iterrows()
-    ]
-    saturated = int((table["saturated"] > 0.5).sum())
-    return as_paragraph(
-        "How often the 97.5% confidence limit lies on the side that a bound's direction promises (97.5% expected of a "
-        f"bound that is tight) — {'; '.join(said)}. {saturated} cases are saturated, and say so."
-    )
 
 
 def _means(rows: list[dict[str, Any]], table: pd.DataFrame, seeds: int) -> list[dict[str, Any]]:
@@ -417,9 +518,10 @@ def _means(rows: list[dict[str, Any]], table: pd.DataFrame, seeds: int) -> list[
     for line in table.astype(object).where(table.notna(), None).to_dict("records"):
         row = first[line["task"], line["estimator"]]
         error = None if line["spread"] is None else line["spread"] / math.sqrt(seeds * (1 - line["failed"]))
-        more = {key: line[key] for key in ("truth", "bias", "spread", "reported", "holds", "covers", "failed")}
-        saturated = bool(line["saturated"] > 0.5) if line["saturated"] is not None else None
-        own = {"value": line["mean"], "standard_error": error, "saturated": saturated, "seed": None}
+        columns = ("truth", "bias", "spread", "reported", "holds", "covers", "holds_unflagged", "failed")
+        more = {key: line[key] for key in columns} | {"heavy_tailed_share": line["heavy_tailed"]}
+        flags = {flag: bool(line[flag] > 0.5) for flag in ("saturated", "heavy_tailed")}
+        own = {"value": line["mean"], "standard_error": error, "seed": None} | flags
         found.append({key: row[key] for key in row if key not in ("error", "truth_error")} | own | more)
     return found
 

@@ -52,11 +52,11 @@ def headlines(
     for same in grouped.values():
         values = np.array([row["value"] for row in same])
         error = float(values.std(ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else same[0]["standard_error"]
-        saturated = None if same[0]["saturated"] is None else any(row["saturated"] for row in same)
-        result.append(
-            same[0]
-            | {"value": float(values.mean()), "standard_error": error, "saturated": saturated, "seed": None}
-        )  # fmt: skip
+        own = {"value": float(values.mean()), "standard_error": error, "seed": None}
+        for flag in ("saturated", "heavy_tailed"):
+            known = [row[flag] for row in same if row.get(flag) is not None]
+            own[flag] = any(known) if known else None
+        result.append(same[0] | own)
     return result
 
 
