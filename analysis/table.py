@@ -176,7 +176,6 @@ SHARED = {
     "three_term_upper": ("three terms", "≤"),
     "data_processing": ("data processing", "≤"),
     "three_term_gaussian": ("Gaussian", "≈"),
-    "three_term_index": ("index-code", "≈"),
 }
 """Estimators of I(Z_A;Z_X), what the table calls them, and which way they bound."""
 

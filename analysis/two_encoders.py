@@ -11,8 +11,10 @@ and U from above, give both sides without a critic and from all images:
 
 They are tight where no term is saturated, with noise in the codes for instance. Beside them: data processing,
 :math:`I(Z_A; Z_B) \le \min\{I(Z_A; X), I(Z_B; X)\}`; InfoNCE over pairs of codes with a critic fitted, selected and
-scored on three disjoint sets of images; and two estimates without guarantee, the identity with the three Gaussian
-marginals and with the three index-code informations.
+scored on three disjoint sets of images; and an estimate without guarantee, the identity with the three Gaussian
+marginals. (Not offered is the identity with three InfoNCE values in place of the informations: the pair's, the largest
+of the three, falls short of its information long before it is near log N, and the difference would be reported as
+shared. For independent codes of 3.07 nats each in 6 dimensions, N = 800, that estimate was 0.70 ± 0.05, truth 0.)
 
 The paper sets out to bound this quantity, with B an encoder trained on the images as they are; what it tabulates is
 `rate` of another variable (see `analysis.mutual_info`).
@@ -38,7 +40,7 @@ from vae.posterior import DiagonalGaussian
 __all__ = ["PAIR_ESTIMATORS", "bound_pair", "concatenated"]
 
 PAIR_ESTIMATORS = (
-    "three_term_lower", "three_term_upper", "data_processing", "critic", "three_term_gaussian", "three_term_index",
+    "three_term_lower", "three_term_upper", "data_processing", "critic", "three_term_gaussian",
 )  # fmt: skip
 """Every estimator of I(Z_A; Z_B)."""
 
@@ -119,12 +121,9 @@ def bound_pair(
     parts = ((a, code_a, fit_a), (b, code_b, fit_b), (both, torch.cat([code_a, code_b], 1), fit_both))
 
     upper = [bounds.gaussian_marginal(q, other) for q, _, other in parts]
-    lower, index = [], []
-    if any(name.startswith("three_term") for name in estimators):
-        for q, code, other in parts:
-            shared = bounds.compare(q, code)
-            index.append(bounds.infonce(q, code, pairs=shared))
-            lower.append(bounds.infonce_controlled(q, code, fit=other, pairs=shared))
+    lower = []
+    if {"three_term_lower", "three_term_upper"} & set(estimators):
+        lower = [bounds.infonce_controlled(q, code, fit=other) for q, code, other in parts]
 
     def identity(name: str, terms: tuple[Bound, Bound, Bound], direction: Direction, cap: float | None = None) -> Bound:
         signed = list(zip((1.0, 1.0, -1.0), terms, strict=True))
@@ -139,7 +138,6 @@ def bound_pair(
         "data_processing": lambda: _data_processing(upper[0], upper[1], quantity),
         "critic": lambda: _critic(both, (code_a, code_b), fit_both, quantity),
         "three_term_gaussian": lambda: identity("three_term_gaussian", (upper[0], upper[1], upper[2]), "estimate"),
-        "three_term_index": lambda: identity("three_term_index", (index[0], index[1], index[2]), "estimate"),
     }
     return [how[name]() for name in estimators]
 

@@ -349,3 +349,40 @@ def test_a_bound_shows_itself():
     bound = Bound("infonce", 2.25, 0.0312, "lower", math.log(360), False, 360, 360)
     assert repr(bound) == "I(Z;X) ≥ 2.250 ± 0.031 nats (InfoNCE, n = 360, cap 5.89)"
     assert bound._repr_html_() == f"<span>{bound!r}</span>"
+
+
+def infonce_per_dimension(posterior: DiagonalGaussian, codes: torch.Tensor) -> list[float]:
+    each = zip(posterior.mean.T, posterior.log_var.T, codes.T, strict=True)
+    return [infonce(DiagonalGaussian(mean[:, None], log_var[:, None]), z[:, None]).value for mean, log_var, z in each]
+
+
+def test_a_product_marginal_is_saturated_where_a_dimension_is():
+    # one dimension of 4 to 8 nats beside one of 1, at log N = 6.4: flagged as the largest InfoNCE of one dimension does
+    flags = []
+    for information in (4.0, 4.8, 5.4, 6.0, 8.0):
+        parts = linear_gaussian(600, 1, information, 1), linear_gaussian(600, 1, 1.0, 2)
+        posterior = DiagonalGaussian(*(torch.cat([getattr(q, name) for q in parts], 1) for name in ("mean", "log_var")))
+        codes = sample_codes(posterior)
+        found = product_marginal(posterior, codes)
+        assert found.saturated == (max(infonce_per_dimension(posterior, codes)) > math.log(600) - 1)
+        flags.append(found.saturated)
+    assert flags == sorted(flags)
+    assert {True, False} == set(flags)
+
+
+def test_a_vacuous_product_marginal_says_so():
+    # means on the line, 12.5 nats a dimension: leave-one-out compares with images that are nowhere near
+    posterior = DiagonalGaussian(torch.randn(400, 8, dtype=torch.float64), torch.full((400, 8), -25.0).double())
+    found = product_marginal(posterior)
+    assert found.value > 1e5
+    assert found.saturated
+    assert product_marginal(linear_gaussian(400, 64, 70.0, 1)).saturated is False  # the sum is above log N, no part is
+
+
+def test_a_rotated_product_marginal_is_saturated_in_its_own_coordinates():
+    # one narrow and one wide dimension; along the diagonals the noise is the mean of both, and nothing is narrow
+    log_var = torch.tensor([[-15.0, -1.0]], dtype=torch.float64).repeat(600, 1)
+    posterior = DiagonalGaussian(torch.randn(600, 2, dtype=torch.float64), log_var)
+    diagonals = torch.tensor([[1.0, 1.0], [1.0, -1.0]], dtype=torch.float64) / math.sqrt(2)
+    assert product_marginal(posterior).saturated
+    assert not product_marginal(posterior, rotation=diagonals).saturated

@@ -196,6 +196,7 @@ def test_what_is_shared_is_put_into_words():
                 for row in rows_of({"mixup": (1, 1, 1)})
                 if row["estimator"] == "rate"
             ]
+        # records from before it was withdrawn hold an estimate that the table passes over
         for estimator in ("three_term_gaussian", "three_term_index"):
             rows += [
                 row | {"estimator": estimator, "value": 1.0, "noise": noise, "saturated": False}

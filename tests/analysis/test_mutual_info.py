@@ -352,11 +352,11 @@ def test_what_is_shared_with_the_baseline(config):
         strict=True,
     )
     for augmentation, pair in (("mixup", (a, b)), ("none", (b, other))):
-        expected = bound_pair(*pair, ("three_term_index",))[0].value
+        expected = bound_pair(*pair, ("three_term_upper",))[0].value
         found = next(
             row for row in rows
             if (row["augmentation"], row["seed"], row["noise"], row["estimator"])
-            == (augmentation, 1, None, "three_term_index")
+            == (augmentation, 1, None, "three_term_upper")
         )  # fmt: skip
         assert found["value"] == pytest.approx(expected, abs=1e-3)
     # one seed: the baseline has no other to be compared with
