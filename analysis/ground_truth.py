@@ -503,7 +503,7 @@ def run(config: Config) -> Result:
     files.append(directory / "replicates.csv")
     means = _means(rows, table, config.seeds)
     text, conclusions = text_of({"config": {"seeds": config.seeds, "n": config.n}, "results": means})
-    about = {
+    about: dict[str, Any] = {
         "title": f"Ground truths: {_head(config.seeds, config.n)}", "data": "encoders of known information",
         "settings": {}, "conclusions": conclusions, "watermark": None,
     }  # fmt: skip

@@ -20,9 +20,10 @@ from torch import Tensor
 from analysis.figures import draw_human_uncertainty
 from analysis.human_labels import check_order, cifar10h, credit, made_up, read_human
 from analysis.table import summarise
-from analysis.uncertainty import Measure, cross_fitted, frequencies, measures, per_image, plug_in_bias
+from analysis.uncertainty import Measure, cross_fitted, measures, per_image, plug_in_bias
 from classifiers.grid import Which, check_grid, say_grid, settings_of, smoked, train_grid
 from classifiers.load import ModelOptions, finite, load_classifier, logits_of
+from classifiers.scores import distributions
 from classifiers.train import Settings
 from figures import Result, label, publish, save
 from figures.comparisons import compare_augmentations
@@ -118,7 +119,7 @@ def run(config: Config) -> Result:
         with np.load(each.path / "logits.npz") as kept:
             logits = finite(torch.from_numpy(kept["logits"]), each.name, str(each.path / "logits.npz"))
         rows += [_row(found, augmentation, seed) for found in measures(logits, counts, labels)]
-        scaled, _ = cross_fitted(logits, frequencies(counts))
+        scaled, _ = cross_fitted(logits, distributions(counts))
         for name, these in zip(COMPARED, (logits, scaled), strict=True):
             scores[name].setdefault(augmentation, []).append(per_image(these, counts)["kl_human_model"].numpy())
     parts = {name: components({one: np.stack(each) for one, each in of.items()}) for name, of in scores.items()}
