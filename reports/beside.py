@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from analysis.ablation import SYMBOLS
+from analysis.table import LINEAR, mostly_under_trained
 from attacks.conclusions import mean_over_sizes
 from figures import label
 from figures.comparisons import LEVEL, Comparison, Difference, as_family, compare_augmentations, skewed
@@ -44,7 +45,10 @@ def measured(document: Document, measure: str) -> pd.DataFrame:
         chosen = chosen[chosen["decoder_scale"] == document.settings["decoder_scale"]]
     if not len(chosen):
         return empty
-    return over_seeds(chosen)
+    chosen = chosen[chosen["augmentation"] != LINEAR]
+    table = over_seeds(chosen)
+    poor = mostly_under_trained(chosen) if "under_trained" in chosen else {}
+    return table.assign(under_trained=[poor.get(name) for name in table["augmentation"]])
 
 
 def _tables(document: Document, measure: str) -> list[tuple[str, pd.DataFrame]]:

@@ -99,12 +99,15 @@ def summary() -> str:
     found = Counter(each.verdict for each in verdicts())
     tests = sum(not each.pair.withheld for each in verdicts())
     words = {
-        "holds": "{} hold", "is reversed": "{} are reversed", "is contradicted": "{} are contradicted",
-        "cannot be told": "{} cannot be told", "is not contradicted": "{} are not contradicted",
-        "under-trained": "{} rest on VAEs that are worse than a linear model, and get no verdict",
-        "images not in the interval": "{} get none because the draw of the images is not in the interval",
+        "holds": ("holds", "hold"), "is reversed": ("is reversed", "are reversed"),
+        "is contradicted": ("is contradicted", "are contradicted"), "cannot be told": ("cannot be told",) * 2,
+        "is not contradicted": ("is not contradicted", "are not contradicted"),
+        "under-trained": ("gets no verdict, because a VAE is worse than a linear model of its data",
+                          "get no verdict, because a VAE is worse than a linear model of its data"),
+        "images not in the interval": ("gets none, because the draw of the images is not in the interval",
+                                       "get none, because the draw of the images is not in the interval"),
     }  # fmt: skip
-    said = [text.format(found[verdict]) for verdict, text in words.items() if found[verdict]]
+    said = [f"{found[verdict]} {each[found[verdict] > 1]}" for verdict, each in words.items() if found[verdict]]
     return (
         f"Of {len(verdicts())} statements of the paper on a data set or size, at the scale of a CPU and with three to "
         f"five networks an augmentation, {listed(said)} (one family of {tests} tests, Holm's correction, 5%)."
@@ -292,12 +295,14 @@ def attacks_table() -> str:
     for name in ("cifar-10-jpeg", "fashion-mnist"):
         frame = rows(f"attacks-{name}")
         frame = frame[frame["curve"] == "robust"]
-        clean = frame[(frame["epsilon"] == 0) & (frame["estimator"] == "worst case")].set_index(
-            ["augmentation", "seed"]
-        )["value"]
+        clean = (
+            frame[(frame["epsilon"] == 0) & (frame["estimator"] == "worst case")]
+            .set_index(["augmentation", "seed"])["value"]
+            .sort_index()
+        )
         attacked = (
             frame[frame["epsilon"] > 0].groupby(["estimator", "augmentation", "seed"], sort=False)["value"].mean()
-        )
+        ).sort_index()
         lines.append([f"**{NAMES[name]}**", *[""] * 5])
         for augmentation in dict.fromkeys(frame["augmentation"]):
             cells = [
@@ -380,12 +385,12 @@ BLOCKS: dict[str, Callable[[], str]] = {
 }
 """What every block holds."""
 
-BLOCK = re.compile(r"(<!-- computed: (?P<name>[^>]+) -->\n)(?P<text>.*?)(\n<!-- end -->)", re.DOTALL)
+BLOCK = re.compile(r"(<!-- computed: (?P<name>[^>]+) -->\n)(?P<text>(?:(?!<!--).)*)(<!-- end -->)", re.DOTALL)
 
 
 def computed(page: str) -> str:
     """A page with its blocks computed anew."""
-    return BLOCK.sub(lambda found: found[1] + BLOCKS[found["name"]]() + found[4], page)
+    return BLOCK.sub(lambda found: found[1] + BLOCKS[found["name"]]() + "\n" + found[4], page)
 
 
 def main() -> None:
