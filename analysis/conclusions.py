@@ -216,6 +216,8 @@ def profile_conclusions(table: pd.DataFrame) -> str:
                 f"Certified at {CONFIDENCE:.0%} over all pairs and levels{_skewed()}: {'; '.join(found)}. For s "
                 "above 0 this orders the noised codes, not the encoders."
             )
+        elif _tested(chosen) < 2:
+            text += "Nothing is compared: fewer than two augmentations' VAEs are not under-trained."
         else:
             text += f"No difference is certified at any level ({CONFIDENCE:.0%} over all pairs and levels)."
         paragraphs.append(as_paragraph(text))
@@ -235,6 +237,11 @@ def conclusions(table: pd.DataFrame, settings: dict[str, Any]) -> str:
         head = "What this says" if inputs == "clean" else "On each encoder's own augmented inputs"
         paragraphs.append(as_paragraph(f"{head}. " + " ".join(sentences)))
     return "\n\n".join(paragraphs)
+
+
+def _tested(table: pd.DataFrame) -> int:
+    """How many augmentations take part in certificates: those whose VAEs are not under-trained."""
+    return len(set(networks_of(table)["augmentation"]) - set(under_trained(table)))
 
 
 def _skewed() -> str:
@@ -283,7 +290,7 @@ def _sentences(everything: pd.DataFrame, settings: dict[str, Any]) -> list[str]:
             )
         certified = certified_pairs(everything)
         over = "all pairs" if len(table) == len(everything) else "all pairs and noise levels"
-        if len(lower) - len(set(under_trained(table)) & set(lower.index)) < 2:
+        if _tested(table) < 2:
             pass
         elif certified:
             listed = _and([f"{label(a)} above {label(b)}" for a, b in certified])
@@ -486,9 +493,14 @@ def _shared_rows(table: pd.DataFrame) -> pd.DataFrame:
     names = [*SHARED_BOUNDS, *NOISED_SHARED_BOUNDS]
     chosen = networks_of(table[table["estimator"].isin(names) & (table["inputs"] == "clean")])
     ring = (chosen["augmentation"] == "none") & (chosen["seeds"] > 1)
-    factor = (2 * (chosen["seeds"] - 1) / (chosen["seeds"] - 2).clip(lower=1)) ** 0.5
-    chosen = chosen.assign(std=chosen["std"].where(~ring, chosen["std"] * factor))
-    return chosen[~(ring & (chosen["seeds"] == 2))]
+    chosen = chosen[~(ring & (chosen["seeds"] == 2))]
+    ring = ring[chosen.index]
+    return chosen.assign(std=chosen["std"].where(~ring, chosen["std"] * _ring(chosen["seeds"]) ** 0.5))
+
+
+def _ring(seeds: Any) -> Any:
+    """By how much the variance over pairs of a ring of ``seeds`` networks, more than two, falls short at most."""
+    return 2 * (seeds - 1) / (seeds - 2)
 
 
 def certified_shared(table: pd.DataFrame) -> dict[float, list[tuple[str, str]]]:
@@ -554,14 +566,21 @@ def shared_conclusions(table: pd.DataFrame) -> str:
         for level, pairs in certified.items() if pairs
     ]  # fmt: skip
     over = "all pairs and noise levels" if levels else "all pairs"
-    if len(names) - len(under_trained(chosen)) > 1:
+    if _tested(chosen) > 1:
         sentences.append(
             f"Differences in I(Z_A;Z_X) certified at {CONFIDENCE:.0%} over {over}{_skewed()}: {'; '.join(said)}."
             if said else f"No difference in I(Z_A;Z_X) is certified ({CONFIDENCE:.0%} over {over})."
         )  # fmt: skip
+    spread = _shared_rows(table)
+    seeds = int(spread["seeds"].max()) if len(spread) else 0
+    if "none" in names and seeds > 2:
+        sentences.append(
+            f"In what follows the baseline's spread over seeds is multiplied by {_ring(seeds) ** 0.5:.2g}, since each of "
+            "its networks is in two pairs."
+        )
     parts = [as_paragraph(" ".join(sentences))]
     for estimator, level in shown:
-        rows = _shared_rows(table)
+        rows = spread
         rows = rows[(rows["estimator"] == estimator) & (rows["noise"].fillna(0.0) == level)]
         if (found := compare_augmentations(rows)) is not None:
             subject = SHARED_WORDS[estimator] + (f" at s = {level:g}" if level else "")

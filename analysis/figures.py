@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from analysis.table import name_of, under_trained
+from analysis.table import name_of, networks_of, under_trained
 from figures import colour, label, style
 
 __all__ = [
@@ -358,7 +358,7 @@ def draw_rate_distortion(table: pd.DataFrame, title: str) -> tuple[Figure, pd.Da
                 poor["mse"], poor["mean"], "x", color="black", markersize=9, markeredgewidth=1.2, zorder=5,
                 label="under-trained",
             )  # fmt: skip
-        for scale, rows in behind.groupby("decoder_scale"):
+        for scale, rows in networks_of(behind).groupby("decoder_scale"):
             axes.annotate(
                 f"decoder scale {scale:g}", (rows["mse"].max(), rows["mean"].max()), (4, 5),
                 textcoords="offset points", fontsize=8.5, color="#444444",

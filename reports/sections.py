@@ -1,13 +1,13 @@
 """What the report has to say about every part of the paper, whether it has been run or not."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
 from analysis.ablation import SYMBOLS
 from analysis.bound import ESTIMATORS
-from analysis.table import COLUMNS, DIRECTIONS
+from analysis.table import COLUMNS, DIRECTIONS, UNDER_TRAINED, mostly_under_trained
 from reports.documents import Document
 from reports.tables import Cell, Column, Table, over_seeds
 
@@ -48,10 +48,17 @@ class Section:
 def _information(document: Document) -> Table:
     rows = document.rows
     chosen = rows[rows["noise"].isna() & (rows["inputs"] == "clean")]
-    shown = {name: Column(head, 4 if name == "mse" else 2) for name, head in COLUMNS.items()}
+    shown = {name: Column(head, {"mse": 4, "negative_elbo": 1}.get(name, 2)) for name, head in COLUMNS.items()}
     shown = {name: column for name, column in shown.items() if (chosen["estimator"] == name).any()}
     by = ("augmentation", "decoder_scale") if chosen["decoder_scale"].nunique() > 1 else ("augmentation",)
     lines, numbers = over_seeds(document, chosen, shown, by)
+    places = list(dict.fromkeys(chosen[list(by)].itertuples(index=False, name=None)))
+    marked = False
+    for place, line in zip(places, lines, strict=True):
+        own = chosen[(chosen[list(by)] == place).all(axis=1)]
+        if mostly_under_trained(own).get(place[0]):
+            line[0] = replace(line[0], text=line[0].text + " ‡")
+            marked = True
     cap = chosen.loc[chosen["estimator"] == "infonce", "cap"].max()
     directions = {name: DIRECTIONS[name] for name in shown}
     if not pd.isna(cap):
@@ -61,6 +68,8 @@ def _information(document: Document) -> Table:
     notes = ["nats, MSE in squared normalised pixels; mean ± standard deviation over seeds; clean test images"]
     if chosen["saturated"].eq(True).any():
         notes.append("* within a nat of its cap: saturated")
+    if marked:
+        notes.append(UNDER_TRAINED)
     if "rate_reconstruction" in shown:
         notes.append("† published as a lower bound; it is the rate of the reconstruction x̂, another variable")
     return Table("Clean test images", head, lines, numbers, notes)
