@@ -575,8 +575,8 @@ def shared_conclusions(table: pd.DataFrame) -> str:
     seeds = int(spread["seeds"].max()) if len(spread) else 0
     if "none" in names and seeds > 2:
         sentences.append(
-            f"In what follows the baseline's spread over seeds is multiplied by {_ring(seeds) ** 0.5:.2g}, since each of "
-            "its networks is in two pairs."
+            f"In what follows the baseline's spread over seeds is multiplied by {_ring(seeds) ** 0.5:.2g}, since each "
+            "of its networks is in two pairs."
         )
     parts = [as_paragraph(" ".join(sentences))]
     for estimator, level in shown:

@@ -50,6 +50,7 @@ def _information(document: Document) -> Table:
     chosen = rows[rows["noise"].isna() & (rows["inputs"] == "clean")]
     shown = {name: Column(head, {"mse": 4, "negative_elbo": 1}.get(name, 2)) for name, head in COLUMNS.items()}
     shown = {name: column for name, column in shown.items() if (chosen["estimator"] == name).any()}
+    chosen = chosen[chosen["estimator"].isin(list(shown))]
     by = ("augmentation", "decoder_scale") if chosen["decoder_scale"].nunique() > 1 else ("augmentation",)
     lines, numbers = over_seeds(document, chosen, shown, by)
     places = list(dict.fromkeys(chosen[list(by)].itertuples(index=False, name=None)))

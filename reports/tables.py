@@ -71,8 +71,8 @@ def _words(cell: Cell) -> str:
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "≤": r"$\le$", "≥": r"$\ge$",
-    "ε": r"$\epsilon$", "‖": r"$\Vert$", "−": "$-$", "†": r"\dag{}", "≈": r"$\approx$", "x̂": r"$\hat{x}$",
-    "α": r"$\alpha$", "δ": r"$\delta$", "–": "--", "∞": r"$\infty$",
+    "ε": r"$\epsilon$", "‖": r"$\Vert$", "−": "$-$", "†": r"\dag{}", "‡": r"\ddag{}", "≈": r"$\approx$",
+    "x̂": r"$\hat{x}$", "α": r"$\alpha$", "δ": r"$\delta$", "–": "--", "∞": r"$\infty$",
 }  # fmt: skip
 
 
