@@ -1,4 +1,4 @@
-"""A number that means what it says: a `Bound` has a direction, an error, a cap, and flags where these fail.
+"""A number that means what it says: a `Bound` has a direction, an error, a cap, and flags where those fail.
 
 Every estimator here is, to first order, a mean over images; its *influence* is what each image contributes. Two bounds
 computed from the same images are correlated, and a sum of them has the standard error of the summed influences, which
@@ -50,6 +50,10 @@ ESTIMATORS = {
 """What tables call each."""
 
 
+ROUNDING = 1e-12
+"""A standard error below this, relative to the value and a nat, is of float64 and not of images."""
+
+
 @dataclass(frozen=True)
 class Bound:
     """A number with a direction.
@@ -64,13 +68,16 @@ class Bound:
         n: images.
         k: images compared with each other; None where images are not compared.
         quantity: what is bounded.
-        influence: (n,), what each image contributes to ``value``, about zero; None where only codes are resampled.
+        influence: (n,), what each image contributes to ``value``, about zero; None where only codes are resampled, or
+            where images were compared within groups; then nothing is known of heavy tails.
 
     Example:
         >>> Bound("rate", 83.67, 0.05, "upper", None, False, 10_000, None)
         I(Z;X) ≤ 83.670 ± 0.050 nats (rate, n = 10,000)
         >>> Bound("infonce", 9.2, 0.001, "lower", 9.21, True, 10_000, 10_000)
         I(Z;X) ≥ 9.200 ± 0.001 nats (InfoNCE, n = 10,000, cap 9.21: saturated)
+        >>> mean_of("rate", torch.tensor([500.0] + 1999 * [1.0], dtype=torch.float64))
+        I(Z;X) ≤ 1.25 ± 0.25 nats (rate, n = 2,000; heavy-tailed: its error is too small)
     """
 
     estimator: str
@@ -86,8 +93,13 @@ class Bound:
 
     @property
     def heavy_tailed(self) -> bool | None:
-        """Whether a few images decide the value, so that its standard error is too small (see `is_heavy_tailed`)."""
-        return None if self.influence is None else is_heavy_tailed(self.influence)
+        """Whether a few images decide the value, so that its standard error is too small (see `is_heavy_tailed`).
+
+        None without influence; False where all there is to the influence is rounding.
+        """
+        if self.influence is None:
+            return None
+        return is_heavy_tailed(self.influence) if self.standard_error > ROUNDING * (1 + abs(self.value)) else False
 
     def __repr__(self) -> str:
         sign = {"upper": "≤", "lower": "≥", "estimate": "≈"}[self.direction]
@@ -125,10 +137,18 @@ def is_heavy_tailed(influence: Tensor) -> bool | None:
     A standard error from the images drawn is that of the population only if no few of them decide it. The largest of N
     exponentially tailed numbers is about log N standard deviations out, so that its share is of the order of
     :math:`(\log N)^2 / N`; where the variance is infinite, the share does not fall with N. The factor 3 is from
-    simulation.
+    simulation, 2,000 replicates at N = 360, 800 and 2,000, 500 at 10,000:
 
-    What was not drawn cannot be seen: if one image in a thousand carries all the information, a sample without any such
-    image is flagged by nothing.
+    - light tails are flagged seldom: :math:`\chi^2` with one degree of freedom in 0.6 to 1.6%, exponential in at
+      most 0.3%, :math:`\chi^2` with four and Gaussian in none;
+    - where an image carries half of a Pareto variable of index 1.5 or 1.2, 97.5% upper limits fail in 15 to 38%. Of
+      these failures 47 and 68% are flagged at N = 360, 77 and 93% at 800, 98% and more at 2,000, all at 10,000.
+
+    Being unflagged is no promise: in the fewer replicates without a flag, limits hold less often, since it is the large
+    values that raise both the flag and the limit.
+
+    And what was not drawn cannot be seen: if one image in a thousand carries all the information, a sample without any
+    such image is flagged by nothing.
 
     Returns:
         None for fewer than 50 images, of which one can hardly have such a share.

@@ -64,7 +64,13 @@ class Decomposition:
             "dimensionwise_kl": ("Σ KL(q_N(z_d)‖p(z_d))", float(self.dimensions["kl"].sum())),
         }
         context = {"noise": None, "inputs": "clean", "augmentation": None, "seed": None} | where
-        empty = {"standard_error": None, "direction": None, "cap": None, "saturated": self.saturated}
+        empty = {
+            "standard_error": None,
+            "direction": None,
+            "cap": None,
+            "saturated": self.saturated,
+            "heavy_tailed": None,
+        }
         return [
             {"quantity": quantity, "estimator": name, "value": value} | empty | {"n": self.n, "k": self.n} | context
             | {"units": "nats"}

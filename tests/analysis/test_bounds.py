@@ -5,12 +5,13 @@ freedom that is exceeded with probability 1.2e-4 by a bound that is exactly tigh
 """
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
 from analysis import bounds
-from analysis.bound import Bound, combine
+from analysis.bound import Bound, combine, mean_of
 from analysis.bounds import (
     gaussian_marginal,
     index_code,
@@ -349,6 +350,46 @@ def test_a_bound_shows_itself():
     bound = Bound("infonce", 2.25, 0.0312, "lower", math.log(360), False, 360, 360)
     assert repr(bound) == "I(Z;X) ≥ 2.250 ± 0.031 nats (InfoNCE, n = 360, cap 5.89)"
     assert bound._repr_html_() == f"<span>{bound!r}</span>"
+
+
+def largest_share(influence: torch.Tensor) -> float:
+    squares = [(float(x) - float(influence.mean())) ** 2 for x in influence]
+    return max(squares) / sum(squares)
+
+
+@pytest.mark.parametrize(("name", "low", "high"), [("exponential", 0, 7), ("pareto", 90, 100)])
+def test_heavy_tails_are_told_from_light_ones(name, low, high):
+    # expected of 100 replicates: 0.3 exponential ones flagged (8 or more: 1e-9), 98 Pareto ones (below 90: 1e-5)
+    torch.manual_seed(0)
+    uniform = 1 - torch.rand(100, 2000, dtype=torch.float64)
+    values = -uniform.log() if name == "exponential" else uniform ** (-1 / 1.5)
+    found = [mean_of("rate", each) for each in values]
+    flagged = [bound.heavy_tailed for bound in found]
+    assert low <= sum(flagged) <= high
+    limit = 3 * math.log(2000) ** 2 / 2000
+    assert flagged == [largest_share(each) > limit for each in values]
+
+
+def test_a_heavy_tail_is_said_wherever_the_number_goes():
+    values = torch.zeros(500, dtype=torch.float64)
+    values[7] = 100.0
+    heavy, light = mean_of("rate", values), mean_of("rate", torch.arange(500.0, dtype=torch.float64))
+    assert heavy.row()["heavy_tailed"] is True
+    assert light.row()["heavy_tailed"] is False
+    assert "heavy-tailed: its error is too small" in repr(heavy)
+    assert "heavy" not in repr(light)
+    # a sum has the tail of its own influences: what is subtracted cancels, what is small is lost
+    both = [combine("rate_gap", [(1.0, heavy), (weight, light)], "lower", "") for weight in (0.001, -1.0)]
+    assert [bound.heavy_tailed for bound in both] == [True, False]
+    assert combine("rate_gap", [(1.0, heavy), (-1.0, heavy)], "lower", "").heavy_tailed is False
+    assert replace(heavy, influence=None).heavy_tailed is None
+    assert mean_of("rate", values[:40]).heavy_tailed is None  # so few that one image may well have most of it
+
+
+def test_rounding_is_no_heavy_tail():
+    values = torch.full((500,), 7.6, dtype=torch.float64)
+    values[3] = 7.6 + 1e-15
+    assert mean_of("rate", values).heavy_tailed is False
 
 
 def infonce_per_dimension(posterior: DiagonalGaussian, codes: torch.Tensor) -> list[float]:

@@ -1,5 +1,6 @@
 import json
 import math
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -12,6 +13,8 @@ from analysis.ground_truth import TASKS, Config, Task, mixture_information, run
 from analysis.two_encoders import PAIR_ESTIMATORS, concatenated
 from store.command_line import command
 from vae.posterior import DiagonalGaussian
+
+RECORD = Path(__file__).parents[2] / "results" / "ground-truth"
 
 EXTRA = Task(
     "scaled-and-shifted",
@@ -46,6 +49,25 @@ def test_the_truth_is_what_the_definition_gives(name):
     error = math.hypot(error, float(conditional.std()) / math.sqrt(20_000))
     truth, truth_error = task.truth()
     assert entropy - float(conditional.mean()) == pytest.approx(truth, abs=4.5 * math.hypot(error, truth_error) + 0.02)
+
+
+@pytest.mark.parametrize("name", ["pareto-1.5", "pareto-1.2", "rare"])
+def test_the_truth_of_uneven_information_is_half_the_mean_of_its_tail(name):
+    # T = −d ln v from its quantiles, and its mean by the midpoint rule; the rest follows from q(z) = N(0, I)
+    quantile = (torch.arange(2_000_000, dtype=torch.float64) + 0.5) / 2_000_000
+    if name == "rare":
+        twice = 480.0 * (quantile > 0.999)
+    else:
+        index = float(name.removeprefix("pareto-"))
+        twice = ({1.5: 0.5, 1.2: 0.3}[index] * (1 - quantile) ** (-1 / index)).clamp(max=3200.0)
+    assert TASKS[name].truth()[0] == pytest.approx(0.5 * float(twice.mean()), rel=2e-3)
+    drawn = TASKS[name].sample(20_000, 1)
+    for above in (0.4, 1.0, 10.0, 100.0):
+        share = float((twice > above).double().mean())
+        found = float((-drawn.log_var.sum(1) > above).double().mean())
+        assert abs(found - share) <= 4.5 * math.sqrt(share * (1 - share) / 20_000) + 1e-6
+    second = drawn.mean.square() + drawn.log_var.exp()  # of q(z), 1 in every dimension
+    torch.testing.assert_close(second.mean(0), torch.ones(64, dtype=torch.float64), atol=0.02, rtol=0)
 
 
 def test_shift_and_scale_change_the_rate_and_not_the_truth():
@@ -108,6 +130,42 @@ def test_the_page_from_end_to_end(options, tmp_path):
     assert document["results"][0]["value"] == pytest.approx(table["mean"].iloc[0])
     assert document["results"][0]["standard_error"] == pytest.approx(table["spread"].iloc[0] / 6**0.5)
     assert len(pd.read_csv(options.out / "ground-truth" / "replicates.csv")) == len(names) * 6 * len(ALL)
+
+
+def test_heavy_tails_are_on_the_page(options):
+    result = run(Config(tasks=("gaussian-d64-i3", "rare"), n=1000, seeds=6, bounds=("rate",), execution=options))
+    table = result.table.set_index("task")
+    assert table.loc["gaussian-d64-i3", "heavy_tailed"] == 0
+    # a replicate with none of the one in a thousand fails, and nothing flags it; one with some is flagged and holds
+    drawn = [bool((TASKS["rare"].sample(1000, seed).log_var < 0).any()) for seed in range(1, 7)]
+    assert 0 < sum(drawn) < 6
+    assert table.loc["rare", "heavy_tailed"] == table.loc["rare", "holds"] == pytest.approx(sum(drawn) / 6)
+    assert table.loc["rare", "holds_unflagged"] == 0
+    assert f"heavy-tailed in {sum(drawn) / 6:.0%} (else 0%)" in result.text
+    assert "Limits of numbers flagged as heavy-tailed are not promised" in result.text
+
+
+@pytest.mark.parametrize("where", ["fresh"])
+def test_the_text_is_made_from_the_document_alone(where, options):
+    if where == "fresh":
+        run(Config(tasks=("rare", "codebook-m16"), n=100, seeds=2, execution=options))
+    directory = options.out / "ground-truth" if where == "fresh" else RECORD
+    document = json.loads((directory / "result.json").read_text())
+    text, conclusions = ground_truth.text_of(document)
+    assert (text, conclusions) == (document["text"], document["about"]["conclusions"])
+    assert (directory / "conclusions.txt").read_text() == text + "\n"
+
+
+def test_a_record_without_flags_is_read_too():
+    document = json.loads((RECORD / "result.json").read_text())
+    older = [
+        {key: row[key] for key in row if key not in ("heavy_tailed", "heavy_tailed_share", "holds_unflagged")}
+        for row in document["results"]
+    ]
+    older[-1]["estimator"] = "three_term_index"  # withdrawn since
+    text, conclusions = ground_truth.text_of(document | {"results": older})
+    assert "flagged as heavy-tailed are not promised" not in conclusions
+    assert "three_term_index ≈" in text
 
 
 def test_the_fitted_marginals_can_stand_on_the_page_too(options):
