@@ -65,12 +65,8 @@ class Decomposition:
         }
         context = {"noise": None, "inputs": "clean", "augmentation": None, "seed": None} | where
         empty = {
-            "standard_error": None,
-            "direction": None,
-            "cap": None,
-            "saturated": self.saturated,
-            "heavy_tailed": None,
-        }
+            "standard_error": None, "direction": None, "cap": None, "saturated": self.saturated, "heavy_tailed": None,
+        }  # fmt: skip
         return [
             {"quantity": quantity, "estimator": name, "value": value} | empty | {"n": self.n, "k": self.n} | context
             | {"units": "nats"}
