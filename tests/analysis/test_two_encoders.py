@@ -78,6 +78,16 @@ def test_the_identity_is_that_of_its_terms():
     assert found["three_term_upper"] == pytest.approx(gaussian[0] + gaussian[1] - lower[2])
 
 
+@pytest.mark.parametrize(
+    ("information", "lower", "upper"), [(1.0, False, False), (3.0, False, True), (8.0, True, True)]
+)
+def test_a_sum_is_saturated_where_a_part_is(information, lower, upper):
+    # log N = 5.7: from below the single codes' InfoNCE enters, from above that of the pair, with twice the information
+    names = ("three_term_lower", "three_term_upper", "three_term_gaussian")
+    found = bound_pair(linear_gaussian(300, 4, information, 1), linear_gaussian(300, 4, information, 2), names)
+    assert [bound.saturated for bound in found] == [lower, upper, False]
+
+
 def test_the_smaller_of_two_upper_bounds_is_one():
     # two bounds equal in expectation: choosing the smaller on the same images would be too low by 0.56 of their error
     difference = []
