@@ -189,7 +189,7 @@ def test_facts_of_cifar10h(tmp_path):
 def rows_of(estimator, values):
     return [
         {"inputs": "clean", "augmentation": name, "noise": None, "estimator": estimator, "value": value,
-         "standard_error": 0.01, "cap": None, "saturated": None, "n": 100, "seed": seed}
+         "standard_error": 0.001, "cap": None, "saturated": None, "n": 100, "seed": seed}
         for name, seeds in values.items() for seed, value in enumerate(seeds, 1)
     ]  # fmt: skip
 

@@ -1,4 +1,6 @@
+import base64
 import json
+import zlib
 from dataclasses import replace
 
 import numpy as np
@@ -6,7 +8,7 @@ import pytest
 from scipy.stats import binomtest
 
 from attacks import sweep as module
-from attacks.sweep import Config, interval, run
+from attacks.sweep import Config, interval, run, text_of
 from classifiers.load import ModelOptions
 from classifiers.train import Settings, train
 from store import BadInput
@@ -33,6 +35,17 @@ def test_the_job_from_end_to_end(options, capsys):
     assert (row["low"], row["high"]) == (low, high)
     document = json.loads((options.store.parent / "runs.json").read_text())
     assert len(document["runs"]) == 8  # four trainings and what was made of them
+    assert {"attack worst case", "attack worst case share", "attack noise, published"} <= set(document["components"])
+    assert text_of(document) == (document["text"], document["about"]["conclusions"])
+    packed = next(
+        each for each in document["verdicts"] if each["seed"] == row["seed"] and each["augmentation"] == "none"
+    )
+    first = np.frombuffer(zlib.decompress(base64.b64decode(packed["broken"])), np.uint8).reshape(3, 12)
+    curve = [
+        row["value"] for row in document["results"]
+        if (row["augmentation"], row["seed"], row["curve"], row["estimator"]) == ("none", 1, "robust", "pgd")
+    ]  # fmt: skip
+    assert curve == pytest.approx([100 * (first[1] > place).mean() for place in range(3)])
     again = run(config)
     assert again.text == result.text
 

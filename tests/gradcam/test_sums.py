@@ -7,7 +7,7 @@ import pytest
 
 from classifiers.load import ModelOptions
 from classifiers.train import Settings, train
-from gradcam.sums import Config, run, sums_conclusions
+from gradcam.sums import Config, run, sums_conclusions, text_of
 from store.command_line import command
 from training import DataOptions, load
 
@@ -30,6 +30,8 @@ def test_the_job_from_end_to_end(options, capsys):
     assert all(0 < row["value"] <= 64 for row in result.rows if row["estimator"] == "gradcam_normalised")
     document = json.loads((options.store.parent / "runs.json").read_text())
     assert len(document["runs"]) == 8  # four trainings and what was made of them
+    assert document["components"]["gradcam_normalised"]["images"] <= 20
+    assert text_of(document) == (document["text"], document["about"]["conclusions"])
     assert run(config).text == result.text
     assert "reused 4 trained networks" in capsys.readouterr().out
 
@@ -49,16 +51,15 @@ def test_the_published_order_is_a_claim():
     def table(values):
         return pd.DataFrame(
             {"estimator": "gradcam_normalised", "layer": "conv1", "classes": "predicted", "augmentation": name,
-             "value": value, "seed": seed}
+             "value": value, "seed": seed, "standard_error": 0.1, "n": 100}
             for name, seeds in values.items() for seed, value in enumerate(seeds, 1)
         )  # fmt: skip
 
-    data = load(DataOptions())
-    text = " ".join(
-        sums_conclusions(
-            Config(), table({"none": (30, 31, 32), "mixup": (40, 41, 42), "cutmix": (40, 41, 42)}), data
-        ).split()
-    )
+    document = {
+        "config": {"layers": ["conv1"], "classes": ["predicted"]}, "about": {"settings": {"shape": [1, 8, 8]}}
+    }  # fmt: skip
+    sums = table({"none": (30, 31, 32), "mixup": (40, 41, 42), "cutmix": (40, 41, 42)})
+    text = " ".join(sums_conclusions(document, sums).split())
     assert "MixUp is above the baseline by 10.0 pixels" in text
     assert "the Grad-CAM sum of MixUp is above that of the baseline: holds here (p" in text
     assert "the Grad-CAM sum of the baseline is above that of CutMix: is reversed here (p" in text
