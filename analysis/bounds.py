@@ -42,6 +42,7 @@ __all__ = [
     "check_codes",
     "check_fit",
     "check_posterior",
+    "check_spacing",
     "compare",
     "contrastive",
     "gaussian_marginal",
@@ -64,21 +65,39 @@ FOLDS = 10
 CONTROL_BELOW = 2.0
 """`infonce_controlled` uses its control variate when InfoNCE is this many nats below its cap; fixed beforehand."""
 
+LARGEST = 500
+"""Variances and squared means are at most e to this, and variances at least e to minus this."""
+
+SPAN = 650
+"""The square of a mean or standard deviation is at most e to this times any variance in its dimension, so that summed
+squares of standardised differences stay below float64's e⁷⁰⁹."""
+
+SPACINGS = 32
+"""The float64 spacings of its mean that a standard deviation needs, for a code to show the noise. Rounding then adds
+at most 1/(12 · 32²) of the variance: 0.00004 nats a dimension."""
+
+RIDGE = 64 * torch.finfo(torch.float64).eps
+"""A covariance is shrunk at least by this much a dimension, or rounding may leave it not positive definite."""
+
 
 def sample_codes(posterior: DiagonalGaussian, seed: int = 0) -> Tensor:
     """One code per image, (N, d) float64, always the same for a seed.
 
     The seed is spread before use: a user who drew the posterior's means from the same small seed would otherwise get
     codes whose noise *is* those means.
+
+    Raises:
+        BadInput: as `check_spacing`.
     """
-    return posterior.double().sample(generator("cpu", seed, "codes"))
+    return check_spacing(posterior.double()).sample(generator("cpu", seed, "codes"))
 
 
 def check_posterior(posterior: DiagonalGaussian) -> DiagonalGaussian:
     """The posterior in float64.
 
     Raises:
-        BadInput: shapes differ, fewer than two images, NaN or infinities, or a variance of zero.
+        BadInput: shapes differ, fewer than two images, NaN or infinities, a variance of zero, or a dimension whose
+            numbers are so large or so far apart that squares of them are beyond float64.
     """
     mean, log_var = posterior.mean, posterior.log_var
     if mean.ndim != 2 or mean.shape != log_var.shape:
@@ -93,8 +112,55 @@ def check_posterior(posterior: DiagonalGaussian) -> DiagonalGaussian:
             raise BadInput(name, f"{count} NaN or infinite values", "finite numbers")
     posterior = posterior.double()
     low, high = float(posterior.log_var.min()), float(posterior.log_var.max())
-    if low < -500 or high > 500:
-        raise BadInput("log_var", f"values from {low:.4g} to {high:.4g}", "variances between e⁻⁵⁰⁰ and e⁵⁰⁰")
+    if low < -LARGEST or high > LARGEST:
+        worst = int(posterior.log_var.abs().argmax()) % mean.shape[1]
+        raise BadInput(
+            "log_var", f"values from {low:.4g} to {high:.4g}, in dimension {worst} for one",
+            f"variances between e^-{LARGEST} and e^{LARGEST}",
+        )  # fmt: skip
+    size = posterior.mean.abs()
+    if float(size.max()) > math.exp(LARGEST / 2):
+        worst = int(size.argmax()) % mean.shape[1]
+        raise BadInput(
+            "mean", f"{float(size.max()):.4g} in dimension {worst}", f"at most e^{LARGEST / 2:g} in absolute value"
+        )  # fmt: skip
+    _check_span(posterior)
+    return posterior
+
+
+def _check_span(posterior: DiagonalGaussian) -> None:
+    largest = torch.maximum(2 * posterior.mean.abs().amax(0).log(), posterior.log_var.amax(0))
+    smallest = posterior.log_var.amin(0)
+    worst = int((largest - smallest).argmax())
+    if float(largest[worst] - smallest[worst]) > SPAN:
+        raise BadInput(
+            "posterior", f"a mean or standard deviation of {math.exp(0.5 * float(largest[worst])):.2g} beside a "
+            f"standard deviation of {math.exp(0.5 * float(smallest[worst])):.2g} in dimension {worst}",
+            f"a ratio of at most e^{SPAN // 2}, whose square float64 can hold",
+        )  # fmt: skip
+
+
+def check_spacing(posterior: DiagonalGaussian, what: str = "posterior") -> DiagonalGaussian:
+    """The same posterior, where its codes can be told from its means.
+
+    Args:
+        posterior: float64, as `check_posterior` leaves it.
+        what: the argument to name.
+
+    Raises:
+        BadInput: a standard deviation so small beside its mean that float64 numbers there are too far apart for a code.
+    """
+    deviation, size = (0.5 * posterior.log_var).exp(), posterior.mean.abs()
+    spacing = torch.nextafter(size, torch.full_like(size, math.inf)) - size
+    worst = int((deviation / spacing).argmin())
+    own, apart = float(deviation.flatten()[worst]), float(spacing.flatten()[worst])
+    if own < SPACINGS * apart:
+        image, dimension = divmod(worst, size.shape[1])
+        raise BadInput(
+            what, f"a standard deviation of {own:.2g} in dimension {dimension} (image {image}), {own / apart:.2g} of "
+            f"the spacing {apart:.2g} of float64 numbers near its mean {float(posterior.mean[image, dimension]):.6g}",
+            f"at least {SPACINGS} spacings, for a code to be told from its mean",
+        )  # fmt: skip
     return posterior
 
 
@@ -107,6 +173,7 @@ def check_fit(fit: DiagonalGaussian, posterior: DiagonalGaussian) -> DiagonalGau
     fit = check_posterior(fit)
     if fit.mean.shape[1] != posterior.mean.shape[1]:
         raise BadInput("fit", f"{fit.mean.shape[1]} dimensions", f"the posterior's {posterior.mean.shape[1]}")
+    _check_span(DiagonalGaussian(torch.cat([fit.mean, posterior.mean]), torch.cat([fit.log_var, posterior.log_var])))
     return fit
 
 
@@ -116,8 +183,10 @@ def check_codes(posterior: DiagonalGaussian, codes: Tensor) -> Tensor:
     Raises:
         BadInput: codes that are not draws from their posterior: another shape, not finite, or a mean squared
             standardised residual further from 1 than 4 of its standard errors √(2/Nd). Codes equal to the means and
-            codes whose float32 rounding is as large as their noise are caught by this.
+            codes whose float32 rounding is as large as their noise are caught by this. And a posterior whose codes
+            no float64 number can be, as `check_spacing`.
     """
+    check_spacing(posterior)
     if codes.shape != posterior.mean.shape:
         raise BadInput("codes", f"shape {tuple(codes.shape)}", f"the posterior's {tuple(posterior.mean.shape)}")
     codes = codes.detach().double().cpu()
@@ -194,7 +263,7 @@ def aggregate(posterior: DiagonalGaussian) -> tuple[Tensor, Tensor]:
     spread = unit.square().T @ unit.square() / n - products.square()  # variance of one image's product
     off = ~torch.eye(d, dtype=torch.bool)
     signal = float(products[off].square().sum())
-    shrink = min(1.0, float(spread[off].sum()) / n / signal) if signal > 0 else 0.0
+    shrink = min(1.0, max(float(spread[off].sum()) / n / signal, RIDGE * d)) if signal > 0 else 0.0
     shrunk = covariance * (1 - shrink) + torch.diag(covariance.diagonal()) * shrink
     return mean, shrunk + torch.diag(noise)
 
@@ -227,9 +296,8 @@ def product_marginal(
 
     Each one-dimensional entropy is bounded from above by leave-one-out within groups of ``k`` images,
     :math:`-E_i \log \frac{1}{k-1} \sum_{j \ne i} q(z_{id}|x_j)`. It follows any shape of the marginals, where
-    `gaussian_marginal` follows their correlations. One dimension seldom carries more than a few nats; where it does,
-    leave-one-out is far too high (see `leave_one_out`), and the sum is flagged as saturated: when the InfoNCE of any
-    dimension, from the same densities, is within a nat of log k.
+    `gaussian_marginal` follows their correlations. One dimension mostly carries a few nats; ``saturated`` where the
+    InfoNCE of any one is within a nat of log k, as leave-one-out in that dimension alone would be.
     Subadditivity of entropy makes it an upper bound in every orthonormal basis.
 
     Args:
@@ -252,23 +320,24 @@ def product_marginal(
         codes, mean, variance = codes @ rotation.T, mean @ rotation.T, variance @ rotation.square().T
     n = len(codes)
     groups = shuffled(n).tensor_split(max(1, min(math.ceil(n / k), n // 2)))
-    total, influence, below_cap = 0.0, torch.empty_like(own), torch.zeros(codes.shape[1], dtype=torch.float64)
+    total, influence = 0.0, torch.empty_like(own)
+    below = torch.zeros(mean.shape[1], dtype=torch.float64)  # log k, less the InfoNCE of each dimension
     for group in groups:
         found, without = log_marginals(codes[group], mean[group], variance[group])
         terms = own[group] - found.sum(1)
         total += float(terms.sum())
         influence[group] = _jackknife(terms, without)
-        # log k less the InfoNCE of every dimension
-        own_marginal = -0.5 * (
-            (codes[group] - mean[group]).square() / variance[group] + (2 * math.pi * variance[group]).log()
-        )
-        ratio = found + math.log(len(group) - 1) - own_marginal
-        below_cap += torch.logaddexp(torch.zeros_like(ratio), ratio).sum(0)
-    saturated = bool((below_cap / n < 1).any())
+        below += _below_cap(codes[group], mean[group], variance[group], found) / len(groups)
     return Bound(
-        "product_marginal", total / n, standard_error(influence), "upper", None, saturated, n, max(map(len, groups)),
-        influence=influence,
+        "product_marginal", total / n, standard_error(influence), "upper", None, bool((below < 1).any()), n,
+        max(map(len, groups)), influence=influence,
     )  # fmt: skip
+
+
+def _below_cap(codes: Tensor, mean: Tensor, variance: Tensor, others: Tensor) -> Tensor:
+    """(d,): how far InfoNCE of each dimension is below its cap, given `log_marginals` of k images."""
+    own = -0.5 * ((codes - mean).square() / variance + (2 * math.pi * variance).log())
+    return torch.logaddexp(torch.zeros_like(own), others + math.log(len(codes) - 1) - own).mean(0)
 
 
 def log_marginals(codes: Tensor, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
@@ -282,11 +351,11 @@ def log_marginals(codes: Tensor, mean: Tensor, variance: Tensor) -> tuple[Tensor
     scale = (0.5 / variance).sqrt()
     buffer = torch.empty(min(max(1, BLOCK // n), n), n, dtype=torch.float64)
     for dimension in range(d):
-        centres, scales = mean[:, dimension] * scale[:, dimension], scale[:, dimension]
         for start in range(0, n, len(buffer)):
             rows = slice(start, min(start + len(buffer), n))
-            logs = torch.mul(codes[rows, dimension, None], scales, out=buffer[: rows.stop - start])
-            logs.sub_(centres).square_().neg_().add_(offset[:, dimension])
+            # differences before scaling: means may be far from 0 in units of tiny standard deviations
+            logs = torch.sub(codes[rows, dimension, None], mean[:, dimension], out=buffer[: rows.stop - start])
+            logs.mul_(scale[:, dimension]).square_().neg_().add_(offset[:, dimension])
             logs.diagonal(start).fill_(-math.inf)
             highest = logs.amax(1)
             weights = logs.sub_(highest[:, None]).clamp_(min=-RANGE).exp_()
@@ -378,6 +447,8 @@ def infonce_controlled(
 
 def _slope(values: Tensor, on: Tensor) -> float:
     on = on - on.mean()
+    unit = float(on.abs().max()) or 1.0  # squares of what float64 can hold may be beyond it
+    values, on = values / unit, on / unit
     square = float(on.square().sum())
     return float(values @ on) / square if square > 0 else 0.0
 

@@ -10,6 +10,9 @@ from vae.posterior import DiagonalGaussian
 
 __all__ = ["bound_posterior"]
 
+WITHOUT_CODES = {"rate", "gaussian_marginal"}
+"""Estimators in closed form, which posteriors too narrow for a float64 code have too."""
+
 
 def bound_posterior(
     posterior: DiagonalGaussian,
@@ -33,7 +36,10 @@ def bound_posterior(
         ['rate', 'infonce']
     """
     posterior = bounds.check_posterior(posterior)
-    codes = bounds.sample_codes(posterior) if codes is None else bounds.check_codes(posterior, codes)
+    if codes is not None:
+        bounds.check_codes(posterior, codes)
+    elif not set(estimators) <= WITHOUT_CODES:
+        codes = bounds.sample_codes(posterior)
     shares = {"infonce", "infonce_controlled", "leave_one_out", "index_code"}
     pairs = bounds.compare(posterior, codes) if shares & set(estimators) else None
     how = {

@@ -78,14 +78,17 @@ def measure_pair(
     fit: tuple[DiagonalGaussian, DiagonalGaussian] | None = None,
     codes: tuple[Tensor | None, Tensor | None] = (None, None),
     noise: Sequence[float] = (),
+    marginals: Sequence[str] = (),
+    upper: tuple[Sequence[Bound], Sequence[Bound]] = ((), ()),
     quantity: str = "I(Z_A;Z_B)",
     **where: Any,
 ) -> tuple[list[Bound], list[Row]]:
     """What two encoders' codes of the same images share, without noise and at every level of it in both codes.
 
-    Arguments and result as for `measure`; ``fit`` holds both encoders' posteriors of other images.
+    Arguments and result as for `measure`; ``fit`` holds both encoders' posteriors of other images. ``marginals`` and
+    ``upper`` are those of `analysis.two_encoders.bound_pair` where there is no noise; with noise, R_m stands alone.
     """
-    found = bound_pair(a, b, codes=codes, fit=fit, quantity=quantity)
+    found = bound_pair(a, b, codes=codes, fit=fit, marginals=marginals, upper=upper, quantity=quantity)
     rows = [bound.row(**where) for bound in found]
     if noise:
         (scale_a, scored_a), (scale_b, scored_b) = (

@@ -11,9 +11,12 @@ Since information falls with s, a lower limit at s holds for every smaller s, an
 (Noise along the principal axes of q(z) would be the more natural choice, but makes the conditionals non-diagonal.)
 """
 
+import math
+
 import torch
 from torch import Tensor
 
+from analysis.bounds import LARGEST
 from store import BadInput
 from vae.posterior import DiagonalGaussian
 
@@ -41,10 +44,13 @@ def with_noise(posterior: DiagonalGaussian, level: float, variance: Tensor | flo
         >>> q.log_var.exp()
         tensor([[5., 5.]])
     """
-    if level < 0:
+    if not 0 <= level < math.inf:
         raise BadInput("level", level, "a number of at least 0")
-    extra = torch.as_tensor(level**2 * variance, dtype=posterior.log_var.dtype)
-    return DiagonalGaussian(posterior.mean, (posterior.log_var.exp() + extra).log())
+    extra = torch.as_tensor(level * (level * variance), dtype=posterior.log_var.dtype)
+    log_var = torch.logaddexp(posterior.log_var, extra.log())
+    if float(log_var.max()) > max(LARGEST, float(posterior.log_var.max())):
+        raise BadInput("level", level, f"noise that leaves variances below e^{LARGEST}")
+    return DiagonalGaussian(posterior.mean, log_var)
 
 
 def relative_to_prior(posterior: DiagonalGaussian, level: float, variance: Tensor | float = 1.0) -> DiagonalGaussian:
@@ -52,6 +58,6 @@ def relative_to_prior(posterior: DiagonalGaussian, level: float, variance: Tenso
 
     Its KL to the standard normal is the rate at level s.
     """
-    prior = 1 + torch.as_tensor(level**2 * variance, dtype=posterior.log_var.dtype)
     noisy = with_noise(posterior, level, variance)
+    prior = 1 + torch.as_tensor(level * (level * variance), dtype=posterior.log_var.dtype)
     return DiagonalGaussian(noisy.mean / prior.sqrt(), noisy.log_var - prior.log())

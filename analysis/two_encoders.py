@@ -10,11 +10,12 @@ and U from above, give both sides without a critic and from all images:
 .. math:: L_A + L_B - U_{AB} \;\le\; I(Z_A; Z_B) \;\le\; U_A + U_B - L_{AB}.
 
 They are tight where no term is saturated, with noise in the codes for instance. Beside them: data processing,
-:math:`I(Z_A; Z_B) \le \min\{I(Z_A; X), I(Z_B; X)\}`; InfoNCE over pairs of codes with a critic fitted, selected and
-scored on three disjoint sets of images; and an estimate without guarantee, the identity with the three Gaussian
-marginals. (Not offered is the identity with three InfoNCE values in place of the informations: the pair's, the largest
-of the three, falls short of its information long before it is near log N, and the difference would be reported as
-shared. For independent codes of 3.07 nats each in 6 dimensions, N = 800, that estimate was 0.70 ± 0.05, truth 0.)
+:math:`I(Z_A; Z_B) \le \min\{I(Z_A; X), I(Z_B; X)\}`, by the tightest of the upper bounds that are at hand; InfoNCE
+over pairs of codes with a critic fitted, selected and scored on three disjoint sets of images; and an estimate without
+guarantee, the identity with the three Gaussian marginals. (Not offered is the identity with three InfoNCE values in
+place of the informations: the pair's, the largest of the three, falls short of its information long before it is near
+log N, and the difference would be reported as shared. For independent codes of 3.07 nats each in 6 dimensions,
+N = 800, that estimate was 0.70 ± 0.05, truth 0.)
 
 The paper sets out to bound this quantity, with B an encoder trained on the images as they are; what it tabulates is
 `rate` of another variable (see `analysis.mutual_info`).
@@ -32,17 +33,22 @@ from torch import Tensor
 
 from analysis import bounds
 from analysis.bound import Bound, Direction, combine, mean_of
-from analysis.bounds import check_codes, check_posterior, sample_codes
+from analysis.bounds import check_codes, check_posterior, check_spacing, sample_codes
+from analysis.estimate import bound_posterior
 from analysis.pairs import BLOCK, Pairs
 from store import BadInput
 from vae.posterior import DiagonalGaussian
 
-__all__ = ["PAIR_ESTIMATORS", "bound_pair", "concatenated"]
+__all__ = ["PAIR_ESTIMATORS", "SINGLE_BOUNDS", "bound_pair", "concatenated"]
 
 PAIR_ESTIMATORS = (
     "three_term_lower", "three_term_upper", "data_processing", "critic", "three_term_gaussian",
 )  # fmt: skip
-"""Every estimator of I(Z_A; Z_B)."""
+"""Every estimator of I(Z_A; Z_B). (The identity with three index-code informations is none: that of the pair, the
+largest of the three, falls short long before it is saturated, and what it lacks is reported as shared.)"""
+
+SINGLE_BOUNDS = ("rate", "gaussian_marginal", "product_marginal", "mixture_marginal", "flow_marginal")
+"""Upper bounds on the information of one code that data processing may use: those that may be far above log N."""
 
 REFERENCES = 1000
 """Images of the fitting set that a mixture critic compares with."""
@@ -73,13 +79,15 @@ def _pair_of_codes(
     Raises:
         BadInput: supplied codes that are not draws from their posteriors, or that share their noise.
     """
+    check_spacing(a)
+    check_spacing(b, "--posterior-b")
     # drawn together: two separate draws from one seed would share their noise
     drawn = sample_codes(concatenated(a, b)).split([a.mean.shape[1], b.mean.shape[1]], 1)
     first, second = (
         fresh if given is None else check_codes(posterior, given)
         for posterior, given, fresh in zip((a, b), codes, drawn, strict=True)
     )
-    if a.mean.shape == b.mean.shape:
+    if codes != (None, None) and a.mean.shape == b.mean.shape:
         noises = [(code - q.mean) * (-0.5 * q.log_var).exp() for code, q in ((first, a), (second, b))]
         correlation, tolerance = float((noises[0] * noises[1]).mean()), 4 / math.sqrt(first.numel())
         if abs(correlation) > tolerance:
@@ -97,6 +105,8 @@ def bound_pair(
     *,
     codes: tuple[Tensor | None, Tensor | None] = (None, None),
     fit: tuple[DiagonalGaussian, DiagonalGaussian] | None = None,
+    marginals: Sequence[str] = (),
+    upper: tuple[Sequence[Bound], Sequence[Bound]] = ((), ()),
     quantity: str = "I(Z_A;Z_B)",
 ) -> list[Bound]:
     """Bounds and estimates of the information that two codes of the same image share.
@@ -108,6 +118,10 @@ def bound_pair(
         codes: (N, d_A) and (N, d_B), one per image and encoder, drawn independently; sampled where None.
         fit: both posteriors of other images, for the fitted marginals and the critic; without them the scored images
             are divided.
+        marginals: estimators of I(Z_A;X) and I(Z_B;X) from which data processing chooses, besides R_m. Those outside
+            `SINGLE_BOUNDS` are passed over, so that all that was asked of one code can be given.
+        upper: bounds of A and bounds of B that have been computed already, of these very posteriors and ``fit``; they
+            join the choice like ``marginals``. Saturated ones are passed over.
         quantity: what the rows call it.
 
     Raises:
@@ -120,37 +134,50 @@ def bound_pair(
     fit_both = None if fit_a is None or fit_b is None else concatenated(fit_a, fit_b)
     parts = ((a, code_a, fit_a), (b, code_b, fit_b), (both, torch.cat([code_a, code_b], 1), fit_both))
 
-    upper = [bounds.gaussian_marginal(q, other) for q, _, other in parts]
+    gaussian = [bounds.gaussian_marginal(q, other) for q, _, other in parts]
     lower = []
     if {"three_term_lower", "three_term_upper"} & set(estimators):
-        lower = [bounds.infonce_controlled(q, code, fit=other) for q, code, other in parts]
+        lower = [
+            bounds.infonce_controlled(q, code, fit=other, pairs=bounds.compare(q, code)) for q, code, other in parts
+        ]
 
     def identity(name: str, terms: tuple[Bound, Bound, Bound], direction: Direction, cap: float | None = None) -> Bound:
         signed = list(zip((1.0, 1.0, -1.0), terms, strict=True))
         return combine(name, signed, direction, quantity, cap=cap)
 
+    def richer() -> list[Bound]:
+        wanted = [name for name in SINGLE_BOUNDS if name != "gaussian_marginal"]
+        names = [name for name in wanted if name in marginals]
+        found = [*upper[0], *upper[1]]
+        for q, code, other in parts[:2]:
+            found += bound_posterior(q, names, codes=code, fit=other)
+        return [bound for bound in found if bound.estimator in wanted and not bound.saturated]
+
     # U_AB is at least I(Z_A;X), so L_A + L_B − U_AB is at most L_B in expectation
     how: dict[str, Callable[[], Bound]] = {
         "three_term_lower": lambda: identity(
-            "three_term_lower", (lower[0], lower[1], upper[2]), "lower", math.log(len(a))
+            "three_term_lower", (lower[0], lower[1], gaussian[2]), "lower", math.log(len(a))
         ),
-        "three_term_upper": lambda: identity("three_term_upper", (upper[0], upper[1], lower[2]), "upper"),
-        "data_processing": lambda: _data_processing(upper[0], upper[1], quantity),
+        "three_term_upper": lambda: identity("three_term_upper", (gaussian[0], gaussian[1], lower[2]), "upper"),
+        "data_processing": lambda: _data_processing([*gaussian[:2], *richer()], quantity),
         "critic": lambda: _critic(both, (code_a, code_b), fit_both, quantity),
-        "three_term_gaussian": lambda: identity("three_term_gaussian", (upper[0], upper[1], upper[2]), "estimate"),
+        "three_term_gaussian": lambda: identity(
+            "three_term_gaussian", (gaussian[0], gaussian[1], gaussian[2]), "estimate"
+        ),
     }
     return [how[name]() for name in estimators]
 
 
-def _data_processing(a: Bound, b: Bound, quantity: str) -> Bound:
-    """The smaller of two upper bounds, which of them decided for each tenth of the images by the other nine.
+def _data_processing(candidates: Sequence[Bound], quantity: str) -> Bound:
+    """The smallest of several upper bounds, which of them decided for each tenth of the images by the other nine.
 
-    The smaller of two estimates on the same images would not be an upper bound.
+    The smallest of several estimates on the same images would not be an upper bound.
     """
-    assert a.influence is not None
-    assert b.influence is not None
-    values = torch.stack([a.influence + a.value, b.influence + b.value])
-    n = values.shape[1]
+    influences = [bound.influence + bound.value for bound in candidates if bound.influence is not None]
+    n = len(influences[0])
+    if len(influences) != len(candidates) or {len(each) for each in influences} != {n}:
+        raise ValueError("data processing: needs bounds of the same images, each with its influence")
+    values = torch.stack(influences)
     chosen = torch.empty(n, dtype=torch.float64)
     for fold in bounds.shuffled(n).tensor_split(min(bounds.FOLDS, n)):
         rest = values.sum(1) - values[:, fold].sum(1)

@@ -48,7 +48,7 @@ def measured(document: Document, measure: str) -> pd.DataFrame:
     chosen = chosen[chosen["augmentation"] != LINEAR]
     table = over_seeds(chosen)
     poor = mostly_under_trained(chosen) if "under_trained" in chosen else {}
-    return table.assign(under_trained=[poor.get(name) for name in table["augmentation"]])
+    return table.assign(under_trained=pd.Series([poor.get(name) for name in table["augmentation"]], dtype=object))
 
 
 def _tables(document: Document, measure: str) -> list[tuple[str, pd.DataFrame]]:

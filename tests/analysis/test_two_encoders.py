@@ -94,7 +94,7 @@ def test_the_smaller_of_two_upper_bounds_is_one():
     for seed in range(200):
         a, b = linear_gaussian(50, 2, 1.0, seed), linear_gaussian(50, 2, 1.0, 1000 + seed)
         upper = [bounds.rate(a), bounds.rate(b)]
-        chosen = two_encoders._data_processing(*upper, "")
+        chosen = two_encoders._data_processing(upper, "")
         difference.append(chosen.value - 1.0)
         assert chosen.n == 50
     values = torch.tensor(difference)
