@@ -67,6 +67,7 @@ from analysis.table import (
     summarise,
     text_table,
 )
+from analysis.two_encoders import SINGLE_BOUNDS
 from figures import Result, publish, save
 from figures.tables import headlines
 from store import BadInput, Run, evidence, positive, provenance, slug, write_atomically, write_json
