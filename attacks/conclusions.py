@@ -19,6 +19,8 @@ from figures.words import ADDED, as_item, as_paragraph, the, told_apart
 __all__ = [
     "SHARE",
     "WORST",
+    "clean_accuracies",
+    "leads",
     "mean_over_sizes",
     "measure_of",
     "share_scores",

@@ -8,6 +8,8 @@ import pandas as pd
 from analysis.ablation import SYMBOLS
 from analysis.bound import ESTIMATORS
 from analysis.table import COLUMNS, DIRECTIONS, UNDER_TRAINED, mostly_under_trained
+from attacks.conclusions import clean_accuracies, leads
+from figures import label
 from reports.documents import Document
 from reports.tables import Cell, Column, Table, over_seeds
 
@@ -98,11 +100,16 @@ def _ground_truth(document: Document) -> Table:
     return Table("Encoders of one variable", head, lines, rows[columns], notes)
 
 
+def _images(rows: pd.DataFrame) -> str:
+    return f"{int(rows['n'].max()):,} images"
+
+
 def _accuracy(document: Document) -> Table:
     shown = {"accuracy": Column("accuracy, %"), "cross_entropy": Column("cross entropy, nats", 3)}
     lines, numbers = over_seeds(document, document.rows, shown)
     head = ["augmentation", *(column.head for column in shown.values())]
-    return Table("Clean test images", head, lines, numbers, ["last epoch; mean ± standard deviation over seeds"])
+    note = f"{_images(document.rows)}; last epoch; mean ± standard deviation over seeds"
+    return Table("Clean test images", head, lines, numbers, [note])
 
 
 def _human(document: Document) -> Table:
@@ -114,7 +121,10 @@ def _human(document: Document) -> Table:
     }  # fmt: skip
     lines, numbers = over_seeds(document, document.rows, shown)
     head = ["augmentation", *(column.head for column in shown.values())]
-    note = "nats where no unit is given; mean ± standard deviation over seeds. Human labels: CIFAR-10H, CC BY-NC-SA 4.0"
+    note = (
+        f"{_images(document.rows)}; nats where no unit is given; mean ± standard deviation over seeds. Human labels: "
+        "CIFAR-10H, CC BY-NC-SA 4.0"
+    )
     return Table("Divergence from human labels, and what belongs to it", head, lines, numbers, [note])
 
 
@@ -128,7 +138,7 @@ def _sums(document: Document) -> Table:
     chosen = rows[rows["classes"] == document.config["classes"][0]]
     lines, numbers = over_seeds(document, chosen, shown, ("augmentation", "layer"))
     head = ["augmentation", "layer", *(column.head for column in shown.values())]
-    note = "mean ± standard deviation over seeds of the mean over images"
+    note = f"mean ± standard deviation over seeds of the mean over {_images(chosen)}; empty maps are left out"
     return Table(f"Sums over pixels, {document.config['classes'][0]} class", head, lines, numbers, [note])
 
 
@@ -140,22 +150,47 @@ def _attacks(document: Document) -> Table:
     attacked = rows[rows["epsilon"] > 0]
     keys = ["augmentation", "curve", "estimator", "seed"]
     means = attacked.groupby(keys, sort=False)["value"].mean().reset_index()
-    together = pd.concat([clean[[*keys, "value"]], means])
+    ratios = means[means["estimator"] == "worst case"].merge(clean[[*keys, "value"]], on=keys[:2] + keys[3:])
+    ratios = ratios[ratios["value_y"] > 0]
+    shares = ratios[["augmentation", "curve", "seed"]].assign(
+        estimator="share", value=100 * ratios["value_x"] / ratios["value_y"]
+    )
+    together = pd.concat([clean[[*keys, "value"]], means, shares])
     shown = {name: Column(name, 1) for name in ("clean", *config["attacks"], "worst case")}
+    shown["share"] = Column("worst case, % of clean", 1)
     lines, _ = over_seeds(document, together, shown, ("augmentation", "curve"))
     points = ["curve", "estimator", "augmentation", "epsilon"]
     numbers = rows.groupby(points, sort=False)["value"].agg(mean="mean", std="std", seeds="size").reset_index()
     note = (
-        f"accuracy in %, mean over the ε above 0 of {', '.join(f'{size:g}' for size in config['epsilons'] if size)}; "
-        "mean ± standard deviation over seeds. The CSV file has every ε"
+        f"accuracy in % on {_images(rows)}, mean over the ε above 0 of "
+        f"{', '.join(f'{size:g}' for size in config['epsilons'] if size)}; mean ± standard deviation over seeds. The "
+        "CSV file has every ε"
     )
+    notes = [note, *_beyond(document)]
     return Table(
         "Accuracy under attack",
         ["augmentation", "curve", *(each.head for each in shown.values())],
         lines,
         numbers,
-        [note],
+        notes,
     )
+
+
+def _beyond(document: Document) -> list[str]:
+    """What else belongs to a sweep's worst case: accuracy on all images, and what AutoAttack breaks beyond it."""
+    everywhere, lead = clean_accuracies(document.runs), leads(document.runs)
+    notes = []
+    if everywhere:
+        listed = ", ".join(f"{label(name)} {value:.1f}" for name, (value, _) in everywhere.items())
+        notes.append(f"without any attack, on all {next(iter(everywhere.values()))[1]:,} test images, %: {listed}")
+    if lead:
+        listed = ", ".join(f"{label(name or 'the model')} {each[0]:.1f}" for name, each in lead.items())
+        images = min(each[2] for each in lead.values())
+        notes.append(
+            f"points that AutoAttack breaks beyond the sweep, on {images} images, at the ε where about half is left: "
+            f"{listed}"
+        )
+    return notes
 
 
 def _ablation(document: Document) -> Table:
@@ -167,7 +202,8 @@ def _ablation(document: Document) -> Table:
     lines, numbers = over_seeds(document, named, shown)
     head = ["augmentation", *(column.head for column in shown.values())]
     numbers = numbers.rename(columns={"estimator": vary})
-    note = f"accuracy in % on the {document.settings['scored']} images, last epoch; mean ± standard deviation"
+    note = f"accuracy in % on the {int(rows['n'].max()):,} {document.settings['scored']} images, last epoch; "
+    note += "mean ± standard deviation"
     return Table(f"Accuracy over {SYMBOLS[vary]}", head, lines, numbers, [note])
 
 
@@ -221,7 +257,7 @@ SECTIONS = (
         "grad-cam", "Grad-CAM", "Figure 4, sums in Section 3", "python -m gradcam.sums",
         "Grad-CAM maps of the test images, their positive part divided by its own maximum and summed over pixels.",
         "The sum says how spread out a map is, not what it shows. Raw and ReLU sums grow with the scale of the "
-        "logits. Another layer gives another order.",
+        "logits. Another layer gives another order, and sums of the published size too.",
         "python -m gradcam.sums --data cifar10 --augmentations none mixup cutmix fmix --seeds 5",
         "a minute a classifier on a CPU (width 16, 10,000 images), besides training it",
         {
@@ -237,8 +273,8 @@ SECTIONS = (
         "Accuracy under Foolbox's l∞ attacks over ε: as published (the last iterate, misclassified images stay in) and "
         "robust (broken images stay broken, every iterate is judged).",
         "Accuracy under five attacks is an upper bound on robustness: another attack may break more. What is wrong "
-        "without any attack is wrong at every ε, so that networks of unequal accuracy cannot be compared in the mean "
-        "over ε alone.",
+        "without any attack is wrong at every ε, so that the mean over ε is mostly clean accuracy, and the worst case "
+        "stands beside it as a share of that.",
         "python -m attacks.sweep --data cifar10 --seeds 5",
         "six minutes a classifier for 200 images on one CPU core (width 16, both curves), besides training it",
         {

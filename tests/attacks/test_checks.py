@@ -100,7 +100,7 @@ def test_steps_that_matter_are_said(share, verdict):
 def rows_of(values: dict[str, dict[str, tuple[float, ...]]]) -> pd.DataFrame:
     return pd.DataFrame(
         {"curve": "robust", "estimator": attack, "augmentation": name, "seed": seed, "epsilon": epsilon,
-         "value": 90.0 if epsilon == 0 else value}
+         "value": 90.0 if epsilon == 0 else value, "n": 1_000_000}
         for attack, by in values.items() for name, seeds in by.items() for seed, value in enumerate(seeds, 1)
         for epsilon in (0.0, 0.1, 0.2)
     )  # fmt: skip
@@ -116,9 +116,9 @@ def test_words_of_a_sweep():
     )
     means = mean_over_sizes(table, "robust")
     assert means[means["estimator"] == "noise"]["mean"].tolist() == [51, 71, 70]  # without ε = 0
-    text = " ".join(sweep_conclusions(table, "robust").split())
+    text = " ".join(sweep_conclusions(table, "robust", {}, []).split())
     assert "MixUp is above the baseline by 20.00 points (p < 0.001)" in text
     assert "MixUp is more robust to uniform noise than CutMix: cannot be told here (p = " in text
     assert "MixUp is more robust to DeepFool than the baseline: is reversed here (p < 0.001); MixUp is more" in text
     assert "MixUp is not more robust in the worst case than the baseline: holds here (p < 0.001)" in text
-    assert "Without any attack the accuracy is 90.0% (the baseline)" in text
+    assert "Without any attack the accuracy on the 1,000,000 images is 90.0% (the baseline)" in text
