@@ -301,8 +301,11 @@ def certificates(
 
     Welch's test, one-sided, of whether the mean lower bound of A exceeds the mean upper bound of B at the same level:
     seeds are the replicates, and the errors of both bounds over images, which all networks share and which does not
-    average out over seeds, are added in full. Holm's correction over all ordered pairs and levels. With one seed each,
-    a certificate is about these networks only.
+    average out over seeds, are added in full: the limit of the seeds' part, with Welch's degrees of freedom, and the
+    normal limit of the images' part, root of the sum of squares. (One limit of the whole variance, with degrees of
+    freedom by Satterthwaite, is too small where three seeds happen to lie close together: 3% instead of 1% of families
+    then have a false certificate where the images' error is a fifth of the seeds' spread.) Holm's correction over all
+    ordered pairs and levels. With one seed each, a certificate is about these networks only.
 
     Args:
         lower, upper: one row per augmentation and level, with columns ``augmentation``, ``level`` (0 without noise),
@@ -329,13 +332,22 @@ def certificates(
 
 def _one_sided(low: dict[Any, Any], high: dict[Any, Any]) -> float:
     parts = [row["std"] ** 2 / row["seeds"] if row["seeds"] > 1 else 0.0 for row in (low, high)]
-    freedoms = [max(row["seeds"] - 1, 1) for row in (low, high)]
+    seeds, freedom = satterthwaite(parts, [max(row["seeds"] - 1, 1) for row in (low, high)])
     images = low["image_error"] ** 2 + high["image_error"] ** 2
-    variance, freedom = satterthwaite([*parts, images], [*freedoms, math.inf])
     value = low["mean"] - high["mean"]
-    if not variance > 0:
-        return 0.0 if value > 0 else 1.0
-    return float(stats.t.sf(value / math.sqrt(variance), freedom))
+    if not value > 0:
+        return 1.0
+    if not seeds + images > 0:
+        return 0.0
+
+    def beyond(log_p: float) -> float:
+        p = math.exp(log_p)
+        return float(math.hypot(stats.t.isf(p, freedom) * seeds**0.5, stats.norm.isf(p) * images**0.5)) - value
+
+    smallest = -60.0
+    if beyond(smallest) < 0:
+        return math.exp(smallest)
+    return math.exp(optimize.brentq(beyond, smallest, math.log(0.5)))
 
 
 @dataclass(frozen=True)
