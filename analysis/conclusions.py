@@ -188,7 +188,7 @@ def excess_conclusions(table: pd.DataFrame) -> str:
     tests = f"{len(found)} augmentations" if len(found) > 1 else "one augmentation"
     return as_paragraph(
         f"How VAEs code real images: −ELBO on clean test images less that of the baseline of the same seed ({seeds} "
-        f"pairs of seeds; paired t-tests, Holm's correction over {tests}, 5%): {'; '.join(listed)}."
+        f"seeds, paired t-tests, Holm's correction over {tests}, 5%): {'; '.join(listed)}."
     )
 
 
@@ -345,10 +345,11 @@ def difference_conclusions(table: pd.DataFrame) -> str:
         can_certify = {"infonce", "gaussian_marginal"} <= set(chosen["estimator"])
         certified = certified_pairs(everything)
         where = "" if inputs == "clean" else f" on {inputs} inputs"
+        least, most = (f"{pick(rate.spreads.values()):.2f}" for pick in (min, max))
         lines = [
             as_paragraph(
                 f"Differences between augmentations{where} ({how_tested(rate)}). Over seeds the rate spreads by "
-                f"{min(rate.spreads.values()):.2f} to {max(rate.spreads.values()):.2f} nats: a true difference of "
+                f"{least if least == most else f'{least} to {most}'} nats: a true difference of "
                 f"{rate.detectable:.2f} nats would be found with a power of 80%."
             )
         ]
@@ -537,9 +538,7 @@ def shared_conclusions(table: pd.DataFrame) -> str:
             f"{the(name)} {100 * plain[name, 'critic'] / plain['none', 'critic']:.0f}%"
             for name in names if name != "none"
         )  # fmt: skip
-        sentences.append(
-            f"The critic's bound as a share of the ceiling's, a ratio of bounds and itself none: {shares}."
-        )
+        sentences.append(f"The critic's bound as a share of the ceiling's, a ratio of bounds and no bound: {shares}.")
     levels = sorted(level for level in chosen["noise"].dropna().unique())
     shown: list[tuple[str, float]] = [(name, 0.0) for name in SHARED_BOUNDS]
     if levels:

@@ -108,6 +108,10 @@ DRAWS = 50_000
 """Inputs on which a linear VAE is fitted."""
 
 
+FURTHER = {"decoder_scale": None, "heavy_tailed": None, "under_trained": None, "fitted_on": None}
+"""Fields of every row that only some have something in."""
+
+
 @dataclass(frozen=True)
 class Config:
     """Bound the mutual information between images and the codes of VAEs trained under each augmentation.
@@ -592,7 +596,7 @@ def _report(config: Config, data: ImageData, records: Mapping[float, dict[str, A
     name, watermark = first["data"]["name"], "SMOKE RUN" if config.smoke else None
     settings = first["config"] | {"data": name, "train_images": first["images"]["train"]}
     rows = [
-        {"under_trained": None, "fitted_on": None} | row | {"decoder_scale": scale}
+        FURTHER | row | {"decoder_scale": scale}
         for scale, record in records.items() for row in record["metrics"]["headline"] + record["rows"]
     ]  # fmt: skip
     failures = [failure for record in records.values() for failure in record["failures"]]
@@ -769,7 +773,7 @@ def _run_posterior(config: Config) -> Result:
         lines += ["", *_profile_lines(rows)]
     text = "\n".join(lines)
     config.execution.say(text)
-    rows = [row | {"decoder_scale": None} for row in rows]
+    rows = [FURTHER | row for row in rows]
     config.execution.write(json_document(PROGRAM, config, rows))
     return Result(rows, pd.DataFrame(rows), text)
 

@@ -217,7 +217,8 @@ def shared_table(table: pd.DataFrame) -> str:
     for (augmentation, level), own in chosen.groupby(["augmentation", levels], sort=False):
         by = own.set_index("estimator")
         numbers = [_cell(by["mean"][key], by["std"][key], 2) + (" *" if by["saturated"][key] else "") for key in shown]
-        share = share_of_ceiling(means[level], str(augmentation))
+        vacuous = by["saturated"].reindex(["three_term_lower", "three_term_upper"]).eq(True).any()
+        share = None if vacuous else share_of_ceiling(means[level], str(augmentation))
         numbers.append("—" if share is None else f"{100 * share[0]:.0f} to {100 * share[1]:.0f}%")
         cells.append([name_of(str(augmentation), poor), f"{level:g}", *numbers])
     notes = ["≈ is an estimate, not a bound; * rests on a saturated bound; the ceiling: what two baselines share"]
