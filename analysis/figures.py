@@ -48,7 +48,7 @@ def draw_table_1(table: pd.DataFrame, title: str) -> tuple[Figure, pd.DataFrame]
         cap = float(lower["cap"].max()) if lower is not None else math.nan
         for position, name in enumerate(names):
             ink = colour(name)
-            if upper is not None and lower is not None and name in lower.index:
+            if upper is not None and lower is not None and name in lower.index.intersection(upper.index):
                 low, high = lower["mean"][name], upper["mean"][name]
                 axes.barh(position, high - low, left=low, height=0.62, color=ink, alpha=0.28, linewidth=0)
             # one lane each: where bounds nearly meet, their marks must not hide each other
