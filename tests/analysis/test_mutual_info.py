@@ -183,7 +183,7 @@ def config(options):
 def test_the_main_job_from_end_to_end(config, capsys):
     result = run(config)
     first = capsys.readouterr().out
-    assert first.count("trained") == 6
+    assert first.count("trained  ") == 6
     assert result.exit_status == 0
     for path in result.files:
         assert path.exists()
@@ -307,7 +307,8 @@ def test_the_noise_profile_is_in_rows_text_and_figure(config):
     assert (config.execution.out / "table-1-digits" / "noise-profile.png").exists()
     # without noise, the headline row of every estimator is there as before
     headline = [row for row in result.rows if row["seed"] is None and row["noise"] is None]
-    assert len({(row["augmentation"], row["estimator"]) for row in headline}) == len(headline)
+    key = ("augmentation", "estimator", "inputs", "fitted_on")
+    assert len({tuple(row[name] for name in key) for row in headline}) == len(headline)
 
 
 def test_two_encoders_of_yours(tmp_path, capsys):
