@@ -58,7 +58,7 @@ def _information(document: Document) -> Table:
     places = list(dict.fromkeys(chosen[list(by)].itertuples(index=False, name=None)))
     marked = False
     for place, line in zip(places, lines, strict=True):
-        own = chosen[(chosen[list(by)] == place).all(axis=1)]
+        own = chosen[(chosen[list(by)] == list(place)).all(axis=1)]
         if mostly_under_trained(own).get(place[0]):
             line[0] = replace(line[0], text=line[0].text + " ‡")
             marked = True
