@@ -50,6 +50,9 @@ ESTIMATORS = {
 """What tables call each."""
 
 
+LONG = 1e7
+"""Numbers from here on are shown with an exponent."""
+
 ROUNDING = 1e-12
 """A standard error below this, relative to the value and a nat, is of float64 and not of images."""
 
@@ -111,9 +114,8 @@ class Bound:
             notes += ": saturated"
         if self.heavy_tailed:
             notes += "; heavy-tailed: its error is too small"
-        return (
-            f"{self.quantity} {sign} {self.value:.{digits}f} ± {self.standard_error:.{digits}f} nats ({notes})"
-        )  # fmt: skip
+        style = f".{digits}f" if abs(self.value) < LONG else ".3e"
+        return f"{self.quantity} {sign} {self.value:{style}} ± {self.standard_error:{style}} nats ({notes})"
 
     def _repr_html_(self) -> str:
         return f"<span>{self!r}</span>"
@@ -128,7 +130,9 @@ class Bound:
 def standard_error(influence: Tensor) -> float:
     """Of a mean over images to which each contributes ``influence`` (n,)."""
     n = len(influence)
-    return math.sqrt(float((influence - influence.mean()).square().sum()) / (n * (n - 1)))
+    centred = influence - influence.mean()
+    scale = float(centred.abs().max()) or 1.0  # squares of what float64 can hold may be beyond it
+    return scale * math.sqrt(float((centred / scale).square().sum()) / (n * (n - 1)))
 
 
 def is_heavy_tailed(influence: Tensor) -> bool | None:
@@ -157,7 +161,8 @@ def is_heavy_tailed(influence: Tensor) -> bool | None:
     if n < 50:
         return None
     share = 3 * math.log(n) ** 2 / n
-    squares = (influence - influence.mean()).square()
+    centred = influence - influence.mean()
+    squares = (centred / (float(centred.abs().max()) or 1.0)).square()
     return bool(squares.max() > share * squares.sum())
 
 
