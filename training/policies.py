@@ -8,8 +8,8 @@ The operations of such lists are those of Fast AutoAugment's code, to the pixel 
 inverted or counted in bits, and to one level of 255 where they are stretched or blended, which is torchvision's
 arithmetic instead of PIL's. A level l stands for a value linearly between the two of `RANGES`. That of ShearX, ShearY,
 TranslateX, TranslateY and Rotate then changes its sign with probability one half, so that the strength is
-``v |2l − 1|``, with v the largest. Shears leave the top left corner in place, rotations the middle, and what comes from outside is
-black.
+``v |2l − 1|``, with v the largest. Shears leave the top left corner in place, rotations the middle, and what comes
+from outside is black.
 
 Deviations: grey images, which that code does not know, have no colour to change and are cut out in the luminance of its
 colour; its four additional operations (CutoutAbs, Posterize2, TranslateXAbs, TranslateYAbs), which no searched list
