@@ -18,7 +18,6 @@ from figures.comparisons import (
     as_family,
     certificates,
     compare_augmentations,
-    satterthwaite,
 )
 from figures.published import beside, claims_sentence
 from figures.words import WITHHELD, as_item, as_paragraph, how_tested, p_value, the, told_apart
@@ -152,15 +151,14 @@ def coded_worse(table: pd.DataFrame) -> list[Difference]:
         names = str(row["augmentation"]), "none"
         higher, lower = names if row["mean"] >= 0 else names[::-1]
         included = not pd.isna(row["image_error"])
-        images = row["image_error"] ** 2 if included else 0.0
-        variance, freedom = satterthwaite([row["std"] ** 2 / row["seeds"], images], [row["seeds"] - 1, math.inf])
-        if not variance > 0:
+        images = float(row["image_error"]) if included else 0.0
+        seed_error = float(row["std"]) / math.sqrt(row["seeds"])
+        if not seed_error + images > 0:
             continue
         found.append(
             Difference(
-                higher, lower, abs(float(row["mean"])), math.sqrt(variance), float(freedom), int(row["seeds"]),
-                None if pd.isna(row["n"]) else int(row["n"]), images_included=included,
-                under_trained=bool(set(names) & set(poor)),
+                higher, lower, abs(float(row["mean"])), seed_error, row["seeds"] - 1, int(row["seeds"]),
+                None if pd.isna(row["n"]) else int(row["n"]), images, included, bool(set(names) & set(poor)),
             )
         )  # fmt: skip
     return as_family(found)

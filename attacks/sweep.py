@@ -62,7 +62,7 @@ VERSION = 1
 
 EPSILONS = (0.0, 0.0005, 0.001, 0.0015, 0.002, 0.003, 0.005, 0.01, 0.02, 0.03, 0.1, 0.3, 0.5, 1.0)
 
-KEPT = 60_000
+KEPT = 24_000
 """Characters of verdicts that a document carries at most: all of twelve classifiers on some thousand images."""
 
 CURVES = {"published": as_published, "robust": robust}

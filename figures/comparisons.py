@@ -10,7 +10,9 @@ is what one table or paragraph shows, with Holm's correction (1979) at 5% over t
 
 .. math:: t = \frac{m_A - m_B}{\sqrt{V}}, \quad V = \frac{S_A^2}{s_A} + \frac{S_B^2}{s_B} + V_\text{images},
 
-with Satterthwaite's degrees of freedom (1946). :math:`V_\text{images}` is the part of the draw of the images, from
+with Satterthwaite's degrees of freedom (1946) for the seeds' part. The limits of the seeds' part (Student's t) and of
+the images' (normal) are taken apart and their squares added: one limit of both is too small where few seeds happen to
+lie close together. :math:`V_\text{images}` is the part of the draw of the images, from
 scores kept per image (`figures.components`) or, where only standard errors over images are known, the sum of both
 squared, which is too large where networks are right about the same images and never too small. Where neither is known,
 the interval is about these very images, and nothing is claimed.
@@ -121,6 +123,31 @@ def skewed(seeds: int) -> float | None:
     return next((share for fewer, share in SKEWED.items() if seeds < fewer), None)
 
 
+def _limit(p: float, seed_error: float, freedom: float, image_error: float) -> float:
+    """What a difference of nothing exceeds with probability ``p``: the limits of its two parts, root of their squares.
+
+    One limit of the whole, with degrees of freedom by Satterthwaite, is too small where few seeds happen to lie close
+    together: the images' part, being large beside theirs, then lends them its degrees of freedom.
+    """
+    return float(math.hypot(stats.t.isf(p, freedom) * seed_error, stats.norm.isf(p) * image_error))
+
+
+def _tail(value: float, seed_error: float, freedom: float, image_error: float) -> float:
+    """The one-sided p-value of a difference: the smallest p whose `_limit` it exceeds; ½ for none above 0."""
+    if math.isnan(image_error) or not value > 0:
+        return 0.5
+    if not seed_error + image_error > 0:
+        return 0.0
+    if image_error == 0:
+        return float(stats.t.sf(value / seed_error, freedom))
+    lowest, highest = -60.0, math.log(0.5)
+
+    def beyond(log_p: float) -> float:
+        return _limit(math.exp(log_p), seed_error, freedom, image_error) - value
+
+    return math.exp(lowest if beyond(lowest) < 0 else optimize.brentq(beyond, lowest, highest))
+
+
 @dataclass(frozen=True)
 class Difference:
     """Of two augmentations' means over seeds, the higher one first.
@@ -128,12 +155,13 @@ class Difference:
     Args:
         higher, lower: augmentations.
         value: of the difference.
-        error: its standard error.
-        freedom: degrees of freedom of the error.
+        seed_error: the seeds' part of its standard error.
+        freedom: degrees of freedom of that part (Welch).
         seeds: the fewer of both.
         images: on which both were scored; None where it is not known.
-        images_included: whether the error holds the draw of the images. Without, the difference is about these very
-            images, and nothing is claimed of it.
+        image_error: the images' part of its standard error, of as many degrees of freedom as images.
+        images_included: whether that part is known. Without, the difference is about these very images, and nothing is
+            claimed of it.
         under_trained: whether one of the two is worse than the linear model of its data; nothing is claimed of it.
         tests: in the family.
         p: adjusted for the family (Holm).
@@ -144,10 +172,11 @@ class Difference:
     higher: str
     lower: str
     value: float
-    error: float
+    seed_error: float
     freedom: float
     seeds: int
     images: int | None = None
+    image_error: float = 0.0
     images_included: bool = True
     under_trained: bool = False
     tests: int = 1
@@ -156,9 +185,14 @@ class Difference:
     high: float = math.inf
 
     @property
+    def error(self) -> float:
+        """Standard error of the difference."""
+        return math.hypot(self.seed_error, self.image_error)
+
+    @property
     def alone(self) -> float:
-        """Welch's p-value, two-sided, of this pair alone."""
-        return float(2 * stats.t.sf(self.value / self.error, self.freedom))
+        """The two-sided p-value of this pair alone."""
+        return 2 * _tail(self.value, self.seed_error, self.freedom, self.image_error)
 
     @property
     def withheld(self) -> str | None:
@@ -181,7 +215,7 @@ def as_family(differences: Iterable[Difference]) -> list[Difference]:
     adjusted = holm([each.alone for each in differences])
     found = []
     for each, p in zip(differences, adjusted, strict=True):
-        half = float(stats.t.isf(LEVEL / 2 / len(differences), each.freedom)) * each.error
+        half = _limit(LEVEL / 2 / len(differences), each.seed_error, each.freedom, each.image_error)
         low = each.value - half
         low = max(low, 0.0) if p < LEVEL else low
         found.append(replace(each, tests=len(differences), p=float(p), low=low, high=each.value + half))
@@ -236,16 +270,17 @@ def compare_augmentations(table: pd.DataFrame, components: "Components | None" =
     for first, second in itertools.combinations(rows, 2):
         higher, lower = (first, second) if first["mean"] >= second["mean"] else (second, first)
         names = str(higher["augmentation"]), str(lower["augmentation"])
-        variance, freedom, included = _variance(higher, lower, components)
-        if not variance > 0:
+        seed_error, freedom = _seed_error(higher, lower)
+        image_error = _image_error(higher, lower, components)
+        included = not math.isnan(image_error)
+        if not seed_error + (image_error if included else 0.0) > 0:
             continue
         images = _images(components, higher, lower)
         value, seeds = float(higher["mean"] - lower["mean"]), int(min(higher["seeds"], lower["seeds"]))
         poor = any(bool(row.get("under_trained") or False) for row in (higher, lower))
         differences.append(
             Difference(
-                *names, value, math.sqrt(variance), freedom, seeds, images, images_included=included,
-                under_trained=poor,
+                *names, value, seed_error, freedom, seeds, images, image_error if included else 0.0, included, poor
             )
         )  # fmt: skip
     if not differences:
@@ -261,23 +296,21 @@ def compare_augmentations(table: pd.DataFrame, components: "Components | None" =
     )  # fmt: skip
 
 
-def _variance(a: dict[Any, Any], b: dict[Any, Any], components: "Components | None") -> tuple[float, float, bool]:
-    """Of the difference of two means, with its degrees of freedom, and whether the images are in it."""
+def _seed_error(a: dict[Any, Any], b: dict[Any, Any]) -> tuple[float, float]:
+    """The seeds' part of the standard error of the difference of two means, and its degrees of freedom."""
+    variance, freedom = satterthwaite(
+        [row["std"] ** 2 / row["seeds"] if row["seeds"] > 1 else 0.0 for row in (a, b)],
+        [max(row["seeds"] - 1, 1) for row in (a, b)],
+    )
+    return math.sqrt(variance), float(freedom)
+
+
+def _image_error(a: dict[Any, Any], b: dict[Any, Any], components: "Components | None") -> float:
+    """The images' part; NaN where it is not known."""
     if components is not None and {a["augmentation"], b["augmentation"]} <= set(components.augmentations):
-        variance, freedom = components.pair_variance(
-            a["augmentation"], b["augmentation"], a["std"] ** 2, b["std"] ** 2, (int(a["seeds"]), int(b["seeds"]))
-        )
-        return float(variance), float(freedom), True
-    parts = [row["std"] ** 2 / row["seeds"] for row in (a, b)]
-    freedoms: list[float] = [row["seeds"] - 1 for row in (a, b)]
+        return math.sqrt(components.image_variance(a["augmentation"], b["augmentation"]))
     errors = [row.get("image_error", math.nan) for row in (a, b)]
-    included = not any(error is None or math.isnan(error) for error in errors)
-    if included:
-        parts += [error**2 for error in errors]
-        counts = [row.get("n") for row in (a, b)]
-        freedoms += [count - 1 if count and count > 1 else math.inf for count in counts]
-    variance, freedom = satterthwaite(parts, freedoms)
-    return float(variance), float(freedom), included
+    return math.nan if any(error is None for error in errors) else math.hypot(*errors)
 
 
 def _images(components: "Components | None", *rows: dict[Any, Any]) -> int | None:
@@ -301,10 +334,7 @@ def certificates(
 
     Welch's test, one-sided, of whether the mean lower bound of A exceeds the mean upper bound of B at the same level:
     seeds are the replicates, and the errors of both bounds over images, which all networks share and which does not
-    average out over seeds, are added in full: the limit of the seeds' part, with Welch's degrees of freedom, and the
-    normal limit of the images' part, root of the sum of squares. (One limit of the whole variance, with degrees of
-    freedom by Satterthwaite, is too small where three seeds happen to lie close together: 3% instead of 1% of families
-    then have a false certificate where the images' error is a fifth of the seeds' spread.) Holm's correction over all
+    average out over seeds, are added in full. Holm's correction over all
     ordered pairs and levels. With one seed each, a certificate is about these networks only.
 
     Args:
@@ -324,30 +354,12 @@ def certificates(
         for a, b in itertools.permutations(names, 2):
             if (a, level) in lows and (b, level) in highs:
                 tested.append((str(a), str(b), float(level)))
-                p.append(_one_sided(lows[a, level], highs[b, level]))
+                low, high = lows[a, level], highs[b, level]
+                images = math.hypot(low["image_error"], high["image_error"])
+                p.append(_tail(low["mean"] - high["mean"], *_seed_error(low, high), images))
     if not tested:
         return []
     return [pair for pair, adjusted in zip(tested, holm(p), strict=True) if adjusted < 1 - confidence]
-
-
-def _one_sided(low: dict[Any, Any], high: dict[Any, Any]) -> float:
-    parts = [row["std"] ** 2 / row["seeds"] if row["seeds"] > 1 else 0.0 for row in (low, high)]
-    seeds, freedom = satterthwaite(parts, [max(row["seeds"] - 1, 1) for row in (low, high)])
-    images = low["image_error"] ** 2 + high["image_error"] ** 2
-    value = low["mean"] - high["mean"]
-    if not value > 0:
-        return 1.0
-    if not seeds + images > 0:
-        return 0.0
-
-    def beyond(log_p: float) -> float:
-        p = math.exp(log_p)
-        return float(math.hypot(stats.t.isf(p, freedom) * seeds**0.5, stats.norm.isf(p) * images**0.5)) - value
-
-    smallest = -60.0
-    if beyond(smallest) < 0:
-        return math.exp(smallest)
-    return math.exp(optimize.brentq(beyond, smallest, math.log(0.5)))
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ augmentations with seeds of their own differ with the variance
 
 where :math:`S^2` is the variance over seeds of the means over the :math:`n` images, :math:`s_\text{image}^2` the
 variance over images of the difference of the means over seeds, and :math:`r` the residual mean square of the two-way
-table of seeds and images, which :math:`S^2` holds already. Without the maximum, V is unbiased. Degrees of freedom are
-Satterthwaite's (1946), from the same mean squares.
+table of seeds and images, which :math:`S^2` holds already. Without the maximum, V is unbiased. The last term is what
+the draw of the images adds; `figures.comparisons` takes the rest from the spread over seeds.
 
 What all networks find hard alike leaves a difference alone: :math:`s_\text{image}^2` is of the paired difference, and
 smaller than the two variances over images together.
@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Components", "components", "paired_variance"]
+__all__ = ["Components", "components"]
 
 Scores = NDArray[np.floating[Any]]
 
@@ -49,31 +49,11 @@ class Components:
         """Those with several seeds, which can be compared."""
         return tuple(self.residuals)
 
-    def pair_variance(
-        self, one: str, other: str, one_square: float, other_square: float, seeds: tuple[int, int]
-    ) -> tuple[float, float]:
-        """Variance of the difference of two augmentations' means, and its degrees of freedom.
-
-        Args:
-            one, other: augmentations.
-            one_square, other_square: variances over seeds of their means over images.
-            seeds: of both.
-
-        Returns:
-            V of the formula above; infinitely many degrees of freedom where it is 0.
-        """
-        parts = [one_square / seeds[0], other_square / seeds[1]]
-        freedoms = [seeds[0] - 1, seeds[1] - 1]
-        rest = [self.residuals[name] / self.seeds[name] / self.images for name in (one, other)]
-        between = self.between.get((one, other), self.between.get((other, one), 0.0)) / self.images
-        total, images = sum(parts), between - sum(rest)
-        if images > 0:
-            total += images
-            parts += [between, *rest]
-            freedoms += [self.images - 1]
-            freedoms += [(self.seeds[name] - 1) * (self.images - 1) for name in (one, other)]
-        spread = sum(part**2 / freedom for part, freedom in zip(parts, freedoms, strict=True))
-        return total, total**2 / spread if spread > 0 else np.inf
+    def image_variance(self, one: str, other: str) -> float:
+        """What the draw of the images adds to the variance of the difference of two augmentations' means."""
+        rest = sum(self.residuals[name] / self.seeds[name] for name in (one, other))
+        between = self.between.get((one, other), self.between.get((other, one), 0.0))
+        return max(0.0, between - rest) / self.images
 
     def as_json(self) -> dict[str, Any]:
         """Plain numbers and lists, as a document carries them."""
@@ -121,28 +101,3 @@ def components(scores: Mapping[str, Scores]) -> Components | None:
         for place, one in enumerate(names) for other in names[place + 1 :]
     }  # fmt: skip
     return Components(images, residuals, {name: len(each) for name, each in several.items()}, between)
-
-
-def paired_variance(one: Scores, other: Scores) -> tuple[float, float]:
-    r"""Variance of the difference of two augmentations whose seeds are pairs, and its degrees of freedom.
-
-    With mean squares of the two-way table of seeds and images of the paired differences,
-    :math:`V = \max(MS_\text{seed}, MS_\text{seed} + MS_\text{image} - MS_\text{rest}) / sn`. Seeds are pairs where both
-    networks of a seed start from the same weights and see the images in the same order; whether a measure's seeds are
-    treated as pairs has to be fixed before they are looked at.
-
-    Args:
-        one, other: (seeds, images) scores, at least two of each.
-    """
-    table = np.asarray(one, dtype=float) - np.asarray(other, dtype=float)
-    s, n = table.shape
-    by_seed, by_image = table.mean(1), table.mean(0)
-    rest = table - by_seed[:, None] - by_image + table.mean()
-    seed, image = n * by_seed.var(ddof=1), s * by_image.var(ddof=1)
-    residual = (rest**2).sum() / (s - 1) / (n - 1)
-    parts, freedoms = [seed], [s - 1]
-    if image > residual:
-        parts, freedoms = [seed, image, residual], [s - 1, n - 1, (s - 1) * (n - 1)]
-    total = max(seed, seed + image - residual)
-    spread = sum(part**2 / freedom for part, freedom in zip(parts, freedoms, strict=True))
-    return float(total / s / n), float(total**2 / spread) if spread > 0 else np.inf

@@ -12,8 +12,7 @@ TranslateX, TranslateY and Rotate then changes its sign with probability one hal
 from outside is black.
 
 Deviations: grey images, which that code does not know, have no colour to change and are cut out in the luminance of its
-colour; its four additional operations (CutoutAbs, Posterize2, TranslateXAbs, TranslateYAbs), which no searched list
-holds, are refused.
+colour; its four additional operations (CutoutAbs, Posterize2, TranslateXAbs, TranslateYAbs) are refused.
 
 References: Cubuk et al. 2019, arXiv 1805.09501 and 1909.13719; Müller & Hutter 2021, arXiv 2103.10158; Lim et al. 2019,
 arXiv 1905.00397.

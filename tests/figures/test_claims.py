@@ -103,6 +103,14 @@ def test_certificates_are_false_no_more_often_than_is_said(n, kind, ratio):
         assert claims.false_certificates(kind, n, ratio, 4, 4000, seed=9, pooled=True) > 0.015
 
 
+@pytest.mark.parametrize(("n", "share"), list(itertools.product((3, 5), (0.1, 0.3, 1.0))))
+def test_the_draw_of_the_images_keeps_the_level(n, share):
+    rate = claims.false_with_images(n, share, 1, 4000, seed=14)
+    assert 0.001 < rate < LEVEL + margin(LEVEL, 4000)
+    if (n, share) == (3, 1.0):  # what one limit of both parts would do
+        assert claims.false_with_images(n, share, 1, 4000, seed=14, apart=False) > rate + 0.02
+
+
 @pytest.mark.endurance
 @pytest.mark.parametrize(("groups", "n", "kind", "ratio"), CELLS)
 def test_every_cell_of_the_table_of_false_claims(groups, n, kind, ratio):

@@ -16,7 +16,6 @@ from figures.comparisons import (
     compare_augmentations,
     equivalence,
     holm,
-    satterthwaite,
     skewed,
 )
 from tests.cases import bounds_of, table_of
@@ -91,8 +90,13 @@ def test_errors_over_images_are_added_and_without_them_nothing_is_claimed():
     variance = sum(values.var(ddof=1) / 3 for values in groups.values())
     assert plain.differences[0].error == pytest.approx(math.sqrt(variance))
     assert wide.differences[0].error == pytest.approx(math.sqrt(variance + 2 * 0.4**2))
-    parts = [*(values.var(ddof=1) / 3 for values in groups.values()), 0.16, 0.16]
-    assert wide.differences[0].freedom == pytest.approx(float(satterthwaite(parts, [2, 2, 199, 199])[1]))
+    each = wide.differences[0]
+    assert each.freedom == pytest.approx(plain.differences[0].freedom)  # Welch's, of the seeds' part
+    half = math.hypot(stats.t.isf(0.025, each.freedom) * math.sqrt(variance), stats.norm.isf(0.025) * math.sqrt(0.32))
+    assert each.high - each.value == pytest.approx(half)
+    levels = np.geomspace(1e-9, 0.5, 200_001)  # the smallest level whose limit the difference exceeds
+    limits = np.hypot(stats.t.isf(levels, each.freedom) * each.seed_error, stats.norm.isf(levels) * each.image_error)
+    assert each.p == pytest.approx(2 * levels[limits < each.value][0], rel=1e-3)
     assert plain.found()
     assert plain.images_included
     assert unknown.differences[0].p == pytest.approx(plain.differences[0].p)
@@ -137,6 +141,7 @@ def test_a_certificate_asks_one_bound_to_exceed_the_other_at_the_same_level():
     assert certificates(*bounds_of(low, high, 0.01, image_error=0.01)) == [("a", "b", 1.0)]
     assert certificates(*bounds_of(low, high, 2.0)) == []
     assert certificates(*bounds_of(low, high, 0.01, image_error=1.0)) == []
+    assert certificates(*bounds_of(low, high, 0.01, image_error=math.nan)) == []
     assert certificates(*bounds_of(low, high, math.nan, seeds=1, image_error=0.01)) == [("a", "b", 1.0)]
     assert certificates(*bounds_of({("a", 0.0): 5.0}, {("a", 0.0): 9.0}, 0.1)) == []
 
