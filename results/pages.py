@@ -374,6 +374,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "linear in words": linear_sentence,
     "noise": noise_sentence,
     "shared": shared_sentence,
+    "cost on real images": lambda: conclusions_of("table-1-fashion-mnist", "How VAEs code real images"),
     "rates on Fashion-MNIST": lambda: conclusions_of("table-1-fashion-mnist", "Differences between"),
     "rates on digits": lambda: conclusions_of("table-1-digits", "Differences between"),
     "accuracy": accuracy_table,
