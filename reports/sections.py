@@ -86,16 +86,18 @@ def _ground_truth(document: Document) -> Table:
     own = rows[rows["quantity"] == "I(Z;X)"]
     for task, block in own.groupby("task", sort=False):
         found = block.set_index("estimator")
+        heavy = found["heavy_tailed"].eq(True)  # null in records that are older than the flag
         line = [Cell(str(task)), Cell(f"{float(found['truth'].iloc[0]):.2f}")]
         for name in chosen:
             there = name in found.index and not pd.isna(found["value"].get(name))
             text = f"{float(found['value'][name]):.2f} ± {float(found['standard_error'][name]):.2f}" if there else ""
+            text += " †" if there and heavy[name] else ""
             line.append(Cell(text, saturated=there and bool(found["saturated"][name])))
         lines.append(line)
     signs = {"upper": "≤", "lower": "≥", "estimate": "≈"}
     directions = own.dropna(subset="direction").groupby("estimator")["direction"].first()
     head = ["encoder", "true I(Z;X)", *(f"{ESTIMATORS[name]} (I {signs[directions[name]]})" for name in chosen)]
-    notes = ["nats, mean over replicates ± its standard error; * saturated in most replicates"]
+    notes = ["nats, mean over replicates ± its standard error; * saturated, † heavy-tailed in most replicates"]
     columns = [name for name in rows if name not in ("augmentation", "seed", "noise", "inputs", "k")]
     return Table("Encoders of one variable", head, lines, rows[columns], notes)
 

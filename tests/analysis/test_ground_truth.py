@@ -145,7 +145,7 @@ def test_heavy_tails_are_on_the_page(options):
     assert "Limits of numbers flagged as heavy-tailed are not promised" in result.text
 
 
-@pytest.mark.parametrize("where", ["fresh"])
+@pytest.mark.parametrize("where", ["fresh", "committed"])
 def test_the_text_is_made_from_the_document_alone(where, options):
     if where == "fresh":
         run(Config(tasks=("rare", "codebook-m16"), n=100, seeds=2, execution=options))
