@@ -76,6 +76,16 @@ SPACINGS = 32
 """The float64 spacings of its mean that a standard deviation needs, for a code to show the noise. Rounding then adds
 at most 1/(12 · 32²) of the variance: 0.00004 nats a dimension."""
 
+ROUNDING = 1e-3
+"""Nats by which rounding may move one logarithm of a one-dimensional marginal, in the worst case, where single
+precision is used. Roundings of different images do not agree: what they move a bound by is a hundredth of it."""
+
+FARTHEST = 6.0
+"""Standardised differences, over √2, that are further out add nothing to a sum of densities."""
+
+SINGLE_RANGE = 80.0
+"""exp of less than minus this is denormal in single precision, which is slow."""
+
 RIDGE = 64 * torch.finfo(torch.float64).eps
 """A covariance is shrunk at least by this much a dimension, or rounding may leave it not positive definite."""
 
@@ -344,26 +354,75 @@ def log_marginals(codes: Tensor, mean: Tensor, variance: Tensor) -> tuple[Tensor
     """log (1/(n−1)) Σ_{j≠i} N(z_id; mean_jd, variance_jd), (n, d), and how its sum changes without image k, (n,).
 
     The latter to first order in the shares p_ikd, which are small in one dimension: −Σ_d Σ_i p_ikd.
+
+    A dimension is computed in single precision where rounding moves no logarithm by more than `ROUNDING` nats, code by
+    code again in double where all of a code's densities underflow, and as a whole in double otherwise.
     """
     n, d = codes.shape
-    result, without = torch.zeros(n, d, dtype=torch.float64), torch.zeros(n, dtype=torch.float64)
+    result, without = torch.empty(n, d, dtype=torch.float64), torch.zeros(n, dtype=torch.float64)
     offset = -0.5 * (2 * math.pi * variance).log() - math.log(n - 1)
     scale = (0.5 / variance).sqrt()
-    buffer = torch.empty(min(max(1, BLOCK // n), n), n, dtype=torch.float64)
+    # differences before scaling: means may be far from 0 in units of tiny standard deviations
+    centre = mean.mean(0)
+    reach = torch.maximum((codes - centre).abs().amax(0), (mean - centre).abs().amax(0)) * scale.amax(0)
+    single = reach * torch.finfo(torch.float32).eps * 2 * FARTHEST < ROUNDING
+    rows = torch.arange(n)
     for dimension in range(d):
-        for start in range(0, n, len(buffer)):
-            rows = slice(start, min(start + len(buffer), n))
-            # differences before scaling: means may be far from 0 in units of tiny standard deviations
-            logs = torch.sub(codes[rows, dimension, None], mean[:, dimension], out=buffer[: rows.stop - start])
-            logs.mul_(scale[:, dimension]).square_().neg_().add_(offset[:, dimension])
-            logs.diagonal(start).fill_(-math.inf)
-            highest = logs.amax(1)
-            weights = logs.sub_(highest[:, None]).clamp_(min=-RANGE).exp_()
-            weights.diagonal(start).zero_()
-            total = weights.sum(1)
-            result[rows, dimension] = highest + total.log()
-            without.addmv_(weights.T, 1 / total, alpha=-1)
+        column = codes[:, dimension] - centre[dimension], mean[:, dimension] - centre[dimension]
+        width = scale[:, dimension], offset[:, dimension]
+        again = rows
+        if single[dimension]:
+            total = _single_precision(*column, *width, without)
+            result[:, dimension] = total
+            again = rows[~torch.isfinite(total)]
+        if len(again):
+            result[again, dimension] = _double_precision(again, *column, *width, without)
     return result, without
+
+
+def _single_precision(codes: Tensor, mean: Tensor, scale: Tensor, offset: Tensor, without: Tensor) -> Tensor:
+    """(n,): one dimension of `log_marginals`, −∞ where the others' densities are below what float32 holds well.
+
+    Subtracts from ``without``, of the other rows.
+    """
+    n, highest, unit = len(codes), offset.max(), scale.max()
+    z, mu = (codes * unit).float(), (mean * unit).float()
+    scale, offset = (scale / unit).float(), (offset - highest).float()
+    result, taken = torch.empty(n, dtype=torch.float64), torch.zeros(n)
+    buffer = torch.empty(min(max(1, BLOCK // n), n), n)
+    for start in range(0, n, len(buffer)):
+        rows = slice(start, min(start + len(buffer), n))
+        weights = torch.sub(z[rows, None], mu, out=buffer[: rows.stop - start]).mul_(scale)
+        torch.addcmul(offset, weights, weights, value=-1, out=weights)
+        weights.clamp_(min=-SINGLE_RANGE).exp_()
+        weights.diagonal(start).zero_()
+        total = weights.sum(1)
+        good = total > n * math.exp(-0.8 * SINGLE_RANGE)  # what was clamped is less than rounding
+        taken.addmv_(weights.T, torch.where(good, 1 / total, 0))
+        result[rows] = torch.where(good, total, 0).double().log() + highest
+    without.sub_(taken)
+    return result
+
+
+def _double_precision(
+    which: Tensor, codes: Tensor, mean: Tensor, scale: Tensor, offset: Tensor, without: Tensor
+) -> Tensor:  # fmt: skip
+    """(m,): one dimension of `log_marginals` for the codes ``which`` (m,); subtracts from ``without``."""
+    parts = []
+    height = max(1, BLOCK // len(codes))
+    buffer = torch.empty(min(height, len(which)), len(codes), dtype=torch.float64)
+    for rows in which.split(height):
+        logs = torch.sub(codes[rows, None], mean, out=buffer[: len(rows)])
+        logs.mul_(scale).square_().neg_().add_(offset)
+        itself = torch.arange(len(rows)), rows
+        logs[itself] = -math.inf
+        highest = logs.amax(1)
+        weights = logs.sub_(highest[:, None]).clamp_(min=-RANGE).exp_()
+        weights[itself] = 0
+        total = weights.sum(1)
+        parts.append(highest + total.log())
+        without.addmv_(weights.T, 1 / total, alpha=-1)
+    return torch.cat(parts)
 
 
 def compare(posterior: DiagonalGaussian, codes: Tensor | None = None, k: int | None = None) -> list[Pairs]:

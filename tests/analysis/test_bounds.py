@@ -397,6 +397,49 @@ def infonce_per_dimension(posterior: DiagonalGaussian, codes: torch.Tensor) -> l
     return [infonce(DiagonalGaussian(mean[:, None], log_var[:, None]), z[:, None]).value for mean, log_var, z in each]
 
 
+def definition_of_log_marginals(codes, mean, variance):
+    """(n, d) and (n,), from the formulas, in float64."""
+    n, d = codes.shape
+    logs = -0.5 * ((codes[:, None] - mean).square() / variance + (2 * math.pi * variance).log())
+    logs[torch.arange(n), torch.arange(n)] = -math.inf
+    return logs.logsumexp(1) - math.log(n - 1), -logs.softmax(1).sum((0, 2))
+
+
+@pytest.mark.parametrize("information", [0.5, 8.0, 40.0, 120.0])
+def test_single_precision_moves_a_marginal_by_less_than_it_says(information):
+    posterior = linear_gaussian(400, 8, information, 3)
+    codes = sample_codes(posterior)
+    arguments = codes, posterior.mean, posterior.log_var.exp()
+    found, without = bounds.log_marginals(*arguments)
+    expected, expected_without = definition_of_log_marginals(*arguments)
+    assert float((found - expected).abs().max()) < bounds.ROUNDING
+    assert float((found - expected).sum(1).mean().abs()) < bounds.ROUNDING / 10
+    assert without == pytest.approx(expected_without, abs=1e-3)
+
+
+def test_codes_far_from_all_others_go_by_double_precision():
+    # 5 and 40 standard deviations out: exp(-800) is no float32, nor is its logarithm's derivative
+    posterior = DiagonalGaussian(torch.zeros(300, 2).double(), torch.zeros(300, 2).double())
+    codes = torch.randn(300, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    codes[0, 0], codes[1, 1] = 40.0, -5.0
+    arguments = codes, posterior.mean, posterior.log_var.exp()
+    found, without = bounds.log_marginals(*arguments)
+    expected, expected_without = definition_of_log_marginals(*arguments)
+    assert found == pytest.approx(expected, abs=1e-4)
+    assert float(found[0, 0]) == pytest.approx(-800 - 0.5 * math.log(2 * math.pi))
+    assert without == pytest.approx(expected_without, abs=1e-3)
+
+
+@pytest.mark.parametrize("log_var", [-400.0, 400.0])
+def test_the_unit_of_codes_does_not_matter_to_single_precision(log_var):
+    small = linear_gaussian(200, 3, 4.0, 0)
+    factor = math.exp(log_var / 2)
+    codes = sample_codes(small)
+    one, _ = bounds.log_marginals(codes, small.mean, small.log_var.exp())
+    other, _ = bounds.log_marginals(codes * factor, small.mean * factor, (small.log_var + log_var).exp())
+    assert other + log_var / 2 == pytest.approx(one, abs=1e-4)
+
+
 def test_a_product_marginal_is_saturated_where_a_dimension_is():
     # one dimension of 4 to 8 nats beside one of 1, at log N = 6.4: flagged as the largest InfoNCE of one dimension does
     flags = []
