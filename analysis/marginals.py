@@ -36,8 +36,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
-from sklearn.cluster import KMeans
-from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 from torch.nn.functional import one_hot, pad
 
@@ -217,6 +215,9 @@ def _expectation_maximisation(k: int, fit: DiagonalGaussian, seed: int) -> tuple
     Step t draws fresh codes, gives each component its share of them, and moves the running moments by t^-0.6 towards
     the moments of the shares: early steps are forgotten, late ones averaged (Cappé & Moulines 2009).
     """
+    from sklearn.cluster import KMeans  # slow to import, and only mixtures need it
+    from sklearn.exceptions import ConvergenceWarning
+
     n = len(fit)
     stream = generator("cpu", seed, "marginal", "mixture", k)
     images = fit[torch.randperm(n, generator=stream)[:EM_IMAGES]]

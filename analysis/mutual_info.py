@@ -56,7 +56,6 @@ from analysis.conclusions import (
 )
 from analysis.decomposition import decompose
 from analysis.estimate import bound_posterior
-from analysis.figures import draw_noise_profile, draw_rate_distortion, draw_table_1
 from analysis.measure import measure, measure_pair
 from analysis.table import (
     LINEAR,
@@ -79,10 +78,11 @@ from training.devices import describe
 from training.mixing import in_turn
 from training.once import all_once
 from vae.encode import encode, load_vae, reconstruct, squared_errors
+from vae.inputs import augmented
 from vae.linear import LinearVAE, fit_linear
 from vae.model import VAE
 from vae.posterior import DiagonalGaussian
-from vae.train import Settings, active_units, augmented, normalisation, train, vae_run
+from vae.train import Settings, active_units, normalisation, train, vae_run
 
 __all__ = [
     "Config",
@@ -683,6 +683,8 @@ def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
 
 def draw(document: Mapping[str, Any], directory: Path) -> list[Path]:
     """Draw the figures of a document's numbers, with the numbers behind each; return the files."""
+    from analysis.figures import draw_noise_profile, draw_rate_distortion, draw_table_1  # matplotlib is slow to import
+
     tables, watermark = _tables(document), document["about"]["watermark"]
     files: list[Path] = []
     for scale, table in tables.items():

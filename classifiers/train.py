@@ -110,7 +110,7 @@ class Settings:
     smoothing: float = 0.01
     """share of the uniform distribution in the targets of relative-entropy, without which it is infinite"""
     precision: Literal["fp32", "bf16"] | None = None
-    """bf16: forward pass in bfloat16, on CUDA only (None: bf16 on CUDA, else fp32)"""
+    """bf16: forward pass in bfloat16; slower on CPUs without AVX-512 BF16 or AMX (None: bf16 on CUDA, else fp32)"""
     compile: bool | None = None
     """torch.compile the network (None: on CUDA)"""
 
@@ -179,8 +179,6 @@ class Settings:
         del values["compile"]
         if values["objective"] != "relative-entropy":
             del values["smoothing"]
-        if values["precision"] == "bf16" and device.type != "cuda":
-            raise BadInput("--precision", f"bf16 on {device}", "fp32, or a CUDA device")
         if values["batch_size"] > len(data.train_images):
             raise BadInput(
                 "--batch-size", values["batch_size"], f"at most the {len(data.train_images)} training images"
@@ -310,7 +308,7 @@ def _train(
     mixer, policy = settings.mixer(augmentation), settings.parsed_policy
     listed = config["policy"].startswith(LISTED)
     objective = OBJECTIVES[config["objective"]]
-    half = torch.autocast("cuda", torch.bfloat16) if config["precision"] == "bf16" else nullcontext()
+    half = torch.autocast(device.type, torch.bfloat16) if config["precision"] == "bf16" else nullcontext()
 
     def losses(indices: Tensor, stream: torch.Generator, step: int) -> dict[str, Tensor]:
         # layers that draw for themselves, ShakeDrop and dropout, do so from the global generator

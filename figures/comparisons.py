@@ -37,7 +37,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize, stats
+from scipy import special
 
 if TYPE_CHECKING:
     from figures.components import Components
@@ -123,13 +123,23 @@ def skewed(seeds: int) -> float | None:
     return next((share for fewer, share in SKEWED.items() if seeds < fewer), None)
 
 
+def _t_above(p: float, freedom: float) -> float:
+    """What Student's t exceeds with probability ``p``; without `scipy.stats`, which is slow to import and to call."""
+    return float(-special.stdtrit(freedom, p))
+
+
+def _t_tail(value: float, freedom: float) -> float:
+    """The probability that Student's t exceeds ``value``."""
+    return float(special.stdtr(freedom, -value))
+
+
 def _limit(p: float, seed_error: float, freedom: float, image_error: float) -> float:
     """What a difference of nothing exceeds with probability ``p``: the limits of its two parts, root of their squares.
 
     One limit of the whole, with degrees of freedom by Satterthwaite, is too small where few seeds happen to lie close
     together: the images' part, being large beside theirs, then lends them its degrees of freedom.
     """
-    return float(math.hypot(stats.t.isf(p, freedom) * seed_error, stats.norm.isf(p) * image_error))
+    return math.hypot(_t_above(p, freedom) * seed_error, special.ndtri(p) * image_error)
 
 
 def _tail(value: float, seed_error: float, freedom: float, image_error: float) -> float:
@@ -139,13 +149,15 @@ def _tail(value: float, seed_error: float, freedom: float, image_error: float) -
     if not seed_error + image_error > 0:
         return 0.0
     if image_error == 0:
-        return float(stats.t.sf(value / seed_error, freedom))
+        return _t_tail(value / seed_error, freedom)
+    from scipy.optimize import brentq  # slow to import
+
     lowest, highest = -60.0, math.log(0.5)
 
     def beyond(log_p: float) -> float:
         return _limit(math.exp(log_p), seed_error, freedom, image_error) - value
 
-    return math.exp(lowest if beyond(lowest) < 0 else optimize.brentq(beyond, lowest, highest))
+    return math.exp(lowest if beyond(lowest) < 0 else brentq(beyond, lowest, highest))
 
 
 @dataclass(frozen=True)
@@ -323,8 +335,10 @@ def _images(components: "Components | None", *rows: dict[Any, Any]) -> int | Non
 @functools.cache
 def _noncentrality(tests: int, freedom: int) -> float:
     """The true difference, in its standard errors, that Welch's test of one pair of the family finds in 80%."""
-    critical = float(stats.t.isf(LEVEL / 2 / tests, freedom))
-    return float(optimize.brentq(lambda x: stats.nct.sf(critical, freedom, x) - POWER, 0.0, 10 * critical + 10))
+    from scipy.optimize import brentq  # slow to import
+
+    critical = _t_above(LEVEL / 2 / tests, freedom)
+    return float(brentq(lambda x: 1 - special.nctdtr(freedom, x, critical) - POWER, 0.0, 10 * critical + 10))
 
 
 def certificates(
@@ -403,11 +417,11 @@ def equivalence(
     if not error > 0:
         return None
     difference = ours[0] - published[0]
-    half = float(stats.t.isf(LEVEL, freedom)) * error
+    half = _t_above(LEVEL, freedom) * error
     low, high = difference - half, difference + half
     verdict: Literal["agrees", "differs", "not distinguishable"] = "not distinguishable"
     if -margin < low and high < margin:
         verdict = "agrees"
-    elif 2 * float(stats.t.sf(abs(difference) / error, freedom)) < LEVEL:
+    elif 2 * _t_tail(abs(difference) / error, freedom) < LEVEL:
         verdict = "differs"
     return Equivalence(difference, low, high, margin, verdict)

@@ -1,18 +1,21 @@
 """Save a figure as PNG and SVG together with the numbers it shows."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from figures.style import style
 from store import write_atomically
 from store.places import in_own_directory
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 __all__ = ["save"]
 
 
-def save(figure: Figure, stem: Path, data: pd.DataFrame, *, watermark: str | None = None) -> list[Path]:
+def save(figure: "Figure", stem: Path, data: pd.DataFrame, *, watermark: str | None = None) -> list[Path]:
     """Write ``stem.png``, ``stem.svg`` and ``stem.csv``; return their paths.
 
     Args:

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import matplotlib as mpl
-
 __all__ = ["COLOURS", "LABELS", "colour", "label", "style"]
 
 COLOURS = {
@@ -58,6 +56,8 @@ _SHEET: Any = {
 @contextmanager
 def style() -> Iterator[None]:
     """Draw in the house style, off screen, leaving the caller's own settings alone."""
+    import matplotlib as mpl  # half a second that a command which draws nothing need not wait for
+
     with mpl.rc_context(_SHEET):
         yield
 

@@ -262,18 +262,23 @@ class Run:
         with open(self.path / "log.jsonl", "a", encoding="utf-8") as log:
             log.write(json.dumps(row, allow_nan=False) + "\n")
 
+    def logged(self) -> list[dict[str, Any]]:
+        """The rows of ``log.jsonl``, without a last one cut short."""
+        rows = []
+        log = self.path / "log.jsonl"
+        for line in log.read_text(encoding="utf-8").splitlines() if log.exists() else []:
+            try:
+                rows.append(json.loads(line))
+            except json.JSONDecodeError:
+                break
+        return rows
+
     def rewind_log(self, step: int) -> None:
         """Drop the rows after ``step``, which a resumed run will write again, and a last row cut short by a kill."""
         log = self.path / "log.jsonl"
         if not log.exists():
             return
-        kept = []
-        for line in log.read_text(encoding="utf-8").splitlines():
-            try:
-                if json.loads(line)["step"] <= step:
-                    kept.append(line)
-            except json.JSONDecodeError:
-                break
+        kept = [json.dumps(row, allow_nan=False) for row in self.logged() if row["step"] <= step]
         with write_atomically(log) as temporary:
             temporary.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
 

@@ -10,7 +10,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -121,6 +121,8 @@ def fit(
     checkpoint_seconds: float = 60.0,
     label: str = "",
     ranks: Ranks = ALONE,
+    watch: Callable[[], dict[str, float]] | None = None,
+    watched: Collection[int] = (),
 ) -> dict[str, Any]:
     """Train ``model`` in place for ``epochs``, from the run's checkpoint if there is one.
 
@@ -141,6 +143,9 @@ def fit(
         checkpoint_seconds: time between checkpoints.
         label: what the progress bar says.
         ranks: the processes that train together; each calls this with the same arguments.
+        watch: called with ``model`` in evaluation mode, without gradients; what it returns is logged with the step. It
+            must draw no number from a global generator.
+        watched: after how many steps ``watch`` is called; 0 is before the first.
 
     Returns:
         ``seconds`` and ``images_per_second`` of the steps of this process, and the last epoch's mean losses.
@@ -167,6 +172,19 @@ def fit(
     first_step = progress["step"]
     if ranks.main:
         run.rewind_log(first_step)
+
+    def look(step: int) -> None:
+        if watch is not None and step in watched and ranks.main:
+            model.eval()
+            with torch.no_grad():
+                seen = watch()
+            if not all(map(math.isfinite, seen.values())):
+                raise Diverged(f"the held-out loss became {next(iter(seen.values())):.4g} after step {step} of {total}")
+            run.log({"step": step, "watched": seen})
+            model.train()
+
+    if first_step == 0:
+        look(0)
     model.train()
     started = saved = time.perf_counter()
     order: Tensor | None = None
@@ -212,6 +230,7 @@ def fit(
                 if ranks.main:
                     run.log({"step": step + 1, "epoch": epoch + 1} | progress["last"] | {"lr": learning_rate(step)})
                 bar.set_postfix({name: f"{value:.4g}" for name, value in progress["last"].items()})
+            look(step + 1)
             if ranks.main and (stop or time.perf_counter() - saved > checkpoint_seconds):
                 _save(run, model, optimizer, progress)
                 saved = time.perf_counter()

@@ -47,16 +47,18 @@ from msda import Mixer
 from store import BadInput, Run, positive, provenance
 from store.command_line import Options, command
 from store.runs import now
-from training import DataOptions, Diverged, ImageData, colour_jitter, fit, generator, load, random_flip
+from training import DataOptions, Diverged, ImageData, fit, generator, load
 from training.devices import describe, resolve_device, use_threads
 from training.mixing import in_turn, mixer_named
 from training.once import Failed, once
 from training.weights import write_weights
+from vae.curve import FLAT, inputs_like_its_own, last_fall, negative_elbo, steps_to_watch
 from vae.encode import encode, squared_errors
+from vae.inputs import augmented
 from vae.model import VAE, vae_of
 from vae.posterior import DiagonalGaussian
 
-__all__ = ["Config", "Settings", "active_units", "augmented", "normalisation", "run", "train", "vae_run"]
+__all__ = ["Config", "Settings", "active_units", "normalisation", "overfitting", "run", "train", "vae_run"]
 
 VERSION = 1
 """Raised when training the same configuration gives another result."""
@@ -107,7 +109,7 @@ class Settings:
     scope: Literal["batch", "sample"] | None = None
     """one λ and mask a batch, or one a sample (None: sample; reference batch)"""
     precision: Literal["fp32", "bf16"] = "fp32"
-    """bf16: forward pass in bfloat16, on CUDA only"""
+    """bf16: forward pass in bfloat16: faster on GPUs and on CPUs with AVX-512 BF16 or AMX, slower elsewhere"""
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "width", "hidden", "latents"):
@@ -215,16 +217,6 @@ def normalisation(data: ImageData, config: Mapping[str, Any]) -> tuple[Tensor, T
     return data.statistics()
 
 
-def augmented(
-    normalise: Callable[[Tensor], Tensor], images: Tensor, config: Mapping[str, Any], generator: torch.Generator
-) -> Tensor:  # fmt: skip
-    """Jittered, flipped and normalised, but not yet mixed: (B, C, H, W) from uint8 images."""
-    batch = colour_jitter(images.float() / 255, config["jitter"], generator)
-    if config["flip"]:
-        batch = random_flip(batch, generator)
-    return normalise(batch)
-
-
 def objective(
     vae: VAE, data: ImageData, mixer: Mixer, config: Mapping[str, Any], steps: int
 ) -> Callable[[Tensor, torch.Generator, int], dict[str, Tensor]]:
@@ -241,10 +233,13 @@ def objective(
     constant = pixels * (math.log(config["decoder_scale"]) + 0.5 * math.log(2 * math.pi))
     warm_up = config["kl_warm_up"] * steps
 
+    kind = data.train_images.device.type
+    half = torch.autocast(kind, torch.bfloat16) if config["precision"] == "bf16" else nullcontext()
+
     def losses(indices: Tensor, stream: torch.Generator, step: int) -> dict[str, Tensor]:
         images = augmented(vae.normalise, data.train_images[indices], config, stream)
         target = in_turn(mixer, step)(images, generator=stream).images
-        with torch.autocast("cuda", torch.bfloat16) if config["precision"] == "bf16" else nullcontext():
+        with half:
             posterior = vae.encode(target)
             posterior = DiagonalGaussian(posterior.mean.float(), posterior.log_var.float())
             reconstruction = vae.decode(posterior.sample(stream))
@@ -274,8 +269,6 @@ def train(data: ImageData, augmentation: str, seed: int, settings: Settings, opt
     """
     run = vae_run(data, augmentation, seed, settings, options)
     device = resolve_device(options.device)
-    if settings.precision == "bf16" and device.type != "cuda":
-        raise BadInput("--precision", f"bf16 on {device}", "fp32, or a CUDA device")
     return once(run, options, lambda: _train(run, data, augmentation, seed, settings, options, device))
 
 
@@ -304,12 +297,20 @@ def _train(
     def learning_rate(step: int) -> float:
         return config["learning_rate"] * 0.1 ** sum(step >= drop * steps for drop in drops)
 
+    mixer, scale = settings.mixer(augmentation), config["decoder_scale"]
+    held_out = inputs_like_its_own(vae, data.test_images, mixer, config, seed)
+
+    def watch() -> dict[str, float]:
+        elbo, rate, mse = negative_elbo(vae, held_out, scale, seed)
+        return {"negative_elbo": float(elbo.mean()), "rate": float(rate.mean()), "mse": float(mse.mean())}
+
     try:
         trained = fit(
             run, vae, torch.optim.Adam(vae.parameters(), lr=config["learning_rate"], fused=True),
-            objective(vae, data, settings.mixer(augmentation), config, steps),
+            objective(vae, data, mixer, config, steps),
             images=len(data.train_images), batch_size=config["batch_size"], epochs=epochs, seed=seed,
             learning_rate=learning_rate, device=device, checkpoint_seconds=options.checkpoint_seconds, label=run.name,
+            watch=watch, watched=steps_to_watch(steps),
         )  # fmt: skip
     except Diverged as problem:
         run.fail(str(problem), started=started, origin=origin)
@@ -318,15 +319,39 @@ def _train(
     vae.eval()
     write_weights(run.path, vae)
     posterior = encode(vae, data.test_images)
+    curve = [{"step": row["step"]} | row["watched"] for row in run.logged() if "watched" in row]
     metrics = {
         "test_rate": float(posterior.kl_to_standard_normal().mean()),
         "test_mse": mean_squared_error(vae, data.test_images, seed),
         "active_units": active_units(posterior),
+        "last_fall": last_fall(curve),
+        "overfitting": overfitting(vae, data, mixer, config, seed),
         "images_per_second": trained.pop("images_per_second"),
         "seconds": trained.pop("seconds"),
         "last_epoch": trained,
     }
-    run.finish(metrics=metrics, started=started, origin=origin, training_images=len(data.train_images))
+    run.finish(metrics=metrics, started=started, origin=origin, curve=curve, training_images=len(data.train_images))
+
+
+def overfitting(vae: VAE, data: ImageData, mixer: Mixer, config: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    """−ELBO of test inputs less that of training inputs, both like the VAE's own, in nats, with its standard error.
+
+    Args:
+        vae: in evaluation mode.
+        data: on its device; as many training images as there are test images, at random.
+        mixer: of the training.
+        config: of the run.
+        seed: of the choice, the mixing and the codes.
+    """
+    test, training = (
+        negative_elbo(
+            vae, inputs_like_its_own(vae, images, mixer, config, seed, len(data.test_images)),
+            config["decoder_scale"], seed,
+        )[0]
+        for images in (data.test_images, data.train_images)
+    )  # fmt: skip
+    error = math.sqrt(sum(float(each.var()) / len(each) for each in (test, training)))
+    return {"value": float(test.mean() - training.mean()), "standard_error": error, "n": len(test)}
 
 
 def mean_squared_error(vae: VAE, images: Tensor, seed: int) -> float:
@@ -352,6 +377,14 @@ def run(config: Config) -> Run:
         f"MSE {metrics['test_mse']:.4f}, {metrics['active_units']} of {which.identity['config']['latents']} units "
         f"active{'' if metrics['active_units'] else ' (collapsed: the code carries nothing)'}"
     )
+    fall = metrics.get("last_fall")
+    if fall is not None:
+        over = metrics["overfitting"]
+        flat = "flat" if fall < FLAT else "not flat"
+        print(
+            f"−ELBO fell by {fall:.2f} nats over the last fifth of the steps ({flat}); "
+            f"on test images it is {over['value']:.1f} ± {over['standard_error']:.1f} nats more than on training images"
+        )
     print(which.path)
     return which
 

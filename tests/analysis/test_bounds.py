@@ -399,7 +399,7 @@ def infonce_per_dimension(posterior: DiagonalGaussian, codes: torch.Tensor) -> l
 
 def definition_of_log_marginals(codes, mean, variance):
     """(n, d) and (n,), from the formulas, in float64."""
-    n, d = codes.shape
+    n = len(codes)
     logs = -0.5 * ((codes[:, None] - mean).square() / variance + (2 * math.pi * variance).log())
     logs[torch.arange(n), torch.arange(n)] = -math.inf
     return logs.logsumexp(1) - math.log(n - 1), -logs.softmax(1).sum((0, 2))

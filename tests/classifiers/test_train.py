@@ -346,7 +346,6 @@ def test_dry_run_trains_nothing(options, capsys):
         (["--smoothing", "0"], "--smoothing: got 0"),
         (["--policy", "autoaugmnt"], "--policy: got 'autoaugmnt'"),
         (["--policy", "file:nowhere"], "--policy: got nowhere, where there is no file"),
-        (["--precision", "bf16"], "--precision: got bf16"),
         (["--fraction", "0"], "--fraction: got 0"),
         (["--folds", "5"], "--fold: got None; needs --folds and --fold together"),
         (["--folds", "5", "--fold", "6"], "--fold: got 6; needs an integer from 1 to 5"),

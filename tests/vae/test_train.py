@@ -147,7 +147,7 @@ def test_a_diverging_command_is_one_line_and_exit_3_then_and_when_it_is_repeated
         error = capsys.readouterr().err
         assert stop.value.code == 3
         assert error.count("\n") == 1
-        assert "the loss became" in error
+        assert "loss became" in error
         assert words in error
 
 
@@ -191,7 +191,6 @@ def test_dry_run_trains_nothing(options, capsys):
         (["--decoder-scale", "0"], "--decoder-scale: got 0"),
         (["--learning-rate", "nan"], "--learning-rate: got nan"),
         (["--jitter", "0.7"], "--jitter: got 0.7"),
-        (["--precision", "bf16"], "--precision: got bf16"),
         (["--data", "nonsense"], "--data: got 'nonsense'"),
     ],
 )

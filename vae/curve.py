@@ -1,0 +1,92 @@
+"""How a VAE's −ELBO falls in training, on images that it is not trained on.
+
+At a handful of steps the −ELBO, rate and squared error are taken of inputs like its own: held-out images, jittered,
+flipped and mixed once as in training, always the same, with the same noise of the codes. A VAE is *trained* when its
+−ELBO fell by less than `FLAT` nats over the last fifth of its steps. Where the learning rate falls to nothing at the
+end every curve is flat there, and only a run of twice the length tells whether it would have gone on.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from msda import Mixer
+from training import generator
+from training.mixing import in_turn
+from vae.encode import encode, squared_errors
+from vae.inputs import augmented
+from vae.model import VAE
+
+__all__ = ["FLAT", "inputs_like_its_own", "last_fall", "negative_elbo", "steps_to_watch"]
+
+FLAT = 1.0
+"""Nats an image by which −ELBO may fall over the last fifth of the steps of a network that counts as trained."""
+
+WATCHED = 2000
+"""Held-out images; differences between two steps are paired over them."""
+
+SHARES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
+"""Of the steps, after which the images are scored."""
+
+MIXED = 50
+"""Images mixed at a time: where a batch has one λ, one for every so many."""
+
+
+def steps_to_watch(steps: int) -> list[int]:
+    """After how many of ``steps`` steps the held-out images are scored."""
+    return sorted({round(share * steps) for share in SHARES})
+
+
+def inputs_like_its_own(
+    vae: VAE, images: Tensor, mixer: Mixer, config: Mapping[str, Any], seed: int, count: int = WATCHED
+) -> Tensor:
+    """Images as the VAE sees them in training: (N, C, H, W), normalised, on the images' device.
+
+    Args:
+        vae: whose units they get.
+        images: uint8.
+        mixer: of the training.
+        config: of the run, as `vae.train.Settings.resolved` gives it.
+        seed: of the choice of images, and of their jitter, flips and mixing.
+        count: of images at most.
+    """
+    stream = generator(images.device, seed, "curve")
+    # an image left over would have nobody to be mixed with
+    chosen = torch.randperm(len(images), device=images.device, generator=stream)[:count].split(MIXED)
+    parts = []
+    for turn, some in enumerate(each for each in chosen if len(each) > 1):
+        batch = augmented(vae.normalise, images[some], config, stream)
+        parts.append(in_turn(mixer, turn)(batch, generator=stream).images)
+    return torch.cat(parts)
+
+
+def negative_elbo(vae: VAE, inputs: Tensor, scale: float, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+    """−ELBO in nats without the constant in σ, rate in nats, and mean squared error of every input, (N,) float64 each.
+
+    Of one sampled code each, with the same noise for a seed.
+
+    Args:
+        vae: in evaluation mode.
+        inputs: (N, C, H, W), normalised.
+        scale: σ of the decoder.
+        seed: of the codes' noise.
+    """
+    rate = encode(vae, inputs).kl_to_standard_normal().cpu()
+    squares = squared_errors(vae, inputs, generator(inputs.device, seed, "reconstruction"))
+    return squares / (2 * scale**2) + rate, rate, squares / inputs[0].numel()
+
+
+def last_fall(curve: Sequence[Mapping[str, float]]) -> float | None:
+    """Nats by which −ELBO fell over the last fifth of the steps; negative where it rose, None where it was not seen.
+
+    Args:
+        curve: ``step`` and ``negative_elbo`` of the points, in order.
+    """
+    points = {round(point["step"]): point["negative_elbo"] for point in curve}
+    if not points:
+        return None
+    last = max(points)
+    before = points.get(round(0.8 * last))
+    return None if before is None or last == 0 else before - points[last]
