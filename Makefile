@@ -77,6 +77,7 @@ doctest: $(READY)
 benchmarks: $(READY)
 	$(BIN)/python benchmarks/mixers.py
 	$(BIN)/python benchmarks/all_pairs.py
+	$(BIN)/python benchmarks/vae_speed.py
 	$(BIN)/python benchmarks/accuracy.py
 	$(BIN)/python benchmarks/classifier_speed.py
 

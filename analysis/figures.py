@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from analysis.table import name_of, networks_of, under_trained
+from analysis.table import LINEAR, name_of, networks_of, under_trained
 from figures import colour, label, style
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "draw_noise_profile",
     "draw_rate_distortion",
     "draw_table_1",
+    "draw_training",
 ]
 
 
@@ -89,6 +90,40 @@ def draw_table_1(table: pd.DataFrame, title: str) -> tuple[Figure, pd.DataFrame]
             handles += axes.plot([], [], " ", label="‡ under-trained: worse than the linear VAE")
         figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=8.5)
     return figure, behind
+
+
+def draw_training(curves: pd.DataFrame, table: pd.DataFrame, title: str) -> Figure:
+    """−ELBO, rate and squared error of held-out inputs over the steps of training, a line per VAE.
+
+    Args:
+        curves: ``augmentation``, ``seed``, ``step``, ``negative_elbo``, ``rate``, ``mse``: inputs like the VAE's own.
+        table: `analysis.table.summarise`'s rows, for the linear VAEs of the same inputs.
+        title: above the figure.
+    """
+    words = {"negative_elbo": "−ELBO, nats", "rate": "rate, nats", "mse": "MSE, squared normalised pixels"}
+    names = list(dict.fromkeys(curves["augmentation"]))
+    linear = table[(table["inputs"] == "own-augmented") & table["augmentation"].str.startswith(LINEAR)]
+    level = linear.set_index(["augmentation", "estimator"])["mean"]
+    with style():
+        figure = Figure(figsize=(9.6, 3.6))
+        for axes, (quantity, word) in zip(figure.subplots(1, 3), words.items(), strict=True):
+            # the start is off the scale of everything after it
+            later = curves[curves["step"] > 0]
+            for (augmentation, _), own in later.groupby(["augmentation", "seed"], sort=False):
+                axes.plot(
+                    own["step"], own[quantity], "o-", color=colour(str(augmentation)), markersize=3, linewidth=1.2
+                )
+            for name in names:
+                if (f"{LINEAR} on {name}", quantity) in level.index:
+                    axes.axhline(level[f"{LINEAR} on {name}", quantity], color=colour(name), linewidth=1, linestyle=":")
+            axes.set_xlabel("step")
+            axes.set_title(word, fontsize=9.5)
+            axes.set_xscale("log")
+        figure.suptitle(_wrapped(title), fontsize=10, x=0.01, ha="left")
+        handles = [axes.plot([], [], "o-", color=colour(name), label=label(name))[0] for name in names]
+        handles += axes.plot([], [], ":", color="#444444", label="linear VAE of the same inputs")
+        figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=8.5)
+    return figure
 
 
 def draw_human_uncertainty(table: pd.DataFrame, title: str) -> tuple[Figure, pd.DataFrame]:

@@ -19,6 +19,9 @@ What is reported, for encoder A and images x of the test set:
 - beside every VAE the *linear VAE* (`vae.linear`) with as many latents, fitted on inputs as it saw them. A VAE whose
   −ELBO on held-out inputs like its own is more than two paired standard errors above is *under-trained*, and no claim
   about augmentations rests on it (of an augmentation: where most of its VAEs are);
+- *active units*: latents whose posterior means vary over the images with variance above 0.01;
+- *overfitting*: −ELBO of test less that of training inputs, both like the encoder's own; and by how much −ELBO fell
+  over the last fifth of the training (`vae.curve`);
 - *−ELBO less the baseline's*, of the same seed and images: by how much A's model codes real images worse;
 - with ``--shared``, *I(Z_A;Z_X)* itself, Z_X the code of x by B (`analysis.two_encoders`).
 
@@ -65,6 +68,7 @@ from analysis.table import (
     shared_table,
     summarise,
     text_table,
+    training_table,
 )
 from analysis.two_encoders import SINGLE_BOUNDS
 from figures import Result, publish, save
@@ -99,7 +103,7 @@ __all__ = [
     "worse_than",
 ]
 
-VERSION = 3
+VERSION = 4
 """Raised when the analysis of the same VAEs gives another result."""
 
 PROGRAM = "python -m analysis.mutual_info"
@@ -513,10 +517,23 @@ def _rows_of_vae(
     errors = squared_errors(vae, mixed, generator(device, seed, "own reconstruction"))
     elbos = _elbos(errors, of_mixed, scale)
     rows += _elbo_rows(errors / pixels, elbos, **where)
+    rows += _training_rows(codes.runs[augmentation, seed].result(), **where)
     linear = codes.linear(augmentation)
     poor = worse_than(elbos, linear.negative_elbo(mixed))
     rows = [row | {"under_trained": poor} for row in rows]
     return rows + linear_rows_of(linear, mixed, **where | {"augmentation": LINEAR, "fitted_on": augmentation})
+
+
+def _training_rows(record: Mapping[str, Any], **where: Any) -> list[dict[str, Any]]:
+    """What a VAE's record says of its training; nothing where it is older than that."""
+    metrics, rows = record["metrics"], []
+    if metrics.get("overfitting") is not None:
+        over = metrics["overfitting"]
+        row = _measured("−ELBO of test less training inputs", "overfitting", over["value"], "nats", **where)
+        rows.append(row | {"standard_error": over["standard_error"], "n": over["n"]})
+    if metrics.get("last_fall") is not None:
+        rows.append(_measured("fall of −ELBO over the last fifth", "last_fall", metrics["last_fall"], "nats", **where))
+    return rows
 
 
 def _elbos(errors: Tensor, posterior: DiagonalGaussian, scale: float) -> Tensor:
@@ -602,18 +619,24 @@ def _report(config: Config, data: ImageData, records: Mapping[float, dict[str, A
     failures = [failure for record in records.values() for failure in record["failures"]]
     about = {"title": "", "data": name, "watermark": watermark, "conclusions": "", "settings": settings}
     document = json_document(PROGRAM, config, rows) | {"about": about, "failures": failures}
+    trained = _trained(config, data)
+    about["curves"] = [where | point for where, each in trained for point in each.result().get("curve", [])]
     about["title"] = _title(document)
     text, about["conclusions"] = text_of(document)
     directory = config.execution.out / f"table-1-{slug(name.lower())}{'-smoke' if config.smoke else ''}"
     files = draw(document, directory)
     result = Result(rows, pd.concat(_tables(document).values(), ignore_index=True), text, files, failures)
-    behind_it = [
+    return publish(result, PROGRAM, config, directory, about, evidence(trained))
+
+
+def _trained(config: Config, data: ImageData) -> list[tuple[dict[str, Any], Run]]:
+    """The VAEs behind an analysis that are there, and what tells each from the others."""
+    return [
         ({"augmentation": augmentation, "seed": seed, "decoder_scale": scale}, each)
         for scale, part in config.by_scale().items()
         for augmentation, seed in networks(part)
         if (each := vae_run(data, augmentation, seed, part.settings, part.execution)).status == "done"
     ]
-    return publish(result, PROGRAM, config, directory, about, evidence(behind_it))
 
 
 def _tables(document: Mapping[str, Any]) -> dict[float, pd.DataFrame]:
@@ -683,9 +706,11 @@ def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
 
 def draw(document: Mapping[str, Any], directory: Path) -> list[Path]:
     """Draw the figures of a document's numbers, with the numbers behind each; return the files."""
-    from analysis.figures import draw_noise_profile, draw_rate_distortion, draw_table_1  # matplotlib is slow to import
+    # matplotlib is slow to import
+    from analysis.figures import draw_noise_profile, draw_rate_distortion, draw_table_1, draw_training
 
     tables, watermark = _tables(document), document["about"]["watermark"]
+    curves = pd.DataFrame(document["about"].get("curves", []))
     files: list[Path] = []
     for scale, table in tables.items():
         head, suffix = _head(document, scale), f"-scale-{scale:g}" if len(tables) > 1 else ""
@@ -694,6 +719,10 @@ def draw(document: Mapping[str, Any], directory: Path) -> list[Path]:
         if document["config"]["noise"]:
             figure, behind = draw_noise_profile(networks_of(table), head.removeprefix("Table 1 on "))
             files += save(figure, directory / f"noise-profile{suffix}", behind, watermark=watermark)
+        if len(curves):
+            chosen = curves[curves["decoder_scale"] == scale]
+            figure = draw_training(chosen, _without_noise(table), head.removeprefix("Table 1 on "))
+            files += save(figure, directory / f"training{suffix}", chosen, watermark=watermark)
     if len(tables) > 1:
         together = _without_noise(pd.concat(tables.values(), ignore_index=True))
         figure, behind = draw_rate_distortion(together, _title(document))
@@ -711,6 +740,7 @@ def _text_tables(config: Mapping[str, Any], everything: pd.DataFrame, head: str)
     parts = []
     for inputs in config["inputs"]:
         parts.append(text_table(table[table["inputs"] == inputs], f"{head}; {inputs} test images"))
+    parts.append(training_table(table))
     if config["shared"] and (everything["estimator"] == "critic").any():
         parts.append(shared_table(everything))
     if config["decomposition"]:

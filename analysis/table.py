@@ -20,6 +20,7 @@ __all__ = [
     "shared_table",
     "summarise",
     "text_table",
+    "training_table",
     "under_trained",
 ]
 
@@ -168,6 +169,40 @@ def text_table(table: pd.DataFrame, title: str) -> str:
         notes.append("† published as a lower bound; it is the rate of the reconstruction x̂, another variable")
     head = f"{title} (N = {size:,.0f}); nats, mean ± standard deviation over seeds"
     return "\n".join([head, *ruled(cells), *notes])
+
+
+def training_table(table: pd.DataFrame) -> str:
+    """How well the VAEs were trained, for a terminal: a line per augmentation; empty where it is not known.
+
+    Args:
+        table: `summarise`'s rows, without noise.
+    """
+    by = table.set_index(["inputs", "augmentation", "estimator"])
+    own, clean = "own-augmented", "clean"
+    if not any((own, each, "negative_elbo") in by.index for each in networks_of(table)["augmentation"].unique()):
+        return ""
+
+    def cell(inputs: str, augmentation: str, estimator: str, digits: int = 1) -> str:
+        key = inputs, augmentation, estimator
+        return _cell(by["mean"][key], by["std"][key], digits) if key in by.index else "—"
+
+    cells = [
+        ["training", "−ELBO", "linear VAE", "test − training", "last fifth", "active units"],
+        ["", "own inputs", "own inputs", "of −ELBO", "−ELBO fell", ""],
+    ]
+    poor = under_trained(table)
+    for augmentation in map(str, dict.fromkeys(networks_of(table)["augmentation"])):
+        cells.append([
+            name_of(augmentation, poor), cell(own, augmentation, "negative_elbo"),
+            cell(own, f"{LINEAR} on {augmentation}", "negative_elbo"), cell(own, augmentation, "overfitting"),
+            cell(own, augmentation, "last_fall", 2),
+            cell(clean if (clean, augmentation, "active_units") in by.index else own, augmentation, "active_units"),
+        ])  # fmt: skip
+    note = (
+        "a network is trained where −ELBO fell by less than 1 nat over the last fifth of its steps; at the end of a "
+        "schedule whose rate falls to nothing all do"
+    )
+    return "\n".join([*ruled(cells), note])
 
 
 SHARED = {

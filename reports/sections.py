@@ -238,6 +238,8 @@ SECTIONS = (
             "the rate, R_m and InfoNCE with its cap.",
             "noise-profile": "Bounds against the noise added to the code: upper and lower bounds meet where "
             "information falls below log N.",
+            "training": "−ELBO, rate and squared error of held-out inputs over the steps of training, a line for every "
+            "VAE, and the linear VAE of the same inputs.",
             "rate-distortion": "Rate and R_m against squared error at several decoder scales: a curve for every "
             "augmentation.",
         },

@@ -292,6 +292,28 @@ def test_dry_run_says_what_would_happen(config, capsys):
     assert not config.execution.store.exists()
 
 
+def test_how_the_networks_were_trained_is_in_rows_text_and_figure(config):
+    result = run(replace(config, inputs=("clean",)))
+    directory = config.execution.out / "table-1-digits"
+    runs = {row["path"]: row["record"] for row in list_runs(config.execution.store) if row["kind"] == "vae"}
+    for name in ("overfitting", "last_fall"):
+        rows = {(row["augmentation"], row["seed"]): row for row in result.rows if row["estimator"] == name}
+        for record in runs.values():
+            found = rows[record["config"]["augmentation"], record["seed"]]["value"]
+            recorded = record["metrics"][name]
+            assert found == (recorded["value"] if name == "overfitting" else recorded)
+    drawn = pd.read_csv(directory / "training.csv")
+    assert len(drawn) == sum(len(record["curve"]) for record in runs.values())
+    assert (directory / "training.png").exists()
+    assert "test − training" in result.text
+    # an older document has no curves and no such rows: nothing is drawn, and nothing is said
+    document = json.loads((directory / "result.json").read_text())
+    del document["about"]["curves"]
+    document["results"] = [row for row in document["results"] if row["inputs"] == "clean"]
+    assert "test − training" not in mutual_info.text_of(document)[0]
+    assert not any("training" in file.name for file in mutual_info.draw(document, directory))
+
+
 def test_the_noise_profile_is_in_rows_text_and_figure(config):
     config = replace(config, noise=(1.0, 3.0), inputs=("clean",), seeds=1)
     result = run(config)

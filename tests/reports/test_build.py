@@ -49,7 +49,7 @@ def test_the_page_from_real_jobs(measured, options):
     assert set(opened) <= set(ids)
     assert {address[1:] for address in page.all("a", "href") if address.startswith("#")} <= set(ids)
     pictures = page.all("img", "alt")
-    assert len(pictures) == 11
+    assert len(pictures) == 12
     assert all(len(words) > 40 for words in pictures)
     assert not page.all("script", "src")
     assert not re.search(r'(src|href)="(?!data:|#|https://)', text)
