@@ -53,10 +53,11 @@ def inputs_like_its_own(
         count: of images at most.
     """
     stream = generator(images.device, seed, "curve")
-    # an image left over would have nobody to be mixed with
     chosen = torch.randperm(len(images), device=images.device, generator=stream)[:count].split(MIXED)
     parts = []
-    for turn, some in enumerate(each for each in chosen if len(each) > 1):
+    for turn, some in enumerate(chosen):
+        if len(some) == 1:
+            some = some.repeat(2)  # an image left over has nobody else to be mixed with
         batch = augmented(vae.normalise, images[some], config, stream)
         parts.append(in_turn(mixer, turn)(batch, generator=stream).images)
     return torch.cat(parts)
