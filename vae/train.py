@@ -207,6 +207,8 @@ def vae_run(data: ImageData, augmentation: str, seed: int, settings: Settings, o
 
 def active_units(posterior: DiagonalGaussian) -> int:
     """How many latents' posterior means vary over the images with variance above 0.01 (Burda et al. 2016)."""
+    if len(posterior) < 2:
+        return 0
     return int((posterior.mean.var(0) > 0.01).sum())
 
 
