@@ -84,7 +84,7 @@ from training.once import all_once
 from vae.encode import encode, load_vae, reconstruct, squared_errors
 from vae.inputs import augmented
 from vae.linear import LinearVAE, fit_linear
-from vae.model import VAE
+from vae.model import AnyVAE
 from vae.posterior import DiagonalGaussian
 from vae.train import Settings, active_units, normalisation, train, vae_run
 
@@ -412,7 +412,7 @@ class _Codes:
         self.elbos: dict[tuple[str, int], Tensor] = {}
         self.bounded: dict[tuple[str, int], list[Bound]] = {}
 
-    def vae(self, augmentation: str, seed: int) -> VAE:
+    def vae(self, augmentation: str, seed: int) -> AnyVAE:
         return load_vae(self.runs[augmentation, seed], self.device)
 
     def upper(self, augmentation: str, seed: int) -> list[Bound]:
@@ -588,7 +588,7 @@ def over_seeds(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row | {"under_trained": flags.get(row["augmentation"])} for row in headlines(rows)]
 
 
-def _reconstruction(config: Config, baseline: VAE, device: torch.device, seed: int) -> Callable[[Tensor], Tensor]:
+def _reconstruction(config: Config, baseline: AnyVAE, device: torch.device, seed: int) -> Callable[[Tensor], Tensor]:
     """x̂ from normalised x: decoded from a sampled code of the baseline VAE, with the decoder's noise."""
     stream = generator(device, seed, "x̂")
 

@@ -132,7 +132,7 @@ def fit(
     Args:
         run: where the checkpoint and the log go.
         model: on ``device``; its parameters are what ``optimizer`` updates.
-        optimizer: any of torch's; its learning rate is set each step.
+        optimizer: any of torch's; its learning rate is set each step, times a parameter group's ``lr_factor``.
         losses: (indices (B,) on the device, generator on the device, step) -> scalar tensors; the first is minimised.
         images: how many training images there are.
         batch_size: images a step, over all processes.
@@ -202,7 +202,7 @@ def fit(
                 order = torch.randperm(images, generator=shuffle).to(device)
             batch = ranks.part(order[position * batch_size : (position + 1) * batch_size])
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate(step)
+                group["lr"] = learning_rate(step) * group.get("lr_factor", 1.0)
             values = losses(batch, generator(device, seed, "step", step, *ranks.purpose), step)
             objective = next(iter(values.values()))
             optimizer.zero_grad(set_to_none=True)

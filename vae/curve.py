@@ -17,7 +17,7 @@ from training import generator
 from training.mixing import in_turn
 from vae.encode import encode, squared_errors
 from vae.inputs import augmented
-from vae.model import VAE
+from vae.model import AnyVAE
 
 __all__ = ["FLAT", "inputs_like_its_own", "last_fall", "negative_elbo", "steps_to_watch"]
 
@@ -40,7 +40,7 @@ def steps_to_watch(steps: int) -> list[int]:
 
 
 def inputs_like_its_own(
-    vae: VAE, images: Tensor, mixer: Mixer, config: Mapping[str, Any], seed: int, count: int = WATCHED
+    vae: AnyVAE, images: Tensor, mixer: Mixer, config: Mapping[str, Any], seed: int, count: int = WATCHED
 ) -> Tensor:
     """Images as the VAE sees them in training: (N, C, H, W), normalised, on the images' device.
 
@@ -63,7 +63,7 @@ def inputs_like_its_own(
     return torch.cat(parts)
 
 
-def negative_elbo(vae: VAE, inputs: Tensor, scale: float, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+def negative_elbo(vae: AnyVAE, inputs: Tensor, scale: float, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     """−ELBO in nats without the constant in σ, rate in nats, and mean squared error of every input, (N,) float64 each.
 
     Of one sampled code each, with the same noise for a seed.

@@ -97,8 +97,8 @@ class LinearVAE:
     scale: float
     shape: tuple[int, int, int]
 
-    def _on(self) -> tuple[Tensor, Tensor]:
-        """(d,): the eigenvalues, σ² in place of those of axes that are off; and σ²/λ."""
+    def spectrum(self) -> tuple[Tensor, Tensor]:
+        """(d,) each: the eigenvalues, σ² in place of those of axes that are off; and σ²/λ, the posterior's variance."""
         eigenvalues = self.eigenvalues.clamp(min=self.scale**2)
         return eigenvalues, self.scale**2 / eigenvalues
 
@@ -107,13 +107,13 @@ class LinearVAE:
 
     def encode(self, images: Tensor) -> DiagonalGaussian:
         """The posterior of normalised images (N, C, H, W), in float64 on the CPU."""
-        eigenvalues, variance = self._on()
+        eigenvalues, variance = self.spectrum()
         mean = self._flat(images) @ self.axes.T * ((1 - variance) / eigenvalues).sqrt()
         return DiagonalGaussian(mean, variance.log().expand_as(mean).clone())
 
     def decode(self, codes: Tensor) -> Tensor:
         """The mean of p(x|z) for codes (N, d): normalised images (N, C, H, W), float64."""
-        eigenvalues, _ = self._on()
+        eigenvalues, _ = self.spectrum()
         return (self.centre + codes * (eigenvalues - self.scale**2).sqrt() @ self.axes).view(-1, *self.shape)
 
     def squared_error(self, images: Tensor) -> Tensor:
@@ -123,7 +123,7 @@ class LinearVAE:
         rest; the spread of the code adds :math:`(\\lambda_i - \\sigma^2)\\sigma^2/\\lambda_i`.
         """
         flat = self._flat(images)
-        eigenvalues, variance = self._on()
+        eigenvalues, variance = self.spectrum()
         along = (flat @ self.axes.T).square()
         kept = 1 - variance.square()  # of what lies along an axis, 1 − (σ²/λ)² is no error
         return flat.square().sum(1) - along @ kept + ((eigenvalues - self.scale**2) * variance).sum()

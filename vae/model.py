@@ -26,8 +26,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vae.posterior import DiagonalGaussian
+from vae.residual import ResidualVAE
 
-__all__ = ["VAE", "vae_of"]
+__all__ = ["VAE", "AnyVAE", "vae_of"]
 
 
 def _down(inputs: int, outputs: int) -> list[nn.Module]:
@@ -149,14 +150,24 @@ class VAE(nn.Module):
         return images[..., top : top + self.rows, left : left + self.columns]
 
 
-def vae_of(config: Mapping[str, Any], pixel_mean: Tensor, pixel_std: Tensor) -> VAE:
+AnyVAE = VAE | ResidualVAE
+"""A VAE of one of our networks: they have the same methods."""
+
+
+def vae_of(config: Mapping[str, Any], pixel_mean: Tensor, pixel_std: Tensor) -> AnyVAE:
     """The untrained network of a run's configuration, as `vae.train.Settings.resolved` gives it.
 
     Args:
-        config: ``shape``, ``width``, ``hidden``, ``latents``, ``log_var_bound``, and ``decoder`` where it is not ours.
+        config: ``shape``, ``width``, ``hidden``, ``latents``, ``log_var_bound``; ``network`` or ``decoder`` where it is
+            another than the mirrored one.
         pixel_mean: (C,).
         pixel_std: (C,).
     """
+    if config.get("network") == "residual":
+        return ResidualVAE(
+            tuple(config["shape"]), pixel_mean, pixel_std, width=config["width"], hidden=config["hidden"],
+            latents=config["latents"], log_var_bound=config["log_var_bound"],
+        )  # fmt: skip
     return VAE(
         tuple(config["shape"]), pixel_mean, pixel_std, width=config["width"], hidden=config["hidden"],
         latents=config["latents"], log_var_bound=config["log_var_bound"], decoder=config.get("decoder", "mirrored"),
