@@ -311,7 +311,7 @@ def draw_noise_profile(table: pd.DataFrame, title: str) -> tuple[Figure, pd.Data
         figure = Figure(figsize=(7.2, 4.4))
         axes = figure.subplots()
         for number, name in enumerate(names):
-            ink = colour(name)
+            ink, drawn = colour(name), False
             for estimator, marker in (("gaussian_marginal", "v"), ("infonce", "^")):
                 rows = behind[(behind["augmentation"] == name) & (behind["estimator"] == estimator)].sort_values(
                     "noise"
@@ -322,8 +322,9 @@ def draw_noise_profile(table: pd.DataFrame, title: str) -> tuple[Figure, pd.Data
                 x = [places[level] + 0.09 * (number - (len(names) - 1) / 2) for level in rows["noise"]]
                 axes.errorbar(
                     x, rows["mean"], np.nan_to_num(rows["std"]), fmt=marker, color=ink, markersize=5, capsize=2,
-                    linewidth=1, label=name_of(name, poor) if estimator == "gaussian_marginal" else None,
+                    linewidth=1, label=None if drawn else name_of(name, poor),
                 )  # fmt: skip
+                drawn = True
             both = behind[behind["augmentation"] == name].pivot(index="noise", columns="estimator", values="mean")
             if {"infonce", "gaussian_marginal"} <= set(both):
                 x = [places[level] + 0.09 * (number - (len(names) - 1) / 2) for level in both.index]

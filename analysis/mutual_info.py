@@ -35,7 +35,7 @@ they are independent, jittered and flipped as in training.
 import importlib.util
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -79,31 +79,31 @@ from store.runs import now
 from training import DataOptions, ImageData, generator, load, resolve_device, use_threads
 from training.data import read_arrays
 from training.devices import describe
-from training.mixing import in_turn
 from training.once import all_once
 from vae.encode import encode, load_vae, reconstruct, squared_errors
-from vae.inputs import augmented
+from vae.inputs import Inputs
 from vae.linear import LinearVAE, fit_linear
-from vae.model import AnyVAE
+from vae.nets import VAE
 from vae.posterior import DiagonalGaussian
 from vae.train import Settings, active_units, normalisation, train, vae_run
 
 __all__ = [
     "Config",
-    "OwnAugmentation",
     "Result",
     "as_run",
     "draw",
+    "joined",
     "linear_rows_of",
     "networks",
     "over_seeds",
+    "own_inputs",
     "read_posterior",
     "run",
     "text_of",
     "worse_than",
 ]
 
-VERSION = 4
+VERSION = 5
 """Raised when the analysis of the same VAEs gives another result."""
 
 PROGRAM = "python -m analysis.mutual_info"
@@ -128,6 +128,8 @@ class Config:
     """none, mixup, cutmix, fmix, fmix-reference, or hybrids such as fmix+mixup"""
     seeds: int = 3
     """how many VAEs per augmentation: seeds 1 to SEEDS"""
+    first_seed: int = 1
+    """the first of them, where those before it have been analysed: seeds FIRST_SEED to FIRST_SEED + SEEDS - 1"""
     bounds: tuple[Estimator, ...] = ALL
     """which bounds on I(Z;X) to compute; mixture_marginal is fitted at length, flow_marginal needs mixinfo[flows]"""
     inputs: tuple[Literal["clean", "own-augmented"], ...] = ("clean",)
@@ -157,6 +159,7 @@ class Config:
 
     def __post_init__(self) -> None:
         positive("--seeds", self.seeds)
+        positive("--first-seed", self.first_seed)
         for name in ("augmentations", "bounds", "inputs"):
             values = getattr(self, name)
             if not values or len(set(values)) != len(values):
@@ -236,16 +239,16 @@ def _check_size(config: Config, data: ImageData) -> None:
         raise BadInput("--data", f"{len(data.test_images)} test images", "at least 2 (4 with own-augmented inputs)")
 
 
-def _baseline_seed(augmentation: str, seed: int, seeds: int) -> int | None:
+def _baseline_seed(config: Config, augmentation: str, seed: int) -> int | None:
     """The seed of VAE B, whose reconstructions A encodes; None where there is no other baseline."""
     if augmentation != "none":
         return seed
-    return seed % seeds + 1 if seeds > 1 else None
+    return config.first_seed + (seed - config.first_seed + 1) % config.seeds if config.seeds > 1 else None
 
 
 def networks(config: Config) -> list[tuple[str, int]]:
     """Augmentation and seed of every VAE, the baselines that reconstructions need included."""
-    seeds = range(1, config.seeds + 1)
+    seeds = range(config.first_seed, config.first_seed + config.seeds)
     wanted = [(augmentation, seed) for seed in seeds for augmentation in config.augmentations]
     baselines = [("none", seed) for seed in seeds if "none" not in config.augmentations]
     return baselines + wanted
@@ -258,6 +261,7 @@ def _analysis_run(config: Config, data: ImageData) -> Run:
         | {
             "augmentations": list(config.augmentations),
             "seeds": config.seeds,
+            "first_seed": config.first_seed,
             "bounds": list(config.bounds),
             "inputs": list(config.inputs),
             "noise": list(config.noise),
@@ -338,54 +342,17 @@ def _analyse(
         file.unlink()
 
 
-@dataclass(frozen=True)
-class OwnAugmentation:
-    """Images as an encoder saw them in training.
+def own_inputs(settings: Settings, data: ImageData, augmentation: str) -> Inputs:
+    """Inputs as VAEs of an augmentation saw them, λ and mask drawn per sample: a batch's mixtures are independent.
 
     Args:
         settings: of the training.
-        data: whose images they are.
-        augmentation: whose mixer.
-        units: what is taken from pixels in [0, 1] and what they are divided by, (C,) each.
+        data: on its device.
+        augmentation: a mixer's name.
     """
-
-    settings: Settings
-    data: ImageData
-    augmentation: str
-    units: tuple[Tensor, Tensor]
-
-    def normalised(self, images: Tensor) -> Tensor:
-        """(N, C, H, W) uint8 to normalised floating point, not augmented."""
-        return self._normalise(images.float() / 255)
-
-    def _normalise(self, images: Tensor) -> Tensor:
-        mean, std = (each.to(images.device).view(1, -1, 1, 1) for each in self.units)
-        return (images - mean) / std
-
-    def mixtures(self, images: Tensor, stream: torch.Generator) -> Tensor:
-        """N/2 normalised mixtures of N uint8 images, each of two images that are in no other, with its own λ.
-
-        Parents are paired at random: some data sets are sorted by class.
-        """
-        half = len(images) // 2
-        images = images[torch.randperm(len(images), device=images.device, generator=stream)]
-        # one λ for a whole batch would make its mixtures dependent
-        mixer = replace(self.settings, scope="sample").mixer(self.augmentation)
-        resolved = self.settings.resolved(self.data)
-        parts = []
-        for turn, first in enumerate(torch.arange(half, device=images.device).split(500)):
-            parents = augmented(self._normalise, images[torch.cat([first, first + half])], resolved, stream)
-            count = len(first)
-            partner = torch.arange(2 * count, device=images.device).roll(count)
-            parts.append(in_turn(mixer, turn)(parents, generator=stream, partner=partner).images[:count])
-        return torch.cat(parts)
-
-    def draws(self, images: Tensor, stream: torch.Generator, count: int) -> Iterator[Tensor]:
-        """Batches of ``count`` mixtures in all, of parents that are paired anew as often as it takes."""
-        while count > 0:
-            for batch in self.mixtures(images, stream)[:count].split(1000):
-                count -= len(batch)
-                yield batch
+    units = normalisation(data, settings.resolved(data))
+    mean, std = (each.to(data.train_images.device).view(1, -1, 1, 1) for each in units)
+    return replace(settings, scope="sample").inputs(augmentation, data, lambda images: (images - mean) / std)
 
 
 class _Codes:
@@ -412,7 +379,7 @@ class _Codes:
         self.elbos: dict[tuple[str, int], Tensor] = {}
         self.bounded: dict[tuple[str, int], list[Bound]] = {}
 
-    def vae(self, augmentation: str, seed: int) -> AnyVAE:
+    def vae(self, augmentation: str, seed: int) -> VAE:
         return load_vae(self.runs[augmentation, seed], self.device)
 
     def upper(self, augmentation: str, seed: int) -> list[Bound]:
@@ -436,12 +403,9 @@ class _Codes:
             self.known[augmentation, seed] = found
         return found
 
-    def own(self, augmentation: str) -> OwnAugmentation:
-        """Inputs as the VAEs of an augmentation saw them."""
-        settings = self.config.settings
-        return OwnAugmentation(
-            settings, self.data, augmentation, normalisation(self.data, settings.resolved(self.data))
-        )
+    def own(self, augmentation: str) -> Inputs:
+        """Inputs as the VAEs of an augmentation saw them, in the units of all."""
+        return own_inputs(self.config.settings, self.data, augmentation)
 
     def errors(self, augmentation: str, seed: int) -> tuple[Tensor, Tensor]:
         """Squared error and −ELBO of every clean test image, (N,) each."""
@@ -497,7 +461,7 @@ def _rows_of_vae(
             with open(temporary, "wb") as file:
                 np.savez(file, allow_pickle=False, **arrays)
     where = {"inputs": "clean", "augmentation": augmentation, "seed": seed}
-    other = "none", _baseline_seed(augmentation, seed, config.seeds) or 0
+    other = "none", _baseline_seed(config, augmentation, seed) or 0
     if other in codes.runs:
         bound = bounds.rate(encode(vae, data.test_images, _reconstruction(config, codes.vae(*other), device, seed)))
         rows.append(bound.row(**where) | {"quantity": "I(Z;X̂)", "estimator": "rate_reconstruction"})
@@ -577,7 +541,7 @@ def linear_rows_of(linear: LinearVAE, images: Tensor, **where: Any) -> list[dict
 def _linear_of_clean(codes: _Codes) -> list[dict[str, Any]]:
     """The linear VAE that was fitted on the baseline's inputs, on clean test images; it has no seeds."""
     own = codes.own("none")
-    images = own.normalised(codes.data.test_images)
+    images = own.normalise(codes.data.test_images.float() / 255)
     where = {"inputs": "clean", "augmentation": LINEAR, "seed": 1, "fitted_on": "none"}
     return linear_rows_of(codes.linear("none"), images, **where)
 
@@ -588,7 +552,7 @@ def over_seeds(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row | {"under_trained": flags.get(row["augmentation"])} for row in headlines(rows)]
 
 
-def _reconstruction(config: Config, baseline: AnyVAE, device: torch.device, seed: int) -> Callable[[Tensor], Tensor]:
+def _reconstruction(config: Config, baseline: VAE, device: torch.device, seed: int) -> Callable[[Tensor], Tensor]:
     """x̂ from normalised x: decoded from a sampled code of the baseline VAE, with the decoder's noise."""
     stream = generator(device, seed, "x̂")
 
@@ -702,6 +666,66 @@ def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
         said.append(scale_conclusions(tables))
         parts.append(said[-1])
     return tuple("\n\n".join(part for part in each if part) for each in (parts, said))  # type: ignore[return-value]
+
+
+def joined(documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """One document of several that measured the same with other seeds or augmentations.
+
+    Args:
+        documents: of this job, of networks that differ in seed and augmentation alone. Of what is in two of them, the
+            numbers of the later count.
+
+    Returns:
+        The document, its text remade; the figures are `draw`'s.
+
+    Raises:
+        BadInput: documents of other settings, data or versions of the analysis.
+    """
+    first = documents[0]
+    for other in documents[1:]:
+        mine, theirs = ({"command": each["command"]} | _comparable(each) for each in (first, other))
+        if (differs := [key for key in mine | theirs if mine.get(key) != theirs.get(key)]) != []:
+            got = ", ".join(f"{key} {theirs.get(key)} beside {mine.get(key)}" for key in differs)
+            raise BadInput("documents", got, "documents that differ in seeds and augmentations alone")
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    points: dict[tuple[Any, ...], dict[str, Any]] = {}
+    runs: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for document in documents:
+        rows |= {tuple(row.get(key) for key in ROW_KEYS): row for row in document["results"] if row["seed"] is not None}
+        points |= {tuple(point[key] for key in (*NETWORK_KEYS, "step")): point for point in document["about"]["curves"]}
+        runs |= {tuple(each[key] for key in NETWORK_KEYS): each for each in document["runs"]}
+    settings = first["about"]["settings"]
+    names = list(dict.fromkeys(name for each in documents for name in each["config"]["augmentations"]))
+    seeds = sorted({row["seed"] for row in rows.values() if row["augmentation"] in names})
+    changed = {"augmentations": names, "seeds": len(seeds), "first_seed": seeds[0]}
+    results = []
+    for scale in dict.fromkeys(row["decoder_scale"] for row in rows.values()):
+        own = sorted(
+            (row for row in rows.values() if row["decoder_scale"] == scale),
+            key=lambda row: names.index(row["augmentation"]) if row["augmentation"] in names else len(names),
+        )
+        results += [row | {"decoder_scale": scale} for row in over_seeds(own)] + own
+    about = first["about"] | {"settings": settings | changed, "curves": list(points.values())}
+    whole = dict(first) | {
+        "config": first["config"] | changed, "results": results, "about": about, "runs": list(runs.values()),
+        "failures": [failure for each in documents for failure in each["failures"]],
+    }  # fmt: skip
+    about["title"] = _title(whole)
+    whole["text"], about["conclusions"] = text_of(whole)
+    return whole
+
+
+NETWORK_KEYS = ("decoder_scale", "augmentation", "seed")
+"""What tells one VAE of a document from the others."""
+
+ROW_KEYS = (*NETWORK_KEYS, "inputs", "quantity", "estimator", "noise", "fitted_on")
+"""What tells one number of a document from the others."""
+
+
+def _comparable(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that documents to be joined must share."""
+    settings = document["about"]["settings"]
+    return {key: value for key, value in settings.items() if key not in ("augmentations", "seeds", "first_seed")}
 
 
 def draw(document: Mapping[str, Any], directory: Path) -> list[Path]:

@@ -103,7 +103,7 @@ def networks_of(table: pd.DataFrame) -> pd.DataFrame:
 
 def under_trained(table: pd.DataFrame) -> list[str]:
     """The augmentations of which most VAEs are worse than the linear VAE, in `summarise`'s rows."""
-    flagged = table[[flag is True for flag in table["under_trained"]]]
+    flagged = table[table["under_trained"].eq(True)]  # a list of flags would choose columns where there are no rows
     return [str(name) for name in dict.fromkeys(flagged["augmentation"])]
 
 

@@ -36,7 +36,7 @@ from store import Run, write_json
 from store.command_line import Options
 from training import DataOptions, Diverged, ImageData, fit, generator, load, use_threads
 from vae.encode import BATCH
-from vae.model import VAE, vae_of
+from vae.nets import VAE, vae_of
 from vae.train import Settings, normalisation, objective, vae_run
 
 LADDER = tuple(5e-2 / 2**rung for rung in range(7))
@@ -111,7 +111,7 @@ def one(data: ImageData, augmentation: str, seed: int, learning_rate: float, ste
         torch.manual_seed(seed)
         vae = vae_of(config, *normalisation(data, config))
         whole = config["epochs"] * (len(data.train_images) // config["batch_size"])
-        losses = objective(vae, data, settings.mixer(augmentation), config, whole)
+        losses = objective(vae, data, settings.inputs(augmentation, data, vae.normalise), config, whole)
         history: list[Tensor] = []
 
         def noted(indices: Tensor, stream: torch.Generator, step: int) -> dict[str, Tensor]:

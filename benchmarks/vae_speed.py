@@ -24,7 +24,7 @@ from analysis.estimate import bound_posterior
 from analysis.ground_truth import linear_gaussian
 from store.command_line import Options
 from training import ImageData
-from vae.model import vae_of
+from vae.nets import vae_of
 from vae.train import Settings, normalisation, objective, vae_run
 
 
@@ -61,7 +61,7 @@ def step_of(settings: Settings, data: ImageData) -> Callable[[], None]:
     with TemporaryDirectory() as store:
         config = vae_run(data, "fmix", 1, settings, Options(store=Path(store))).identity["config"]
     vae = vae_of(config, *normalisation(data, config))
-    losses = objective(vae, data, settings.mixer("fmix"), config, 1000)
+    losses = objective(vae, data, settings.inputs("fmix", data, vae.normalise), config, 1000)
     optimiser = torch.optim.Adam(vae.parameters(), lr=1e-3, fused=True)
     indices, stream = torch.arange(128), torch.Generator().manual_seed(0)
 

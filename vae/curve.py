@@ -7,19 +7,14 @@ end every curve is flat there, and only a run of twice the length tells whether 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-import torch
 from torch import Tensor
 
-from msda import Mixer
 from training import generator
-from training.mixing import in_turn
 from vae.encode import encode, squared_errors
-from vae.inputs import augmented
-from vae.model import AnyVAE
+from vae.nets import VAE
 
-__all__ = ["FLAT", "inputs_like_its_own", "last_fall", "negative_elbo", "steps_to_watch"]
+__all__ = ["FLAT", "WATCHED", "last_fall", "negative_elbo", "steps_to_watch"]
 
 FLAT = 1.0
 """Nats an image by which −ELBO may fall over the last fifth of the steps of a network that counts as trained."""
@@ -30,40 +25,13 @@ WATCHED = 2000
 SHARES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
 """Of the steps, after which the images are scored."""
 
-MIXED = 50
-"""Images mixed at a time: where a batch has one λ, one for every so many."""
-
 
 def steps_to_watch(steps: int) -> list[int]:
     """After how many of ``steps`` steps the held-out images are scored."""
     return sorted({round(share * steps) for share in SHARES})
 
 
-def inputs_like_its_own(
-    vae: AnyVAE, images: Tensor, mixer: Mixer, config: Mapping[str, Any], seed: int, count: int = WATCHED
-) -> Tensor:
-    """Images as the VAE sees them in training: (N, C, H, W), normalised, on the images' device.
-
-    Args:
-        vae: whose units they get.
-        images: uint8.
-        mixer: of the training.
-        config: of the run, as `vae.train.Settings.resolved` gives it.
-        seed: of the choice of images, and of their jitter, flips and mixing.
-        count: of images at most.
-    """
-    stream = generator(images.device, seed, "curve")
-    chosen = torch.randperm(len(images), device=images.device, generator=stream)[:count].split(MIXED)
-    parts = []
-    for turn, some in enumerate(chosen):
-        if len(some) == 1:
-            some = some.repeat(2)  # an image left over has nobody else to be mixed with
-        batch = augmented(vae.normalise, images[some], config, stream)
-        parts.append(in_turn(mixer, turn)(batch, generator=stream).images)
-    return torch.cat(parts)
-
-
-def negative_elbo(vae: AnyVAE, inputs: Tensor, scale: float, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+def negative_elbo(vae: VAE, inputs: Tensor, scale: float, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     """−ELBO in nats without the constant in σ, rate in nats, and mean squared error of every input, (N,) float64 each.
 
     Of one sampled code each, with the same noise for a seed.

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from store import Run
 from training.weights import read_weights
-from vae.model import AnyVAE, vae_of
+from vae.nets import VAE, vae_of
 from vae.posterior import DiagonalGaussian
 
 __all__ = ["encode", "load_vae", "reconstruct", "squared_errors"]
@@ -15,7 +15,7 @@ __all__ = ["encode", "load_vae", "reconstruct", "squared_errors"]
 BATCH = 1000
 
 
-def load_vae(run: Run, device: torch.device) -> AnyVAE:
+def load_vae(run: Run, device: torch.device) -> VAE:
     """The network of a finished VAE run, in evaluation mode.
 
     Raises:
@@ -30,7 +30,7 @@ def load_vae(run: Run, device: torch.device) -> AnyVAE:
 
 @torch.no_grad()
 def encode(
-    vae: AnyVAE, images: Tensor, transform: Callable[[Tensor], Tensor] | None = None
+    vae: VAE, images: Tensor, transform: Callable[[Tensor], Tensor] | None = None
 ) -> DiagonalGaussian:  # fmt: skip
     """The posterior of every image, in float64 on the CPU.
 
@@ -48,7 +48,7 @@ def encode(
 
 
 @torch.no_grad()
-def reconstruct(vae: AnyVAE, images: Tensor, generator: torch.Generator) -> Tensor:
+def reconstruct(vae: VAE, images: Tensor, generator: torch.Generator) -> Tensor:
     """The decoder's mean for one sampled code per image: (B, C, H, W), normalised.
 
     Args:
@@ -60,7 +60,7 @@ def reconstruct(vae: AnyVAE, images: Tensor, generator: torch.Generator) -> Tens
 
 
 @torch.no_grad()
-def squared_errors(vae: AnyVAE, images: Tensor, generator: torch.Generator) -> Tensor:
+def squared_errors(vae: VAE, images: Tensor, generator: torch.Generator) -> Tensor:
     """(N,) float64, on the CPU: the squared error of one reconstruction of each image, summed over its pixels.
 
     In squared units of normalised pixels.

@@ -6,8 +6,11 @@ The objective is the negative ELBO in nats per image,
 
 with x the jittered, flipped and mixed image, normalised per channel, and σ the decoder scale.
 
-``--preset reference`` is the reference code's network (`vae.model`), objective, batches, epochs and drops of the
-learning rate, with one λ and mask a batch, its FMix spectrum, and its normalisation of colour images: less
+By default the network is `vae.nets.residual`'s, which starts as the linear VAE of its own inputs; Adam at 2e-3 (3% of
+it for the linear maps), a tenth of the steps warming up, then half a cosine down to nothing.
+
+``--preset reference`` is the reference code's network (`vae.nets.reference`), objective, batches, epochs and drops of
+the learning rate, with one λ and mask a batch, its FMix spectrum, and its normalisation of colour images: less
 (.4914, .4822, .4465), over (.2023, .1994, .2010). These divisors are not CIFAR-10's standard deviations, about
 (.247, .243, .262): in the units that they make, the data have 1.5 times the variance, and every published rate and
 squared error is in them. Nothing is published of VAEs on grey images, which keep their own mean and standard
@@ -17,16 +20,14 @@ steps to a −ELBO below the empty code's, on Fashion-MNIST and CIFAR-10 (JPEG),
 (``results/reference-preset``). The reference code starts some of its networks from earlier weights, which were never
 published.
 
-Deviations of the default settings from the reference preset's:
+Deviations of the default settings from the reference preset's, beside network and learning rate:
 
-- the decoder mirrors the encoder, the second head is the log-variance, and PyTorch initialises;
 - images are normalised by their own mean and standard deviation;
-- learning rate 3e-3; ×0.1 after 60% and 85% of the epochs instead of 40% and 80%;
-- the KL term is warmed up over the first 30% of the steps: without it the code stays empty for most of a short run;
-- log-variances in (−10, 10) by a scaled tanh instead of free, so that no variance overflows;
+- log-variances in (−10, 10) by a scaled tanh instead of free, so that no variance overflows; where the decoder scale σ
+  is below 1, in ±(10 − 2 log σ), for the smaller the scale, the finer the code;
 - λ, mask and partner drawn per sample instead of once per batch, and FMix's spectrum isotropic as the paper's text
   has it; ``fmix-reference`` is the reference code's spectrum;
-- the network, batch and learning rate suit small images by default under 16 pixels;
+- width, batch and number of latents suit small images by default under 16 pixels;
 - digits are not flipped: their mirror images are no digits.
 
 Shared with it: colour jitter 0.05 and flips in every mode, the baseline included; the augmented image is the target;
@@ -35,9 +36,9 @@ Adam, batch 128. Batches are always full, and every run is seeded, which the ref
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import torch
@@ -49,30 +50,23 @@ from store.command_line import Options, command
 from store.runs import now
 from training import DataOptions, Diverged, ImageData, fit, generator, load
 from training.devices import describe, resolve_device, use_threads
-from training.mixing import in_turn, mixer_named
+from training.mixing import mixer_named
 from training.once import Failed, once
 from training.weights import write_weights
-from vae.curve import FLAT, inputs_like_its_own, last_fall, negative_elbo, steps_to_watch
+from vae.curve import FLAT, WATCHED, last_fall, negative_elbo, steps_to_watch
 from vae.encode import encode, squared_errors
-from vae.inputs import augmented
-from vae.linear import LinearVAE, fit_linear
-from vae.model import AnyVAE, vae_of
+from vae.inputs import Inputs
+from vae.linear import fit_linear
+from vae.nets import VAE, vae_of
 from vae.posterior import DiagonalGaussian
-from vae.residual import ResidualVAE
 
 __all__ = ["Config", "Settings", "active_units", "normalisation", "overfitting", "run", "train", "vae_run"]
 
-VERSION = 1
+VERSION = 2
 """Raised when training the same configuration gives another result."""
 
-WARM_UP = 0.1
-"""Share of the steps in which the residual network's learning rate rises to its peak."""
-
-LINEAR_RATE = 0.03
-"""Of the learning rate, for the linear maps of the residual network: their entries are as small."""
-
 LINEAR_DRAWS = 50_000
-"""Inputs on which the linear VAE that a residual network starts from is fitted."""
+"""Inputs on which the linear VAE that our network starts from is fitted."""
 
 REFERENCE_MEAN = (0.4914, 0.4822, 0.4465)
 """What the reference code takes from the channels of every image, in [0, 1]."""
@@ -92,25 +86,22 @@ class Settings:
     """reference: the reference code's network, normalisation and settings (free log-variance, scope batch, its FMix
     spectrum), but learning rate 1.25e-2: at 5e-2, as published, it diverges"""
     epochs: int | None = None
-    """passes over the training images (None: 20; 50 for images under 16 pixels; reference 100)"""
+    """passes over the training images (None: 25; 50 for images under 16 pixels; reference 100)"""
     batch_size: int | None = None
     """images a step (None: 128; 64 for images under 16 pixels)"""
     learning_rate: float | None = None
-    """Adam's, at the start (None: 3e-3; 5e-3 for images under 16 pixels; reference 1.25e-2)"""
-    kl_warm_up: float | None = None
-    """the KL term counts in full only after this share of the training, linearly from 0 (None: 0.3; reference 0)"""
+    """Adam's, at its largest (None: 2e-3; reference 1.25e-2)"""
+    kl_warm_up: float = 0.0
+    """the KL term counts in full only after this share of the training, linearly from 0"""
     width: int | None = None
-    """channels of the first stage (None: 32; 16 for images under 16 pixels)"""
+    """channels of the convolutions, of the reference network's first (None: 64; 32 for images under 16 pixels;
+    reference 32)"""
     hidden: int | None = None
     """units of the hidden layer (None: 256; 128 for images under 16 pixels)"""
     latents: int | None = None
     """dimensions of the code (None: 64; 16 for images under 16 pixels)"""
     decoder_scale: float = 1.0
     """standard deviation of p(x|z), in units of normalised pixels: the smaller, the more the code is paid to carry"""
-    network: Literal["mirrored", "residual"] = "mirrored"
-    """residual: starts as the linear VAE, and a convolutional network learns what it lacks (`vae.residual`); by default
-    width 64 and learning rate 2e-3, of which 3% for the linear maps; a tenth of the steps warming up, then a cosine; no
-    KL warm-up"""
     jitter: float = 0.05
     """strength of the colour jitter"""
     flip: bool | None = None
@@ -136,12 +127,10 @@ class Settings:
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
                 raise BadInput(f"--{name.replace('_', '-')}", value, "a number above 0")
-        if self.kl_warm_up is not None and not 0 <= self.kl_warm_up < 1:
+        if not 0 <= self.kl_warm_up < 1:
             raise BadInput("--kl-warm-up", self.kl_warm_up, "a number from 0 to below 1")
         if not 0 <= self.jitter <= 0.5:
             raise BadInput("--jitter", self.jitter, "a number from 0 to 0.5")
-        if self.preset == "reference" and self.network != "mirrored":
-            raise BadInput("--network", self.network, "none beside --preset reference, which has its own")
         self.mixer("fmix")  # the mixers check alpha, decay_power and max_soft
 
     def mixer(self, augmentation: str, argument: str = "--augmentation") -> Mixer:
@@ -158,38 +147,42 @@ class Settings:
             augmentation, argument, alpha=self.alpha, decay_power=self.decay_power, max_soft=self.max_soft, scope=scope
         )  # fmt: skip
 
+    def inputs(self, augmentation: str, data: ImageData, normalise: Callable[[Tensor], Tensor]) -> Inputs:
+        """What a VAE of an augmentation sees; ``normalise`` gives images in [0, 1] its units."""
+        config = self.resolved(data)
+        return Inputs(self.mixer(augmentation), normalise, config["jitter"], config["flip"])
+
     def resolved(self, data: ImageData) -> dict[str, Any]:
         """Every setting with its value for these images: what a run's identity holds."""
         tiny = small(data)
         reference = self.preset == "reference"
         usual = {
-            "epochs": 100 if reference else 50 if tiny else 20,
+            "epochs": 50 if tiny else 25,
             "batch_size": 64 if tiny else 128,
-            "learning_rate": 5e-3 if tiny else 3e-3,
-            "kl_warm_up": 0.3,
-            "width": 16 if tiny else 32,
+            "learning_rate": 2e-3,
+            "width": 32 if tiny else 64,
             "hidden": 128 if tiny else 256,
             "latents": 16 if tiny else 64,
             "flip": data.mirrored,
-            "scope": "batch" if reference else "sample",
+            "scope": "sample",
         }
         if reference:
-            usual |= {"batch_size": 128, "learning_rate": REFERENCE_LEARNING_RATE, "kl_warm_up": 0.0}
+            usual |= {"epochs": 100, "batch_size": 128, "learning_rate": REFERENCE_LEARNING_RATE, "scope": "batch"}
             usual |= {"width": 32, "hidden": 256, "latents": 64, "flip": True}
-        if self.network == "residual":
-            usual |= {"width": 32 if tiny else 64, "learning_rate": 2e-3, "kl_warm_up": 0.0}
         values = dataclasses.asdict(self)
-        if self.network == "mirrored":
-            del values["network"]
         values |= {name: value for name, value in usual.items() if values[name] is None}
         if values["batch_size"] > len(data.train_images):
             raise BadInput(
                 "--batch-size", values["batch_size"], f"at most the {len(data.train_images)} training images"
             )  # fmt: skip
-        values |= {"shape": list(data.shape), "log_var_bound": None if reference else 10.0}
+        bound = None if reference else 10 - 2 * min(0.0, math.log(self.decoder_scale))
+        values |= {
+            "network": "reference" if reference else "residual",
+            "shape": list(data.shape),
+            "log_var_bound": bound,
+        }
         if reference:
-            colour = data.shape[0] == len(REFERENCE_MEAN)
-            values |= {"decoder": "upsampling", "normalisation": "reference" if colour else "data"}
+            values["normalisation"] = "reference" if data.shape[0] == len(REFERENCE_MEAN) else "data"
         return values
 
 
@@ -241,14 +234,14 @@ def normalisation(data: ImageData, config: Mapping[str, Any]) -> tuple[Tensor, T
 
 
 def objective(
-    vae: AnyVAE, data: ImageData, mixer: Mixer, config: Mapping[str, Any], steps: int
+    vae: VAE, data: ImageData, inputs: Inputs, config: Mapping[str, Any], steps: int
 ) -> Callable[[Tensor, torch.Generator, int], dict[str, Tensor]]:
     """What `training.fit` minimises: from the batch's indices, a generator and the step to the loss, rate and MSE.
 
     Args:
         vae: in training mode.
         data: on its device.
-        mixer: of the normalised images.
+        inputs: what the VAE sees.
         config: a run's, with every setting.
         steps: of the whole training; the KL term is warmed up over a share of them.
     """
@@ -260,8 +253,7 @@ def objective(
     half = torch.autocast(kind, torch.bfloat16) if config["precision"] == "bf16" else nullcontext()
 
     def losses(indices: Tensor, stream: torch.Generator, step: int) -> dict[str, Tensor]:
-        images = augmented(vae.normalise, data.train_images[indices], config, stream)
-        target = in_turn(mixer, step)(images, generator=stream).images
+        target = inputs(data.train_images[indices], stream, step)
         with half:
             posterior = vae.encode(target)
             posterior = DiagonalGaussian(posterior.mean.float(), posterior.log_var.float())
@@ -314,23 +306,13 @@ def _train(
         torch.manual_seed(seed)
         vae = vae_of(config, *normalisation(data, config)).to(device)
     epochs = config["epochs"]
-    steps = epochs * (len(data.train_images) // config["batch_size"])
-    drops = (0.4, 0.8) if settings.preset == "reference" else (0.6, 0.85)
-    mixer, scale = settings.mixer(augmentation), config["decoder_scale"]
-
-    def learning_rate(step: int) -> float:
-        if settings.network == "residual":
-            return config["learning_rate"] * warm_up_and_cosine(step / steps)
-        return config["learning_rate"] * 0.1 ** sum(step >= drop * steps for drop in drops)
-
-    groups: list[dict[str, Any]] = [{"params": list(vae.parameters())}]
-    if isinstance(vae, ResidualVAE):
-        if not run.resume.exists():
-            vae.start_from(linear_start(vae, data, mixer, config, seed))
-        linear = vae.linear_parameters()
-        others = [each for each in vae.parameters() if all(each is not one for one in linear)]
-        groups = [{"params": others}, {"params": linear, "lr_factor": LINEAR_RATE}]
-    held_out = inputs_like_its_own(vae, data.test_images, mixer, config, seed)
+    steps, peak = epochs * (len(data.train_images) // config["batch_size"]), config["learning_rate"]
+    inputs, scale = settings.inputs(augmentation, data, vae.normalise), config["decoder_scale"]
+    if not run.resume.exists():
+        single = replace(settings, scope="sample").inputs(augmentation, data, vae.normalise)
+        draws = single.draws(data.train_images, generator(device, seed, "linear start"), LINEAR_DRAWS)
+        vae.start(lambda: fit_linear(draws, config["latents"], scale))
+    held_out = inputs.each_once(data.test_images, generator(device, seed, "curve"), WATCHED)
 
     def watch() -> dict[str, float]:
         elbo, rate, mse = negative_elbo(vae, held_out, scale, seed)
@@ -338,10 +320,11 @@ def _train(
 
     try:
         trained = fit(
-            run, vae, torch.optim.Adam(groups, lr=config["learning_rate"], fused=True),
-            objective(vae, data, mixer, config, steps),
+            run, vae, torch.optim.Adam(vae.parameter_groups(), lr=peak, fused=True),
+            objective(vae, data, inputs, config, steps),
             images=len(data.train_images), batch_size=config["batch_size"], epochs=epochs, seed=seed,
-            learning_rate=learning_rate, device=device, checkpoint_seconds=options.checkpoint_seconds, label=run.name,
+            learning_rate=lambda step: peak * vae.schedule(step / steps), device=device,
+            checkpoint_seconds=options.checkpoint_seconds, label=run.name,
             watch=watch, watched=steps_to_watch(steps),
         )  # fmt: skip
     except Diverged as problem:
@@ -357,7 +340,7 @@ def _train(
         "test_mse": mean_squared_error(vae, data.test_images, seed),
         "active_units": active_units(posterior),
         "last_fall": last_fall(curve),
-        "overfitting": overfitting(vae, data, mixer, config, seed),
+        "overfitting": overfitting(vae, data, inputs, scale, seed),
         "images_per_second": trained.pop("images_per_second"),
         "seconds": trained.pop("seconds"),
         "last_epoch": trained,
@@ -365,51 +348,26 @@ def _train(
     run.finish(metrics=metrics, started=started, origin=origin, curve=curve, training_images=len(data.train_images))
 
 
-def warm_up_and_cosine(share: float) -> float:
-    """The learning rate, as a share of its peak, after a share of the steps: up linearly in a tenth, then a cosine."""
-    if share < WARM_UP:
-        return share / WARM_UP
-    return 0.5 * (1 + math.cos(math.pi * (share - WARM_UP) / (1 - WARM_UP)))
-
-
-def linear_start(
-    vae: AnyVAE, data: ImageData, mixer: Mixer, config: Mapping[str, Any], seed: int
-) -> LinearVAE:  # fmt: skip
-    """The linear VAE of training inputs as the VAE sees them: 50,000 draws, jittered, flipped and mixed."""
-    stream = generator(data.train_images.device, seed, "linear start")
-
-    def draws() -> Iterator[Tensor]:
-        count = len(data.train_images)
-        for turn in range(max(1, LINEAR_DRAWS // 1000)):
-            chosen = torch.randint(count, (1000,), device=data.train_images.device, generator=stream)
-            batch = augmented(vae.normalise, data.train_images[chosen], config, stream)
-            yield in_turn(mixer, turn)(batch, generator=stream).images
-
-    return fit_linear(draws(), config["latents"], config["decoder_scale"])
-
-
-def overfitting(vae: AnyVAE, data: ImageData, mixer: Mixer, config: Mapping[str, Any], seed: int) -> dict[str, Any]:
+def overfitting(vae: VAE, data: ImageData, inputs: Inputs, scale: float, seed: int) -> dict[str, Any]:
     """−ELBO of test inputs less that of training inputs, both like the VAE's own, in nats, with its standard error.
 
     Args:
         vae: in evaluation mode.
         data: on its device; as many training images as there are test images, at random.
-        mixer: of the training.
-        config: of the run.
+        inputs: what the VAE sees.
+        scale: σ of the decoder.
         seed: of the choice, the mixing and the codes.
     """
+    count = len(data.test_images)
     test, training = (
-        negative_elbo(
-            vae, inputs_like_its_own(vae, images, mixer, config, seed, len(data.test_images)),
-            config["decoder_scale"], seed,
-        )[0]
+        negative_elbo(vae, inputs.each_once(images, generator(images.device, seed, "curve"), count), scale, seed)[0]
         for images in (data.test_images, data.train_images)
-    )  # fmt: skip
+    )
     error = math.sqrt(sum(float(each.var()) / len(each) for each in (test, training)))
     return {"value": float(test.mean() - training.mean()), "standard_error": error, "n": len(test)}
 
 
-def mean_squared_error(vae: AnyVAE, images: Tensor, seed: int) -> float:
+def mean_squared_error(vae: VAE, images: Tensor, seed: int) -> float:
     """Mean over uint8 images, channels and pixels of the squared error of one reconstruction from a sampled code.
 
     In squared units of normalised pixels.

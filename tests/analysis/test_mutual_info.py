@@ -1,8 +1,8 @@
 import importlib.util
 import json
 import math
-from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,12 +18,12 @@ from analysis.mutual_info import Config, read_posterior, run
 from analysis.table import LINEAR, summarise, text_table
 from analysis.two_encoders import PAIR_ESTIMATORS, bound_pair
 from figures.tables import headlines
-from store import list_runs
+from store import BadInput, list_runs
 from store.command_line import command
-from training import DataOptions, generator, load
-from vae.encode import load_vae
+from training import generator, load
+from vae.encode import encode, load_vae
 from vae.linear import fit_linear
-from vae.train import Settings, normalisation, vae_run
+from vae.train import Settings, vae_run
 
 FIELDS = {
     "quantity", "estimator", "value", "standard_error", "direction", "cap", "saturated", "n", "k", "noise", "inputs",
@@ -379,13 +379,15 @@ def test_what_is_shared_with_the_baseline(config):
     assert len(rows) == 2 * 2 * 2 * len(PAIR_ESTIMATORS)
     assert "What the codes share with the baseline's, I(Z_A;Z_X)" in result.text
     # by hand: MixUp's first VAE with the baseline's first, the baseline's first with its second
-    path = next(config.execution.store.glob("mutual-info/*"))
-    (a, b, other), _ = zip(
-        *[read_posterior(path / f"posterior-{name}-clean.npz") for name in ("mixup-seed1", "none-seed1", "none-seed2")],
-        strict=True,
-    )
-    for augmentation, pair in (("mixup", (a, b)), ("none", (b, other))):
-        expected = bound_pair(*pair, ("three_term_upper",))[0].value
+    path, data = next(config.execution.store.glob("mutual-info/*")), load(config.data)
+    scored, fitted = {}, {}
+    for which in (("mixup", 1), ("none", 1), ("none", 2)):
+        scored[which], _ = read_posterior(path / f"posterior-{which[0]}-seed{which[1]}-clean.npz")
+        vae = load_vae(vae_run(data, *which, config.settings, config.execution), torch.device("cpu"))
+        fitted[which] = encode(vae, data.train_images)
+    for augmentation, (a, b) in (("mixup", (("mixup", 1), ("none", 1))), ("none", (("none", 1), ("none", 2)))):
+        fit = fitted[a], fitted[b]
+        expected = bound_pair(scored[a], scored[b], ("three_term_upper",), fit=fit)[0].value
         found = next(
             row for row in rows
             if (row["augmentation"], row["seed"], row["noise"], row["estimator"])
@@ -428,7 +430,8 @@ def test_a_missing_flow_package_is_one_line_before_anything_is_trained(tmp_path,
 
 
 def test_a_collapsed_code_is_flagged_in_table_and_figure(options):
-    settings = replace(FAST, epochs=1, learning_rate=1e-7)
+    # a decoder's noise above every eigenvalue of the images leaves nothing to code
+    settings = replace(FAST, epochs=1, decoder_scale=10.0)
     result = run(
         Config(augmentations=("none",), seeds=1, bounds=("rate", "infonce"), settings=settings, execution=options)
     )
@@ -444,54 +447,12 @@ def test_smoke_is_watermarked_and_apart(options, capsys):
     assert svg.parent.name.endswith("-smoke")
 
 
-class Recorder:
-    """A mixer that notes what it is given."""
-
-    def __init__(self):
-        self.calls = []
-
-    def __call__(self, images, *, generator=None, partner=None):
-        from msda import MixUp
-
-        self.calls.append((images, partner))
-        return MixUp()(images, generator=generator, partner=partner)
-
-
-def test_own_augmented_inputs_have_disjoint_parents(config, monkeypatch):
-    data = load(DataOptions())
-    recorder = Recorder()
-    monkeypatch.setattr(Settings, "mixer", lambda self, augmentation, argument="": recorder)
-    own = mutual_info.OwnAugmentation(replace(FAST, jitter=0.0), data, "mixup", (torch.zeros(1), torch.ones(1)))
-    mixtures = own.mixtures(data.train_images, generator("cpu", 1))
-    assert len(mixtures) == len(data.train_images) // 2
-    used = []
-    for images, partner in recorder.calls:
-        half = len(images) // 2
-        assert torch.equal(partner, torch.arange(len(images)).roll(half))
-        used.append(images)
-    parents = torch.cat(used)
-    assert len(parents) == 2 * len(mixtures)
-    # every image is a parent exactly once, except the one that is left over of an odd number
-    left = Counter(data.train_images.double().flatten(1).sum(1).tolist())
-    left.subtract(Counter((parents * 255).double().round().flatten(1).sum(1).tolist()))
-    assert min(left.values()) == 0
-    assert left.total() == len(data.train_images) % 2
-
-
-def test_parents_of_sorted_images_are_not_paired_by_their_order():
-    images = torch.arange(200, dtype=torch.uint8).view(200, 1, 1, 1).expand(-1, 1, 8, 8).contiguous()
-    data = replace(
-        load(DataOptions()), train_images=images, train_labels=torch.zeros(200, dtype=torch.int64), digest=""
-    )
-    settings = replace(FAST, jitter=0.0, batch_size=10)
-    own = mutual_info.OwnAugmentation(settings, data, "none", (torch.zeros(1), torch.ones(1)))
-    seen = (own.mixtures(images, generator("cpu", 1))[:, 0, 0, 0] * 255).round()
-    assert len(seen) == len(set(seen.tolist())) == 100
-    assert 30 < (seen < 100).sum() < 70  # of 100, by the hypergeometric law 50 ± 3.5
-
-
 def test_the_linear_vae_stands_beside_every_vae(config):
-    config = replace(config, augmentations=("none", "mixup"), inputs=("clean",), bounds=("rate", "infonce"), seeds=1)
+    # the reference network starts from nothing, and two epochs leave it there
+    config = replace(
+        config, augmentations=("none", "mixup"), inputs=("clean",), bounds=("rate", "infonce"), seeds=1,
+        settings=replace(FAST, preset="reference"),
+    )  # fmt: skip
     result = run(config)
     data, rows = load(config.data), [row for row in result.rows if row["seed"]]
 
@@ -515,7 +476,7 @@ def test_the_linear_vae_stands_beside_every_vae(config):
     settings = config.settings
     for name in ("none", "mixup"):
         vae = load_vae(vae_run(data, name, 1, settings, config.execution), torch.device("cpu"))
-        own = mutual_info.OwnAugmentation(settings, data, name, normalisation(data, settings.resolved(data)))
+        own = mutual_info.own_inputs(settings, data, name)
         mixed = own.mixtures(data.test_images, generator("cpu", 1, "test"))
         posterior = vae.encode(mixed)
         elbos = []
@@ -643,3 +604,60 @@ def test_the_summary_is_a_data_frame():
     assert isinstance(table, pd.DataFrame)
     assert table["mean"].tolist() == pytest.approx([5.0, 4.9, 4.8])
     assert table["std"].tolist() == pytest.approx([0.01] * 3)
+
+
+def document_of(config: Config, directory: Path) -> dict:
+    """What a job writes."""
+    config = replace(config, execution=replace(config.execution, out=directory))
+    run(config)
+    return json.loads((directory / "table-1-digits" / "result.json").read_text(encoding="utf-8"))
+
+
+def test_documents_of_other_seeds_and_augmentations_are_joined_into_what_one_job_says(config, tmp_path):
+    config = replace(config, augmentations=("none", "mixup"), bounds=("rate", "infonce"), shared=True, noise=(1.0,))
+    whole = document_of(replace(config, seeds=4), tmp_path / "whole")
+    parts = [
+        document_of(replace(config, augmentations=names, first_seed=first), tmp_path / f"{names[-1]}-{first}")
+        for names, first in ((("none",), 1), (("mixup",), 1), (("none", "mixup"), 3))
+    ]
+    joined = mutual_info.joined(parts)
+
+    def numbers(document: dict) -> dict:
+        # of whom a baseline is compared with, the seeds decide: 2 with 1 in one, with 3 in the other
+        return {
+            tuple(row[key] for key in mutual_info.ROW_KEYS): row
+            for row in document["results"]
+            if row["seed"] is not None
+            and not (row["augmentation"] == "none" and row["quantity"] in ("I(Z_A;Z_X)", "I(Z;X̂)"))
+        }
+
+    assert numbers(joined) == numbers(whole)
+    assert joined["about"]["title"] == whole["about"]["title"]
+    assert "4 seeds" in joined["text"]
+    heads = [
+        {(row["augmentation"], row["inputs"], row["noise"]): row["value"] for row in document["results"]
+         if row["seed"] is None and row["estimator"] == "infonce"}
+        for document in (joined, whole)
+    ]  # fmt: skip
+    assert heads[0] == pytest.approx(heads[1])
+    assert len(joined["runs"]) == len(whole["runs"]) == 8
+    assert len(joined["about"]["curves"]) == len(whole["about"]["curves"])
+    assert mutual_info.text_of(joined) == (joined["text"], joined["about"]["conclusions"])
+    files = mutual_info.draw(joined, tmp_path / "drawn")
+    assert {"table-1.png", "training.png", "noise-profile.png"} <= {path.name for path in files}
+
+
+def test_documents_of_other_settings_are_not_joined(config, tmp_path):
+    config = replace(config, augmentations=("none",), inputs=("clean",), bounds=("rate",), seeds=1)
+    other = replace(config, settings=replace(FAST, epochs=3))
+    documents = [document_of(each, tmp_path / str(place)) for place, each in enumerate((config, other))]
+    with pytest.raises(BadInput, match="documents: got epochs 3 beside 2; needs documents that differ in seeds"):
+        mutual_info.joined(documents)
+
+
+def test_the_baselines_of_later_seeds_are_each_others(config):
+    later = replace(config, first_seed=4, seeds=3)
+    assert [mutual_info._baseline_seed(later, "none", seed) for seed in (4, 5, 6)] == [5, 6, 4]
+    assert mutual_info._baseline_seed(later, "fmix", 5) == 5
+    assert mutual_info._baseline_seed(replace(later, seeds=1), "none", 4) is None
+    assert {seed for _, seed in mutual_info.networks(later)} == {4, 5, 6}

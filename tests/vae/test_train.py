@@ -91,9 +91,10 @@ def test_the_reference_preset_says_what_network_and_units_it_has():
         Settings(preset=preset).resolved(blank(shape))
         for preset, shape in (("reference", (3, 32, 32)), ("reference", (1, 28, 28)), ("default", (3, 32, 32)))
     )
-    assert (colour["decoder"], colour["normalisation"]) == ("upsampling", "reference")
-    assert (grey["decoder"], grey["normalisation"]) == ("upsampling", "data")
-    assert not {"decoder", "normalisation"} & set(own)
+    assert (colour["network"], colour["normalisation"]) == ("reference", "reference")
+    assert (grey["network"], grey["normalisation"]) == ("reference", "data")
+    assert own["network"] == "residual"
+    assert "normalisation" not in own
 
 
 def test_reference_runs_are_in_the_reference_codes_units_from_training_to_the_loaded_network(options):
@@ -164,7 +165,8 @@ def test_tampered_weights_are_refused(digits, options):
 def test_a_collapsed_code_says_so(digits, options, capsys):
     flat = DiagonalGaussian(torch.zeros(10, 3), torch.zeros(10, 3))
     assert active_units(flat) == 0
-    settings = replace(FAST, epochs=1, learning_rate=1e-6)
+    # a decoder's noise above every eigenvalue of the images leaves nothing to code
+    settings = replace(FAST, epochs=1, decoder_scale=10.0)
     run(Config(settings=settings, execution=options))
     assert "0 of 4 units active (collapsed: the code carries nothing)" in capsys.readouterr().out
 

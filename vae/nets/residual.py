@@ -13,14 +13,25 @@ and alike at every place, where one that starts from the code must first learn t
 Gimpel 2016) throughout, and no normalisation: there are no running statistics that mixed images could spoil.
 """
 
+import math
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vae.linear import LinearVAE
+from vae.nets.base import VAE
 from vae.posterior import DiagonalGaussian
 
 __all__ = ["ResidualVAE"]
+
+WARM_UP = 0.1
+"""Share of the steps in which the learning rate rises to its peak."""
+
+LINEAR_RATE = 0.03
+"""Of the learning rate, for the linear maps: their entries are as small."""
 
 
 class _Added(nn.Module):
@@ -34,8 +45,8 @@ class _Added(nn.Module):
         return features + self.convolution(F.silu(features))
 
 
-class ResidualVAE(nn.Module):
-    """A VAE for images of one size, like `vae.model.VAE`.
+class ResidualVAE(VAE):
+    """A VAE that starts as the linear one.
 
     Args:
         shape: (C, H, W) of the images, from 8×8 up.
@@ -44,11 +55,9 @@ class ResidualVAE(nn.Module):
         width: channels of the convolutions.
         hidden: units of the encoder's hidden layer.
         latents: dimensions of the code.
-        log_var_bound: keeps log-variances in (-bound, bound) by a scaled tanh, which is the identity near 0.
+        log_var_bound: keeps log-variances in (-bound, bound) by a scaled tanh, which is the identity near 0; None
+            leaves them free.
     """
-
-    pixel_mean: Tensor
-    pixel_std: Tensor
 
     def __init__(
         self,
@@ -59,16 +68,15 @@ class ResidualVAE(nn.Module):
         width: int = 64,
         hidden: int = 256,
         latents: int = 64,
-        log_var_bound: float = 10.0,
+        log_var_bound: float | None = 10.0,
     ):
-        super().__init__()
-        channels, self.rows, self.columns = self.shape = shape
-        self.log_var_bound = log_var_bound
+        super().__init__(shape, pixel_mean, pixel_std, log_var_bound)
+        channels, rows, columns = shape
         self.patch = 4 if min(shape[1:]) >= 16 else 2
         block = 2 * self.patch  # an even number of patches a side, for the convolution of stride 2
-        self.padding = (0, -self.columns % block, 0, -self.rows % block)
+        self.padding = (0, -columns % block, 0, -rows % block)
         grid = [(side + -side % block) // self.patch for side in shape[1:]]
-        pixels, inside = channels * self.rows * self.columns, channels * self.patch**2
+        pixels, inside = channels * rows * columns, channels * self.patch**2
 
         self.linear_mean = nn.Linear(pixels, latents)
         self.linear_log_var = nn.Parameter(torch.zeros(latents))
@@ -88,44 +96,44 @@ class ResidualVAE(nn.Module):
             for parameter in last.parameters():
                 nn.init.zeros_(parameter)
         self.to(memory_format=torch.channels_last)
-        self.register_buffer("pixel_mean", pixel_mean.clone().view(1, -1, 1, 1))
-        self.register_buffer("pixel_std", pixel_std.clone().view(1, -1, 1, 1))
 
     @torch.no_grad()
-    def start_from(self, linear: LinearVAE) -> None:
+    def start(self, linear: Callable[[], LinearVAE]) -> None:
         """Make the linear maps those of a linear VAE of as many latents; what the networks add stays."""
-        on, variance = linear.spectrum()
-        encoder = linear.axes * ((1 - variance) / on).sqrt()[:, None]
-        decoder = linear.axes * (on - linear.scale**2).sqrt()[:, None]
+        fitted = linear()
+        on, variance = fitted.spectrum()
+        encoder = fitted.axes * ((1 - variance) / on).sqrt()[:, None]
+        decoder = fitted.axes * (on - fitted.scale**2).sqrt()[:, None]
         self.linear_mean.weight.copy_(encoder)
-        self.linear_mean.bias.copy_(-encoder @ linear.centre)
-        # so that the bounded log-variance is the linear VAE's, where that is within the bound
-        share = (variance.log() / self.log_var_bound).clamp(-0.99, 0.99)
-        self.linear_log_var.copy_(self.log_var_bound * share.atanh())
+        self.linear_mean.bias.copy_(-encoder @ fitted.centre)
+        self.linear_log_var.copy_(self._unbounded(variance.log()))
         self.linear_decoder.weight.copy_(decoder.T)
-        self.linear_decoder.bias.copy_(linear.centre)
+        self.linear_decoder.bias.copy_(fitted.centre)
 
-    def linear_parameters(self) -> list[nn.Parameter]:
-        """Those of the linear maps, whose entries are small, and which take a small learning rate."""
-        return [*self.linear_mean.parameters(), self.linear_log_var, *self.linear_decoder.parameters()]
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """The convolutions and what goes with them; the linear maps, whose entries are small, at a smaller rate."""
+        linear = [*self.linear_mean.parameters(), self.linear_log_var, *self.linear_decoder.parameters()]
+        taken = {id(each) for each in linear}
+        others = [each for each in self.parameters() if id(each) not in taken]
+        return [{"params": others}, {"params": linear, "lr_factor": LINEAR_RATE}]
+
+    def schedule(self, share: float) -> float:
+        """Up linearly in the first tenth of the steps, then half a cosine down to nothing."""
+        if share < WARM_UP:
+            return share / WARM_UP
+        return 0.5 * (1 + math.cos(math.pi * (share - WARM_UP) / (1 - WARM_UP)))
 
     def _patches(self, images: Tensor) -> Tensor:
         return F.pixel_unshuffle(F.pad(images, self.padding), self.patch).contiguous(memory_format=torch.channels_last)
 
-    def normalise(self, images: Tensor) -> Tensor:
-        """Images (B, C, H, W) in [0, 1], less ``pixel_mean`` and over ``pixel_std``: the units of MSE and rate."""
-        return (images - self.pixel_mean) / self.pixel_std
-
     def encode(self, images: Tensor) -> DiagonalGaussian:
         """The posterior of normalised images (B, C, H, W)."""
         mean, log_var = self.heads(self.features(self._patches(images))).chunk(2, 1)
-        mean = mean + self.linear_mean(images.flatten(1))
-        log_var = log_var + self.linear_log_var
-        return DiagonalGaussian(mean, self.log_var_bound * torch.tanh(log_var / self.log_var_bound))
+        return self._posterior(mean + self.linear_mean(images.flatten(1)), log_var + self.linear_log_var)
 
     def decode(self, codes: Tensor) -> Tensor:
         """The mean of p(x|z) for codes (B, d): normalised images (B, C, H, W)."""
         images = self.linear_decoder(codes).view(-1, *self.shape)
         features = self.of_image(self._patches(images)) + self.of_code(codes)[:, :, None, None]
         added = F.pixel_shuffle(self.to_pixels(self.correction(features)), self.patch)
-        return images + added[..., : self.rows, : self.columns]
+        return images + added[..., : self.shape[1], : self.shape[2]]
