@@ -27,7 +27,7 @@ Deviations of the default settings from the reference preset's, beside network a
   is below 1, in ±(10 − 2 log σ), for the smaller the scale, the finer the code;
 - λ, mask and partner drawn per sample instead of once per batch, and FMix's spectrum isotropic as the paper's text
   has it; ``fmix-reference`` is the reference code's spectrum;
-- width, batch and number of latents suit small images by default under 16 pixels;
+- batch, hidden layer and number of latents suit small images by default under 16 pixels;
 - digits are not flipped: their mirror images are no digits.
 
 Shared with it: colour jitter 0.05 and flips in every mode, the baseline included; the augmented image is the target;
@@ -93,9 +93,8 @@ class Settings:
     """Adam's, at its largest (None: 2e-3; reference 1.25e-2)"""
     kl_warm_up: float = 0.0
     """the KL term counts in full only after this share of the training, linearly from 0"""
-    width: int | None = None
-    """channels of the convolutions, of the reference network's first (None: 64; 32 for images under 16 pixels;
-    reference 32)"""
+    width: int = 32
+    """channels of the convolutions, of the reference network's first"""
     hidden: int | None = None
     """units of the hidden layer (None: 256; 128 for images under 16 pixels)"""
     latents: int | None = None
@@ -118,7 +117,8 @@ class Settings:
     """bf16: forward pass in bfloat16: faster on GPUs and on CPUs with AVX-512 BF16 or AMX, slower elsewhere"""
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "width", "hidden", "latents"):
+        positive("--width", self.width)
+        for name in ("epochs", "batch_size", "hidden", "latents"):
             if getattr(self, name) is not None:
                 positive(f"--{name.replace('_', '-')}", getattr(self, name))
         if self.batch_size is not None and self.batch_size < 2:
@@ -160,7 +160,6 @@ class Settings:
             "epochs": 50 if tiny else 25,
             "batch_size": 64 if tiny else 128,
             "learning_rate": 2e-3,
-            "width": 32 if tiny else 64,
             "hidden": 128 if tiny else 256,
             "latents": 16 if tiny else 64,
             "flip": data.mirrored,
@@ -168,7 +167,7 @@ class Settings:
         }
         if reference:
             usual |= {"epochs": 100, "batch_size": 128, "learning_rate": REFERENCE_LEARNING_RATE, "scope": "batch"}
-            usual |= {"width": 32, "hidden": 256, "latents": 64, "flip": True}
+            usual |= {"hidden": 256, "latents": 64, "flip": True}
         values = dataclasses.asdict(self)
         values |= {name: value for name, value in usual.items() if values[name] is None}
         if values["batch_size"] > len(data.train_images):

@@ -65,7 +65,7 @@ class ResidualVAE(VAE):
         pixel_mean: Tensor,
         pixel_std: Tensor,
         *,
-        width: int = 64,
+        width: int = 32,
         hidden: int = 256,
         latents: int = 64,
         log_var_bound: float | None = 10.0,
