@@ -148,9 +148,10 @@ class Config:
     reconstruction_scale: float = 0.1
     """standard deviation of the decoder's noise in x̂, in units of normalised pixels"""
     posterior: Path | None = None
-    """bound this encoder instead of training any: an .npz with mean and log_var (N, d), optionally codes (N, d)"""
+    """bound this encoder instead of training any: an .npz with mean and log_var (N, d), optionally codes (N, d); or the
+    directory of a VAE's run, which then encodes the test images of --data"""
     posterior_b: Path | None = None
-    """a second encoder's output on the same images: bounds I(Z_A;Z_B)"""
+    """a second encoder of the same images, in the same way: bounds I(Z_A;Z_B)"""
     smoke: bool = False
     """one seed, two epochs, watermarked: shows that everything works, and nothing else"""
     data: DataOptions = field(default_factory=DataOptions)
@@ -812,11 +813,23 @@ def read_posterior(path: Path, argument: str = "--posterior") -> tuple[DiagonalG
     return DiagonalGaussian(tensors["mean"], tensors["log_var"]), tensors.get("codes")
 
 
+def _posterior_of(config: Config, path: Path, argument: str) -> tuple[DiagonalGaussian, Tensor | None]:
+    """What an encoder says: from its file, or, of the test images, from a VAE's run."""
+    if not path.is_dir():
+        return read_posterior(path, argument)
+    device = resolve_device(config.execution.device)
+    vae, images = load_vae(path, device, argument), load(config.data).test_images.to(device)
+    if tuple(images.shape[1:]) != vae.shape:
+        expected, got = ("×".join(map(str, shape)) for shape in (vae.shape, images.shape[1:]))
+        raise BadInput(argument, f"{path}, a VAE for images of {expected}", f"one for the data's, of {got}")
+    return encode(vae, images), None
+
+
 def _run_posterior(config: Config) -> Result:
     assert config.posterior is not None
-    posterior, codes = read_posterior(config.posterior)
-    second = None if config.posterior_b is None else read_posterior(config.posterior_b, "--posterior-b")
     use_threads(config.execution.threads)
+    posterior, codes = _posterior_of(config, config.posterior, "--posterior")
+    second = None if config.posterior_b is None else _posterior_of(config, config.posterior_b, "--posterior-b")
     if config.execution.dry_run:
         config.execution.say(f"would bound {config.posterior}" + (f" with {config.posterior_b}" if second else ""))
         return Result([])

@@ -1,13 +1,14 @@
 """Use a trained VAE: load it from its run, encode images, reconstruct them."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from store import Run
+from store import BadInput, Run, read_record
 from training.weights import read_weights
-from vae.nets import VAE, vae_of
+from vae.nets import NETWORKS, VAE, vae_of
 from vae.posterior import DiagonalGaussian
 
 __all__ = ["encode", "load_vae", "reconstruct", "squared_errors"]
@@ -15,14 +16,28 @@ __all__ = ["encode", "load_vae", "reconstruct", "squared_errors"]
 BATCH = 1000
 
 
-def load_vae(run: Run, device: torch.device) -> VAE:
+def load_vae(run: Run | Path, device: torch.device, argument: str = "--posterior") -> VAE:
     """The network of a finished VAE run, in evaluation mode.
 
+    Args:
+        run: the run, or its directory, in a store or copied out of one.
+        device: where to put it.
+        argument: of a command line, what a wrong directory is blamed on.
+
     Raises:
-        BadInput: the weights are missing, truncated, or not those that the run's record names.
+        BadInput: not the directory of a finished run of `vae.train`, a network that there no longer is, or weights that
+            are missing, truncated, or not those that the run's record names.
     """
-    record = run.result()
-    state = read_weights(run.path, record)
+    directory, needed = run if isinstance(run, Path) else run.path, "the directory of a finished run of vae.train"
+    if not (directory / "result.json").is_file():
+        raise BadInput(argument, f"{directory}, which holds no finished run", needed)
+    record = read_record(directory / "result.json")
+    if record.get("kind") != "vae":
+        raise BadInput(argument, f"{directory}, a run of kind {record.get('kind')}", needed)
+    network = record["config"].get("network", "the mirrored network of 0.1.0")
+    if network not in NETWORKS:
+        raise BadInput(argument, f"{directory}, {network}", f"a run whose network is one of {', '.join(NETWORKS)}")
+    state = read_weights(directory, record)
     vae = vae_of(record["config"], state["pixel_mean"], state["pixel_std"])
     vae.load_state_dict(state)
     return vae.to(device).eval()

@@ -9,7 +9,7 @@ from vae.nets.base import VAE
 from vae.nets.reference import ReferenceVAE
 from vae.nets.residual import ResidualVAE
 
-__all__ = ["VAE", "ReferenceVAE", "ResidualVAE", "vae_of"]
+__all__ = ["NETWORKS", "VAE", "ReferenceVAE", "ResidualVAE", "vae_of"]
 
 NETWORKS: dict[str, type[ReferenceVAE] | type[ResidualVAE]] = {"residual": ResidualVAE, "reference": ReferenceVAE}
 """By the name that a run's configuration has."""
