@@ -38,10 +38,14 @@ MEASURED = 200
 
 CIFAR = ("--data", "npz:{cifar}", "--data-name", "CIFAR-10 (JPEG)")
 FASHION = ("--data", "fashion-mnist")
-ALL = (
-    "--inputs", "clean", "own-augmented", "--shared", "--noise", "1", "2", "4", "--bounds", "rate", "gaussian_marginal",
-    "product_marginal", "mixture_marginal", "infonce", "infonce_controlled", "leave_one_out", "index_code",
+INPUTS = ("--inputs", "clean", "own-augmented")
+BOUNDS = (
+    "--bounds", "rate", "gaussian_marginal", "product_marginal", "mixture_marginal", "infonce", "infonce_controlled",
+    "leave_one_out", "index_code",
 )  # fmt: skip
+ALL = (*INPUTS, *BOUNDS, "--shared", "--noise", "1", "2", "4")
+SCALES = (*INPUTS, "--bounds", "rate", "gaussian_marginal", "mixture_marginal", "infonce", "--decoder-scales")
+"""A document of many networks stays under a megabyte without noise and pairs."""
 FIVE = ("none", "mixup", "cutmix", "fmix", "fmix-reference")
 
 
@@ -63,28 +67,27 @@ class Block:
 
 
 def block(
-    row: str, folder: str, data: Sequence[str], names: Sequence[str], seeds: int, first: int = 1, *more: str,
+    row: str, folder: str, data: Sequence[str], names: Sequence[str], seeds: int, *what: str, first: int = 1,
     joins: bool = False,
 ) -> Block:  # fmt: skip
-    """A block of seeds ``first`` to ``first + seeds − 1`` of augmentations."""
-    arguments = (*data, "--augmentations", *names, "--seeds", str(seeds), "--first-seed", str(first), *ALL, *more)
+    """A block of seeds ``first`` to ``first + seeds − 1`` of augmentations, and what is wanted of them."""
+    arguments = (*data, "--augmentations", *names, "--seeds", str(seeds), "--first-seed", str(first), *what)
     return Block(row, folder, arguments, joins)
 
 
-REFERENCE = ("--preset", "reference")
-SCALES = ("--decoder-scales", "1", "0.3", "0.1")
-NARROW = ("--decoder-scales", "0.3", "0.1")
+REFERENCE = (*ALL, "--preset", "reference")
 BLOCKS = (
-    block("first", "", CIFAR, ("none", "fmix"), 3),
-    block("2", "", CIFAR, ("mixup", "cutmix"), 3, joins=True),
-    block("2", "", CIFAR, ("none", "mixup", "cutmix", "fmix"), 2, 4, joins=True),
-    block("3", "", CIFAR, ("fmix-reference",), 3, joins=True),
-    block("3", "reference-units", CIFAR, ("fmix",), 1, 1, *REFERENCE),
-    block("3", "reference-units", CIFAR, ("none",), 1, 1, *REFERENCE, joins=True),
-    block("4", "scales", (), FIVE, 10, 1, *SCALES),
-    block("4", "", FASHION, FIVE, 5),
-    block("5", "scales", FASHION, ("none", "mixup", "cutmix", "fmix"), 2, 1, *NARROW),
-    block("5", "scales", CIFAR, ("none", "fmix"), 1, 1, *NARROW),
+    block("first", "", CIFAR, ("none", "fmix"), 3, *ALL),
+    block("2", "", CIFAR, ("mixup", "cutmix"), 3, *ALL, joins=True),
+    block("2", "", CIFAR, ("none", "mixup", "cutmix", "fmix"), 2, *ALL, first=4, joins=True),
+    block("3", "", CIFAR, ("fmix-reference",), 3, *ALL, joins=True),
+    block("3", "reference-units", CIFAR, ("fmix",), 1, *REFERENCE),
+    block("3", "reference-units", CIFAR, ("none",), 1, *REFERENCE, joins=True),
+    block("digits", "", (), FIVE, 3, *INPUTS, *BOUNDS, "--shared", "--noise", "0.5", "1", "2", "4"),
+    block("digits", "scales", (), FIVE, 10, *SCALES, "1", "0.3", "0.1"),
+    block("4", "", FASHION, FIVE, 5, *ALL),
+    block("5", "scales", FASHION, ("none", "mixup", "cutmix", "fmix"), 2, *SCALES, "1", "0.3", "0.1"),
+    block("5", "scales", CIFAR, ("none", "fmix"), 1, *SCALES, "1", "0.3", "0.1"),
 )
 """The rows in order; each block is a stopping point."""
 
