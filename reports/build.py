@@ -153,11 +153,14 @@ def _block(
         data, width, height = embedded(document.file(f"{name}.png"))
         pictures.append({"data": data, "width": width, "height": height, "words": f"{words} {document.title}."})
     table = section.table(document) if section.table else None
-    if table:
-        files += table.write(exhibits / f"{document.name}-table")
+    further = section.further(document) if section.further else None
+    for each, name in ((table, "table"), (further, "further")):
+        if each:
+            files += each.write(exhibits / f"{document.name}-{name}")
     return {
         "title": document.title, "watermark": document.watermark, "pictures": pictures,
-        "table": _shown(table, records) if table else None, "conclusions": document.about.get("conclusions", ""),
+        "tables": [_shown(each, records) for each in (table, further) if each],
+        "conclusions": document.about.get("conclusions", ""),
         "command": document.about["command"], "group": records.open(document.directory.as_posix()),
         "runs": len(document.runs),
     }  # fmt: skip
@@ -175,7 +178,7 @@ def _masks(section: Section, exhibits: Path, files: list[Path]) -> dict[str, Any
     table = Table("Masks of 32×32 pixels, λ uniform, δ = 3", head, lines, statistics)
     files += table.write(exhibits / "figure-2-statistics")
     return {
-        "title": "Masks and mixed photographs", "watermark": None, "table": _shown(table, Records([])),
+        "title": "Masks and mixed photographs", "watermark": None, "tables": [_shown(table, Records([]))],
         "pictures": [{"data": data, "width": width, "height": height, "words": section.pictures["figure-2"]}],
         "conclusions": "The masks that the reference code draws, and with which the published numbers were very likely "
         "obtained, are not those of the paper's text: its frequencies reach one along the last axis and are positive "

@@ -138,9 +138,7 @@ class Campaign:
         commands = [shlex.join(each) + " >/dev/null || true" for one in blocks for each in self.trainings(one)]
         others = self.workers - 1
         return [
-            subprocess.Popen(
-                ["bash", "-c", "\n".join(commands[worker::others])], cwd=self.checkout, start_new_session=True
-            )
+            subprocess.Popen(["bash", "-c", "\n".join(commands[worker::others])], cwd=self.checkout, process_group=0)
             for worker in range(others)
         ]
 

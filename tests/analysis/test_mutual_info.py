@@ -614,7 +614,10 @@ def document_of(config: Config, directory: Path) -> dict:
 
 
 def test_documents_of_other_seeds_and_augmentations_are_joined_into_what_one_job_says(config, tmp_path):
-    config = replace(config, augmentations=("none", "mixup"), bounds=("rate", "infonce"), shared=True, noise=(1.0,))
+    config = replace(
+        config, augmentations=("none", "mixup"), bounds=("rate", "infonce"), inputs=("clean",), shared=True,
+        noise=(1.0,),
+    )  # fmt: skip
     whole = document_of(replace(config, seeds=4), tmp_path / "whole")
     parts = [
         document_of(replace(config, augmentations=names, first_seed=first), tmp_path / f"{names[-1]}-{first}")

@@ -91,6 +91,21 @@ def test_one_model_has_one_number_and_no_spread(measured, options):
     )
 
 
+def test_how_vaes_were_trained_stands_beside_their_bounds(measured, options):
+    report = build(options, measured / "out")
+    assert "How the VAEs were trained" in report.page.read_text()
+    numbers = pd.read_csv(report.page.parent / "exhibits" / "table-1-digits-smoke-further.csv")
+    document = json.loads((measured / "out" / "table-1-digits-smoke" / "result.json").read_text())
+    rows = [row for row in document["results"] if row["seed"] and row["inputs"] == "own-augmented"]
+    for estimator, place in (("negative_elbo", "augmentation"), ("linear", "fitted_on")):
+        found = numbers[numbers["estimator"] == estimator].set_index("augmentation")["mean"].to_dict()
+        expected = {
+            row[place]: row["value"] for row in rows
+            if row["estimator"] == "negative_elbo" and (row["fitted_on"] is None) == (place == "augmentation")
+        }  # fmt: skip
+        assert found == pytest.approx(expected)
+
+
 def test_ablations_have_their_sections_and_statements(measured, options):
     claims = build(options, measured / "out").claims
     chosen = claims[claims["where"] == "Figure 6"].set_index("claim")
