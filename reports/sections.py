@@ -31,8 +31,8 @@ class Section:
         cost: how long that takes.
         pictures: alternative texts by the beginning of a picture's name; the first is the section's main one.
         table: of a document.
-        further: a second table, or None for documents that have nothing for it.
         wanted: whether a document of the program belongs here.
+        further: a second table, or None for documents that have nothing for it.
     """
 
     key: str
@@ -45,8 +45,8 @@ class Section:
     cost: str
     pictures: Mapping[str, str] = field(default_factory=dict)
     table: Callable[[Document], Table] | None = None
-    further: Callable[[Document], Table | None] | None = None
     wanted: Callable[[Document], bool] = lambda document: True
+    further: Callable[[Document], Table | None] | None = None
 
 
 def _information(document: Document) -> Table:
@@ -273,7 +273,7 @@ SECTIONS = (
             "augmentation.",
         },
         _information,
-        _training,
+        further=_training,
     ),
     Section(
         "ground-truth", "Do the bounds hold?", "—", "python -m analysis.ground_truth",
