@@ -145,14 +145,16 @@ class ImageData:
     def statistics(self) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation per channel, (C,) each, of the training pixels in [0, 1].
 
-        Computed from a histogram: exact, and no float copy of the data set.
+        Computed from a histogram: exact, and no float copy of the data set. A channel that is the same everywhere has
+        no spread to divide by: its standard deviation is given as 1, so that it becomes 0.
         """
         levels = torch.arange(256, dtype=torch.float64) / 255
         channels = self.train_images.transpose(0, 1).flatten(1).cpu()
         counts = torch.stack([torch.bincount(channel, minlength=256) for channel in channels]).double()
         counts /= counts.sum(1, keepdim=True)
         mean = counts @ levels
-        std = (counts @ levels.square() - mean.square()).sqrt()
+        constant = counts.count_nonzero(1) == 1
+        std = torch.where(constant, 1.0, (counts @ levels.square() - mean.square()).sqrt())
         return mean.float(), std.float()
 
     def to(self, device: torch.device) -> "ImageData":

@@ -53,6 +53,17 @@ def test_of_torchvisions_data_sets_those_of_characters_are_not_mirrored(monkeypa
     assert load(DataOptions(data=word)).mirrored == mirrored
 
 
+@pytest.mark.parametrize("level", [0, 7, 255])
+def test_a_channel_that_is_the_same_everywhere_is_divided_by_nothing(level):
+    images = torch.full((40, 3, 8, 8), level, dtype=torch.uint8)
+    images[:, 0] = torch.arange(64, dtype=torch.uint8).view(8, 8)
+    labels = torch.zeros(40, dtype=torch.int64)
+    mean, std = ImageData("made", images, labels, images[:2], labels[:2]).statistics()
+    assert std[1:].tolist() == [1, 1]
+    assert mean[1:].tolist() == pytest.approx([level / 255] * 2)
+    assert float(std[0]) == pytest.approx(float((images[:, 0].float() / 255).std(unbiased=False)), rel=1e-5)
+
+
 def test_statistics_are_those_of_the_pixels(images_npz):
     data = load(DataOptions(data=f"npz:{images_npz}"))
     mean, std = data.statistics()
