@@ -5,7 +5,7 @@
 DIRECTORY, outside the work tree, holds ``checkout``, a clone at the commit at which the campaign began, ``store``, with
 its runs, and ``out``. One worker trains and analyses the blocks of the rows in order; the others train ahead of it, one
 thread each. A block that is done is put into its folder here in ``results/``, joined with what there is of the same
-settings, and is to be committed: the store may be gone the next time. CIFAR10_JPEG is as for ``results/measure``.
+settings, and is to be committed: the store may be gone the next time. CIFAR10_JPEG is an .npz of the images.
 """
 
 import argparse
