@@ -531,14 +531,21 @@ def shared_conclusions(table: pd.DataFrame) -> str:
         "What the codes share with the baseline's, I(Z_A;Z_X), the paper's target; for the baseline, with that of "
         f"another seed, the ceiling. Between the held-out critic and data processing, in nats: {listed}."
     ]
-    if "none" in names and plain["none", "critic"] > 0 and len(names) > 1:
+    critic = chosen[(chosen["estimator"] == "critic") & chosen["noise"].isna()]
+    capped = critic.loc[critic["saturated"].eq(True), "augmentation"].tolist()
+    if capped:
+        sentences.append(
+            f"The critic's bound is within a nat of its cap, {critic['cap'].max():.2f}, for "
+            f"{_and([the(name) for name in capped])}: it cannot tell what is shared from more."
+        )
+    elif "none" in names and plain["none", "critic"] > 0 and len(names) > 1:
         shares = "; ".join(
             f"{the(name)} {100 * plain[name, 'critic'] / plain['none', 'critic']:.0f}%"
             for name in names if name != "none"
         )  # fmt: skip
         sentences.append(f"The critic's bound as a share of the ceiling's, a ratio of bounds and no bound: {shares}.")
     levels = sorted(level for level in chosen["noise"].dropna().unique())
-    shown: list[tuple[str, float]] = [(name, 0.0) for name in SHARED_BOUNDS]
+    shown: list[tuple[str, float]] = [(name, 0.0) for name in SHARED_BOUNDS if name != "critic" or not capped]
     if levels:
         # the least noise at which the three terms say something: their sides within half a nat, or else the closest
         gaps = {

@@ -151,7 +151,8 @@ def _closest(each: Published, documents: Sequence[Document]) -> tuple[Document |
 
 
 def _once(documents: Sequence[Document], measure: str) -> list[tuple[Document, str, Comparison]]:
-    """Where a measure has been compared; of several documents on the same networks, the one with most augmentations."""
+    """Where a measure has been compared; of several documents on the same kind of networks, the one with most
+    augmentations, and of those the one with most seeds."""
     best: dict[tuple[object, ...], tuple[Document, str, Comparison]] = {}
     for document in documents:
         for words, table in [] if document.watermark else _tables(document, measure):
@@ -159,11 +160,15 @@ def _once(documents: Sequence[Document], measure: str) -> list[tuple[Document, s
             if found is None:
                 continue
             settings = document.settings
-            scale = (settings.get(key) for key in ("train_images", "epochs", "width", "preset"))
+            scale = (settings.get(key) for key in ("train_images", "epochs", "width", "preset", "network"))
             networks = (words, *scale)
-            if networks not in best or len(best[networks][2].differences) < len(found.differences):
+            if networks not in best or _size(best[networks][2]) < _size(found):
                 best[networks] = document, words, found
     return list(best.values())
+
+
+def _size(comparison: Comparison) -> tuple[int, int]:
+    return len(comparison.differences), comparison.seeds
 
 
 @dataclass(frozen=True)
