@@ -222,8 +222,17 @@ def _stop(program: str, line: str, status: int) -> None:
 
 def json_document(command: str, config: Any, rows: list[dict[str, Any]]) -> dict[str, Any]:
     """The document that ``--json`` writes, from a command's ``Config`` and its rows."""
-    plain = json.loads(json.dumps(dataclasses.asdict(config), default=lambda value: placeless(str(value))))
-    return {"schema": 1, "command": command, "config": plain, "results": rows}
+    plain = json.loads(json.dumps(dataclasses.asdict(config), default=str))
+    return {"schema": 1, "command": command, "config": _placeless(plain), "results": rows}
+
+
+def _placeless(value: Any) -> Any:
+    """A configuration without the directories of its paths, ``npz:/home/me/set.npz`` included."""
+    if isinstance(value, dict):
+        return {key: _placeless(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_placeless(each) for each in value]
+    return placeless(value) if isinstance(value, str) else value
 
 
 def as_text(document: dict[str, Any]) -> str:
