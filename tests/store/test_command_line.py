@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -147,3 +148,21 @@ def test_a_document_has_a_row_to_a_line_and_is_json():
     text = as_text(document | {"empty": [], "words": "ε ≤ 1\n"})
     assert json.loads(text) == document | {"empty": [], "words": "ε ≤ 1\n"}
     assert '    {"value":1.5,"noise":null},\n' in text
+
+
+@dataclass(frozen=True)
+class OnData:
+    """A command on files."""
+
+    data: str = "npz:/home/me/data/set.npz"
+    folders: tuple[str, ...] = ("folder:../all/icons", "digits", "fmix+mixup")
+    alpha: float = 0.5
+    execution: Options = field(default_factory=lambda: Options(store=Path("/home/me/runs")))
+
+
+def test_a_document_names_files_without_the_places_of_one_machine():
+    config = json_document("python -m some.job", OnData(), [])["config"]
+    assert config["data"] == "npz:set.npz"
+    assert config["folders"] == ["folder:icons", "digits", "fmix+mixup"]
+    assert config["alpha"] == 0.5
+    assert config["execution"]["store"] == "runs"
