@@ -200,7 +200,7 @@ def training_table(table: pd.DataFrame) -> str:
         ])  # fmt: skip
     note = (
         "a network is trained where −ELBO fell by less than 1 nat over the last fifth of its steps; at the end of a "
-        "schedule whose rate falls to nothing all do"
+        "schedule whose rate falls to nothing nearly all do"
     )
     return "\n".join([*ruled(cells), note])
 

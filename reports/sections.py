@@ -101,7 +101,7 @@ def _training(document: Document) -> Table | None:
     head = [*(["augmentation", "decoder scale"][: len(by)]), *(column.head for column in shown.values())]
     note = (
         "nats an image, mean ± standard deviation over seeds; held-out inputs like a VAE's own, and the linear VAE "
-        "fitted on such inputs. At the end of a schedule whose rate falls to nothing every −ELBO is flat: only a run "
+        "fitted on such inputs. At the end of a schedule whose rate falls to nothing −ELBO hardly falls: only a run "
         "of twice the length tells whether it would have gone on"
     )
     return Table("How the VAEs were trained", head, lines, numbers, [note])
