@@ -2,6 +2,7 @@
 
 import math
 import textwrap
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,13 @@ def _wrapped(title: str) -> str:
     return textwrap.fill(title, 66)
 
 
+def _on_one_kind_of_inputs(table: pd.DataFrame, estimators: Sequence[str]) -> pd.DataFrame:
+    """The rows on clean inputs, or where these estimators have none there, on the inputs on which they have."""
+    kinds = list(table[table["estimator"].isin(estimators)]["inputs"])
+    inputs = "clean" if "clean" in kinds or not kinds else kinds[0]
+    return table[table["inputs"] == inputs]
+
+
 def draw_table_1(table: pd.DataFrame, title: str) -> tuple[Figure, pd.DataFrame]:
     """Bars between the lower and the upper bound on I(Z;X), one per augmentation, with the rate and the log N cap.
 
@@ -36,8 +44,7 @@ def draw_table_1(table: pd.DataFrame, title: str) -> tuple[Figure, pd.DataFrame]
     Returns:
         The figure, and the numbers in it: augmentation, and mean and standard deviation of each bound.
     """
-    inputs = "clean" if (table["inputs"] == "clean").any() else table["inputs"].iloc[0]
-    chosen = table[(table["inputs"] == inputs)]
+    chosen = _on_one_kind_of_inputs(table, ("rate", "gaussian_marginal", "infonce"))
     shown = chosen[chosen["estimator"].isin(["rate", "gaussian_marginal", "infonce"])]
     behind = shown[["inputs", "augmentation", "estimator", "mean", "std", "seeds", "cap", "saturated", "n"]]
     names = list(dict.fromkeys(shown["augmentation"]))
@@ -299,8 +306,8 @@ def draw_noise_profile(table: pd.DataFrame, title: str) -> tuple[Figure, pd.Data
     Returns:
         The figure, and the numbers in it.
     """
-    inputs = "clean" if (table["inputs"] == "clean").any() else table["inputs"].iloc[0]
-    chosen = table[(table["inputs"] == inputs) & table["estimator"].isin(["gaussian_marginal", "infonce"])]
+    chosen = _on_one_kind_of_inputs(table, ("gaussian_marginal", "infonce"))
+    chosen = chosen[chosen["estimator"].isin(["gaussian_marginal", "infonce"])]
     behind = chosen.assign(noise=chosen["noise"].fillna(0.0))
     behind = behind[["inputs", "augmentation", "noise", "estimator", "mean", "std", "seeds", "cap", "saturated", "n"]]
     levels = sorted(behind["noise"].unique())
@@ -362,10 +369,9 @@ def draw_rate_distortion(table: pd.DataFrame, title: str) -> tuple[Figure, pd.Da
     Returns:
         The figure, and the numbers in it.
     """
-    inputs = "clean" if (table["inputs"] == "clean").any() else table["inputs"].iloc[0]
-    chosen = table[(table["inputs"] == inputs) & table["estimator"].isin(["rate", "gaussian_marginal"])]
-    errors = table[(table["inputs"] == inputs) & (table["estimator"] == "mse")]
-    errors = errors.set_index(["augmentation", "decoder_scale"])
+    table = _on_one_kind_of_inputs(table, ("rate", "gaussian_marginal"))
+    chosen = table[table["estimator"].isin(["rate", "gaussian_marginal"])]
+    errors = table[table["estimator"] == "mse"].set_index(["augmentation", "decoder_scale"])
     at = pd.MultiIndex.from_frame(chosen[["augmentation", "decoder_scale"]])
     behind = chosen.assign(mse=errors["mean"].reindex(at).values, mse_std=errors["std"].reindex(at).values)
     behind = behind[

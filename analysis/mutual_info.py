@@ -740,22 +740,26 @@ def draw(document: Mapping[str, Any], directory: Path) -> list[Path]:
     # matplotlib is slow to import
     from analysis.figures import draw_noise_profile, draw_rate_distortion, draw_table_1, draw_training
 
+    def drawn_of(table: pd.DataFrame, names: Sequence[str]) -> bool:
+        return bool(networks_of(table)["estimator"].isin(names).any())
+
     tables, watermark = _tables(document), document["about"]["watermark"]
     curves = pd.DataFrame(document["about"].get("curves", []))
     files: list[Path] = []
     for scale, table in tables.items():
         head, suffix = _head(document, scale), f"-scale-{scale:g}" if len(tables) > 1 else ""
-        figure, behind = draw_table_1(_without_noise(table), head)
-        files += save(figure, directory / f"table-1{suffix}", behind, watermark=watermark)
-        if document["config"]["noise"]:
+        if drawn_of(table, ("rate", "gaussian_marginal", "infonce")):
+            figure, behind = draw_table_1(_without_noise(table), head)
+            files += save(figure, directory / f"table-1{suffix}", behind, watermark=watermark)
+        if document["config"]["noise"] and drawn_of(table, ("gaussian_marginal", "infonce")):
             figure, behind = draw_noise_profile(networks_of(table), head.removeprefix("Table 1 on "))
             files += save(figure, directory / f"noise-profile{suffix}", behind, watermark=watermark)
         if len(curves):
             chosen = curves[curves["decoder_scale"] == scale]
             figure = draw_training(chosen, _without_noise(table), head.removeprefix("Table 1 on "))
             files += save(figure, directory / f"training{suffix}", chosen, watermark=watermark)
-    if len(tables) > 1:
-        together = _without_noise(pd.concat(tables.values(), ignore_index=True))
+    together = _without_noise(pd.concat(tables.values(), ignore_index=True))
+    if len(tables) > 1 and drawn_of(together, ("rate", "gaussian_marginal")):
         figure, behind = draw_rate_distortion(together, _title(document))
         files += save(figure, directory / "rate-distortion", behind, watermark=watermark)
     return files

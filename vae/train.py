@@ -86,7 +86,7 @@ class Settings:
     """reference: the reference code's network, normalisation and settings (free log-variance, scope batch, its FMix
     spectrum), but learning rate 1.25e-2: at 5e-2, as published, it diverges"""
     epochs: int | None = None
-    """passes over the training images (None: 25; 50 for images under 16 pixels; reference 100)"""
+    """passes over the training images (None: 25; reference 100)"""
     batch_size: int | None = None
     """images a step (None: 128; 64 for images under 16 pixels)"""
     learning_rate: float | None = None
@@ -157,7 +157,7 @@ class Settings:
         tiny = small(data)
         reference = self.preset == "reference"
         usual = {
-            "epochs": 50 if tiny else 25,
+            "epochs": 25,
             "batch_size": 64 if tiny else 128,
             "learning_rate": 2e-3,
             "hidden": 128 if tiny else 256,

@@ -422,6 +422,28 @@ def test_decoder_scales_are_analysed_side_by_side(config, capsys):
     assert again.rows == [row for row in result.rows if row["decoder_scale"] == 0.3]
 
 
+@pytest.mark.parametrize(
+    ("inputs", "bounds", "drawn"),
+    [
+        (("own-augmented",), ("rate",), {"rate-distortion.png", "table-1-scale-1.png", "table-1-scale-0.3.png"}),
+        (("clean",), ("infonce",), {"table-1-scale-1.png", "table-1-scale-0.3.png"}),
+        (("clean", "own-augmented"), ("product_marginal",), set()),
+    ],
+)
+def test_whatever_is_bounded_on_whatever_inputs_the_figures_are_of_it(config, inputs, bounds, drawn):
+    # squared errors are measured on both kinds of inputs, bounds on those that were asked for alone
+    config = replace(
+        config, augmentations=("none",), seeds=1, inputs=inputs, bounds=bounds, decoder_scales=(1.0, 0.3)
+    )  # fmt: skip
+    files = run(config).files
+    pictures = {path.name for path in files if path.suffix == ".png" and not path.name.startswith("training")}
+    assert pictures == drawn
+    if "rate-distortion.png" in drawn:
+        plane = pd.read_csv(next(path for path in files if path.name == "rate-distortion.csv"))
+        assert set(plane["inputs"]) == {"own-augmented"}
+        assert plane[["mean", "mse"]].notna().all(axis=None)
+
+
 def test_a_missing_flow_package_is_one_line_before_anything_is_trained(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert call("--bounds", "flow_marginal", "--store", str(tmp_path / "runs")) == 2

@@ -69,7 +69,7 @@ def test_what_changes_the_result_changes_the_run(digits, options):
 @pytest.mark.parametrize(
     ("shape", "augmentation", "seed", "settings", "hexadecimal"),
     [
-        ((1, 8, 8), "none", 1, {}, "c32f33c03536"),
+        ((1, 8, 8), "none", 1, {}, "5410a63cb43f"),
         ((3, 32, 32), "fmix", 2, {}, "9399f33541b7"),
         ((3, 32, 32), "mixup", 1, {"decoder_scale": 0.1, "epochs": 3}, "41ce78b27eab"),
         ((1, 28, 28), "fmix-reference", 1, {"scope": "batch"}, "c7675ef23ad4"),
