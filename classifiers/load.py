@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from classifiers.networks import NETWORKS, build, known_name, source_of
 from store import BadInput, read_record
 from training import ImageData
-from training.weights import read_weights
+from training.weights import WEIGHTS, read_weights
 
 __all__ = [
     "Classifier", "ModelOptions", "finite", "fixed_logits", "load_classifier", "load_run", "logits_of",
@@ -134,8 +134,8 @@ class ModelOptions:
     """a run's directory under the store, preact-resnet18 (or another of our networks), torchvision:resnet101,
     timm:seresnext50_32x4d, or package.module:factory, called with channels= and classes= if it takes them"""
     weights: str | None = None
-    """a .safetensors file or a state dict saved by torch; pretrained: what torchvision or timm offer; random: none
-    (None: what the run or the factory has)"""
+    """a .safetensors file or a state dict saved by torch; pretrained: what torchvision or timm offer; random: none; of
+    a run, weights-epoch-N.safetensors: those after an epoch that it kept (None: what the run or the factory has)"""
     model_width: int | None = None
     """width of one of our own networks, when the weights are a file's (None: the published one)"""
     normalisation: Literal["auto", "imagenet", "data", "none"] = "auto"
@@ -154,7 +154,7 @@ def load_classifier(options: ModelOptions, data: ImageData, device: torch.device
         raise BadInput("--model", "nothing", "a run's directory, a network's name, or package.module:factory")
     path = Path(options.model)
     if path.is_dir():
-        return load_run(path, device, data)
+        return load_run(path, device, data, options.weights)
     known_name(options.model, "--model")
     source = options.model.partition(":")[0]
     theirs = source in ("torchvision", "timm")
@@ -183,17 +183,20 @@ def load_classifier(options: ModelOptions, data: ImageData, device: torch.device
     return _tried(Classifier(network, mean, std, data.classes, options.model).to(device).eval(), data.shape)
 
 
-def load_run(directory: Path, device: torch.device, data: ImageData | None = None) -> Classifier:
+def load_run(
+    directory: Path, device: torch.device, data: ImageData | None = None, weights: str | None = None
+) -> Classifier:
     """The classifier that a finished run has trained, in evaluation mode.
 
     Args:
         directory: of a run of kind ``classifier``, in a store or copied out of one.
         device: where to put it.
         data: images it is to be used on, if they are to be checked.
+        weights: a file in the directory: weights after an earlier epoch; those after the last by default.
 
     Raises:
-        BadInput: not such a directory; its weights are missing, truncated or not those of the record; or it does not
-            suit the data.
+        BadInput: not such a directory; no such weights; its weights are missing, truncated or not those of the record;
+            or it does not suit the data.
     """
     needed = "the directory of a finished run of classifiers.train"
     if not (directory / "result.json").is_file():
@@ -208,7 +211,10 @@ def load_run(directory: Path, device: torch.device, data: ImageData | None = Non
             "--model", f"{directory}, for {classes} classes and {shape[0]} channels",
             f"the data's {data.classes} classes and {data.shape[0]} channels",
         )  # fmt: skip
-    state = read_weights(directory, record)
+    kept = [name for name in record["files"] if name.endswith(".safetensors")]
+    if weights is not None and weights not in kept:
+        raise BadInput("--weights", f"{weights} with the run {directory}", f"one of its files: {', '.join(kept)}")
+    state = read_weights(directory, record, weights or WEIGHTS)
     network = build(config["network"], shape, classes, config["width"], str(directory))
     classifier = Classifier(network, state["pixel_mean"], state["pixel_std"], classes, config["network"])
     classifier.load_state_dict(state)

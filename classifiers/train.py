@@ -16,7 +16,8 @@ The accuracy reported is that of the weights after the last epoch on the clean t
 that was held out), never the best over epochs. Accuracy on mixed training batches is not reported: they have no one
 right answer.
 
-A run keeps weights, the logits of the scored images with their labels (``logits.npz``), and its record.
+A run keeps weights (the last, and those after a sixteenth, an eighth, a quarter and half of the epochs), the logits of
+the scored images with their labels (``logits.npz``), and its record with the learning curve (`classifiers.curve`).
 """
 
 import dataclasses
@@ -34,6 +35,7 @@ import torch
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
+from classifiers.curve import KEPT, SHARES, curve_of, epochs_of, scores_of_watched, watched_images, weights_at
 from classifiers.load import Classifier, logits_of
 from classifiers.networks import NETWORKS, build, known_name, source_of
 from classifiers.objectives import OBJECTIVES
@@ -338,6 +340,15 @@ def _train(
         network.parameters(), lr=settings.learning_rate, momentum=settings.momentum,
         weight_decay=settings.weight_decay, fused=True,
     )  # fmt: skip
+    per_epoch, multi_label = steps // config["epochs"], config["objective"] == "binary-cross-entropy"
+    watched = watched_images(data)
+    kept = {epoch * per_epoch: epoch for epoch in epochs_of(KEPT, config["epochs"]) if epoch < config["epochs"]}
+
+    def watch(step: int) -> dict[str, float]:
+        if step in kept:
+            write_weights(run.path, classifier, weights_at(kept[step]))
+        return scores_of_watched(classifier, watched, multi_label)
+
     try:
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             trained = fit(
@@ -345,6 +356,7 @@ def _train(
                 images=len(data.train_images), batch_size=config["batch_size"], epochs=config["epochs"], seed=seed,
                 learning_rate=learning_rate, device=device, checkpoint_seconds=options.checkpoint_seconds,
                 label=run.name, ranks=ranks,
+                watch=watch, watched=[epoch * per_epoch for epoch in epochs_of(SHARES, config["epochs"])],
             )  # fmt: skip
     except Diverged as problem:
         if ranks.main:
@@ -358,7 +370,7 @@ def _train(
     logits = logits_of(classifier, data.test_images).cpu()
     with write_atomically(run.path / "logits.npz") as temporary, open(temporary, "wb") as file:
         np.savez(file, logits=logits.numpy(), labels=data.test_labels.cpu().numpy())
-    metrics = scores(logits, data.test_labels, multi_label=config["objective"] == "binary-cross-entropy")
+    metrics = scores(logits, data.test_labels, multi_label=multi_label)
     run.finish(
         metrics=metrics | {
             "images_per_second": trained.pop("images_per_second"),
@@ -366,6 +378,7 @@ def _train(
             "last_epoch": trained,
         },
         started=started, origin=origin, scored=data.scored, training_images=len(data.train_images),
+        curve=curve_of(run.logged()),
     )  # fmt: skip
 
 

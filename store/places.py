@@ -19,7 +19,7 @@ from store.bad_input import BadInput
 __all__ = ["below", "deletable", "given", "in_own_directory", "is_plain_name", "write_atomically"]
 
 OURS = re.compile(
-    r"(config|result|failure)\.json|rows-[\w+-]+\.json|log\.jsonl|weights\.safetensors|resume\.pt"
+    r"(config|result|failure)\.json|rows-[\w+-]+\.json|log\.jsonl|weights(-epoch-\d+)?\.safetensors|resume\.pt"
     r"|(logits|verdicts|sums|posterior-[\w+-]+)\.npz|dimensions-[\w+-]+\.csv|\.batch-\d+-\d{5}\.npz",
     re.ASCII,
 )

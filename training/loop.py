@@ -121,7 +121,7 @@ def fit(
     checkpoint_seconds: float = 60.0,
     label: str = "",
     ranks: Ranks = ALONE,
-    watch: Callable[[], dict[str, float]] | None = None,
+    watch: Callable[[int], dict[str, float]] | None = None,
     watched: Collection[int] = (),
 ) -> dict[str, Any]:
     """Train ``model`` in place for ``epochs``, from the run's checkpoint if there is one.
@@ -143,8 +143,8 @@ def fit(
         checkpoint_seconds: time between checkpoints.
         label: what the progress bar says.
         ranks: the processes that train together; each calls this with the same arguments.
-        watch: called with ``model`` in evaluation mode, without gradients; what it returns is logged with the step. It
-            must draw no number from a global generator.
+        watch: called with the number of steps that are done and ``model`` in evaluation mode, without gradients; what
+            it returns is logged with the step. It must draw no number from a global generator.
         watched: after how many steps ``watch`` is called; 0 is before the first.
 
     Returns:
@@ -177,7 +177,7 @@ def fit(
         if watch is not None and step in watched and ranks.main:
             model.eval()
             with torch.no_grad():
-                seen = watch()
+                seen = watch(step)
             if not all(map(math.isfinite, seen.values())):
                 raise Diverged(f"the held-out loss became {next(iter(seen.values())):.4g} after step {step} of {total}")
             run.log({"step": step, "watched": seen})

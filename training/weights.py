@@ -9,33 +9,35 @@ from torch import Tensor, nn
 
 from store import BadInput, digest_of, write_atomically
 
-__all__ = ["read_weights", "write_weights"]
+__all__ = ["WEIGHTS", "read_weights", "write_weights"]
 
-NAME = "weights.safetensors"
+WEIGHTS = "weights.safetensors"
+"""A run's weights after its last step."""
 
 
-def write_weights(directory: Path, module: nn.Module) -> None:
-    """Write parameters and buffers of ``module``."""
+def write_weights(directory: Path, module: nn.Module, name: str = WEIGHTS) -> None:
+    """Write parameters and buffers of ``module`` into a file of that name."""
     state = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
-    with write_atomically(directory / NAME) as temporary:
+    with write_atomically(directory / name) as temporary:
         temporary.write_bytes(save(state))
 
 
-def read_weights(directory: Path, record: dict[str, Any]) -> dict[str, Tensor]:
+def read_weights(directory: Path, record: dict[str, Any], name: str = WEIGHTS) -> dict[str, Tensor]:
     """The tensors of a finished run.
 
     Args:
         directory: the run's.
         record: its ``result.json``.
+        name: of the file: the last weights, or those of an earlier epoch.
 
     Raises:
         BadInput: the file is missing, truncated, or not the one that the record names.
     """
     remedy = "the weights this run wrote; train it again with --force"
-    path = directory / NAME
+    path = directory / name
     if not path.is_file():
         raise BadInput(str(path), "no file", remedy)
-    if digest_of(path) != record["files"][NAME]:
+    if digest_of(path) != record["files"].get(name):
         raise BadInput(str(path), "a file whose hash is not the recorded one", remedy)
     try:
         return load(path.read_bytes())

@@ -313,7 +313,7 @@ def _train(
         vae.start(lambda: fit_linear(draws, config["latents"], scale))
     held_out = inputs.each_once(data.test_images, generator(device, seed, "curve"), WATCHED)
 
-    def watch() -> dict[str, float]:
+    def watch(_: int) -> dict[str, float]:
         elbo, rate, mse = negative_elbo(vae, held_out, scale, seed)
         return {"negative_elbo": float(elbo.mean()), "rate": float(rate.mean()), "mse": float(mse.mean())}
 

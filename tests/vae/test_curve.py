@@ -95,7 +95,7 @@ def test_what_is_not_finite_ends_the_run(digits, options, monkeypatch):
             run, model, torch.optim.SGD(model.parameters(), lr=0.1),
             lambda indices, stream, step: {"loss": model(torch.ones(1, 2)).sum()},
             images=8, batch_size=4, epochs=2, seed=1, learning_rate=lambda step: 0.0, device=torch.device("cpu"),
-            watch=lambda: {"negative_elbo": math.inf}, watched=[2],
+            watch=lambda step: {"negative_elbo": math.inf}, watched=[2],
         )  # fmt: skip
 
 

@@ -1,0 +1,95 @@
+"""What a classifier says of images over the epochs of its training, and the weights that are kept on the way.
+
+At the end of some epochs the scored images and as many training images, both as they are (not augmented), are
+classified: always the same ones, whatever the augmentation and the seed. At some of these the weights are kept too,
+so that a later analysis can look back.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from classifiers.load import BATCH, Classifier
+from classifiers.scores import scores
+from training import ImageData, generator
+
+__all__ = ["KEPT", "SHARES", "WATCHED", "curve_of", "epochs_of", "scores_of_watched", "watched_images", "weights_at"]
+
+WATCHED = 2000
+"""Images of each kind that are classified; differences between two epochs are paired over them."""
+
+SHARES = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 3 / 4, 1.0)
+"""Of the epochs, after which images are classified."""
+
+KEPT = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
+"""Of the epochs, after which weights are kept, besides those after the last."""
+
+
+def epochs_of(shares: Sequence[float], epochs: int) -> list[int]:
+    """After which of ``epochs`` epochs something is done: whole ones, at least the first, each once."""
+    return sorted({max(1, round(share * epochs)) for share in shares})
+
+
+def weights_at(epoch: int) -> str:
+    """The name of the file with the weights after an epoch that is not the last."""
+    return f"weights-epoch-{epoch}.safetensors"
+
+
+def watched_images(data: ImageData) -> dict[str, tuple[Tensor, Tensor]]:
+    """Scored and training images that are classified over the epochs, uint8 (N, C, H, W), and their labels.
+
+    Random ones, for data may be sorted by class.
+    """
+
+    def some(images: Tensor, labels: Tensor, purpose: str) -> tuple[Tensor, Tensor]:
+        stream = generator("cpu", 1, "learning curve", purpose)
+        chosen = torch.randperm(len(images), generator=stream)[:WATCHED].to(images.device)
+        return images[chosen], labels[chosen]
+
+    return {
+        "scored": some(data.test_images, data.test_labels, "scored"),
+        "training": some(data.train_images, data.train_labels, "training"),
+    }
+
+
+@torch.no_grad()
+def scores_of_watched(
+    classifier: Classifier, watched: Mapping[str, tuple[Tensor, Tensor]], multi_label: bool
+) -> dict[str, float]:
+    """Cross entropy in nats and accuracy on the watched images, ``cross_entropy`` and ``training_accuracy``, say.
+
+    Logits that are no numbers make the cross entropies NaN.
+
+    Args:
+        classifier: in evaluation mode.
+        watched: `watched_images`.
+        multi_label: the labels are several an image.
+    """
+    found: dict[str, float] = {}
+    for kind, (images, labels) in watched.items():
+        batches = (classifier.normalise(batch.float() / 255) for batch in images.split(BATCH))
+        logits = torch.cat([classifier.network(batch).float() for batch in batches])
+        prefix = "training_" if kind == "training" else ""
+        if not torch.isfinite(logits).all():
+            return {f"{prefix}cross_entropy": float("nan")}
+        score = scores(logits, labels, multi_label)
+        found |= {f"{prefix}{name}": float(score[name]) for name in ("cross_entropy", "accuracy")}
+    return found
+
+
+def curve_of(logged: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
+    """The learning curve in a run's log: a point for every epoch after which images were classified.
+
+    Returns:
+        ``epoch``, ``step``, ``loss`` (the mean over the epoch of what was minimised, on augmented images), and
+        `scores_of_watched`.
+    """
+    epochs = {row["step"]: row for row in logged if "epoch" in row}
+    return [
+        {"epoch": epochs[row["step"]]["epoch"], "step": row["step"], "loss": epochs[row["step"]]["loss"]}
+        | row["watched"]
+        for row in logged
+        if "watched" in row and row["step"] in epochs
+    ]
