@@ -1,13 +1,19 @@
 """Test accuracy of classifiers trained under each augmentation: ``python -m analysis.accuracy``.
 
 Trains the classifiers that are missing, reuses those that are there, and compares the accuracies of their last epoch on
-the clean test images, seeds being the replicates (`figures.comparisons`). Their logits stay in their runs, where the
-analyses of what classifiers perceive find them.
+the clean test images, seeds being the replicates (`figures.comparisons`): an augmentation *pays* where it is claimed to
+be above the baseline, trained on as many images for as many epochs. Beside them stands what classifiers say of clean
+training images, and what was minimised, the loss on augmented ones, at the end and over the epochs.
+
+The record holds what later statistics need of single images: whether each classifier is right about each of them, and,
+in ``logits-AUGMENTATION-seedN.npz`` beside it, its logits in half precision (`read_logits`).
 """
 
 import base64
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,23 +21,28 @@ import pandas as pd
 import torch
 
 from analysis.bound import standard_error
+from analysis.figures import draw_learning_curves
+from analysis.joining import check_joinable, latest
 from analysis.table import summarise
+from classifiers.curve import WATCHED
 from classifiers.grid import Which, check_grid, say_grid, settings_of, smoked, train_grid
 from classifiers.scores import correct, cross_entropies
 from classifiers.train import Settings
-from figures import Result, label, publish, save
-from figures.comparisons import Comparison, compare_augmentations
+from figures import Result, in_usual_order, label, publish, save
+from figures.comparisons import Comparison, as_family, compare_augmentations
 from figures.components import Components, components
 from figures.published import beside, published
 from figures.seeds import draw_seeds
 from figures.tables import headlines, of_networks, ruled
 from figures.words import ADDED, as_paragraph, the, told_apart
-from store import BadInput, Run, evidence, slug
+from store import BadInput, Run, evidence, slug, write_atomically
 from store.command_line import Options, command, json_document
+from store.places import in_own_directory
 from training import DataOptions, load
 
 __all__ = [
-    "Config", "accuracy_components", "accuracy_conclusions", "accuracy_rows", "run", "text_of", "verdicts_of",
+    "Config", "accuracy_components", "accuracy_conclusions", "accuracy_rows", "draw", "joined", "logits_file", "pays",
+    "read_logits", "run", "text_of", "training_rows", "verdicts_of",
 ]  # fmt: skip
 
 PROGRAM = "python -m analysis.accuracy"
@@ -45,6 +56,8 @@ class Config:
     """none, mixup, cutmix, fmix, fmix-reference, or hybrids such as fmix+mixup"""
     seeds: int = 3
     """how many classifiers per augmentation: seeds 1 to SEEDS"""
+    first_seed: int = 1
+    """the first of them, where those before it have been compared: seeds FIRST_SEED to FIRST_SEED + SEEDS - 1"""
     smoke: bool = False
     """one seed, two epochs, watermarked: shows that everything works, and nothing else"""
     data: DataOptions = field(default_factory=DataOptions)
@@ -52,7 +65,7 @@ class Config:
     execution: Options = field(default_factory=Options)
 
     def __post_init__(self) -> None:
-        check_grid(self.augmentations, self.seeds, self.settings)
+        check_grid(self.augmentations, self.seeds, self.settings, self.first_seed)
 
 
 def run(config: Config) -> Result:
@@ -61,12 +74,14 @@ def run(config: Config) -> Result:
     data, options = load(config.data), config.execution
     if data.test_labels.ndim == 2 and config.settings.objective == "binary-cross-entropy":
         raise BadInput("--data", "several labels an image", "one class an image, or soft labels")
-    grid = (data, config.augmentations, config.seeds, config.settings, options)
+    grid = (data, config.augmentations, config.seeds, config.settings, options, config.first_seed)
     if options.dry_run:
         say_grid(*grid)
         return Result([])
     trained, failures = train_grid(*grid)
-    rows = [row for (augmentation, seed), each in trained.items() for row in accuracy_rows(each, augmentation, seed)]
+    rows = [
+        row for which, each in trained.items() for row in accuracy_rows(each, *which) + training_rows(each, *which)
+    ]  # fmt: skip
     return _report(config, trained, rows, failures)
 
 
@@ -110,30 +125,173 @@ def accuracy_rows(trained: Run, augmentation: str, seed: int) -> list[dict[str, 
     ]  # fmt: skip
 
 
+def training_rows(trained: Run, augmentation: str, seed: int) -> list[dict[str, Any]]:
+    """What one classifier says of clean training images at its end, and what its last epoch had minimised.
+
+    Nothing of runs that are older than the learning curve. The loss is on augmented images, with their targets: between
+    augmentations it compares nothing.
+    """
+    record = trained.result()
+    if not (curve := record.get("curve")):
+        return []
+    n, share = min(WATCHED, record["training_images"]), curve[-1]["training_accuracy"]
+    rest = {
+        "direction": None, "cap": None, "saturated": None, "k": None, "noise": None, "augmentation": augmentation,
+        "seed": seed,
+    }  # fmt: skip
+    error = 100 * math.sqrt(share * (1 - share) / (n - 1)) if n > 1 else None
+    return [
+        {"quantity": "training accuracy", "estimator": "training_accuracy", "value": 100 * share, "units": "%"}
+        | {"standard_error": error, "n": n, "inputs": "clean"} | rest,
+        {"quantity": "training loss", "estimator": "training_loss", "value": curve[-1]["loss"], "units": "nats"}
+        | {"standard_error": None, "n": record["training_images"], "inputs": "own-augmented"} | rest,
+    ]  # fmt: skip
+
+
 def _report(config: Config, trained: dict[Which, Run], rows: list[dict[str, Any]], failures: list[str]) -> Result:
     """Print and write table, figure, sentences and the JSON document."""
     settings = settings_of(next(iter(trained.values())))
     options, name = config.execution, settings["data"]
     watermark = "SMOKE RUN" if config.smoke else None
-    width = f" of width {settings['width']}" if settings["width"] else ""
-    head = (
-        f"Accuracy on {name}: {settings['network']}{width}, {settings['train_images']:,} training images, "
-        f"{settings['epochs']} epochs, {config.seeds} seed{'s' if config.seeds > 1 else ''}"
-    )
-    about = {"title": head, "data": name, "settings": settings, "watermark": watermark}
+    about = {"title": "", "data": name, "settings": settings, "watermark": watermark, "conclusions": ""}
+    about["curves"] = [
+        {"augmentation": augmentation, "seed": seed} | point
+        for (augmentation, seed), each in trained.items() for point in each.result().get("curve", [])
+    ]  # fmt: skip
     more = _kept(trained)
     document = json_document(PROGRAM, config, rows) | {"about": about, "failures": failures} | more
+    about["title"] = _title(document)
     text, about["conclusions"] = text_of(document)
     directory = options.out / f"accuracy-{slug(name.lower())}{'-smoke' if config.smoke else ''}"
-    behind = pd.DataFrame(row for row in rows if row["estimator"] == "accuracy")
-    behind = behind[["augmentation", "seed", "value", "standard_error", "n"]]
-    figure = draw_seeds(behind, f"{settings['scored']} accuracy in %", head)
-    files = save(figure, directory / "accuracy", behind, watermark=watermark)
+    for which, each in trained.items():
+        _write_logits(directory, each, *which)
+    files = draw(document, directory)
     table = summarise(rows)
     rows = headlines(rows) + rows
     result = Result(rows, table, text, files, failures)
     behind_it = evidence(({"augmentation": one, "seed": seed}, each) for (one, seed), each in trained.items())
     return publish(result, PROGRAM, config, directory, about, behind_it, more)
+
+
+def _title(document: Mapping[str, Any]) -> str:
+    """What was trained on what for how long, with how many seeds."""
+    settings = document["about"]["settings"]
+    seeds = len({row["seed"] for row in document["results"] if row["seed"] is not None})
+    width = f" of width {settings['width']}" if settings["width"] else ""
+    half = ", forward pass in bfloat16" if settings.get("precision") == "bf16" else ""
+    return (
+        f"Accuracy on {settings['data']}: {settings['network']}{width}, {settings['train_images']:,} training images, "
+        f"{settings['epochs']} epochs, {seeds} seed{'s' if seeds > 1 else ''}{half}"
+    )
+
+
+def draw(document: Mapping[str, Any], directory: Path) -> list[Path]:
+    """Draw the figures of a document's numbers, with the numbers behind each.
+
+    Returns:
+        The files, and those with its classifiers' logits that are there.
+    """
+    about, behind = document["about"], of_networks(document["results"])
+    behind = behind[behind["estimator"] == "accuracy"][["augmentation", "seed", "value", "standard_error", "n"]]
+    figure = draw_seeds(behind, f"{about['settings']['scored']} accuracy in %", about["title"])
+    files = save(figure, directory / "accuracy", behind, watermark=about["watermark"])
+    if about.get("curves"):
+        curves = pd.DataFrame(about["curves"])
+        figure = draw_learning_curves(curves, about["title"].removeprefix("Accuracy on "))
+        files += save(figure, directory / "learning-curves", curves, watermark=about["watermark"])
+    logits = (logits_file(directory, each["augmentation"], each["seed"]) for each in document.get("verdicts", []))
+    return files + [file for file in logits if file.is_file()]
+
+
+def logits_file(directory: Path, augmentation: str, seed: int) -> Path:
+    """Where a document in ``directory`` keeps the logits of one classifier."""
+    return directory / f"logits-{augmentation}-seed{seed}.npz"
+
+
+def _write_logits(directory: Path, trained: Run, augmentation: str, seed: int) -> None:
+    """Pack one classifier's logits of the scored images, with their labels, into a file of a document."""
+    path = in_own_directory(logits_file(directory, augmentation, seed))
+    with np.load(trained.path / "logits.npz") as kept:
+        logits, labels = kept["logits"].astype(np.float64), kept["labels"]
+    # of each image less its largest: the softmax is the same, and half precision is finest where it matters
+    least = float(np.finfo(np.float16).min)
+    packed = np.maximum(logits - logits.max(1, keepdims=True), least).astype(np.float16)
+    small = labels.astype(np.min_scalar_type(int(labels.max()))) if labels.ndim == 1 else labels
+    with write_atomically(path) as temporary, open(temporary, "wb") as file:
+        np.savez_compressed(file, logits=packed, labels=small)
+
+
+def read_logits(path: Path) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits and labels as a document keeps them.
+
+    Args:
+        path: of ``logits-AUGMENTATION-seedN.npz`` beside the document.
+
+    Returns:
+        Logits (N, K), float64, less each image's largest, off by up to 1/2000 of themselves (the softmax is that of the
+        classifier's); and labels: (N,) int64, or (N, K).
+    """
+    with np.load(path, allow_pickle=False) as kept:
+        labels = kept["labels"]
+        return (
+            torch.from_numpy(kept["logits"].astype(np.float64)),
+            torch.from_numpy(labels.astype(np.int64) if labels.ndim == 1 else labels),
+        )
+
+
+NETWORK_KEYS = ("augmentation", "seed")
+"""What tells one classifier of a document from the others."""
+
+
+def joined(documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """One document of several that compared classifiers of other seeds or augmentations, trained in the same way.
+
+    Args:
+        documents: of this job, of networks that differ in seed and augmentation alone. Of what is in two of them, the
+            numbers of the later count.
+
+    Returns:
+        The document, its text remade; the figures are `draw`'s, and the files of logits are the documents' own.
+
+    Raises:
+        BadInput: documents of other settings or data.
+    """
+    check_joinable(documents)
+    rows = latest(
+        (row for each in documents for row in each["results"] if row["seed"] is not None),
+        (*NETWORK_KEYS, "quantity", "estimator"),
+    )
+    names = in_usual_order(row["augmentation"] for row in rows)
+    rows = sorted(rows, key=lambda row: (names.index(row["augmentation"]), row["seed"]))
+    seeds = sorted({row["seed"] for row in rows})
+    changed = {"augmentations": names, "seeds": len(seeds), "first_seed": seeds[0]}
+    verdicts = latest((one for each in documents for one in each["verdicts"]), NETWORK_KEYS)
+    verdicts.sort(key=lambda one: (names.index(one["augmentation"]), one["seed"]))
+    curves = latest((one for each in documents for one in each["about"]["curves"]), (*NETWORK_KEYS, "epoch"))
+    first = documents[0]
+    whole = dict(first) | {
+        "config": first["config"] | changed,
+        "results": headlines(rows) + rows,
+        "about": first["about"] | {"curves": curves},
+        "runs": latest((run for each in documents for run in each["runs"]), NETWORK_KEYS),
+        "failures": [failure for each in documents for failure in each["failures"]],
+        "verdicts": verdicts,
+        "components": _components(verdicts),
+    }
+    whole["about"]["title"] = _title(whole)
+    whole["text"], whole["about"]["conclusions"] = text_of(whole)
+    return whole
+
+
+def _components(verdicts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Variance components of the accuracy, from the verdicts that a document holds."""
+    by_augmentation: dict[str, list[np.ndarray]] = {}
+    for each in verdicts:
+        bits = np.frombuffer(base64.b64decode(each["right"]), np.uint8)
+        right = np.unpackbits(bits, count=each["images"]).astype(bool)
+        by_augmentation.setdefault(each["augmentation"], []).append(right)
+    found = accuracy_components(by_augmentation)
+    return {} if found is None else {"accuracy": found}
 
 
 def _kept(trained: Mapping[Which, Run]) -> dict[str, Any]:
@@ -142,15 +300,12 @@ def _kept(trained: Mapping[Which, Run]) -> dict[str, Any]:
     ``components`` of the variance of ``accuracy``, and ``verdicts``: of each classifier, ``right`` about each of
     ``images`` scored images, as base64 of bits, the first image in the highest bit of the first byte.
     """
-    by_augmentation: dict[str, list[np.ndarray]] = {}
     verdicts = []
     for (augmentation, seed), each in trained.items():
         right = verdicts_of(each)
-        by_augmentation.setdefault(augmentation, []).append(right)
         packed = base64.b64encode(np.packbits(right).tobytes()).decode("ascii")
         verdicts.append({"augmentation": augmentation, "seed": seed, "images": len(right), "right": packed})
-    found = accuracy_components(by_augmentation)
-    return {"components": {} if found is None else {"accuracy": found}, "verdicts": verdicts}
+    return {"components": _components(verdicts), "verdicts": verdicts}
 
 
 def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
@@ -177,21 +332,31 @@ def _text_table(table: pd.DataFrame, head: str, settings: dict[str, Any]) -> str
         for each in published("accuracy")
         if each.augmentation == name and each.setting["network"] == settings["network"]
     }
-    cells = [["augmentation", "accuracy", "cross entropy"], ["", "%", "nats"]]
+    shown = {
+        "accuracy": ("accuracy", "%", 2), "cross_entropy": ("cross entropy", "nats", 3),
+        "training_accuracy": ("on training images", "%", 1), "training_loss": ("training loss", "nats", 3),
+    }  # fmt: skip
+    shown = {name: column for name, column in shown.items() if (table["estimator"] == name).any()}
+    cells = [["augmentation", *(head for head, _, _ in shown.values())], ["", *(unit for _, unit, _ in shown.values())]]
     if quoted:
         cells[0].append("published ‡")
         cells[1].append("CIFAR-10, %")
     for augmentation, own in table.groupby("augmentation", sort=False):
         by = own.set_index("estimator")
         line = [label(str(augmentation))]
-        for name, digits in (("accuracy", 2), ("cross_entropy", 3)):
+        for name, (_, _, digits) in shown.items():
             std = by["std"][name]
             line.append(f"{by['mean'][name]:.{digits}f}" + ("" if pd.isna(std) else f" ± {std:.{digits}f}"))
         if quoted:
             line.append(quoted.get(str(augmentation), ""))
         cells.append(line)
-    n = int(table["n"].max())
+    n = int(table[table["estimator"] == "accuracy"]["n"].max())
     notes = [f"of the last epoch, on the {n:,} {settings['scored']} images; mean ± standard deviation over seeds"]
+    if "training_accuracy" in shown:
+        notes.append(
+            "on training images: accuracy there, as they are; training loss: on augmented ones, with their targets, "
+            "the mean over the last epoch"
+        )
     if quoted:
         notes.append("‡ width 64, 50,000 images, 200 epochs, 5 trials")
     return "\n".join([head, *ruled(cells), *notes])
@@ -222,8 +387,39 @@ def accuracy_conclusions(
         ("accuracy", row["augmentation"]): (float(row["mean"]), float(row["std"]), int(row["seeds"]))
         for row in accuracy.to_dict("records")
     }
-    said = ["\n".join(lines), _spectra(found, accuracy), beside(ours, settings)]
+    said = [pays(found, dict(means), settings), "\n".join(lines), _spectra(found, accuracy), beside(ours, settings)]
     return "\n\n".join(part for part in said if part)
+
+
+def pays(found: Comparison, means: Mapping[Any, Any], settings: Mapping[str, Any]) -> str:
+    """Whether each augmentation makes classifiers more accurate than the baseline, trained on as much for as long.
+
+    The comparisons with the baseline are a family of their own, fixed beforehand: not all pairs.
+
+    Args:
+        found: of all pairs of augmentations.
+        means: accuracy by augmentation, in per cent.
+        settings: of the runs.
+    """
+    pairs = [each for each in found.differences if "none" in (each.higher, each.lower)]
+    if not pairs:
+        return ""
+    said: dict[str, list[str]] = {"pay": [], "cost": [], "cannot be told": []}
+    for each in as_family(pairs):
+        above = each.lower == "none"
+        name, sign = (each.higher, 1) if above else (each.lower, -1)
+        low, high = sorted((sign * each.low, sign * each.high))
+        which = ("pay" if above else "cost") if each.claimed else "cannot be told"
+        value = f"{the(name)} {sign * each.value:+.2f} ({low:+.2f} to {high:+.2f})".replace("-", "−")
+        said[which].append(value)
+    words = {"pay": "more accurate, so that it pays", "cost": "less accurate", "cannot be told": "not told apart"}
+    verdicts = "; ".join(f"{words[which]}: {', '.join(values)}" for which, values in said.items() if values)
+    tests = f"{len(pairs)} comparison{'s' if len(pairs) > 1 else ''}"
+    return as_paragraph(
+        f"Does it pay? Trained on {settings['train_images']:,} images for {settings['epochs']} epochs, beside the "
+        f"baseline's {means['none']:.2f}%, in points (simultaneous 95%, a family of {tests} with the baseline, "
+        f"{found.seeds} seeds, Welch's test, Holm's correction): {verdicts}."
+    )
 
 
 def _spectra(found: Comparison, accuracy: pd.DataFrame) -> str:

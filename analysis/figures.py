@@ -10,11 +10,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from analysis.table import LINEAR, name_of, networks_of, under_trained
-from figures import colour, label, style
+from figures import colour, in_usual_order, label, style
 
 __all__ = [
     "draw_ground_truth",
     "draw_human_uncertainty",
+    "draw_learning_curves",
     "draw_noise_profile",
     "draw_rate_distortion",
     "draw_table_1",
@@ -203,6 +204,36 @@ def draw_ablation(table: pd.DataFrame, vary: str, scored: str, title: str) -> Fi
         axes.set_ylabel(f"{scored} accuracy, %")
         axes.set_title(_wrapped(title), fontsize=10)
         figure.legend(loc="outside lower center", ncols=4, fontsize=8.5)
+    return figure
+
+
+def draw_learning_curves(curves: pd.DataFrame, title: str) -> Figure:
+    """Accuracy on scored and training images, and the loss that is minimised, over the epochs, a line per classifier.
+
+    Args:
+        curves: ``augmentation``, ``seed``, ``epoch``, ``accuracy`` and ``training_accuracy``, shares, and ``loss``.
+        title: above the figure.
+    """
+    words = {
+        "accuracy": "accuracy on scored images, %", "training_accuracy": "on training images, as they are, %",
+        "loss": "training loss, augmented images, nats",
+    }  # fmt: skip
+    names = in_usual_order(curves["augmentation"])
+    with style():
+        figure = Figure(figsize=(9.6, 3.4))
+        for axes, (quantity, word) in zip(figure.subplots(1, 3), words.items(), strict=True):
+            for (augmentation, _), own in curves.groupby(["augmentation", "seed"], sort=False):
+                values = own[quantity] * (1 if quantity == "loss" else 100)
+                axes.plot(own["epoch"], values, "o-", color=colour(str(augmentation)), markersize=3, linewidth=1.1)
+            axes.set_xscale("log")
+            epochs = sorted(set(curves["epoch"]))
+            axes.set_xticks(epochs, [f"{epoch:g}" for epoch in epochs])
+            axes.set_xticks([], minor=True)
+            axes.set_xlabel("epochs")
+            axes.set_title(word, fontsize=9.5)
+        figure.suptitle(textwrap.fill(title, 100), fontsize=10, x=0.01, ha="left")
+        handles = [axes.plot([], [], "o-", color=colour(name), label=label(name))[0] for name in names]
+        figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=8.5)
     return figure
 
 

@@ -59,6 +59,7 @@ from analysis.conclusions import (
 )
 from analysis.decomposition import decompose
 from analysis.estimate import bound_posterior
+from analysis.joining import check_joinable, latest
 from analysis.measure import measure, measure_pair
 from analysis.table import (
     LINEAR,
@@ -71,7 +72,7 @@ from analysis.table import (
     training_table,
 )
 from analysis.two_encoders import SINGLE_BOUNDS
-from figures import Result, publish, save
+from figures import Result, in_usual_order, publish, save
 from figures.tables import headlines
 from store import BadInput, Run, evidence, positive, provenance, slug, write_atomically, write_json
 from store.command_line import Options, command, json_document
@@ -688,33 +689,25 @@ def joined(documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     Raises:
         BadInput: documents of other settings, data or versions of the analysis.
     """
+    check_joinable(documents)
     first = documents[0]
-    for other in documents[1:]:
-        mine, theirs = ({"command": each["command"]} | _comparable(each) for each in (first, other))
-        if (differs := [key for key in mine | theirs if mine.get(key) != theirs.get(key)]) != []:
-            got = ", ".join(f"{key} {theirs.get(key)} beside {mine.get(key)}" for key in differs)
-            raise BadInput("documents", got, "documents that differ in seeds and augmentations alone")
-    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
-    points: dict[tuple[Any, ...], dict[str, Any]] = {}
-    runs: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for document in documents:
-        rows |= {tuple(row.get(key) for key in ROW_KEYS): row for row in document["results"] if row["seed"] is not None}
-        points |= {tuple(point[key] for key in (*NETWORK_KEYS, "step")): point for point in document["about"]["curves"]}
-        runs |= {tuple(each[key] for key in NETWORK_KEYS): each for each in document["runs"]}
+    rows = latest((row for each in documents for row in each["results"] if row["seed"] is not None), ROW_KEYS)
+    points = latest((point for each in documents for point in each["about"]["curves"]), (*NETWORK_KEYS, "step"))
+    runs = latest((run for each in documents for run in each["runs"]), NETWORK_KEYS)
     settings = first["about"]["settings"]
-    names = list(dict.fromkeys(name for each in documents for name in each["config"]["augmentations"]))
-    seeds = sorted({row["seed"] for row in rows.values() if row["augmentation"] in names})
+    names = in_usual_order(name for each in documents for name in each["config"]["augmentations"])
+    seeds = sorted({row["seed"] for row in rows if row["augmentation"] in names})
     changed = {"augmentations": names, "seeds": len(seeds), "first_seed": seeds[0]}
     results = []
-    for scale in dict.fromkeys(row["decoder_scale"] for row in rows.values()):
+    for scale in dict.fromkeys(row["decoder_scale"] for row in rows):
         own = sorted(
-            (row for row in rows.values() if row["decoder_scale"] == scale),
+            (row for row in rows if row["decoder_scale"] == scale),
             key=lambda row: names.index(row["augmentation"]) if row["augmentation"] in names else len(names),
         )
         results += [row | {"decoder_scale": scale} for row in over_seeds(own)] + own
-    about = first["about"] | {"settings": settings | changed, "curves": list(points.values())}
+    about = first["about"] | {"settings": settings | changed, "curves": points}
     whole = dict(first) | {
-        "config": first["config"] | changed, "results": results, "about": about, "runs": list(runs.values()),
+        "config": first["config"] | changed, "results": results, "about": about, "runs": runs,
         "failures": [failure for each in documents for failure in each["failures"]],
     }  # fmt: skip
     about["title"] = _title(whole)
@@ -727,12 +720,6 @@ NETWORK_KEYS = ("decoder_scale", "augmentation", "seed")
 
 ROW_KEYS = (*NETWORK_KEYS, "inputs", "quantity", "estimator", "noise", "fitted_on")
 """What tells one number of a document from the others."""
-
-
-def _comparable(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that documents to be joined must share."""
-    settings = document["about"]["settings"]
-    return {key: value for key, value in settings.items() if key not in ("augmentations", "seeds", "first_seed")}
 
 
 def draw(document: Mapping[str, Any], directory: Path) -> list[Path]:

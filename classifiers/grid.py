@@ -85,21 +85,22 @@ class Analysed:
         )  # fmt: skip
 
 
-def check_grid(augmentations: tuple[str, ...], seeds: int, settings: Settings) -> None:
+def check_grid(augmentations: tuple[str, ...], seeds: int, settings: Settings, first_seed: int = 1) -> None:
     """Refuse what cannot be a grid.
 
     Raises:
         BadInput: no seeds, no augmentation, one twice, or an unknown one.
     """
     positive("--seeds", seeds)
+    positive("--first-seed", first_seed)
     if not augmentations or len(set(augmentations)) != len(augmentations):
         raise BadInput("--augmentations", " ".join(augmentations) or "nothing", "one or more different names")
     for augmentation in augmentations:
         settings.mixer(augmentation)
 
 
-def _grid(augmentations: tuple[str, ...], seeds: int) -> list[Which]:
-    return [(augmentation, seed) for seed in range(1, seeds + 1) for augmentation in augmentations]
+def _grid(augmentations: tuple[str, ...], seeds: int, first_seed: int) -> list[Which]:
+    return [(augmentation, seed) for seed in range(first_seed, first_seed + seeds) for augmentation in augmentations]
 
 
 def smoked(config: Any) -> Any:
@@ -111,10 +112,11 @@ def smoked(config: Any) -> Any:
 
 
 def say_grid(
-    data: ImageData, augmentations: tuple[str, ...], seeds: int, settings: Settings, options: Options
+    data: ImageData, augmentations: tuple[str, ...], seeds: int, settings: Settings, options: Options,
+    first_seed: int = 1,
 ) -> None:  # fmt: skip
     """Say what would be trained and what would be reused (``--dry-run``)."""
-    runs = [classifier_run(data, *which, settings, options) for which in _grid(augmentations, seeds)]
+    runs = [classifier_run(data, *which, settings, options) for which in _grid(augmentations, seeds, first_seed)]
     for each in runs:
         options.say(f"{each.status:<8} {each.path}")
     waiting = sum(each.status != "done" for each in runs)
@@ -122,8 +124,9 @@ def say_grid(
 
 
 def train_grid(
-    data: ImageData, augmentations: tuple[str, ...], seeds: int, settings: Settings, options: Options
-) -> tuple[dict[Which, Run], list[str]]:
+    data: ImageData, augmentations: tuple[str, ...], seeds: int, settings: Settings, options: Options,
+    first_seed: int = 1,
+) -> tuple[dict[Which, Run], list[str]]:  # fmt: skip
     """Train what is missing.
 
     Returns:
@@ -132,7 +135,7 @@ def train_grid(
     Raises:
         SystemExit: every one failed.
     """
-    needed = _grid(augmentations, seeds)
+    needed = _grid(augmentations, seeds, first_seed)
     trained, failures = all_once(
         needed, lambda which: classifier_run(data, *which, settings, options),
         lambda which: train(data, *which, settings, options), options,

@@ -2,6 +2,6 @@
 
 from figures.result import Result, publish
 from figures.saving import save
-from figures.style import COLOURS, LABELS, colour, label, style
+from figures.style import COLOURS, LABELS, colour, in_usual_order, label, style
 
-__all__ = ["COLOURS", "LABELS", "Result", "colour", "label", "publish", "save", "style"]
+__all__ = ["COLOURS", "LABELS", "Result", "colour", "in_usual_order", "label", "publish", "save", "style"]

@@ -3,11 +3,11 @@
 The colours are Okabe and Ito's (2008), which remain distinct under the common forms of colour blindness.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["COLOURS", "LABELS", "colour", "label", "style"]
+__all__ = ["COLOURS", "LABELS", "colour", "in_usual_order", "label", "style"]
 
 COLOURS = {
     "none": "#7f7f7f",
@@ -65,6 +65,17 @@ def style() -> Iterator[None]:
 def colour(augmentation: str) -> str:
     """The colour of an augmentation; black for one without a colour of its own."""
     return COLOURS.get(augmentation, "#000000")
+
+
+def in_usual_order(augmentations: Iterable[str]) -> list[str]:
+    """Each augmentation once: the known ones in the order of `COLOURS`, then the others as they come.
+
+    Example:
+        >>> in_usual_order(["fmix", "mine", "none", "fmix"])
+        ['none', 'fmix', 'mine']
+    """
+    names = list(dict.fromkeys(augmentations))
+    return [*(name for name in COLOURS if name in names), *(name for name in names if name not in COLOURS)]
 
 
 def label(augmentation: str) -> str:

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import pandas as pd
 
-from analysis.ablation import SYMBOLS
+from analysis import accuracy
+from analysis.ablation import SYMBOLS, measure_of
 from analysis.table import LINEAR, mostly_under_trained
 from attacks.conclusions import mean_over_sizes
 from figures import label
@@ -51,12 +53,23 @@ def measured(document: Document, measure: str) -> pd.DataFrame:
     return table.assign(under_trained=pd.Series([poor.get(name) for name in table["augmentation"]], dtype=object))
 
 
-def _tables(document: Document, measure: str) -> list[tuple[str, pd.DataFrame]]:
-    """A measure of a document, with the words for what it was measured on; of an ablation, one for every value."""
+class _Measured(NamedTuple):
+    """What a document has of a measure: on what, its table, and what its variance components are called there."""
+
+    on: str
+    table: pd.DataFrame
+    components: str
+
+
+def _tables(document: Document, measure: str) -> list[_Measured]:
+    """A measure of a document; of an ablation, one for every value; any accuracy is one at a size of training set."""
     if measure not in ("training size", "decay power"):
-        return [(document.data, measured(document, measure))]
+        return [_Measured(document.on, measured(document, measure), measure)]
     vary = {"training size": "fraction", "decay power": "decay-power"}[measure]
     rows = document.rows
+    if "vary" not in rows and measure == "training size":
+        accuracies = [_Measured(document.on, measured(document, "accuracy"), "accuracy")]
+        return accuracies if document.program == accuracy.PROGRAM else []
     if "vary" not in rows or document.config["vary"] != vary:
         return []
     chosen = rows[rows["estimator"] == "accuracy"]
@@ -69,7 +82,8 @@ def _tables(document: Document, measure: str) -> list[tuple[str, pd.DataFrame]]:
         if document.settings["scored"] == "validation":  # other images in every fold: the spread holds their draw
             table["image_error"] = 0.0
         words = f", {value:.3g} of the images" if measure == "training size" else ""
-        found.append((document.data + words, table))
+        of = measure_of(vary, float(value) if vary == "fraction" else "fmix")  # type: ignore[arg-type]
+        found.append(_Measured(document.data + words, table, of))
     return found
 
 
@@ -155,8 +169,8 @@ def _once(documents: Sequence[Document], measure: str) -> list[tuple[Document, s
     augmentations, and of those the one with most seeds."""
     best: dict[tuple[object, ...], tuple[Document, str, Comparison]] = {}
     for document in documents:
-        for words, table in [] if document.watermark else _tables(document, measure):
-            found = compare_augmentations(table, Components.from_json(document.components.get(measure)))
+        for words, table, components in [] if document.watermark else _tables(document, measure):
+            found = compare_augmentations(table, Components.from_json(document.components.get(components)))
             if found is None:
                 continue
             settings = document.settings

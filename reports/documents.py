@@ -62,6 +62,14 @@ class Document:
         return dict(self.about["settings"])
 
     @property
+    def on(self) -> str:
+        """The data, and of classifiers on how many images and for how long they were trained: their regime."""
+        settings = self.settings
+        if "scored" not in settings:
+            return self.data
+        return f"{self.data}, {settings['train_images']:,} images × {settings['epochs']} epochs"
+
+    @property
     def watermark(self) -> str | None:
         """A warning that belongs on everything made from it; None for numbers that mean something."""
         return self.about["watermark"] or (f"PARTIAL: {len(self.failures)} missing" if self.failures else None)

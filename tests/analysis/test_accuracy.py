@@ -9,10 +9,21 @@ import pytest
 import torch
 from scipy import special, stats
 
-from analysis.accuracy import Config, accuracy_conclusions, accuracy_rows, run, text_of
+from analysis.accuracy import (
+    Config,
+    accuracy_conclusions,
+    accuracy_rows,
+    draw,
+    joined,
+    logits_file,
+    read_logits,
+    run,
+    text_of,
+)
 from analysis.table import summarise
 from classifiers.scores import scores
 from classifiers.train import Settings, classifier_run
+from store import BadInput, digest_of
 from store.command_line import command
 from training import DataOptions, load
 
@@ -43,7 +54,7 @@ def test_the_job_from_end_to_end(options, capsys):
     result = run(config)
     out = capsys.readouterr().out
     assert "trained  4/4" in out
-    assert len([row for row in result.rows if row["seed"] is None]) == 4
+    assert len([row for row in result.rows if row["seed"] is None]) == 2 * 4
     row = next(row for row in result.rows if row["seed"] == 1)
     assert row["quantity"] == "test accuracy"
     assert row["units"] == "%"
@@ -66,6 +77,99 @@ def test_the_job_from_end_to_end(options, capsys):
     assert "reused 4 trained networks" in capsys.readouterr().out
     assert again.rows == result.rows
     pd.testing.assert_frame_equal(again.table, result.table)
+
+
+def test_blocks_of_seeds_make_the_document_of_one_job(options):
+    def document(augmentations, seeds, first, where):
+        out = replace(options, out=options.out / where)
+        config = Config(augmentations, seeds, first, settings=FAST, execution=out)
+        run(config)
+        return json.loads((options.out / where / "accuracy-digits" / "result.json").read_text())
+
+    blocks = [
+        document(("none",), 2, 1, "a"), document(("fmix", "mixup"), 2, 1, "b"),
+        document(("fmix", "none", "mixup"), 1, 3, "c"),
+    ]  # fmt: skip
+    whole = document(("none", "mixup", "fmix"), 3, 1, "d")
+    one = joined(blocks)
+    for document_ in (one, whole):
+        document_["verdicts"].sort(key=lambda each: (each["augmentation"], each["seed"]))
+        document_["about"]["curves"].sort(key=lambda each: (each["augmentation"], each["seed"], each["epoch"]))
+    for key in ("text", "components", "verdicts"):
+        assert one[key] == whole[key]
+    for key in ("title", "conclusions", "curves"):
+        assert one["about"][key] == whole["about"][key]
+    assert {json.dumps(row) for row in one["results"]} == {json.dumps(row) for row in whole["results"]}
+    assert {run["record"]["hash"] for run in one["runs"]} == {run["record"]["hash"] for run in whole["runs"]}
+    longer = json.loads(json.dumps(blocks[0]))
+    longer["about"]["settings"]["epochs"] = 3
+    with pytest.raises(BadInput, match="epochs 3 beside 2; needs documents that differ in seeds and augmentations"):
+        joined([blocks[1], longer])
+
+
+def test_a_document_keeps_logits_curves_and_training_beside_accuracies(options):
+    config = Config(("none", "fmix+mixup"), 1, settings=FAST, execution=options)
+    directory = options.out / "accuracy-digits"
+    result = run(config)
+    document = json.loads((directory / "result.json").read_text())
+    found = {row["estimator"]: row for row in result.rows if row["seed"] == 1 and row["augmentation"] == "none"}
+    record = classifier_run(load(DataOptions()), "none", 1, FAST, options).result()
+    assert found["training_accuracy"]["value"] == 100 * record["curve"][-1]["training_accuracy"]
+    assert found["training_loss"]["value"] == record["metrics"]["last_epoch"]["loss"]
+    assert found["training_accuracy"]["n"] == 1437
+    assert [point["epoch"] for point in document["about"]["curves"] if point["augmentation"] == "none"] == [1, 2]
+    assert {"learning-curves.png", "learning-curves.csv", "logits-fmix+mixup-seed1.npz"} <= set(document["files"])
+    file = logits_file(directory, "none", 1)
+    assert document["files"][file.name] == digest_of(file)
+    logits, labels = read_logits(file)
+    with np.load(classifier_run(load(DataOptions()), "none", 1, FAST, options).path / "logits.npz") as kept:
+        exact = torch.from_numpy(kept["logits"]).double()
+        assert torch.equal(labels, torch.from_numpy(kept["labels"]))
+    torch.testing.assert_close(logits, exact - exact.max(1, keepdim=True).values, rtol=2**-11, atol=1e-6)
+    assert 100 * float((logits.argmax(1) == labels).double().mean()) == pytest.approx(
+        found["accuracy"]["value"], abs=0.3
+    )
+    # a document put together elsewhere finds the logits that lie beside it
+    assert file in draw(document, directory)
+
+
+def test_logits_out_of_the_range_of_half_precision_stay_finite(tmp_path):
+    from analysis.accuracy import _write_logits
+
+    logits = np.array([[1e30, -1e30, 3.0], [5.0, 4.0, 5.0]], np.float32)
+    np.savez(tmp_path / "logits.npz", logits=logits, labels=np.array([0, 2]))
+    _write_logits(tmp_path / "out", SimpleNamespace(path=tmp_path), "none", 1)
+    found, labels = read_logits(logits_file(tmp_path / "out", "none", 1))
+    assert torch.isfinite(found).all()
+    assert found[1].tolist() == [0.0, -1.0, 0.0]
+    assert labels.tolist() == [0, 2]
+    assert found[0].argmax() == 0
+
+
+def test_whether_an_augmentation_pays_is_its_own_family_of_comparisons_with_the_baseline():
+    values = {
+        "none": (80.0, 80.2, 80.1), "fmix": (82.0, 82.1, 82.3), "mixup": (80.1, 80.3, 80.2),
+        "cutmix": (77.0, 77.3, 77.1),
+    }  # fmt: skip
+    text = words(values, train_images=5_000, epochs=200)
+    p = sorted(
+        stats.ttest_ind(values[name], values["none"], equal_var=False).pvalue for name in values if name != "none"
+    )
+    assert 3 * p[0] < 0.05
+    assert 2 * p[1] < 0.05
+    assert p[2] > 0.05
+    assert "Trained on 5,000 images for 200 epochs, beside the baseline's 80.10%" in text
+    assert "a family of 3 comparisons with the baseline, 3 seeds" in text
+    # Bonferroni's interval of three comparisons, not of all six pairs
+    a, b = np.array(values["fmix"]), np.array(values["none"])
+    error = (a.var(ddof=1) / 3 + b.var(ddof=1) / 3) ** 0.5
+    freedom = error**4 / sum((each.var(ddof=1) / 3) ** 2 / 2 for each in (a, b))
+    half = error * stats.t.isf(0.025 / 3, freedom)
+    value = a.mean() - b.mean()
+    assert f"so that it pays: FMix {value:+.2f} ({value - half:+.2f} to {value + half:+.2f})" in text
+    assert "less accurate: CutMix −2.97 (−" in text
+    assert "not told apart: MixUp +0.10 (−" in text
+    assert "Does it pay" not in words({"mixup": (80.0, 80.2, 80.1), "fmix": (82.0, 82.1, 82.3)})
 
 
 @pytest.mark.parametrize("soft", [False, True])
@@ -167,5 +271,7 @@ def test_mistakes(arguments, said, capsys):
 def test_a_fold_is_not_called_a_test(options):
     config = Config(("none",), 1, data=DataOptions(folds=5, fold=1), settings=FAST, execution=options)
     result = run(config)
-    assert {row["quantity"] for row in result.rows} == {"validation accuracy", "validation cross entropy"}
+    assert {row["quantity"] for row in result.rows} == {
+        "validation accuracy", "validation cross entropy", "training accuracy", "training loss",
+    }  # fmt: skip
     assert "validation fold 1 of 5 images" in result.text

@@ -1,8 +1,15 @@
 """The report's tables show what the records hold."""
 
+import json
 from dataclasses import replace
 
+import numpy as np
+import pytest
+
+from analysis.ablation import measure_of
+from analysis.accuracy import accuracy_components
 from analysis.table import UNDER_TRAINED
+from reports.beside import _tables, judged
 from reports.documents import read_document
 from reports.sections import _information
 from results.remake import RESULTS
@@ -26,3 +33,47 @@ def test_under_trained_vaes_and_the_linear_one_stand_in_the_reports_table():
     plain = _information(replace(document, results=older))
     assert not any("‡" in line[0].text for line in plain.lines)
     assert UNDER_TRAINED not in plain.notes
+
+
+def test_classifiers_are_named_with_their_regime_and_vaes_with_their_data():
+    def on(folder):
+        return read_document(RESULTS / folder / "result.json", folder).on
+
+    assert on("accuracy-cifar-10-jpeg") == "CIFAR-10 (JPEG), 10,000 images × 10 epochs"
+    assert on("gradcam-fashion-mnist") == "Fashion-MNIST, 10,000 images × 10 epochs"
+    assert on("table-1-digits") == "digits"
+
+
+def test_accuracies_in_a_regime_are_judged_as_a_size_of_the_training_set():
+    document = read_document(RESULTS / "accuracy-cifar-10-jpeg" / "result.json", "accuracy")
+    (found,) = _tables(document, "training size")
+    assert found.on == document.on
+    assert found.components == "accuracy"
+    assert set(found.table["augmentation"]) >= {"none", "mixup", "fmix", "fmix+mixup"}
+    judgements = [each for each in judged([document]) if each.claim.measure == "training size"]
+    assert len(judgements) == 3
+    assert {each.claim.above for each in judgements} == {"fmix+mixup"}
+    vaes = read_document(RESULTS / "table-1-digits" / "result.json", "vaes")
+    assert _tables(vaes, "training size") == []
+
+
+def test_an_ablations_variance_components_are_its_claims():
+    path = RESULTS / "ablation-fraction-fashion-mnist" / "result.json"
+    document = read_document(path, "ablation")
+    tables = _tables(document, "training size")
+    values = sorted({row["setting"] for row in json.loads(path.read_text())["results"]})
+    assert [table.components for table in tables] == [measure_of("fraction", value) for value in values]
+    # verdicts that all networks share leave the difference without a part of the images
+    rng = np.random.default_rng(0)
+    shared = rng.random(500) < 0.7
+    verdicts = {name: [shared ^ (rng.random(500) < 0.01) for _ in range(3)] for name in tables[0].table["augmentation"]}
+    narrow = replace(document, components={tables[0].components: accuracy_components(verdicts)})
+
+    def width(of):
+        first = next(each for each in judged([of]) if each.on == tables[0].on and each.claim.below == "none")
+        return first.pair.image_error
+
+    assert width(narrow) < width(document)
+    assert width(document) == pytest.approx(
+        np.hypot(*(tables[0].table.set_index("augmentation")["image_error"][name] for name in ("none", "fmix+mixup")))
+    )
