@@ -22,6 +22,7 @@ __all__ = [
     "Which",
     "analyse",
     "check_grid",
+    "grid",
     "of_model",
     "once_of_function",
     "run_of_function",
@@ -99,7 +100,8 @@ def check_grid(augmentations: tuple[str, ...], seeds: int, settings: Settings, f
         settings.mixer(augmentation)
 
 
-def _grid(augmentations: tuple[str, ...], seeds: int, first_seed: int) -> list[Which]:
+def grid(augmentations: tuple[str, ...], seeds: int, first_seed: int = 1) -> list[Which]:
+    """Augmentation and seed of every classifier, a seed's augmentations together."""
     return [(augmentation, seed) for seed in range(first_seed, first_seed + seeds) for augmentation in augmentations]
 
 
@@ -116,7 +118,7 @@ def say_grid(
     first_seed: int = 1,
 ) -> None:  # fmt: skip
     """Say what would be trained and what would be reused (``--dry-run``)."""
-    runs = [classifier_run(data, *which, settings, options) for which in _grid(augmentations, seeds, first_seed)]
+    runs = [classifier_run(data, *which, settings, options) for which in grid(augmentations, seeds, first_seed)]
     for each in runs:
         options.say(f"{each.status:<8} {each.path}")
     waiting = sum(each.status != "done" for each in runs)
@@ -135,7 +137,7 @@ def train_grid(
     Raises:
         SystemExit: every one failed.
     """
-    needed = _grid(augmentations, seeds, first_seed)
+    needed = grid(augmentations, seeds, first_seed)
     trained, failures = all_once(
         needed, lambda which: classifier_run(data, *which, settings, options),
         lambda which: train(data, *which, settings, options), options,

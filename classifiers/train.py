@@ -25,7 +25,7 @@ import functools
 import hashlib
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -54,7 +54,9 @@ from training.ranks import Ranks, join
 from training.seeds import derive
 from training.weights import write_weights
 
-__all__ = ["Config", "Settings", "classifier_run", "from_preset", "run", "train", "version_of"]
+__all__ = [
+    "Config", "Settings", "classifier_run", "from_preset", "objective", "optimiser", "run", "train", "version_of",
+]  # fmt: skip
 
 
 RECIPES: dict[str, dict[str, Any]] = {
@@ -261,6 +263,61 @@ def classifier_run(
     return Run(options.store, "classifier", f"{data.name.lower()}-{network}-{augmentation}-seed{seed}", identity)
 
 
+def objective(
+    classifier: Classifier,
+    data: ImageData,
+    settings: Settings,
+    config: Mapping[str, Any],
+    seed: int,
+    forward: Callable[[Tensor], Tensor],
+    ranks: Ranks | None = None,
+) -> Callable[[Tensor, torch.Generator, int], dict[str, Tensor]]:
+    """What `training.fit` minimises: from the batch's indices, a generator and the step to the loss.
+
+    Args:
+        classifier: whose normalisation is applied.
+        data: on its device.
+        settings: whose mixer and policy are applied.
+        config: a run's, with every setting and the augmentation.
+        seed: of policies, and of layers that draw for themselves.
+        forward: from normalised images to logits: the network, compiled or not.
+        ranks: the processes that train together.
+    """
+    ranks = ranks or Ranks()
+    mixer, policy = settings.mixer(config["augmentation"]), settings.parsed_policy
+    listed = config["policy"].startswith(LISTED)
+    loss_of = OBJECTIVES[config["objective"]]
+    kind = data.train_images.device.type
+    half = torch.autocast(kind, torch.bfloat16) if config["precision"] == "bf16" else nullcontext()
+
+    def losses(indices: Tensor, stream: torch.Generator, step: int) -> dict[str, Tensor]:
+        # layers that draw for themselves, ShakeDrop and dropout, do so from the global generator
+        torch.manual_seed(derive(seed, "network", step, *ranks.purpose))
+        images, policy_seed = data.train_images[indices], derive(seed, "policy", step, *ranks.purpose)
+        if listed:  # Fast AutoAugment transforms what crop and flip then move, AutoAugment what they have moved
+            images = policy(images, policy_seed)
+        if config["crop"]:
+            images = random_crop(images, config["crop"], stream)
+        if config["flip"]:
+            images = random_flip(images, stream)
+        if not listed:
+            images = policy(images, policy_seed)
+        mixed = in_turn(mixer, step)(classifier.normalise(images.float() / 255), generator=stream)
+        with half:
+            logits = forward(mixed.images)
+        return {"loss": loss_of(mixed, logits.float(), data.train_labels[indices], config.get("smoothing", 0.0))}
+
+    return losses
+
+
+def optimiser(classifier: Classifier, settings: Settings) -> torch.optim.Optimizer:
+    """SGD, as published, for the classifier's network."""
+    return torch.optim.SGD(
+        classifier.network.parameters(), lr=settings.learning_rate, momentum=settings.momentum,
+        weight_decay=settings.weight_decay, fused=True,
+    )  # fmt: skip
+
+
 def train(data: ImageData, augmentation: str, seed: int, settings: Settings, options: Options) -> Run:
     """Train the classifier, or find it trained; return its run. Under ``torchrun``, all processes call this.
 
@@ -278,15 +335,12 @@ def train(data: ImageData, augmentation: str, seed: int, settings: Settings, opt
     """
     with join(resolve_device(options.device)) as (ranks, device):
         run = classifier_run(data, augmentation, seed, settings, options, ranks)
-        return once(
-            run, options, lambda: _train(run, data, augmentation, seed, settings, options, device, ranks), ranks
-        )
+        return once(run, options, lambda: _train(run, data, seed, settings, options, device, ranks), ranks)
 
 
 def _train(
     run: Run,
     data: ImageData,
-    augmentation: str,
     seed: int,
     settings: Settings,
     options: Options,
@@ -307,28 +361,7 @@ def _train(
     compiled = settings.compile if settings.compile is not None else device.type == "cuda"
     forward: Any = DistributedDataParallel(classifier.network) if ranks.world > 1 else classifier.network
     forward = torch.compile(forward) if compiled else forward
-    mixer, policy = settings.mixer(augmentation), settings.parsed_policy
-    listed = config["policy"].startswith(LISTED)
-    objective = OBJECTIVES[config["objective"]]
-    half = torch.autocast(device.type, torch.bfloat16) if config["precision"] == "bf16" else nullcontext()
-
-    def losses(indices: Tensor, stream: torch.Generator, step: int) -> dict[str, Tensor]:
-        # layers that draw for themselves, ShakeDrop and dropout, do so from the global generator
-        torch.manual_seed(derive(seed, "network", step, *ranks.purpose))
-        images, policy_seed = data.train_images[indices], derive(seed, "policy", step, *ranks.purpose)
-        if listed:  # Fast AutoAugment transforms what crop and flip then move, AutoAugment what they have moved
-            images = policy(images, policy_seed)
-        if config["crop"]:
-            images = random_crop(images, config["crop"], stream)
-        if config["flip"]:
-            images = random_flip(images, stream)
-        if not listed:
-            images = policy(images, policy_seed)
-        mixed = in_turn(mixer, step)(classifier.normalise(images.float() / 255), generator=stream)
-        with half:
-            logits = forward(mixed.images)
-        return {"loss": objective(mixed, logits.float(), data.train_labels[indices], config.get("smoothing", 0.0))}
-
+    losses = objective(classifier, data, settings, config, seed, forward, ranks)
     steps = config["epochs"] * (len(data.train_images) // config["batch_size"])
 
     def learning_rate(step: int) -> float:
@@ -336,10 +369,6 @@ def _train(
             return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * step / steps))
         return settings.learning_rate * 0.1 ** sum(step >= share * steps for share in config["milestones"])
 
-    optimizer = torch.optim.SGD(
-        network.parameters(), lr=settings.learning_rate, momentum=settings.momentum,
-        weight_decay=settings.weight_decay, fused=True,
-    )  # fmt: skip
     per_epoch, multi_label = steps // config["epochs"], config["objective"] == "binary-cross-entropy"
     watched = watched_images(data)
     kept = {epoch * per_epoch: epoch for epoch in epochs_of(KEPT, config["epochs"]) if epoch < config["epochs"]}
@@ -352,7 +381,7 @@ def _train(
     try:
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             trained = fit(
-                run, classifier, optimizer, losses,
+                run, classifier, optimiser(classifier, settings), losses,
                 images=len(data.train_images), batch_size=config["batch_size"], epochs=config["epochs"], seed=seed,
                 learning_rate=learning_rate, device=device, checkpoint_seconds=options.checkpoint_seconds,
                 label=run.name, ranks=ranks,

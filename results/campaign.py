@@ -1,4 +1,5 @@
-"""Table 1 at the paper's size and beside it, row by row: one command that begins, or goes on where it was stopped.
+"""Networks worth measuring, row by row: VAEs of Table 1 and beside it, and classifiers in two regimes. One command
+that begins, or goes on where it was stopped:
 
     results/campaign DIRECTORY [--rows first 2 3 …] [--workers 2] [--dry-run]
 
@@ -9,32 +10,38 @@ settings, and is to be committed: the store may be gone the next time. CIFAR10_J
 """
 
 import argparse
+import importlib
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from analysis import mutual_info
+from analysis import accuracy, mutual_info
+from classifiers import train as classifiers
+from classifiers.grid import Which, grid
+from classifiers.load import Classifier
+from classifiers.networks import build
 from results.remake import remake
-from store import write_atomically
+from store import Run, write_atomically
 from store.command_line import as_text, parse
 from training import ImageData, generator, load, use_threads
+from vae import train as vaes
 from vae.linear import fit_linear
 from vae.nets import vae_of
-from vae.train import normalisation, objective, vae_run
 
 RESULTS = Path(__file__).parent
-MEASURED = 200
-"""Steps that an estimate rests on."""
+MEASURED, AT_MOST = 200, 30.0
+"""Steps that an estimate rests on, and seconds after which it rests on fewer."""
 
 CIFAR = ("--data", "npz:{cifar}", "--data-name", "CIFAR-10 (JPEG)")
 FASHION = ("--data", "fashion-mnist")
@@ -56,39 +63,106 @@ class Block:
     Args:
         row: of the campaign's table.
         folder: in ``results/``, into which the document's own goes.
-        arguments: of ``python -m analysis.mutual_info``.
+        data: arguments that name the images.
+        names: augmentations.
+        seeds: how many of each.
+        what: further arguments of the analysis; of one of classifiers, all of them are the trainer's too.
+        first: seed.
         joins: the document joins the one that is there.
+        program: the analysis.
     """
 
     row: str
     folder: str
-    arguments: tuple[str, ...]
+    data: Sequence[str]
+    names: Sequence[str]
+    seeds: int
+    what: Sequence[str]
+    first: int = 1
     joins: bool = False
+    program: str = mutual_info.PROGRAM
 
+    @property
+    def module(self) -> Any:
+        """The program's."""
+        return importlib.import_module(self.program.removeprefix("python -m "))
 
-def block(
-    row: str, folder: str, data: Sequence[str], names: Sequence[str], seeds: int, *what: str, first: int = 1,
-    joins: bool = False,
-) -> Block:  # fmt: skip
-    """A block of seeds ``first`` to ``first + seeds − 1`` of augmentations, and what is wanted of them."""
-    arguments = (*data, "--augmentations", *names, "--seeds", str(seeds), "--first-seed", str(first), *what)
-    return Block(row, folder, arguments, joins)
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """Of the analysis, with a place for the images' file."""
+        seeds = ("--seeds", str(self.seeds), "--first-seed", str(self.first))
+        return (*self.data, "--augmentations", *self.names, *seeds, *self.what)
 
 
 REFERENCE = (*ALL, "--preset", "reference")
-BLOCKS = (
-    block("first", "", CIFAR, ("none", "fmix"), 3, *ALL),
-    block("2", "", CIFAR, ("mixup", "cutmix"), 3, *ALL, joins=True),
-    block("2", "", CIFAR, ("none", "mixup", "cutmix", "fmix"), 2, *ALL, first=4, joins=True),
-    block("3", "", CIFAR, ("fmix-reference",), 3, *ALL, joins=True),
-    block("3", "reference-units", CIFAR, ("fmix",), 1, *REFERENCE),
-    block("3", "reference-units", CIFAR, ("none",), 1, *REFERENCE, joins=True),
-    block("digits", "", (), FIVE, 3, *INPUTS, *BOUNDS, "--shared", "--noise", "0.5", "1", "2", "4"),
-    block("digits", "scales", (), FIVE, 10, *SCALES, "1", "0.3", "0.1"),
-    block("4", "", FASHION, FIVE, 5, *ALL),
-    block("5", "scales", FASHION, ("none", "mixup", "cutmix", "fmix"), 2, *SCALES, "1", "0.3", "0.1"),
-    block("5", "scales", CIFAR, ("none", "fmix"), 1, *SCALES, "1", "0.3", "0.1"),
+FOUR = ("none", "mixup", "cutmix", "fmix")
+VAES = (
+    Block("first", "", CIFAR, ("none", "fmix"), 3, ALL),
+    Block("2", "", CIFAR, ("mixup", "cutmix"), 3, ALL, joins=True),
+    Block("2", "", CIFAR, FOUR, 2, ALL, first=4, joins=True),
+    Block("3", "", CIFAR, ("fmix-reference",), 3, ALL, joins=True),
+    Block("3", "reference-units", CIFAR, ("fmix",), 1, REFERENCE),
+    Block("3", "reference-units", CIFAR, ("none",), 1, REFERENCE, joins=True),
+    Block("digits", "", (), FIVE, 3, (*INPUTS, *BOUNDS, "--shared", "--noise", "0.5", "1", "2", "4")),
+    Block("digits", "scales", (), FIVE, 10, (*SCALES, "1", "0.3", "0.1")),
+    Block("4", "", FASHION, FIVE, 5, ALL),
+    Block("5", "scales", FASHION, FOUR, 2, (*SCALES, "1", "0.3", "0.1")),
+    Block("5", "scales", CIFAR, ("none", "fmix"), 1, (*SCALES, "1", "0.3", "0.1")),
 )
+"""Rows of VAEs, in order."""
+
+
+@dataclass(frozen=True)
+class Regime:
+    """How much classifiers are trained on, for how long: where networks overfit augmentation can pay.
+
+    Args:
+        name: of its rows, and its folder in ``results/``.
+        data: arguments that name the images.
+        training: arguments of the trainer.
+    """
+
+    name: str
+    data: Sequence[str]
+    training: Sequence[str]
+
+    def block(self, names: Sequence[str], first: int, seeds: int = 1, joins: bool = True) -> Block:
+        """Classifiers of some augmentations and seeds."""
+        return Block(
+            self.name, self.name.removeprefix("fashion-"), self.data, names, seeds, self.training, first, joins,
+            accuracy.PROGRAM,
+        )  # fmt: skip
+
+
+def training(epochs: int) -> tuple[str, ...]:
+    """Arguments of the trainer: a narrow network, and a learning rate that falls to nothing, whatever the length."""
+    return ("--width", "16", "--epochs", str(epochs), "--schedule", "cosine")
+
+
+FURTHER = ("fmix+mixup", "fmix-reference")
+SMALL, WHOLE = (
+    Regime("small-data", (*CIFAR, "--train-images", "5000"), training(200)),
+    Regime("all-data", CIFAR, training(30)),
+)
+FASHIONS = (
+    Regime("fashion-small-data", (*FASHION, "--train-images", "6000"), training(100)),
+    Regime("fashion-all-data", FASHION, training(20)),
+)
+
+
+def classifier_blocks(*regimes: Regime) -> Iterator[Block]:
+    """Blocks of regimes, in turn: a seed of four augmentations is worth committing before the next is begun."""
+    for seed in (1, 2, 3):
+        for regime in regimes:
+            yield regime.block(FOUR, seed, joins=seed > 1)
+    for regime in regimes:
+        yield regime.block(FURTHER, 1, seeds=3)
+    for seed in (4, 5):
+        for regime in regimes:
+            yield regime.block((*FOUR, *FURTHER), seed)
+
+
+BLOCKS = (*VAES, *classifier_blocks(SMALL, WHOLE), *classifier_blocks(*FASHIONS))
 """The rows in order; each block is a stopping point."""
 
 
@@ -122,14 +196,14 @@ class Campaign:
         out = self.directory / "out" / which.row / which.folder
         return [*own, "--threads", "1", "--store", str(self.directory / "store"), "--out", str(out)]
 
-    def config(self, which: Block) -> mutual_info.Config:
-        """The configuration of a block."""
-        return parse(mutual_info.Config, mutual_info.PROGRAM, self.arguments(which))
+    def config(self, which: Block) -> Any:
+        """The configuration of a block's analysis."""
+        return parse(which.module.Config, which.program, self.arguments(which))
 
     def analyse(self, which: Block) -> Path:
         """Train what is missing of a block and analyse it; return its document."""
         subprocess.run(
-            [sys.executable, "-m", "analysis.mutual_info", *self.arguments(which)], cwd=self.checkout, check=True
+            [sys.executable, "-m", which.module.__name__, *self.arguments(which)], cwd=self.checkout, check=True
         )
         return max(self.config(which).execution.out.glob("*/result.json"), key=lambda path: path.stat().st_mtime)
 
@@ -145,16 +219,36 @@ class Campaign:
     def trainings(self, which: Block) -> Iterator[list[str]]:
         """The commands that train a block's networks, from the end that the analysing process does not begin at."""
         config = self.config(which)
-        data = list(which.arguments[: which.arguments.index("--augmentations")])
-        data = [each.format(cifar=config.data.data.removeprefix("npz:")) for each in data]
-        preset = ["--preset", config.settings.preset]
-        for scale, part in config.by_scale().items():
-            for augmentation, seed in reversed(mutual_info.networks(part)):
-                yield [
-                    sys.executable, "-m", "vae.train", *data, *preset, "--augmentation", augmentation,
-                    "--seed", str(seed), "--decoder-scale", str(scale), "--threads", "1",
-                    "--store", str(self.directory / "store"),
-                ]  # fmt: skip
+        arguments = self.arguments(which)
+        data = arguments[: len(which.data)]
+        everywhere = ["--threads", "1", "--store", str(self.directory / "store")]
+        for part in parts(which, config):
+            if which.program == accuracy.PROGRAM:
+                how = ["classifiers.train", *data, *which.what]
+            else:
+                scale = str(part.settings.decoder_scale)
+                how = ["vae.train", *data, "--preset", part.settings.preset, "--decoder-scale", scale]
+            for augmentation, seed in reversed(networks(which, part)):
+                own = ["--augmentation", augmentation, "--seed", str(seed)]
+                yield [sys.executable, "-m", *how, *own, *everywhere]
+
+
+def parts(which: Block, config: Any) -> list[Any]:
+    """The configuration of an analysis at each decoder scale; of classifiers, which have none, itself."""
+    return [config] if which.program == accuracy.PROGRAM else list(config.by_scale().values())
+
+
+def networks(which: Block, part: Any) -> list[Which]:
+    """Augmentation and seed of every network behind an analysis."""
+    if which.program == accuracy.PROGRAM:
+        return grid(part.augmentations, part.seeds, part.first_seed)
+    return mutual_info.networks(part)
+
+
+def run_of(which: Block, part: Any, data: ImageData, network: Which) -> Run:
+    """The run that trains one network of an analysis."""
+    make: Callable[..., Run] = classifiers.classifier_run if which.program == accuracy.PROGRAM else vaes.vae_run
+    return make(data, *network, part.settings, part.execution)
 
 
 def git(*words: str) -> str:
@@ -162,45 +256,64 @@ def git(*words: str) -> str:
     return subprocess.run(["git", *words], check=True, capture_output=True, text=True).stdout.strip()
 
 
-def seconds_a_step(config: mutual_info.Config, data: ImageData, augmentation: str) -> float:
-    """Measured over `MEASURED` steps of one network, from its start."""
-    resolved = vae_run(data, augmentation, 1, config.settings, config.execution).identity["config"]
-    vae = vae_of(resolved, *normalisation(data, resolved))
-    inputs = config.settings.inputs(augmentation, data, vae.normalise)
+Losses = Callable[[torch.Tensor, torch.Generator, int], dict[str, torch.Tensor]]
+
+
+def of_vae(part: mutual_info.Config, data: ImageData, config: dict[str, Any]) -> tuple[Losses, torch.optim.Optimizer]:
+    """What a VAE minimises, from its start, and an optimiser that leaves it there."""
+    vae = vae_of(config, *vaes.normalisation(data, config))
+    inputs = part.settings.inputs(config["augmentation"], data, vae.normalise)
     stream = generator("cpu", 1, "estimate")
-    vae.start(lambda: fit_linear(inputs.draws(data.train_images, stream, 1000), resolved["latents"], 1.0))
-    losses = objective(vae, data, inputs, resolved, MEASURED)
-    optimiser = torch.optim.Adam(vae.parameter_groups(), lr=1e-6, fused=True)
+    vae.start(lambda: fit_linear(inputs.draws(data.train_images, stream, 1000), config["latents"], 1.0))
+    losses = vaes.objective(vae, data, inputs, config, MEASURED)
+    return losses, torch.optim.Adam(vae.parameter_groups(), lr=1e-6, fused=True)
+
+
+def of_classifier(
+    part: accuracy.Config, data: ImageData, config: dict[str, Any]
+) -> tuple[Losses, torch.optim.Optimizer]:  # fmt: skip
+    """What a classifier minimises, and its optimiser."""
+    network = build(config["network"], data.shape, data.classes, config["width"])
+    classifier = Classifier(network, *data.statistics(), data.classes).train()
+    losses = classifiers.objective(classifier, data, part.settings, config, 1, classifier.network)
+    return losses, classifiers.optimiser(classifier, part.settings)
+
+
+def seconds_a_step(losses: Losses, optimiser: torch.optim.Optimizer, images: int, batch: int) -> tuple[float, int]:
+    """Measured over `MEASURED` steps or `AT_MOST` seconds, and over how many."""
+    stream = generator("cpu", 1, "estimate")
     started = time.perf_counter()
-    for step in range(MEASURED):
-        chosen = torch.randint(len(data.train_images), (resolved["batch_size"],), generator=stream)
+    for step in range(1, MEASURED + 1):
+        chosen = torch.randint(images, (batch,), generator=stream)
         loss = losses(chosen, stream, step)["loss"]
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
-    return (time.perf_counter() - started) / MEASURED
+        taken = time.perf_counter() - started
+        if taken > AT_MOST:
+            break
+    return taken / step, step
 
 
 def estimate(campaign: Campaign, which: Block) -> str:
     """What is missing of a block, and the core-hours of training that it will take."""
     config = campaign.config(which)
     data = load(config.data)
-    parts = [replace(part, decoder_scales=()) for part in config.by_scale().values()]
-    missing = [
-        (part, name)
-        for part in parts
-        for name, seed in mutual_info.networks(part)
-        if vae_run(data, name, seed, part.settings, part.execution).status != "done"
-    ]
-    seeds = f"{config.seeds} seeds from {config.first_seed}"
+    runs = [
+        (part, run_of(which, part, data, network)) for part in parts(which, config) for network in networks(which, part)
+    ]  # fmt: skip
+    missing = [(part, run) for part, run in runs if run.status != "done"]
+    seeds = f"{config.seeds} seed{'s' if config.seeds > 1 else ''} from {config.first_seed}"
     what = f"row {which.row}, {data.name}, {' '.join(config.augmentations)}, {seeds}"
     if not missing:
         return f"{what}: nothing to train"
-    part, name = missing[-1]
-    resolved = part.settings.resolved(data)
+    part, run = missing[-1]
+    resolved = run.identity["config"]
     steps = resolved["epochs"] * (len(data.train_images) // resolved["batch_size"])
-    hours = len(missing) * steps * seconds_a_step(part, data, name) / 3600
-    return f"{what}: {len(missing)} VAEs of {steps:,} steps to train, {hours:.1f} core-hours by {MEASURED} steps"
+    made = of_classifier if which.program == accuracy.PROGRAM else of_vae
+    seconds, measured = seconds_a_step(*made(part, data, resolved), len(data.train_images), resolved["batch_size"])
+    hours = len(missing) * steps * seconds / 3600
+    return f"{what}: {len(missing)} networks of {steps:,} steps to train, {hours:.1f} core-hours by {measured} steps"
 
 
 def record(which: Block, document: Path) -> Path:
@@ -208,8 +321,10 @@ def record(which: Block, document: Path) -> Path:
     own: dict[str, Any] = json.loads(document.read_text(encoding="utf-8"))
     path = RESULTS / which.folder / document.parent.name / "result.json"
     if which.joins:
-        own = mutual_info.joined([json.loads(path.read_text(encoding="utf-8")), own])
+        own = which.module.joined([json.loads(path.read_text(encoding="utf-8")), own])
     path.parent.mkdir(parents=True, exist_ok=True)
+    for logits in document.parent.glob("logits-*.npz"):
+        shutil.copy(logits, path.parent)
     with write_atomically(path) as temporary:
         temporary.write_text(as_text(own) + "\n", encoding="utf-8")
     remake(path)
