@@ -193,6 +193,7 @@ def draw(document: Mapping[str, Any], directory: Path) -> list[Path]:
     """
     about, behind = document["about"], of_networks(document["results"])
     behind = behind[behind["estimator"] == "accuracy"][["augmentation", "seed", "value", "standard_error", "n"]]
+    behind = behind.astype({"seed": int, "n": int})  # beside the means, which have no seed, they are not
     figure = draw_seeds(behind, f"{about['settings']['scored']} accuracy in %", about["title"])
     files = save(figure, directory / "accuracy", behind, watermark=about["watermark"])
     if about.get("curves"):

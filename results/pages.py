@@ -377,15 +377,41 @@ def conclusions_of(folder: str, *starts: str) -> str:
     return "\n".join(re.sub(r"\n(?!- )", " ", re.sub(r"\n  +", " ", part)) for part in chosen)
 
 
+def regimes() -> list[str]:
+    """Folders of accuracies in every regime that there is."""
+    kinds = ("small-data/", "all-data/", "")
+    folders = [f"{kind}accuracy-{name}" for name in ("cifar-10-jpeg", "fashion-mnist") for kind in kinds]
+    return [folder for folder in folders if (RESULTS / folder / "result.json").is_file()]
+
+
 def accuracy_table() -> str:
-    """Accuracies on both data sets."""
-    found = [over(f"accuracy-{name}", "accuracy") for name in ("fashion-mnist", "cifar-10-jpeg")]
+    """Accuracies in every regime, and on training images where they are known."""
     names = [*AUGMENTATIONS, "fmix+mixup"]
     quoted = {
         each.augmentation: str(each) for each in published("accuracy") if each.setting["network"] == "preact-resnet18"
     }
-    lines = [[label(name), *(cell(each, name, 2) for each in found), quoted.get(name, "")] for name in names]
-    return table(["", "Fashion-MNIST", "CIFAR-10 (JPEG)", "published, CIFAR-10, full size"], lines)
+    columns: dict[str, pd.DataFrame] = {}
+    digits = {}
+    for folder in regimes():
+        settings = settings_of(folder)
+        on = f"{settings['data']}, {settings['train_images']:,} images × {settings['epochs']} epochs"
+        for estimator, words, places in (("accuracy", "", 2), ("training_accuracy", ": on training images", 1)):
+            if rows(folder)["estimator"].eq(estimator).any():
+                columns[on + words], digits[on + words] = over(folder, estimator), places
+    lines = [
+        [label(name), *(cell(columns[on], name, digits[on]) for on in columns), quoted.get(name, "")] for name in names
+    ]  # fmt: skip
+    return table(["", *columns, "published, CIFAR-10, full size"], lines)
+
+
+def accuracy_sentences() -> str:
+    """Whether augmentations pay, by regime; of records that are older than the question, the differences."""
+    said = []
+    for folder in regimes():
+        conclusions = json.loads((RESULTS / folder / "result.json").read_text(encoding="utf-8"))["about"]["conclusions"]
+        start = next(start for start in ("Does it pay?", "The accuracies are", "Accuracy") if start in conclusions)
+        said.append(f"On {settings_of(folder)['data']}: " + conclusions_of(folder, start))
+    return "\n\n".join(said)
 
 
 def human_sentence() -> str:
@@ -502,7 +528,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "rates on Fashion-MNIST": lambda: conclusions_of("table-1-fashion-mnist", "Differences between"),
     "rates on digits": lambda: conclusions_of("table-1-digits", "Differences between"),
     "accuracy": accuracy_table,
-    "accuracy in words": lambda: conclusions_of("accuracy-cifar-10-jpeg", "Accuracy"),
+    "accuracy in words": accuracy_sentences,
     "spectra": lambda: conclusions_of("accuracy-digits", "FMix's masks"),
     "human": human_sentence,
     "grad-cam": gradcam_table,
