@@ -56,12 +56,15 @@ from analysis.figures import draw_ground_truth
 from analysis.two_encoders import PAIR_ESTIMATORS, bound_pair, concatenated
 from figures import Result, publish, save
 from figures.words import as_paragraph
-from store import BadInput, positive, write_atomically
+from store import MOST_SEEDS, BadInput, positive, write_atomically
 from store.command_line import Options, command
 from training import generator, use_threads
 from vae.posterior import DiagonalGaussian
 
 __all__ = ["TASKS", "Config", "Task", "heteroscedastic", "linear_gaussian", "run", "text_of"]
+
+MOST = 1_000_000
+"""Images per encoder: pairs of them are taken."""
 
 PROGRAM = "python -m analysis.ground_truth"
 
@@ -328,11 +331,11 @@ class Config:
     execution: Options = field(default_factory=Options)
 
     def __post_init__(self) -> None:
-        positive("--seeds", self.seeds)
+        positive("--seeds", self.seeds, MOST_SEEDS)
         if self.seeds < 2:
             raise BadInput("--seeds", self.seeds, "at least 2: a spread over replicates is reported")
-        if self.n < 4:
-            raise BadInput("--n", self.n, "an integer of at least 4")
+        if not 4 <= self.n <= MOST:
+            raise BadInput("--n", self.n, f"an integer from 4 to {MOST:,}")
         for task in self.tasks:
             if task not in TASKS:
                 raise BadInput("--tasks", repr(task), f"some of {', '.join(TASKS)}")

@@ -27,13 +27,28 @@ SHA256 = "6291dd382f84434ac7233c1d3c1bba7010b614ca8391b848fff4b036b9794f8a"
 """Of the 10,000 × 10 counts as bytes, whatever file they came in."""
 
 
+MOST_VOTES = 1_000_000
+"""For one class of one image: more are no counts."""
+
+
 def read_human(path: Path) -> tuple[Tensor, Tensor | None]:
-    """Counts (N, K) int64, and true labels (N,) if the ``.npz`` has them.
+    """Counts (N, K) int64, and true labels (N,) if it is an ``.npz`` that has them.
+
+    Args:
+        path: an ``.npz``, or an ``.npy`` of the counts alone, as CIFAR-10H's are published.
 
     Raises:
         BadInput: not such a file, or counts that are no counts.
     """
-    needed = "an .npz with counts (N×K, how often humans chose each class) and optionally labels (N)"
+    needed = "an .npz with counts (N×K, how often humans chose each class) and optionally labels (N), or their .npy"
+    if path.is_file() and path.suffix == ".npy":
+        try:
+            return _checked(np.load(path, allow_pickle=False), None, str(path), needed)
+        except (ValueError, EOFError, OSError, MemoryError) as problem:
+            if isinstance(problem, BadInput):
+                raise
+            reason = " ".join(str(problem).split())[:100]
+            raise BadInput("--human", f"{path}, which cannot be read ({reason})", needed) from None
     arrays = read_arrays("--human", path, ("counts", "labels"), needed)
     if "counts" not in arrays:
         raise BadInput("--human", f"{path} without counts", needed)
@@ -43,10 +58,12 @@ def read_human(path: Path) -> tuple[Tensor, Tensor | None]:
 def _checked(
     counts: np.ndarray, labels: np.ndarray | None, source: str, needed: str
 ) -> tuple[Tensor, Tensor | None]:  # fmt: skip
-    if counts.ndim != 2 or counts.shape[1] < 2 or not np.issubdtype(counts.dtype, np.number):
+    if counts.ndim != 2 or counts.shape[1] < 2 or counts.dtype.kind not in "biuf":
         raise BadInput("--human", f"{source} with counts {counts.shape} {counts.dtype}", needed)
     if not (counts >= 0).all() or not (counts == np.rint(counts)).all():
         raise BadInput("--human", f"{source} with negative or fractional counts", needed)
+    if not (counts <= MOST_VOTES).all():
+        raise BadInput("--human", f"{source} with counts up to {counts.max():.3g}", f"at most {MOST_VOTES:,} a class")
     empty = np.flatnonzero(counts.sum(1) == 0)
     if len(empty):
         got = f"{source} where nobody labelled image {empty[0]}" + (f" and {len(empty) - 1} more" * (len(empty) > 1))

@@ -34,7 +34,6 @@ they are independent, jittered and flipped as in training.
 
 import importlib.util
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -74,7 +73,18 @@ from analysis.table import (
 from analysis.two_encoders import SINGLE_BOUNDS
 from figures import Result, in_usual_order, publish, save
 from figures.tables import headlines
-from store import BadInput, Run, evidence, positive, provenance, slug, write_atomically, write_json
+from store import (
+    MOST_SEEDS,
+    BadInput,
+    Run,
+    evidence,
+    in_range,
+    positive,
+    provenance,
+    slug,
+    write_atomically,
+    write_json,
+)
 from store.command_line import Options, command, json_document
 from store.runs import now
 from training import DataOptions, ImageData, generator, load, resolve_device, use_threads
@@ -86,7 +96,7 @@ from vae.inputs import Inputs
 from vae.linear import LinearVAE, fit_linear
 from vae.nets import VAE
 from vae.posterior import DiagonalGaussian
-from vae.train import Settings, active_units, normalisation, train, vae_run
+from vae.train import SCALES, Settings, active_units, normalisation, train, vae_run
 
 __all__ = [
     "Config",
@@ -160,19 +170,17 @@ class Config:
     execution: Options = field(default_factory=Options)
 
     def __post_init__(self) -> None:
-        positive("--seeds", self.seeds)
+        positive("--seeds", self.seeds, MOST_SEEDS)
         positive("--first-seed", self.first_seed)
         for name in ("augmentations", "bounds", "inputs"):
             values = getattr(self, name)
             if not values or len(set(values)) != len(values):
                 raise BadInput(f"--{name}", " ".join(values) or "nothing", "one or more different names")
-        if any(not 0 < level < math.inf for level in self.noise) or len(set(self.noise)) != len(self.noise):
-            raise BadInput("--noise", " ".join(map(str, self.noise)), "different numbers above 0")
-        if any(not 0 < scale < math.inf for scale in self.decoder_scales) or len(set(self.decoder_scales)) != len(
-            self.decoder_scales
-        ):
-            given = " ".join(map(str, self.decoder_scales))
-            raise BadInput("--decoder-scales", given, "different numbers above 0")
+        for option, values in (("--noise", self.noise), ("--decoder-scales", self.decoder_scales)):
+            if len(set(values)) != len(values):
+                raise BadInput(option, " ".join(map(str, values)), "different numbers")
+            for value in values:
+                in_range(option, value, *SCALES)
         if self.decoder_scales and self.settings.decoder_scale != Settings().decoder_scale:
             raise BadInput(
                 "--decoder-scale", f"{self.settings.decoder_scale} beside --decoder-scales", "one of the two"
@@ -181,8 +189,7 @@ class Config:
             raise BadInput("--posterior-b", self.posterior_b, "--posterior, the first encoder")
         if "flow_marginal" in self.bounds and importlib.util.find_spec("zuko") is None:
             raise BadInput("--bounds", "flow_marginal without the package zuko", "pip install 'mixinfo[flows]'")
-        if not 0 <= self.reconstruction_scale < math.inf:
-            raise BadInput("--reconstruction-scale", self.reconstruction_scale, "a number of at least 0")
+        in_range("--reconstruction-scale", self.reconstruction_scale, 0, SCALES[1])
         for augmentation in self.augmentations:
             self.settings.mixer(augmentation, "--augmentations")
 

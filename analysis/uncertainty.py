@@ -164,17 +164,23 @@ def plug_in_bias(counts: Tensor) -> Bias:
 
 
 def fit_temperature(logits: Tensor, rows: Tensor) -> float:
-    """The temperature that minimises the mean cross entropy of the rows (N, K), from 0.01 to 100.
+    """The temperature that minimises the mean cross entropy of the rows (N, K).
 
-    The cross entropy is convex in 1/T; the search is over log T.
+    It is sought from a hundredth to a hundred times the logits' own spread, their standard deviation about each image's
+    mean (about 1 where they have none): logits times a constant have that constant times the temperature. The cross
+    entropy is convex in 1/T; the search is over log T.
     """
     logits = logits.double()
+    spread = float((logits - logits.mean(1, keepdim=True)).square().mean().sqrt())
+    centre = math.log(spread) if spread > 0 else 0.0
 
     def loss(log_temperature: float) -> float:
         return float(cross_entropies(logits / math.exp(log_temperature), rows).mean())
 
     bound = math.log(100)
-    found = optimize.minimize_scalar(loss, bounds=(-bound, bound), method="bounded", options={"xatol": 1e-6})
+    found = optimize.minimize_scalar(
+        loss, bounds=(centre - bound, centre + bound), method="bounded", options={"xatol": 1e-6}
+    )
     return math.exp(float(found.x))
 
 

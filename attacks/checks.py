@@ -47,9 +47,16 @@ def _check(name: str, good: bool, found: str, otherwise: Literal["warn", "fail"]
     return Check(name, "pass" if good else otherwise, found)
 
 
+ALONE = 8
+"""Images that are put through a network one by one."""
+
+ROUNDING = 1e-3
+"""Of the largest logit: what another batch size may change by rounding, in half precision too."""
+
+
 @torch.no_grad()
 def check_model(model: nn.Module, x: Tensor) -> list[Check]:
-    """Evaluation mode, determinism, and that outputs are logits, finite ones.
+    """Evaluation mode, determinism, images that do not depend on their batch, and that outputs are logits, finite ones.
 
     Args:
         model: from images in [0, 1] to logits.
@@ -57,14 +64,21 @@ def check_model(model: nn.Module, x: Tensor) -> list[Check]:
     """
     training = [name or "the network" for name, module in model.named_modules() if module.training]
     first, second = model(x), model(x)
+    alone = torch.cat([model(image[None]) for image in x[:ALONE]])
+    apart = float((alone - first[:ALONE]).abs().max())
+    steady = bool(torch.equal(first, second))  # of what draws random numbers it is not told
+    independent = not steady or apart <= ROUNDING * max(float(first[:ALONE].abs().max()), 1.0)
     wrong = int((~torch.isfinite(first)).any(1).sum())
     sums = first.sum(1)
     probabilities = bool((first >= 0).all() and torch.allclose(sums, torch.ones_like(sums), atol=1e-3))
     return [
         _check("evaluation mode", not training, f"in training mode: {training[0]}" if training else "every layer"),
         _check(
-            "deterministic", bool(torch.equal(first, second)),
+            "deterministic", steady,
             f"two passes differ by at most {float((first - second).abs().max()):.1e}", "warn",
+        ),
+        _check(
+            "an image alone is as in a batch", independent, f"alone and together logits differ by at most {apart:.1e}"
         ),
         _check(
             "outputs are logits", not probabilities and not wrong,
@@ -101,10 +115,11 @@ def check_autoattack(model: nn.Module, images: Images, broken: Tensor, epsilon: 
     """Whether AutoAttack's APGD, from outside, breaks more than the whole sweep did.
 
     Cross entropy (5 restarts) and targeted DLR, 100 iterations each: the two parts of the standard version that leave
-    little to its other two.
+    little to its other two. That loss compares four logits; of three classes the untargeted one stands in its place, of
+    two there is cross entropy alone.
 
     Args:
-        model: as in the sweep, at least four classes.
+        model: as in the sweep.
         images: a subset.
         broken: (B,) bool, the sweep's worst case of them.
         epsilon: at which.
@@ -112,9 +127,11 @@ def check_autoattack(model: nn.Module, images: Images, broken: Tensor, epsilon: 
     """
     from pyautoattack import AutoAttack
 
-    attack = AutoAttack(
-        model, attacks=["apgd-ce", "apgd-t"], device=images.x.device, eps=epsilon, seed=seed, version="custom"
-    )
+    with torch.no_grad():
+        classes = model(images.x[:1]).shape[1]
+    kinds = ["apgd-ce", *(["apgd-t"] if classes > 3 else ["apgd-dlr"] if classes == 3 else [])]
+    attack = AutoAttack(model, attacks=kinds, device=images.x.device, eps=epsilon, seed=seed, version="custom")
+    attack.apgd_targeted.n_target_classes = min(9, classes - 1)
     perturbed, _ = attack.run_standard_evaluation(images.x, images.labels, batch_size=len(images.x))
     perturbed = clip_to(attack_named("pgd"), images.x, perturbed.detach(), epsilon).clamp(0, 1)
     theirs = 100 * float((~(broken_by(model, perturbed, images.labels) | images.wrong)).double().mean())

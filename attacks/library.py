@@ -41,11 +41,40 @@ ATTACKS: dict[str, tuple[str, dict[str, Any]]] = {
 """Names, Foolbox's classes, and their options: the published sweep's, spelt out."""
 
 
+NO_NORM = "has no norm in which ε is counted"
+LEAVES = "keeps moments of every image, while the robust curve lets broken images leave"
+
+CANNOT = {
+    "BinarizationRefinementAttack": "starts from another attack's images",
+    "BinarySearchContrastReductionAttack": NO_NORM,
+    "DatasetAttack": "takes its images from others that it must be fed",
+    "GaussianBlurAttack": NO_NORM,
+    "GenAttack": "needs a target class",
+    "InversionAttack": NO_NORM,
+    "L0BrendelBethgeAttack": "needs numba",
+    "L0FMNAttack": "has a norm that Foolbox cannot take the largest of",
+    "L1BrendelBethgeAttack": "needs numba",
+    "L2AdamProjectedGradientDescentAttack": LEAVES,
+    "L2BrendelBethgeAttack": "needs numba",
+    "LinearSearchBlendedUniformNoiseAttack": NO_NORM,
+    "LinearSearchContrastReductionAttack": NO_NORM,
+    "LinfAdamBasicIterativeAttack": LEAVES,
+    "LinfAdamProjectedGradientDescentAttack": LEAVES,
+    "LinfinityBrendelBethgeAttack": "needs numba",
+    "L1AdamProjectedGradientDescentAttack": LEAVES,
+    "L1AdamBasicIterativeAttack": LEAVES,
+    "L2AdamBasicIterativeAttack": LEAVES,
+    "PointwiseAttack": NO_NORM,
+    "SparseL1DescentAttack": "has a norm of its own",
+}
+"""Classes of Foolbox's that make no curve over ε, and why."""
+
+
 def attack_named(name: str) -> Attack:
-    """An attack of `ATTACKS`, or any class of ``foolbox.attacks`` with its defaults.
+    """An attack of `ATTACKS`, or any class of ``foolbox.attacks`` with its defaults that both curves can be made of.
 
     Raises:
-        BadInput: no such attack; names the nearest.
+        BadInput: no such attack, and the nearest names; or one that cannot make a curve.
     """
     if name in ATTACKS:
         kind, options = ATTACKS[name]
@@ -57,6 +86,8 @@ def attack_named(name: str) -> Attack:
         raise BadInput(
             "--attacks", repr(name), f"one of {', '.join(ATTACKS)}, or a class of Foolbox's; near: {', '.join(nearest)}"
         )
+    if name in CANNOT:
+        raise BadInput("--attacks", f"{name}, which {CANNOT[name]}", "an attack that makes a curve over ε")
     try:
         return getattr(foolbox.attacks, name)()
     except TypeError as problem:

@@ -62,6 +62,9 @@ VERSION = 1
 
 EPSILONS = (0.0, 0.0005, 0.001, 0.0015, 0.002, 0.003, 0.005, 0.01, 0.02, 0.03, 0.1, 0.3, 0.5, 1.0)
 
+LARGEST = 1e6
+"""Of perturbations: in any norm of any image of pixels in [0, 1] there is none above it."""
+
 KEPT = 24_000
 """Characters of verdicts that a document carries at most: all of twelve classifiers on some thousand images."""
 
@@ -114,8 +117,11 @@ class Config:
             if not values or len(set(values)) != len(values):
                 raise BadInput(f"--{option}", " ".join(values) or "nothing", "one or more different names")
         sizes = self.epsilons
-        if not sizes or any(not 0 <= size < math.inf for size in sizes) or list(sizes) != sorted(set(sizes)):
-            raise BadInput("--epsilons", " ".join(map(str, sizes)) or "nothing", "different numbers from 0, ascending")
+        if not sizes or not all(0 <= size <= LARGEST for size in sizes) or list(sizes) != sorted(set(sizes)):
+            needed = f"different numbers from 0 to {LARGEST:g}, ascending"
+            raise BadInput("--epsilons", " ".join(map(str, sizes)) or "nothing", needed)
+        if self.attack_seed < 0:
+            raise BadInput("--attack-seed", self.attack_seed, "an integer of at least 0")
 
 
 def run(config: Config) -> Result:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from classifiers.load import Classifier, ModelOptions, fixed_logits, load_classifier, load_run
 from classifiers.train import Settings, classifier_run, train
-from store import BadInput, Run, evidence, positive, read_record, slug
+from store import MOST_SEEDS, BadInput, Run, evidence, positive, read_record, slug
 from store.command_line import Options
 from training import DataOptions, ImageData, load, resolve_device, use_threads
 from training.once import all_once, once
@@ -92,7 +92,7 @@ def check_grid(augmentations: tuple[str, ...], seeds: int, settings: Settings, f
     Raises:
         BadInput: no seeds, no augmentation, one twice, or an unknown one.
     """
-    positive("--seeds", seeds)
+    positive("--seeds", seeds, MOST_SEEDS)
     positive("--first-seed", first_seed)
     if not augmentations or len(set(augmentations)) != len(augmentations):
         raise BadInput("--augmentations", " ".join(augmentations) or "nothing", "one or more different names")

@@ -140,8 +140,18 @@ class ModelOptions:
     """width of one of our own networks, when the weights are a file's (None: the published one)"""
     normalisation: Literal["auto", "imagenet", "data", "none"] = "auto"
     """what is done to pixels in [0, 1] first: ImageNet's or the training images' (data) mean is taken off, and the rest
-    divided by their standard deviation (auto: a run's own; imagenet for torchvision and timm; data for our networks;
-    none for a factory)"""
+    divided by their standard deviation (auto: a run's own; for torchvision and timm what their published weights were
+    trained with; data for our networks; none for a factory)"""
+
+    def __post_init__(self) -> None:
+        given = [
+            option for option, there in (
+                ("--weights", self.weights is not None), ("--model-width", self.model_width is not None),
+                ("--normalisation", self.normalisation != "auto"),
+            ) if there
+        ]  # fmt: skip
+        if given and self.model is None:
+            raise BadInput(given[0], "a value without --model", "--model, the classifier that it is about")
 
 
 def load_classifier(options: ModelOptions, data: ImageData, device: torch.device) -> Classifier:
@@ -168,6 +178,7 @@ def load_classifier(options: ModelOptions, data: ImageData, device: torch.device
         kind = "imagenet" if theirs else "none" if factory else "data"
     if kind == "imagenet" and data.shape[0] != 3:
         raise BadInput("--normalisation", f"imagenet for {data.shape[0]}-channel images", "data or none")
+    imagenet = _trained_with(options.model) if options.normalisation == "auto" and theirs else IMAGENET
     network = build(options.model, data.shape, data.classes, options.model_width, "--model")
     if options.weights == "pretrained":
         state = _pretrained(options.model, data)
@@ -177,7 +188,7 @@ def load_classifier(options: ModelOptions, data: ImageData, device: torch.device
     if kind == "data":
         mean, std = data.statistics()
     elif kind == "imagenet":
-        mean, std = map(torch.tensor, IMAGENET)
+        mean, std = map(torch.tensor, imagenet)
     else:
         mean, std = torch.zeros(data.shape[0]), torch.ones(data.shape[0])
     return _tried(Classifier(network, mean, std, data.classes, options.model).to(device).eval(), data.shape)
@@ -233,6 +244,27 @@ def _tried(classifier: Classifier, shape: tuple[int, int, int]) -> Classifier:
         classifier.network.to(memory_format=torch.contiguous_format)
         fixed_logits(classifier, shape)
     return classifier
+
+
+def _trained_with(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of pixels with which a network's published weights were trained, by their metadata.
+
+    ImageNet's where there are no such weights, or they say nothing.
+    """
+    source, _, which = name.partition(":")
+    if source == "torchvision":
+        from torchvision import models
+
+        try:
+            transforms = models.get_model_weights(which).DEFAULT.transforms()
+            return tuple(transforms.mean), tuple(transforms.std)
+        except (AttributeError, ValueError):
+            return IMAGENET
+    import timm
+
+    found = timm.get_pretrained_cfg(which)
+    mean, std = (getattr(found, kind, None) for kind in ("mean", "std"))
+    return (tuple(mean), tuple(std)) if mean and std and len(mean) == len(std) == 3 else IMAGENET
 
 
 def _pretrained(name: str, data: ImageData) -> dict[str, Tensor]:

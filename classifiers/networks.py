@@ -161,14 +161,25 @@ def _factory(module: str, name: str, channels: int, classes: int, argument: str)
         ) from None
     except AttributeError:
         raise BadInput(argument, f"{module}:{name}", f"something that {module} has") from None
+    except (Exception, SystemExit) as problem:  # whatever somebody else's file does when it is run
+        raise BadInput(argument, f"{module}:{name}, {_ended(problem)}", "a module that can be imported") from None
     if not callable(factory):
         raise BadInput(argument, f"{module}:{name}, a {type(factory).__name__}", "a callable that makes a network")
-    # a factory takes what it has parameters for
-    known = inspect.signature(factory).parameters
-    network = factory(**{key: value for key, value in (("channels", channels), ("classes", classes)) if key in known})
+    try:  # a factory takes what it has parameters for
+        known = inspect.signature(factory).parameters
+        offered = (("channels", channels), ("classes", classes))
+        network = factory(**{key: value for key, value in offered if key in known})
+    except (Exception, SystemExit) as problem:
+        needed = "a factory that channels= and classes= are enough for"
+        raise BadInput(argument, f"{module}:{name}, {_ended(problem)}", needed) from None
     if not isinstance(network, nn.Module):
         raise BadInput(argument, f"{module}:{name}, which makes a {type(network).__name__}", "a torch.nn.Module")
     return network
+
+
+def _ended(problem: BaseException) -> str:
+    reason = " ".join(str(problem).split())[:160]
+    return f"which ends in {type(problem).__name__}" + (f": {reason}" if reason else "")
 
 
 @torch.no_grad()
@@ -178,10 +189,9 @@ def _try(network: nn.Module, name: str, shape: tuple[int, int, int], classes: in
     image = "×".join(map(str, shape))
     try:
         logits = network.eval()(torch.zeros(1, *shape))
-    except (RuntimeError, ValueError, AssertionError) as problem:
-        reason = str(problem).splitlines()[0][:120] if str(problem) else type(problem).__name__
+    except (Exception, SystemExit) as problem:
         raise BadInput(
-            argument, f"{name} for images of {image} ({reason})", "a network for images of this size"
+            argument, f"{name} for images of {image}, {_ended(problem)}", "a network for images of this size"
         ) from None
     finally:
         network.train(training)

@@ -183,6 +183,8 @@ class Settings:
         del values["compile"]
         if values["objective"] != "relative-entropy":
             del values["smoothing"]
+        if values["crop"] > min(data.shape[1:]):
+            raise BadInput("--crop", values["crop"], f"at most the {min(data.shape[1:])} pixels of an image's side")
         if values["batch_size"] > len(data.train_images):
             raise BadInput(
                 "--batch-size", values["batch_size"], f"at most the {len(data.train_images)} training images"

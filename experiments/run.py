@@ -25,7 +25,7 @@ from experiments.grids import Scale, experiment_named
 from experiments.pools import Local, Pool, RayCluster
 from experiments.steps import Outcome, Step, particulars, seconds_of, steps_of
 from figures.tables import ruled
-from store import BadInput, positive, slug
+from store import MOST_SEEDS, BadInput, positive, slug
 from store.command_line import Options, command, json_document
 from training import DataOptions
 from vae.train import Settings as VaeSettings
@@ -68,9 +68,9 @@ class Config:
     execution: Options = field(default_factory=Options)
 
     def __post_init__(self) -> None:
-        positive("--seeds", self.seeds)
+        positive("--seeds", self.seeds, MOST_SEEDS)
         if self.workers is not None:
-            positive("--workers", self.workers)
+            positive("--workers", self.workers, 1024)
         if self.workers is not None and self.ray is not None:
             raise BadInput("--workers", f"{self.workers} beside --ray", "one of the two")
         if self.vae_preset not in ("reference", "default"):

@@ -36,7 +36,9 @@ class MixTransform(nn.Module):
         self.num_classes = num_classes
 
     def forward(self, images: Tensor | tuple[Tensor, Tensor], labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Mix `images` `(B, C, *S)` and `labels` `(B,)` or `(B, K)`, given as two arguments or as one pair.
+        """Mix `images` `(B, C, *S)` and `labels`, given as two arguments or as one pair.
+
+        Labels are indices `(B,)`, or `(B, 1)` where there are more classes, or rows `(B, K)`.
 
         Returns:
             Mixed images `(B, C, *S)` and soft labels `(B, K)`.
@@ -50,6 +52,10 @@ class MixTransform(nn.Module):
         if not isinstance(images, Tensor) or not isinstance(labels, Tensor):
             kinds = f"{type(images).__name__} and {type(labels).__name__}"
             raise TypeError(f"images and labels of type {kinds}; need two tensors")
+        if labels.ndim == 2 and self.num_classes not in (None, labels.shape[1]):
+            if labels.shape[1] != 1:
+                raise ValueError(f"labels of shape {tuple(labels.shape)}; need rows of {self.num_classes} or indices")
+            labels = labels[:, 0]  # a column of indices
         mixed = self.mixer(images, generator=None)
         return mixed.images, mixed.soft_targets(labels, self.num_classes if labels.ndim == 1 else None)
 

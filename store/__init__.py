@@ -3,7 +3,7 @@
 Nothing here imports torch: the store can be listed, verified and reported on machines that have none.
 """
 
-from store.bad_input import BadInput, positive
+from store.bad_input import MOST_SEEDS, BadInput, in_range, positive
 from store.places import below, write_atomically
 from store.runs import (
     SCHEMA,
@@ -18,12 +18,14 @@ from store.runs import (
 )
 
 __all__ = [
+    "MOST_SEEDS",
     "SCHEMA",
     "BadInput",
     "Run",
     "below",
     "digest_of",
     "evidence",
+    "in_range",
     "list_runs",
     "positive",
     "provenance",

@@ -39,10 +39,10 @@ class Config:
 
 @dataclass(frozen=True)
 class Verified:
-    """What `verify` found.
+    """What was found of runs.
 
     Args:
-        wrong: how many runs are not what was written.
+        wrong: how many cannot be read, or are not what was written.
     """
 
     wrong: int
@@ -65,7 +65,7 @@ def run(config: Config) -> Any:
         rows = list_runs(config.store)
         _print(config, rows, [("status", 10), ("kind", 12), ("end", 26), ("path", 0)])
         print(f"{len(rows)} runs in {config.store}", file=sys.stderr)
-        return None
+        return Verified(sum(row["status"] == "unreadable" for row in rows))
     if config.action == "verify":
         rows = verify(config.store)
         wrong = [row for row in rows if row["found"] != "ok"]
@@ -91,10 +91,15 @@ def _print(config: Config, rows: list[dict[str, Any]], columns: list[tuple[str, 
         print("".join(f"{name:<{width + 1}}" for name, width in columns).rstrip())
     for row in rows:
         shown = {name: row[name] if row[name] is not None else "" for name, _ in columns}
-        print("".join(f"{shown[name]!s:<{width + 1}}" for name, width in columns).rstrip())
+        print(" ".join(f"{_printable(str(shown[name])):<{width}}" for name, width in columns).rstrip())
 
 
-def _show(config: Config) -> None:
+def _printable(text: str) -> str:
+    """Text without what moves a terminal's cursor or changes its colours: names and records may be anybody's."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
+def _show(config: Config) -> Verified:
     rows = list_runs(config.store)
     wanted = config.name.rstrip("/")
     found = [row for row in rows if wanted and (wanted in row["path"] or wanted == row["name"])]
@@ -102,6 +107,7 @@ def _show(config: Config) -> None:
         known = f"{len(found)} runs" if found else "no run"
         raise BadInput("NAME", f"{config.name!r}, which matches {known}", f"a part of one name in {config.store}")
     print(json.dumps(found[0]["record"], indent=2, ensure_ascii=False))
+    return Verified(int(found[0]["status"] == "unreadable"))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 
 import tyro
 
-from store.bad_input import BadInput
+from store.bad_input import BadInput, positive
 from store.places import given, write_atomically
 from store.runs import placeless
 
@@ -56,10 +56,10 @@ class Options:
     """write the results as one JSON document to this file (-: standard output, and the rest to standard error)"""
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
+        if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,3})?", self.device):
             raise BadInput("--device", repr(self.device), "auto, cpu, cuda or cuda:N")
-        if self.threads is not None and self.threads < 1:
-            raise BadInput("--threads", self.threads, "an integer of at least 1")
+        if self.threads is not None:
+            positive("--threads", self.threads, MOST_THREADS)
         if not self.checkpoint_seconds >= 0:
             raise BadInput("--checkpoint-seconds", self.checkpoint_seconds, "a number of at least 0")
         given("--store", self.store)
@@ -77,10 +77,21 @@ class Options:
     def write(self, document: dict[str, Any]) -> None:
         """Write the JSON document where ``--json`` wants it, if anywhere."""
         if self.json == "-":
-            print(as_text(document))
+            text = as_text(document)
+            # a terminal that is not UTF-8 gets JSON's own escapes, which readers undo
+            print(text if _speaks_unicode(sys.stdout) else _escaped(text))
         elif self.json:
             with write_atomically(Path(self.json)) as temporary:
                 temporary.write_text(as_text(document) + "\n", encoding="utf-8")
+
+
+def _speaks_unicode(stream: Any) -> bool:
+    return "utf" in (getattr(stream, "encoding", None) or "utf-8").lower()
+
+
+def _escaped(text: str) -> str:
+    """JSON text with what is not ASCII as JSON's escapes: outside ASCII it has nothing but characters of strings."""
+    return re.sub(r"[^\x00-\x7f]+", lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def _writable_file(argument: str, name: str) -> None:
@@ -113,6 +124,11 @@ def parse(
         SystemExit: after ``--help``.
     """
     words = sys.argv[1:] if arguments is None else arguments
+    for place, word in enumerate(words):
+        if any("\ud800" <= letter <= "\udfff" for letter in word):  # Python's stand-ins for bytes that are no UTF-8
+            option, separator, _ = word.partition("=")
+            option = option if separator and option.startswith("--") else words[place - 1] if place else "an argument"
+            raise BadInput(option, ascii(word), "text in UTF-8")
     for option in ("--store", "--out", "--json"):  # a Path no longer tells nothing from the working directory
         if f"{option}=" in words or (option, "") in itertools.pairwise(words):
             raise BadInput(option, "nothing", "a path")
@@ -127,7 +143,7 @@ def parse(
     try:
         if not help_wanted:
             os.environ["COLUMNS"] = "400"  # tyro wraps its complaint into a box as wide as the terminal
-        with contextlib.redirect_stderr(complaint):
+        with contextlib.redirect_stderr(complaint), NUMBERS:
             return tyro.cli(
                 config,
                 prog=program,
@@ -149,6 +165,36 @@ def parse(
             os.environ["COLUMNS"] = width
 
 
+NUMBERS = tyro.constructors.ConstructorRegistry()
+"""How numbers are read: Python's ``int`` and ``float`` take ``1_0`` and other scripts' digits too."""
+
+PLAIN = {int: re.compile(r"[+-]?[0-9]+"), float: re.compile(r"[+-]?([0-9.]+([eE][+-]?[0-9]+)?|inf|nan)", re.IGNORECASE)}
+
+
+@NUMBERS.primitive_rule
+def _plain_number(info: tyro.constructors.PrimitiveTypeInfo) -> tyro.constructors.PrimitiveConstructorSpec[Any] | None:
+    kind: Any = info.type
+    if kind not in PLAIN:
+        return None
+
+    def read(words: list[str]) -> Any:
+        if not PLAIN[kind].fullmatch(words[0]) or len(words[0]) > MOST_DIGITS:
+            raise ValueError(f"invalid {kind.__name__} value: {words[0][:40]!r}")
+        return kind(words[0])
+
+    return tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1, metavar=kind.__name__.upper(), instance_from_str=read,
+        is_instance=lambda value: isinstance(value, int if kind is int else (int, float)),
+        str_from_instance=lambda value: [str(value)],
+    )  # fmt: skip
+
+
+MOST_DIGITS = 400
+"""Characters of a number: ``int`` refuses more than a few thousand with an exception of its own."""
+
+MOST_THREADS = 4096
+
+
 class Unparsable(BadInput):
     """Arguments that do not parse; the explanation is tyro's."""
 
@@ -162,9 +208,10 @@ def _one_line(box: str) -> str:
     lines = [line.strip("│╭╰╮╯ ").strip() for line in text.splitlines()]
     words: list[str] = []
     for line in lines[1:]:
-        if set(line) <= {"─"}:
+        if not set(line) <= {"─", "-"}:
+            words.append(line)
+        elif words:  # without the letters for a box, there is a rule under its title too
             break
-        words.append(line)
     suggestion = re.search(r"Perhaps you meant:\W*(--[\w-]+)", text)
     return " ".join(words) + (f"; perhaps {suggestion[1]}?" if suggestion else "")
 
@@ -181,24 +228,32 @@ def command(
     ``run`` returns anything; an attribute ``exit_status`` of it, if there is one, becomes the exit status. A
     RuntimeError that has one, as ``training.once.Failed`` has, is said in one line too.
     """
+    for stream in (sys.stdout, sys.stderr):  # a terminal without the letters gets their numbers, and its results
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         result = run(parse(config, program, arguments, presets))
     except BadInput as mistake:
         _stop(program, str(mistake), 2)
+    except MemoryError as problem:
+        _stop(program, _out_of_memory(str(problem)), 2)
     except KeyboardInterrupt as interruption:
         _stop(program, str(interruption) or "interrupted", getattr(interruption, "exit_status", 130))
     except RuntimeError as failure:
-        if not hasattr(failure, "exit_status"):
+        if hasattr(failure, "exit_status"):
+            _stop(program, str(failure), failure.exit_status)
+        if not re.search(OUT_OF_MEMORY, str(failure)):
             raise
-        _stop(program, str(failure), failure.exit_status)
+        _stop(program, _out_of_memory(str(failure)), 2)
     except BrokenPipeError:  # the reader of our output, `head` say, has gone; what came after was not done
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)
     except OSError as problem:
-        if problem.errno not in _OUTSIDE:
+        if not problem.errno:
             raise
-        where = f"{problem.filename}: " if problem.filename else ""
-        _stop(program, f"{where}{os.strerror(problem.errno or 0)}; needs {_OUTSIDE[problem.errno]}", 2)
+        where = f"{_short(str(problem.filename))}: " if problem.filename else ""
+        needed = _OUTSIDE.get(problem.errno, "another place for what is read or written there")
+        _stop(program, f"{where}{os.strerror(problem.errno)}; needs {needed}", 2)
     sys.exit(getattr(result, "exit_status", 0))
 
 
@@ -212,7 +267,32 @@ _OUTSIDE = {
     errno.EISDIR: "a file, not a directory",
     errno.EEXIST: "a directory, or nothing in its place",
     errno.ENXIO: "a file, or a pipe that somebody reads",
+    errno.ENAMETOOLONG: "a shorter path",
+    errno.ELOOP: "a path without links that lead back to themselves",
+    errno.EFBIG: "room for larger files (ulimit -f)",
+    errno.ENOLCK: "a file system with locks (--store on another one)",
+    errno.EOPNOTSUPP: "a file system with locks (--store on another one)",
 }
+"""What is needed where the operating system says no."""
+
+OUT_OF_MEMORY = r"allocate memory|[Oo]ut of memory|size calculation overflowed"
+"""In what PyTorch says when there is not enough, or no such thing, to be had."""
+
+
+def _out_of_memory(problem: str) -> str:
+    """What was asked for, where the exception says so, and what to lower."""
+    asked = re.search(r"allocate ([\d.,]+ ?(?:[KMGTPE]i?B|bytes))", problem)
+    if asked is None:
+        got = "more than there is"
+    else:
+        number = re.fullmatch(r"(\d+) bytes", asked[1])
+        got = f"{int(number[1]) / 2**30:,.1f} GiB at once" if number else f"{asked[1]} at once"
+    lower = "a smaller --width, --batch-size or --attack-batch-size, or fewer --train-images or --images"
+    return f"memory: got a request for {got}; needs {lower}"
+
+
+def _short(path: str) -> str:
+    return path if len(path) <= 200 else f"{path[:100]}…{path[-60:]}"
 
 
 def _stop(program: str, line: str, status: int) -> None:

@@ -10,6 +10,7 @@ validation tenths of cross-validation are stratified and disjoint.
 
 import gzip
 import hashlib
+import os
 import sys
 import urllib.error
 import zipfile
@@ -184,6 +185,8 @@ def load(options: DataOptions) -> ImageData:
         known = ", ".join(["digits", *TORCHVISION, "folder:PATH", "npz:PATH"])
         raise BadInput("--data", repr(options.data), f"one of {known}")
     data = replace(data, mirrored=options.data not in NOT_MIRRORED)
+    if data.train_labels.ndim == 1 and (missing := data.classes - len(data.train_labels.unique())):
+        print(f"{options.data}: {missing} of {data.classes} classes have no training image", file=sys.stderr)
     if options.data_name:
         data = replace(data, name=options.data_name)
     if options.fold is not None:
@@ -254,6 +257,7 @@ def _digits() -> ImageData:
 
 def _from_arrays(name: str, train_images, train_labels, test_images, test_labels) -> ImageData:  # type: ignore[no-untyped-def]
     """From arrays N×H×W×C."""
+    _one_kind(np.asarray(train_labels), np.asarray(test_labels))
 
     def images(array: np.ndarray) -> Tensor:
         return torch.from_numpy(array.transpose(0, 3, 1, 2).copy())
@@ -291,43 +295,151 @@ def _npz(path: Path) -> ImageData:
         raise BadInput("--data", f"{path} without {', '.join(missing)}", needed)
     for part in ("train", "test"):
         images, labels = arrays[f"{part}_images"], arrays[f"{part}_labels"]
+        if not isinstance(images, np.ndarray) or not isinstance(labels, np.ndarray):  # a member that is no array
+            raise BadInput("--data", f"{path} with a member that is no array", needed)
         if images.ndim != 4 or images.dtype != np.uint8 or images.shape[-1] not in (1, 3):
             raise BadInput("--data", f"{part}_images {images.shape} {images.dtype}", "N×H×W×C uint8 with C 1 or 3")
+        if not images.size:
+            raise BadInput("--data", f"{part}_images {images.shape}", "at least one image, of at least one pixel")
         if labels.shape[:1] != images.shape[:1] or labels.ndim > 2:
             raise BadInput(
                 "--data", f"{part}_labels {labels.shape}", f"one label or row for each of {len(images)} images"
             )
-        if not np.issubdtype(labels.dtype, np.number) or not (labels >= 0).all():  # NaN is not above 0 either
-            raise BadInput("--data", f"{part}_labels with negative or non-numeric values", "class indices or rows")
-        if labels.ndim == 1 and not (labels == labels.astype(np.int64)).all():
-            raise BadInput("--data", f"{part}_labels with fractions", "class indices, or rows N×K")
-    widths = {arrays[key].shape[1] for key in ("train_labels", "test_labels") if arrays[key].ndim == 2}
-    if len(widths) > 1:
-        raise BadInput("--data", f"label rows of {' and '.join(map(str, sorted(widths)))} columns", "the same number")
+        arrays[f"{part}_labels"] = _labels(labels, f"{part}_labels")
+    shapes = [arrays[key].shape[1:] for key in ("train_images", "test_images")]
+    if shapes[0] != shapes[1]:
+        words = " and of ".join("×".join(map(str, shape)) for shape in shapes)
+        raise BadInput("--data", f"training and test images of {words}", "images of one shape")
     return _from_arrays(path.stem, *(arrays[key] for key in keys))
 
 
-def _folder(path: Path) -> ImageData:
-    from torchvision.datasets import ImageFolder
+MOST_CLASSES = 100_000
+"""More, and a label is no class."""
 
+
+def _labels(labels: np.ndarray, name: str) -> np.ndarray:
+    """Class indices (N,), or rows (N, K), as they are; a column of indices (N, 1) is taken as indices.
+
+    Raises:
+        BadInput: anything else, blaming ``name``: complex or infinite numbers, fractions, rows of nothing.
+    """
+    needed = "class indices from 0, or rows N×K of numbers from 0"
+    if labels.dtype.kind not in "biuf" or not np.isfinite(labels).all() or not (labels >= 0).all():
+        raise BadInput("--data", f"{name} with negative, infinite or non-numeric values", needed)
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim == 1:
+        if labels.max() >= MOST_CLASSES:
+            raise BadInput("--data", f"{name} up to {labels.max():g}", f"classes from 0 to {MOST_CLASSES - 1:,}")
+        if not (labels == labels.astype(np.int64)).all():
+            raise BadInput("--data", f"{name} with fractions", needed)
+        return labels
+    if not labels.shape[1] or not labels.any(1).all():
+        raise BadInput("--data", f"{name} with rows of nothing", "rows N×K with something in each")
+    return labels
+
+
+def _one_kind(train: np.ndarray, test: np.ndarray) -> None:
+    """Refuse training and test labels that are not of the same classes, as far as their shapes tell."""
+    kinds = [labels.shape[1] if labels.ndim == 2 else None for labels in (train, test)]
+    if kinds[0] is not None and kinds[1] is not None and kinds[0] != kinds[1]:
+        raise BadInput("--data", f"label rows of {kinds[0]} and {kinds[1]} columns", "the same number")
+    for width, other in ((kinds[0], test), (kinds[1], train)):
+        if width is not None and other.ndim == 1 and other.max() >= width:
+            raise BadInput("--data", f"rows of {width} labels beside indices up to {other.max()}", "the same classes")
+
+
+def _folder(path: Path) -> ImageData:
     arrays = []
     classes: list[list[str]] = []
     for part in ("train", "test"):
         if not (path / part).is_dir():
             raise BadInput("--data", f"folder:{path} without {part}/", "PATH/train/CLASS/ and PATH/test/CLASS/")
-        try:
-            folder = ImageFolder(str(path / part))
-        except FileNotFoundError as error:
-            raise BadInput("--data", f"folder:{path} ({error})", "images under every PATH/train/CLASS/") from None
-        images = [np.asarray(image) for image, _ in folder]
+        files, names = _image_files(path / part)
+        images = [_picture(file) for file, _ in files]
         shapes = {image.shape for image in images}
         if len(shapes) != 1:
             raise BadInput("--data", f"{path / part} with image sizes {sorted(shapes)[:3]}…", "images of one size")
-        arrays += [np.stack(images), np.array(folder.targets)]
-        classes.append(folder.classes)
+        arrays += [np.stack(images), np.array([target for _, target in files])]
+        classes.append(names)
     if classes[0] != classes[1] or arrays[0].shape[1:] != arrays[2].shape[1:]:
         raise BadInput("--data", f"folder:{path}", "the same classes and image size in train/ and test/")
     return _from_arrays(path.name, *arrays)
+
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+"""Of the files in a folder that are images; torchvision's."""
+
+
+def _image_files(folder: Path) -> tuple[list[tuple[Path, int]], list[str]]:
+    """The images under every class's folder, in the order of their paths, with their classes, and the classes' names.
+
+    Hidden files and folders are no images. What is left out because of its suffix is counted, on standard error. A
+    link to a folder that it lies in is not followed.
+
+    Raises:
+        BadInput: a class without images, or no class.
+    """
+    needed = f"images ({' '.join(SUFFIXES)}) under every {folder}/CLASS/"
+    names = sorted(each.name for each in folder.iterdir() if each.is_dir() and not each.name.startswith("."))
+    if not names:
+        raise BadInput("--data", f"folder:{folder.parent} (couldn't find any class folder in {folder})", needed)
+    files: list[tuple[Path, int]] = []
+    left_out = 0
+    for target, name in enumerate(names):
+        found, seen = [], set()
+        for parent, inner, entries in os.walk(folder / name, followlinks=True):
+            real = os.path.realpath(parent)
+            if real in seen:
+                inner.clear()
+                continue
+            seen.add(real)
+            inner[:] = sorted(each for each in inner if not each.startswith("."))
+            for entry in sorted(entries):
+                if not entry.startswith("."):
+                    found.append(Path(parent) / entry)
+        images = [file for file in found if file.suffix.lower() in SUFFIXES]
+        left_out += len(found) - len(images)
+        if not images:
+            raise BadInput("--data", f"folder:{folder.parent} (found no image for the class {name})", needed)
+        files += [(file, target) for file in sorted(images)]
+    if left_out:
+        print(f"{folder}: {left_out} files that are no images by their suffix are left out", file=sys.stderr)
+    return files, names
+
+
+MOST_PIXELS = 50_000_000
+"""Of one image in a folder."""
+
+
+def _picture(file: Path) -> np.ndarray:
+    """One image file as H×W×3 bytes, upright: grey ones with three equal channels, transparent ones over black.
+
+    Raises:
+        BadInput: no regular file, no whole image, one of more than eight bits a channel or of several frames.
+    """
+    from PIL import Image, ImageOps
+
+    if not file.is_file():
+        raise BadInput("--data", f"{file}, which is no file", "an image")
+    try:
+        with Image.open(file) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise BadInput("--data", f"{file} of {image.width}×{image.height} pixels", "smaller images")
+            if image.mode not in ("1", "L", "P", "RGB", "RGBA", "LA", "PA", "CMYK", "YCbCr", "La", "RGBa"):
+                raise BadInput("--data", f"{file} of mode {image.mode}", "an image of eight bits a channel")
+            if (frames := getattr(image, "n_frames", 1)) > 1:
+                raise BadInput("--data", f"{file} of {frames} frames", "an image of one")
+            upright = ImageOps.exif_transpose(image)
+            if "A" in upright.mode.upper() or "transparency" in upright.info:
+                opaque = upright.convert("RGBA")
+                upright = Image.alpha_composite(Image.new("RGBA", opaque.size, (0, 0, 0, 255)), opaque)
+            return np.asarray(upright.convert("RGB"))
+    except BadInput:
+        raise
+    except Exception as problem:  # Pillow's decoders raise whatever their formats make of damage
+        reason = " ".join(str(problem).split())[:100] or type(problem).__name__
+        raise BadInput("--data", f"{file}, which cannot be read ({reason})", "an image") from None
 
 
 def read_idx(directory: Path, name: str) -> ImageData:

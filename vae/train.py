@@ -45,7 +45,7 @@ import torch
 from torch import Tensor
 
 from msda import Mixer
-from store import BadInput, Run, positive, provenance
+from store import BadInput, Run, in_range, positive, provenance
 from store.command_line import Options, command
 from store.runs import now
 from training import DataOptions, Diverged, ImageData, fit, generator, load
@@ -73,6 +73,9 @@ REFERENCE_MEAN = (0.4914, 0.4822, 0.4465)
 
 REFERENCE_STD = (0.2023, 0.1994, 0.2010)
 """What it divides them by: the units of the published rates and errors."""
+
+SCALES = 1e-6, 1e6
+"""Least and largest of what a standard deviation may be, in units of normalised pixels or of a code's."""
 
 REFERENCE_LEARNING_RATE = 1.25e-2
 """The largest at which all trained, of 5e-2 (as published), 2.5e-2, 1.25e-2, …: ``results/reference-preset``."""
@@ -123,10 +126,9 @@ class Settings:
                 positive(f"--{name.replace('_', '-')}", getattr(self, name))
         if self.batch_size is not None and self.batch_size < 2:
             raise BadInput("--batch-size", self.batch_size, "an integer of at least 2: mixing takes two images")
-        for name in ("learning_rate", "decoder_scale"):
-            value = getattr(self, name)
-            if value is not None and not 0 < value < float("inf"):
-                raise BadInput(f"--{name.replace('_', '-')}", value, "a number above 0")
+        if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
+            raise BadInput("--learning-rate", self.learning_rate, "a number above 0")
+        in_range("--decoder-scale", self.decoder_scale, *SCALES)
         if not 0 <= self.kl_warm_up < 1:
             raise BadInput("--kl-warm-up", self.kl_warm_up, "a number from 0 to below 1")
         if not 0 <= self.jitter <= 0.5:

@@ -72,8 +72,29 @@ def test_models_that_are_odd():
     good = nn.Sequential(nn.Flatten(), nn.Linear(64, 3)).eval()
     assert {check.verdict for check in check_model(good, x)} == {"pass"}
     training = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(64, 3)).train()
-    assert [check.verdict for check in check_model(training, x)] == ["fail", "warn", "pass"]
-    assert [check.verdict for check in check_model(Probabilities().eval(), x)] == ["pass", "pass", "fail"]
+    assert [check.verdict for check in check_model(training, x)] == ["fail", "warn", "pass", "pass"]
+    assert [check.verdict for check in check_model(Probabilities().eval(), x)] == ["pass", "pass", "pass", "fail"]
+
+
+def test_a_network_whose_images_depend_on_their_batch_is_said():
+    x = torch.rand(16, 1, 8, 8) * torch.rand(16, 1, 1, 1)
+    layers = [nn.Flatten(), nn.Linear(64, 8), nn.BatchNorm1d(8, track_running_stats=False), nn.Linear(8, 3)]
+
+    class Both(nn.Module):
+        """Of a batch of one there are no statistics: it is normalised with itself."""
+
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.Sequential(*layers)
+
+        def forward(self, x):
+            return self.layers(x if len(x) > 1 else torch.cat([x, x]))[: len(x)]
+
+    assert [check.verdict for check in check_model(Both().eval(), x)] == ["pass", "pass", "fail", "pass"]
+    half = nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.ReLU(), nn.Linear(8, 3)).eval()
+    rounded = torch.autocast("cpu", torch.bfloat16)(half.forward)
+    half.forward = rounded
+    assert {check.verdict for check in check_model(half, x)} == {"pass"}
 
 
 class Margin(nn.Module):

@@ -226,10 +226,10 @@ def test_rows_of_labels(images_npz, tmp_path):
     assert len(load(DataOptions(data=f"npz:{path}", fraction=0.5)).train_labels) == 20
     wrong = [
         ({"train_labels": counts[:, :, None]}, "one label or row for each"),
-        ({"train_labels": -counts}, "negative or non-numeric"),
+        ({"train_labels": -counts}, "negative, infinite or non-numeric"),
         ({"train_labels": arrays["train_labels"] + 0.5}, "with fractions"),
-        ({"train_labels": np.full(40, np.nan)}, "negative or non-numeric"),
-        ({"train_labels": np.array(["a"] * 40)}, "negative or non-numeric"),
+        ({"train_labels": np.full(40, np.nan)}, "negative, infinite or non-numeric"),
+        ({"train_labels": np.array(["a"] * 40)}, "negative, infinite or non-numeric"),
         ({"train_labels": counts, "test_labels": np.ones((20, 3))}, "rows of 2 and 3 columns"),
     ]
     for changes, words in wrong:
