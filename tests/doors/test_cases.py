@@ -1,0 +1,309 @@
+"""Reports of people who do this job, each with what is right; each stands for a kind."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from analysis.uncertainty import fit_temperature
+from classifiers.load import ModelOptions, load_classifier
+from msda import FMix
+from msda.adapters import MixTransform
+from store import BadInput
+from tests.doors.conftest import arrays, called
+from training import DataOptions, load
+
+COMMON = ("--store", "runs", "--out", "out", "--device", "cpu", "--threads", "1", "--quiet")
+SWEEP = (*COMMON, "--images", "12", "--attacks", "fgsm", "--epsilons", "0", "0.01", "--data", "npz:d.npz", "--model")
+TRAIN = (*COMMON, "--epochs", "1", "--batch-size", "16")
+FEW = {"classifiers.train": (*TRAIN, "--width", "4"), "vae.train": TRAIN}
+
+
+@pytest.mark.parametrize(
+    ("network", "status", "words"),
+    [
+        ("view", 0, ""),
+        ("half", 0, ""),
+        ("no_numbers", 2, "with logits that are not finite"),
+        ("batches", 2, "a model that fails “an image alone is as in a batch”"),
+        ("segmentation", 2, "whose output for an image is (1, 4, 16, 16)"),
+        ("other_names", 2, "which ends in TypeError"),
+        ("raises", 2, "which ends in KeyError: 'depth'"),
+        ("recurses", 2, "which ends in RecursionError"),
+        ("absent", 2, "something that nets has"),
+    ],
+)
+def test_other_peoples_networks_are_swept_or_refused(here, network, status, words):
+    ended = called("attacks.sweep", *SWEEP, f"nets:{network}")
+    assert ended.status == status, ended
+    assert words in ended.line
+    assert ended.err.count("\n") == bool(words)
+
+
+@pytest.mark.parametrize("name", ["builtins:exit", "sys:exit"])
+def test_a_factory_that_leaves_is_not_done(here, name):
+    ended = called("attacks.sweep", *SWEEP, name)
+    assert ended.status == 2
+    assert "which ends in SystemExit" in ended.line
+
+
+def test_a_module_that_fails_when_it_is_imported_is_one_line(here, monkeypatch):
+    monkeypatch.syspath_prepend(str(here))
+    (here / "broken_nets.py").write_text("1 / 0\n")
+    (here / "leaving_nets.py").write_text("raise SystemExit('bye')\n")
+    assert "which ends in ZeroDivisionError: division by zero" in called("attacks.sweep", *SWEEP, "broken_nets:a").line
+    assert "which ends in SystemExit: bye" in called("attacks.sweep", *SWEEP, "leaving_nets:a").line
+
+
+def test_autoattack_fits_the_number_of_classes(here):
+    pytest.importorskip("pyautoattack")
+    for classes in (2, 3, 4):
+        np.savez("few.npz", **arrays(classes))
+        ended = called(
+            "attacks.sweep", *COMMON, "--attacks", "fgsm", "--epsilons", "0.00001", "--images", "6", "--autoattack",
+            "6", "--data", "npz:few.npz", "--model", "nets:plain",
+        )  # fmt: skip
+        assert ended.status == 0, (classes, ended)
+
+
+def test_a_layer_that_returns_a_tuple_is_refused(here):
+    ended = called(
+        "gradcam.sums", *COMMON, "--images", "8", "--data", "npz:d.npz", "--model", "nets:tuples", "--layers", "pair"
+    )
+    assert ended.status == 2
+    assert "returns a tensor" in ended.line
+
+
+def changed(**changes):
+    made = arrays()
+    return made | {key: change(made[key]) for key, change in changes.items()}
+
+
+WRONG = {
+    "complex": (changed(train_labels=lambda y: y.astype(complex)), "non-numeric"),
+    "infinite": (changed(train_labels=lambda y: np.full((len(y), 4), np.inf)), "infinite"),
+    "nothing": (changed(train_labels=lambda y: np.zeros((len(y), 4))), "rows of nothing"),
+    "no-columns": (changed(train_labels=lambda y: np.zeros((len(y), 0))), "rows of nothing"),
+    "huge": (changed(train_labels=lambda y: np.full(len(y), 2**40)), "up to 1.09951e+12; needs classes from 0"),
+    "far": (changed(train_labels=lambda y: np.full(len(y), 1e300)), "up to 1e+300"),
+    "fractions": (changed(train_labels=lambda y: y + 0.5), "fractions"),
+    "columns": (changed(train_labels=lambda y: np.eye(4)[y], test_labels=lambda y: np.eye(7)[y]), "4 and 7 columns"),
+    "outside": (changed(train_labels=lambda y: np.eye(4)[y], test_labels=lambda y: y + 4), "indices up to 7"),
+    "other-size": (changed(test_images=lambda x: x[:, :12, :12]), "16×16×3 and of 12×12×3"),
+    "other-channels": (changed(test_images=lambda x: x[..., :1]), "16×16×3 and of 16×16×1"),
+    "empty": (changed(test_images=lambda x: x[:0], test_labels=lambda y: y[:0]), "at least one image"),
+    "no-pixels": (changed(train_images=lambda x: x[:, :0], test_images=lambda x: x[:, :0]), "at least one pixel"),
+    "floats": (changed(train_images=lambda x: x / 255), "uint8"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("trainer", list(FEW))
+@pytest.mark.parametrize("name", list(WRONG))
+def test_data_that_cannot_be_are_one_line(here, name, trainer):
+    made, words = WRONG[name]
+    np.savez("wrong.npz", **made)
+    ended = called(trainer, *FEW[trainer], "--data", "npz:wrong.npz")
+    assert ended.status == 2, ended
+    assert ended.err.count("\n") == 1
+    assert words in ended.line
+    assert not (here / "runs").exists()
+
+
+@pytest.mark.parametrize("trainer", list(FEW))
+def test_a_column_of_indices_and_a_constant_channel_are_as_they_should_be(here, trainer):
+    column = changed(
+        train_labels=lambda y: y[:, None].astype(np.uint8), test_labels=lambda y: y[:, None].astype(np.uint8)
+    )
+    np.savez("column.npz", **column)
+    assert torch.equal(load(DataOptions("npz:column.npz")).train_labels, load(DataOptions("npz:d.npz")).train_labels)
+    blank = arrays()
+    for part in ("train", "test"):
+        blank[f"{part}_images"][..., 2] = 0
+    np.savez("blank.npz", **blank)
+    for name in ("column", "blank"):
+        assert called(trainer, *FEW[trainer], "--data", f"npz:{name}.npz").status == 0
+
+
+def test_classes_without_images_are_said(here, capsys):
+    np.savez("gap.npz", **changed(train_labels=lambda y: np.where(y == 3, 255, y)))
+    assert load(DataOptions("npz:gap.npz")).classes == 256
+    assert "npz:gap.npz: 252 of 256 classes have no training image" in capsys.readouterr().err
+
+
+@pytest.fixture
+def folder(here):
+    rng = np.random.default_rng(0)
+    for part in ("train", "test"):
+        for name in ("a", "b"):
+            (here / "pictures" / part / name).mkdir(parents=True)
+            for number in range(2):
+                image = Image.fromarray(rng.integers(0, 256, (8, 8, 3)).astype(np.uint8))
+                image.save(here / "pictures" / part / name / f"{number}.png")
+    return here / "pictures"
+
+
+def read(folder):
+    return load(DataOptions(f"folder:{folder}"))
+
+
+def test_files_that_are_no_images_are_named(folder):
+    odd = folder / "train" / "a" / "z.png"
+    sixteen = Image.fromarray(np.random.default_rng(0).integers(0, 65536, (8, 8)).astype(np.uint16))
+
+    def animated():
+        frames = [Image.new("L", (8, 8), shade) for shade in (0, 90, 200)]
+        frames[0].save(odd.with_suffix(".webp"), save_all=True, append_images=frames[1:])
+
+    for make, words in (
+        (lambda: odd.write_bytes(b""), "cannot be read"),
+        (lambda: odd.write_text("<svg></svg>"), "cannot be read"),
+        (lambda: odd.symlink_to("/etc/passwd"), "cannot be read"),
+        (lambda: odd.write_bytes((folder / "train/a/0.png").read_bytes()[:60]), "cannot be read"),
+        (lambda: sixteen.save(odd), "of mode I;16"),
+        (lambda: Image.new("1", (9000, 9000)).save(odd), "of 9000×9000 pixels"),
+        (lambda: odd.symlink_to(folder / "nowhere.png"), "which is no file"),
+        (animated, "of 3 frames"),
+    ):
+        make()
+        with pytest.raises(BadInput, match=r"--data: got .*z\.(png|webp).*" + words):
+            read(folder)
+        for file in folder.rglob("z.*"):
+            file.unlink()
+
+
+def test_a_pipe_among_images_does_not_hang(folder):
+    import os
+
+    os.mkfifo(folder / "train" / "a" / "z.png")
+    with pytest.raises(BadInput, match="which is no file"):
+        read(folder)
+
+
+def test_hidden_files_loops_and_other_suffixes_are_no_images(folder, capsys):
+    plain = read(folder)
+    (folder / "train" / "a" / "._0.png").write_bytes(b"resource fork")
+    (folder / "train" / "a" / "loop").symlink_to(folder / "train" / "a")
+    (folder / ".git").mkdir()
+    (folder / "train" / ".cache").mkdir()
+    (folder / "train" / "b" / "notes.gif").write_bytes(b"GIF89a")
+    assert read(folder).digest == plain.digest
+    assert "1 files that are no images by their suffix are left out" in capsys.readouterr().err
+
+
+def test_pictures_are_upright_and_transparent_ones_over_black(folder):
+    image = np.zeros((8, 8, 4), np.uint8)
+    image[..., 0], image[:4, :, 3] = 200, 255
+    Image.fromarray(image).save(folder / "train" / "a" / "0.png")
+    turned = Image.fromarray(np.arange(192, dtype=np.uint8).reshape(8, 8, 3))
+    exif = Image.Exif()
+    exif[274] = 3  # upside down
+    turned.save(folder / "train" / "a" / "1.png", exif=exif)
+    images = read(folder).train_images
+    assert images[0, 0, :4].eq(200).all()
+    assert images[0, :, 4:].eq(0).all()
+    assert images[1].permute(1, 2, 0).numpy().tolist() == np.asarray(turned)[::-1, ::-1].tolist()
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [
+        (np.full((40, 4), np.inf), "counts up to inf"),
+        (np.full((40, 4), 1e300), "counts up to 1e+300"),
+        (np.full((40, 4), 2**63 - 1), "counts up to 9.22e+18"),
+        (np.full((40, 4), 1 + 1j), "complex128"),
+        (np.full((40, 4), np.nan), "negative or fractional"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["npz", "npy"])
+def test_counts_that_are_no_counts_are_refused(here, counts, words, kind):
+    np.savez("h.npz", counts=counts) if kind == "npz" else np.save("h.npy", counts)
+    ended = called(
+        "analysis.human_uncertainty", *COMMON, "--data", "npz:d.npz", "--human", f"h.{kind}", "--model", "nets:plain"
+    )
+    assert ended.status == 2
+    assert words in ended.line
+
+
+def test_counts_as_they_are_published_are_read(here):
+    np.save("h.npy", np.eye(4, dtype=np.int64)[arrays()["test_labels"]] * 50)
+    ended = called(
+        "analysis.human_uncertainty", *COMMON, "--data", "npz:d.npz", "--human", "h.npy", "--model", "nets:plain"
+    )
+    assert ended.status == 0, ended
+
+
+def test_a_temperature_does_not_depend_on_the_logits_unit():
+    rng = np.random.default_rng(0)
+    base = torch.from_numpy(rng.normal(size=(500, 10)))
+    rows = base.softmax(1)
+    for factor in (1.0, 1000.0, 1e-4):
+        assert fit_temperature(base * factor, rows) == pytest.approx(factor, rel=1e-3)
+    assert fit_temperature(torch.zeros(5, 3), rows[:5, :3]) > 0
+
+
+def test_a_networks_normalisation_is_that_of_its_published_weights(here):
+    data = load(DataOptions("npz:d.npz"))
+    pytest.importorskip("timm")
+
+    def mean(name, **options):
+        model = load_classifier(ModelOptions(name, "random", **options), data, torch.device("cpu"))
+        return model.pixel_mean.flatten().tolist()
+
+    imagenet = pytest.approx([0.485, 0.456, 0.406])
+    assert mean("timm:resnetv2_50x1_bit") == pytest.approx([0.5, 0.5, 0.5])
+    assert mean("timm:resnetv2_50x1_bit", normalisation="imagenet") == imagenet
+    assert mean("torchvision:resnet18") == imagenet
+
+
+def test_a_transform_takes_a_column_of_indices_and_refuses_other_rows():
+    images = torch.rand(4, 3, 8, 8)
+    mix = MixTransform(FMix(), num_classes=4)
+    torch.manual_seed(0)
+    column = mix(images, torch.tensor([[0], [1], [2], [3]]))
+    torch.manual_seed(0)
+    plain = mix(images, torch.tensor([0, 1, 2, 3]))
+    assert torch.equal(column[1], plain[1])
+    with pytest.raises(ValueError, match=r"labels of shape \(4, 4\); need rows of 10 or indices"):
+        MixTransform(FMix(), num_classes=10)(images, torch.eye(4))
+
+
+def test_options_of_a_model_need_a_model(here):
+    ended = called("attacks.sweep", *COMMON, "--data", "npz:d.npz", "--weights", "nowhere.pt", "--dry-run")
+    assert (ended.status, ended.err.count("\n")) == (2, 1)
+    assert "--weights: got a value without --model" in ended.line
+
+
+LARGE = "1" + "0" * 18
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--seed", "1" + "0" * 40), ("--seed", "1_0"), ("--seed", "٣"), ("--threads", LARGE), ("--width", LARGE),
+        ("--width", "1000000000"), ("--crop", LARGE), ("--epochs", LARGE), ("--device", "cuda:" + "9" * 20),
+        ("--device", "cuda:٣"), ("--store", "x" * 300), ("--store", "y/" * 2040), ("--store", "\udcff"),
+        ("--data-name", "\udcff"), ("--store", ""), ("--out", ""), ("--json", ""), ("--json", "."),
+    ],
+)  # fmt: skip
+def test_values_that_cannot_be_are_one_line(here, option, value):
+    ended = called("classifiers.train", *FEW["classifiers.train"], "--data", "npz:d.npz", option, value)
+    assert ended.status == 2, ended
+    assert ended.err.count("\n") == 1
+    assert len(ended.line) < 700
+
+
+def test_a_store_that_is_a_dangling_or_circular_link_is_one_line(here):
+    (here / "dangling").symlink_to(here / "nowhere")
+    (here / "circle").symlink_to(here / "circle")
+    for name in ("dangling", "circle"):
+        ended = called("vae.train", *TRAIN, "--data", "npz:d.npz", "--store", name)
+        assert (ended.status, ended.err.count("\n")) == (2, 1), ended
+
+
+@pytest.mark.parametrize("number", [10**18, 10**7])
+def test_a_grid_of_absurd_size_is_refused_at_once(here, number):
+    for module in ("analysis.mutual_info", "analysis.accuracy", "analysis.ground_truth", "experiments.run"):
+        more = ("table-1",) if module == "experiments.run" else ()
+        ended = called(module, *more, "--seeds", str(number), "--dry-run")
+        assert ended.status == 2
+        assert "at most 10,000" in ended.line
