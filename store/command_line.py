@@ -142,7 +142,8 @@ def parse(
     help_wanted = {"-h", "--help"} & set(sys.argv[1:] if arguments is None else arguments)
     try:
         if not help_wanted:
-            os.environ["COLUMNS"] = "400"  # tyro wraps its complaint into a box as wide as the terminal
+            # tyro wraps its complaint into a box as wide as the terminal
+            os.environ["COLUMNS"] = str(400 + 2 * max(map(len, words), default=0))
         with contextlib.redirect_stderr(complaint), NUMBERS:
             return tyro.cli(
                 config,
@@ -251,7 +252,7 @@ def command(
     except OSError as problem:
         if not problem.errno:
             raise
-        where = f"{_short(str(problem.filename))}: " if problem.filename else ""
+        where = f"{problem.filename}: " if problem.filename else ""
         needed = _OUTSIDE.get(problem.errno, "another place for what is read or written there")
         _stop(program, f"{where}{os.strerror(problem.errno)}; needs {needed}", 2)
     sys.exit(getattr(result, "exit_status", 0))
@@ -291,12 +292,9 @@ def _out_of_memory(problem: str) -> str:
     return f"memory: got a request for {got}; needs {lower}"
 
 
-def _short(path: str) -> str:
-    return path if len(path) <= 200 else f"{path[:100]}…{path[-60:]}"
-
-
 def _stop(program: str, line: str, status: int) -> None:
-    print(f"{program}: {' '.join(line.split())}", file=sys.stderr)
+    words = (word if len(word) <= 240 else f"{word[:120]}…{word[-60:]}" for word in line.split())
+    print(f"{program}: {' '.join(words)}", file=sys.stderr)
     sys.exit(status)
 
 
