@@ -43,7 +43,7 @@ from classifiers.presets import row
 from classifiers.scores import scores
 from msda import Mixer
 from store import BadInput, Run, positive, provenance, write_atomically
-from store.command_line import Options, command
+from store.command_line import Options, command, json_document
 from store.runs import now
 from training import DataOptions, Diverged, ImageData, fit, load, random_crop, random_flip
 from training.devices import describe, resolve_device, use_threads
@@ -58,6 +58,8 @@ __all__ = [
     "Config", "Settings", "classifier_run", "from_preset", "objective", "optimiser", "run", "train", "version_of",
 ]  # fmt: skip
 
+
+PROGRAM = "python -m classifiers.train"
 
 RECIPES: dict[str, dict[str, Any]] = {
     "densenet-bc-190-40": {"epochs": 300, "batch_size": 32, "milestones": (1 / 3, 1 / 2, 3 / 4)},
@@ -417,22 +419,38 @@ def run(config: Config) -> Run:
     """Train the classifier that ``config`` describes and say what came of it."""
     data = load(config.data)
     arguments = (data, config.augmentation, config.seed, config.settings, config.execution)
-    if config.execution.dry_run:
+    options = config.execution
+    if options.dry_run:
         which = classifier_run(*arguments)
-        print(f"{which.path}: {which.status}")
+        options.say(f"{which.path}: {which.status}")
         return which
     which = train(*arguments)
     if int(os.environ.get("RANK", "0")) == 0:
         record = which.result()
         metrics = record["metrics"]
-        print(
+        options.say(
             f"{'trained' if which.fresh else 'reused'}: accuracy {metrics['accuracy']:.2%} on the "
             f"{metrics['n']:,} {record['scored']} images after the last epoch, "
             f"cross entropy {metrics['cross_entropy']:.3f} nats"
         )
-        print(which.path)
+        options.say(str(which.path))
+        options.write(json_document(PROGRAM, config, rows_of(record)))
     return which
 
 
+def rows_of(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Accuracy in per cent and cross entropy on the scored images, from a run's record, as rows of a document."""
+    metrics, scored = record["metrics"], "test" if record["scored"] == "test" else "validation"
+    shared = {
+        "standard_error": None, "direction": None, "cap": None, "saturated": None, "n": metrics["n"], "k": None,
+        "noise": None, "inputs": "clean", "augmentation": record["config"]["augmentation"], "seed": record["seed"],
+    }  # fmt: skip
+    found = (("accuracy", 100 * metrics["accuracy"], "%"), ("cross_entropy", metrics["cross_entropy"], "nats"))
+    return [
+        {"quantity": f"{scored} {name.replace('_', ' ')}", "estimator": name, "value": value, "units": units} | shared
+        for name, value, units in found
+    ]
+
+
 if __name__ == "__main__":
-    command(Config, run, "python -m classifiers.train", presets=from_preset)
+    command(Config, run, PROGRAM, presets=from_preset)

@@ -20,7 +20,7 @@ from store.command_line import Options
 from training import DataOptions
 from vae.train import Settings as VaeSettings
 
-__all__ = ["EXPERIMENTS", "Experiment", "Scale", "experiment_named"]
+__all__ = ["EXPERIMENTS", "Experiment", "Scale", "configurations", "experiment_named"]
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,24 @@ EXPERIMENTS: dict[str, Experiment] = {
 """By the name of what they make."""
 
 
+def configurations(name: str, scale: Scale) -> list[Any]:
+    """What an experiment yields at a scale.
+
+    Raises:
+        BadInput: no such experiment, or one of a user's that fails or yields nothing.
+    """
+    experiment, needed = experiment_named(name), "a function of a Scale that yields configurations"
+    try:
+        found = list(experiment(scale))
+    except BadInput:
+        raise
+    except (Exception, SystemExit) as problem:  # whatever somebody else's function does
+        raise BadInput("EXPERIMENT", f"{name}, which ends in {type(problem).__name__}: {problem}", needed) from None
+    if not found:
+        raise BadInput("EXPERIMENT", f"{name}, which yields nothing", "at least one configuration")
+    return found
+
+
 def experiment_named(name: str) -> Experiment:
     """One of `EXPERIMENTS`, or a function of a file: ``my.py:ablation``.
 
@@ -136,7 +154,7 @@ def experiment_named(name: str) -> Experiment:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as problem:
+    except (Exception, SystemExit) as problem:
         raise BadInput("EXPERIMENT", f"{file}, which fails with {type(problem).__name__}: {problem}", needed) from None
     found = getattr(module, function, None)
     if not callable(found):

@@ -21,13 +21,14 @@ import tyro
 from tqdm import tqdm
 
 from classifiers.train import Settings
-from experiments.grids import Scale, experiment_named
+from experiments.grids import Scale, configurations, experiment_named
 from experiments.pools import Local, Pool, RayCluster
 from experiments.steps import Outcome, Step, particulars, seconds_of, steps_of
 from figures.tables import ruled
 from store import MOST_SEEDS, BadInput, positive, slug
 from store.command_line import Options, command, json_document
 from training import DataOptions
+from training.loop import STOPPING
 from vae.train import Settings as VaeSettings
 
 __all__ = ["Config", "Grid", "run"]
@@ -129,9 +130,7 @@ def _word(outcome: Outcome) -> str:
 def run(config: Config) -> Grid | None:
     """Run the grid; None in a dry run. Raises KeyboardInterrupt when it is stopped, with all checkpoints written."""
     options = config.execution
-    steps = steps_of(experiment_named(config.experiment)(config.scale()))
-    if not steps:
-        raise BadInput("EXPERIMENT", f"{config.experiment}, which yields nothing", "at least one configuration")
+    steps = steps_of(configurations(config.experiment, config.scale()))
     if options.dry_run:
         _say_plan(config, steps)
         return None
@@ -257,7 +256,7 @@ def _stopped(signum: int) -> KeyboardInterrupt:
 
 @contextmanager
 def _signals() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM instead of dying of them; a second one dies."""
+    """Collect `STOPPING` signals that are not ignored instead of dying of them; a second one dies."""
     received: list[int] = []
     previous: dict[int, Any] = {}
 
@@ -266,8 +265,9 @@ def _signals() -> Iterator[list[int]]:
         for number, handler in previous.items():
             signal.signal(number, handler)
 
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        previous[int(signum)] = signal.signal(signum, handle)
+    for signum in STOPPING:
+        if signal.getsignal(signum) != signal.SIG_IGN:
+            previous[int(signum)] = signal.signal(signum, handle)
     try:
         yield received
     finally:

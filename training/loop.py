@@ -22,9 +22,12 @@ from store import BadInput, Run, write_atomically
 from training.ranks import Ranks
 from training.seeds import derive, generator
 
-__all__ = ["Diverged", "Interrupted", "fit"]
+__all__ = ["STOPPING", "Diverged", "Interrupted", "fit"]
 
 ALONE = Ranks()
+
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Signals after which a training writes its checkpoint and ends."""
 
 EXPLODED = 1000.0
 """A loss above this many times the first step's ends the run."""
@@ -35,7 +38,7 @@ class Diverged(RuntimeError):
 
 
 class Interrupted(KeyboardInterrupt):
-    """SIGINT or SIGTERM arrived; the checkpoint has been written."""
+    """SIGINT, SIGTERM or SIGHUP, a terminal that was closed, arrived; the checkpoint has been written."""
 
     def __init__(self, message: str, signum: int):
         super().__init__(message)
@@ -44,7 +47,10 @@ class Interrupted(KeyboardInterrupt):
 
 @contextmanager
 def _signals() -> Iterator[list[int]]:
-    """Collect the first SIGINT or SIGTERM in a list; a second one acts at once, as if we were not here."""
+    """Collect the first of `STOPPING` in a list; a second one acts at once, as if we were not here.
+
+    What is ignored, SIGHUP under ``nohup`` say, stays ignored.
+    """
     received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield received  # Python delivers signals to the main thread only
@@ -54,7 +60,8 @@ def _signals() -> Iterator[list[int]]:
         received.append(signum)
         signal.signal(signum, previous[signal.Signals(signum)])
 
-    previous = {signum: signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM)}
+    previous = {signum: signal.getsignal(signum) for signum in STOPPING}
+    previous = {signum: handler for signum, handler in previous.items() if handler != signal.SIG_IGN}
     for signum in previous:
         signal.signal(signum, note)
     try:
@@ -152,7 +159,7 @@ def fit(
 
     Raises:
         Diverged: the loss is not finite, or more than 1,000 times the first.
-        Interrupted: after SIGINT or SIGTERM, with the checkpoint written.
+        Interrupted: after SIGINT, SIGTERM or SIGHUP, with the checkpoint written.
         BadInput: fewer images than one batch, a batch that the processes cannot divide, or a checkpoint that is damaged
             or foreign.
     """

@@ -46,7 +46,7 @@ from torch import Tensor
 
 from msda import Mixer
 from store import BadInput, Run, in_range, positive, provenance
-from store.command_line import Options, command
+from store.command_line import Options, command, json_document
 from store.runs import now
 from training import DataOptions, Diverged, ImageData, fit, generator, load
 from training.devices import describe, resolve_device, use_threads
@@ -61,6 +61,8 @@ from vae.nets import VAE, vae_of
 from vae.posterior import DiagonalGaussian
 
 __all__ = ["Config", "Settings", "active_units", "normalisation", "overfitting", "run", "train", "vae_run"]
+
+PROGRAM = "python -m vae.train"
 
 VERSION = 2
 """Raised when training the same configuration gives another result."""
@@ -379,14 +381,14 @@ def mean_squared_error(vae: VAE, images: Tensor, seed: int) -> float:
 
 def run(config: Config) -> Run:
     """Train the VAE that ``config`` describes and say what came of it."""
-    data = load(config.data)
-    which = vae_run(data, config.augmentation, config.seed, config.settings, config.execution)
-    if config.execution.dry_run:
-        print(f"{which.path}: {which.status}")
+    data, options = load(config.data), config.execution
+    which = vae_run(data, config.augmentation, config.seed, config.settings, options)
+    if options.dry_run:
+        options.say(f"{which.path}: {which.status}")
         return which
-    which = train(data, config.augmentation, config.seed, config.settings, config.execution)
+    which = train(data, config.augmentation, config.seed, config.settings, options)
     metrics = which.result()["metrics"]
-    print(
+    options.say(
         f"{'trained' if which.fresh else 'reused'}: rate {metrics['test_rate']:.2f} nats, "
         f"MSE {metrics['test_mse']:.4f}, {metrics['active_units']} of {which.identity['config']['latents']} units "
         f"active{'' if metrics['active_units'] else ' (collapsed: the code carries nothing)'}"
@@ -395,13 +397,29 @@ def run(config: Config) -> Run:
     if fall is not None:
         over = metrics["overfitting"]
         flat = "flat" if fall < FLAT else "not flat"
-        print(
+        options.say(
             f"−ELBO fell by {fall:.2f} nats over the last fifth of the steps ({flat}); "
             f"on test images it is {over['value']:.1f} ± {over['standard_error']:.1f} nats more than on training images"
         )
-    print(which.path)
+    options.say(str(which.path))
+    options.write(json_document(PROGRAM, config, rows_of(which.result())))
     return which
 
 
+def rows_of(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Rate and squared error on the clean test images, from a run's record, as rows of a document."""
+    shared = {
+        "standard_error": None, "cap": None, "saturated": None, "n": None, "k": None, "noise": None, "inputs": "clean",
+        "augmentation": record["config"]["augmentation"], "seed": record["seed"],
+        "decoder_scale": record["config"]["decoder_scale"],
+    }  # fmt: skip
+    metrics = record["metrics"]
+    rate = {"quantity": "I(Z;X)", "estimator": "rate", "direction": "upper", "units": "nats"}
+    error = {"quantity": "MSE", "estimator": "mse", "direction": None, "units": "squared normalised pixels"}
+    return [
+        row | shared | {"value": metrics[name]} for row, name in ((rate, "test_rate"), (error, "test_mse"))
+    ]  # fmt: skip
+
+
 if __name__ == "__main__":
-    command(Config, run, "python -m vae.train")
+    command(Config, run, PROGRAM)

@@ -1,5 +1,11 @@
 """Reports of people who do this job, each with what is right; each stands for a kind."""
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -307,3 +313,64 @@ def test_a_grid_of_absurd_size_is_refused_at_once(here, number):
         ended = called(module, *more, "--seeds", str(number), "--dry-run")
         assert ended.status == 2
         assert "at most 10,000" in ended.line
+
+
+@pytest.mark.parametrize("trainer", list(FEW))
+def test_trainers_write_json_and_are_quiet_when_asked(here, trainer):
+    arguments = [word for word in FEW[trainer] if word != "--quiet"]
+    ended = called(trainer, *arguments, "--data", "npz:d.npz", "--json", "-")
+    document = json.loads(ended.out)
+    assert ended.status == 0
+    assert document["command"] == f"python -m {trainer}"
+    assert {row["estimator"] for row in document["results"]} in ({"rate", "mse"}, {"accuracy", "cross_entropy"})
+    fields = {"quantity", "estimator", "value", "standard_error", "direction", "cap", "saturated", "n", "k", "noise",
+              "inputs", "augmentation", "seed", "units"}  # fmt: skip
+    assert all(fields <= set(row) for row in document["results"])
+    assert "reused" in called(trainer, *arguments, "--data", "npz:d.npz").out
+    assert called(trainer, *arguments, "--quiet", "--data", "npz:d.npz").out == ""
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("def grid(scale):\n    raise KeyError('x')", "which ends in KeyError"),
+        ("def grid(scale):\n    return None", "which ends in TypeError"),
+        ("def grid(scale):\n    return 5", "which ends in TypeError"),
+        ("def grid():\n    return []", "which ends in TypeError"),
+        ("def grid(scale):\n    return []", "which yields nothing"),
+        ("def grid(scale):\n    return [3]", "a configuration of type int"),
+        ("class grid:\n    pass", "which ends in TypeError"),
+        ("def grid(scale):\n    return grid(scale)", "which ends in RecursionError"),
+        ("import sys\ndef grid(scale):\n    sys.exit(0)", "which ends in SystemExit"),
+        ("import sys\nsys.exit('bye')", "which fails with SystemExit: bye"),
+        ("raise SystemExit(0)", "which fails with SystemExit"),
+        ("1 / 0", "which fails with ZeroDivisionError"),
+        ("grid = 3", "without a function 'grid'"),
+    ],
+)
+def test_grids_of_users_that_fail_are_one_line(here, body, words):
+    (here / "my.py").write_text(body + "\n")
+    ended = called("experiments.run", "my.py:grid", "--data", "npz:d.npz", "--dry-run")
+    assert ended.status == 2, ended
+    assert ended.err.count("\n") == 1
+    assert words in ended.line
+
+
+def test_terminals_that_are_not_unicode_get_their_results(here):
+    np.savez("ok.npz", mean=np.random.default_rng(0).normal(size=(50, 2)), log_var=np.zeros((50, 2)))
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-m", "analysis.mutual_info", "--posterior", "ok.npz", "--bounds", "rate"]
+
+    def spoken(*more, encoding="ascii"):
+        environment = os.environ | {"PYTHONIOENCODING": encoding, "PYTHONPATH": str(root)}
+        return subprocess.run([*command, *more], capture_output=True, env=environment, check=False)
+
+    plain = spoken()
+    assert plain.returncode == 0
+    assert rb"I(Z;X) \u2264 " in plain.stdout
+    document = spoken("--json", "-").stdout
+    assert document.isascii()
+    assert json.loads(document)["results"] == json.loads(spoken("--json", "-", encoding="utf-8").stdout)["results"]
+    wrong = spoken("--seeds", "x")
+    assert wrong.returncode == 2
+    assert b"Error parsing --seeds: invalid int value: 'x'" in wrong.stderr

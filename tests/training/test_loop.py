@@ -39,7 +39,7 @@ def a_run(path) -> Run:
 
 
 @pytest.mark.parametrize("stop_at", [0, 3, 4, 11, 19])
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_stopped_run_resumes_to_the_same_bits(tmp_path, stop_at, how):
     whole, expected = train(a_run(tmp_path / "whole"))
     run = a_run(tmp_path / "stopped")
