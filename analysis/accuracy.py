@@ -26,6 +26,7 @@ from analysis.joining import check_joinable, latest
 from analysis.table import summarise
 from classifiers.curve import WATCHED
 from classifiers.grid import Which, check_grid, say_grid, settings_of, smoked, train_grid
+from classifiers.load import kept_logits
 from classifiers.scores import correct, cross_entropies
 from classifiers.train import Settings
 from figures import Result, in_usual_order, label, publish, save
@@ -87,9 +88,8 @@ def run(config: Config) -> Result:
 
 def _logits(trained: Run) -> tuple[torch.Tensor, torch.Tensor]:
     """Logits (N, K) of the scored images in float64, and their classes (N,)."""
-    with np.load(trained.path / "logits.npz") as kept:
-        logits, labels = torch.from_numpy(kept["logits"]).double(), torch.from_numpy(kept["labels"])
-    return logits, labels
+    logits, labels = kept_logits(trained)
+    return logits.double(), labels
 
 
 def verdicts_of(trained: Run) -> np.ndarray:
@@ -212,8 +212,7 @@ def logits_file(directory: Path, augmentation: str, seed: int) -> Path:
 def _write_logits(directory: Path, trained: Run, augmentation: str, seed: int) -> None:
     """Pack one classifier's logits of the scored images, with their labels, into a file of a document."""
     path = in_own_directory(logits_file(directory, augmentation, seed))
-    with np.load(trained.path / "logits.npz") as kept:
-        logits, labels = kept["logits"].astype(np.float64), kept["labels"]
+    logits, labels = (each.numpy() for each in _logits(trained))
     # of each image less its largest: the softmax is the same, and half precision is finest where it matters
     least = float(np.finfo(np.float16).min)
     packed = np.maximum(logits - logits.max(1, keepdims=True), least).astype(np.float16)

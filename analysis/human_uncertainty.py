@@ -22,7 +22,7 @@ from analysis.human_labels import check_order, cifar10h, credit, made_up, read_h
 from analysis.table import summarise
 from analysis.uncertainty import Measure, cross_fitted, measures, per_image, plug_in_bias
 from classifiers.grid import Which, check_grid, say_grid, settings_of, smoked, train_grid
-from classifiers.load import ModelOptions, finite, load_classifier, logits_of
+from classifiers.load import ModelOptions, finite, kept_logits, load_classifier, logits_of
 from classifiers.scores import distributions
 from classifiers.train import Settings
 from figures import Result, label, publish, save
@@ -116,8 +116,7 @@ def run(config: Config) -> Result:
     rows: list[dict[str, Any]] = []
     scores: dict[str, dict[str, list[np.ndarray]]] = {name: {} for name in COMPARED}
     for (augmentation, seed), each in trained.items():
-        with np.load(each.path / "logits.npz") as kept:
-            logits = finite(torch.from_numpy(kept["logits"]), each.name, str(each.path / "logits.npz"))
+        logits = finite(kept_logits(each)[0], each.name, str(each.path / "logits.npz"))
         rows += [_row(found, augmentation, seed) for found in measures(logits, counts, labels)]
         scaled, _ = cross_fitted(logits, distributions(counts))
         for name, these in zip(COMPARED, (logits, scaled), strict=True):

@@ -9,17 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from safetensors.torch import load as load_safetensors
 from torch import Tensor, nn
 
 from classifiers.networks import NETWORKS, build, known_name, source_of
-from store import BadInput, read_record
+from store import BadInput, Run, digest_of, read_record
 from training import ImageData
 from training.weights import WEIGHTS, read_weights
 
 __all__ = [
-    "Classifier", "ModelOptions", "finite", "fixed_logits", "load_classifier", "load_run", "logits_of",
+    "Classifier", "ModelOptions", "finite", "fixed_logits", "kept_logits", "load_classifier", "load_run", "logits_of",
 ]  # fmt: skip
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -342,6 +343,21 @@ def logits_of(classifier: Classifier, images: Tensor) -> Tensor:
     The classifier must be in evaluation mode, so that an image's logits do not depend on its batch.
     """
     return torch.cat([classifier(batch.float() / 255).float() for batch in images.split(BATCH)])
+
+
+def kept_logits(run: Run) -> tuple[Tensor, Tensor]:
+    """Logits (N, K) of the scored images and their labels, as the run that trained a classifier has kept them.
+
+    Raises:
+        BadInput: the file is missing, or not the one that the record names.
+    """
+    path, remedy = run.path / "logits.npz", "the logits this run wrote; train it again with --force"
+    if not path.is_file():
+        raise BadInput(str(path), "no file", remedy)
+    if digest_of(path) != run.result()["files"].get(path.name):
+        raise BadInput(str(path), "a file whose hash is not the recorded one", remedy)
+    with np.load(path, allow_pickle=False) as kept:
+        return torch.from_numpy(kept["logits"]), torch.from_numpy(kept["labels"])
 
 
 @torch.no_grad()

@@ -23,7 +23,7 @@ from figures.published import published
 from reports.beside import claims_table, published_table
 from reports.documents import Document, read_documents
 from reports.masks import draw_masks
-from reports.page import Records, embedded, render
+from reports.page import Records, check_picture, embedded, render
 from reports.sections import SECTIONS, Section
 from reports.tables import Cell, Table
 from store import BadInput, below, list_runs, write_atomically
@@ -53,6 +53,7 @@ class Report:
         documents: it was made from.
         published: published values beside ours.
         claims: the paper's statements.
+        damaged: what is wrong with documents that are not in it.
     """
 
     page: Path
@@ -60,6 +61,12 @@ class Report:
     documents: list[Document]
     published: pd.DataFrame
     claims: pd.DataFrame
+    damaged: list[BadInput] = field(default_factory=list)
+
+    @property
+    def exit_status(self) -> int:
+        """0, or 1 where a document is damaged."""
+        return int(bool(self.damaged))
 
     def __repr__(self) -> str:
         verdicts = Counter(self.published["verdict"]), Counter(self.claims["verdict"])
@@ -82,7 +89,9 @@ def run(config: Config) -> Report | None:
     if not any(path.is_dir() for path in config.results):
         given = " ".join(map(str, config.results)) or "nothing"
         raise BadInput("--results", given, "directories, one of which is there")
-    read, left_out = read_documents(config.results)
+    read, left_out, damaged = read_documents(config.results)
+    if damaged and not read:
+        raise damaged[0]
     documents = _ordered([each for each in read if _section(each)])
     for path in left_out:
         options.say(f"left out: {path}, which another version has written; run the job again")
@@ -91,11 +100,17 @@ def run(config: Config) -> Report | None:
             own = [each.directory.as_posix() for each in documents if _section(each) is section]
             made = "made while building" if section.key == "masks" else "nothing"
             options.say(f"{section.title}: {', '.join(own) or made}")
+        for problem in damaged:
+            options.say(f"damaged: {problem}")
         return None
     directory = options.out / "report"
     exhibits = directory / "exhibits"
     for place in (directory / "index.html", exhibits, *sorted(exhibits.glob("*"))):
         below(place, options.out)
+    documents, more = _showable(documents)
+    damaged += more
+    for problem in damaged:
+        options.say(f"damaged: {problem}")
     records = Records(documents)
     files: list[Path] = []
     parts = []
@@ -117,11 +132,38 @@ def run(config: Config) -> Report | None:
     )  # fmt: skip
     with write_atomically(directory / "index.html") as temporary:
         temporary.write_text(page, encoding="utf-8")
-    report = Report(directory / "index.html", files, documents, beside.numbers, stated.numbers)
+    report = Report(directory / "index.html", files, documents, beside.numbers, stated.numbers, damaged)
     rows = report.claims.astype(object).where(report.claims.notna(), None).to_dict("records")
     options.write(json_document(PROGRAM, config, [{str(key): value for key, value in row.items()} for row in rows]))
     options.say(repr(report))
     return report
+
+
+def _showable(documents: list[Document]) -> tuple[list[Document], list[BadInput]]:
+    """The documents that can be shown, and what is wrong with the others: anybody may have written them."""
+    fine: list[Document] = []
+    damaged: list[BadInput] = []
+    for each in documents:
+        section, path = _section(each), each.directory / "result.json"
+        assert section is not None
+        try:
+            for name in each.files:
+                each.file(name)
+            for name in each.pictures():
+                check_picture(each.file(f"{name}.png"))
+            for table in (section.table, section.further):
+                if table:
+                    table(each)
+            published_table([each])
+            claims_table([each])
+            fine.append(each)
+        except BadInput as problem:
+            damaged.append(problem)
+        except Exception as problem:  # whatever a table makes of numbers that no job has written
+            reason = " ".join(str(problem).split())[:120]
+            got = f"numbers that cannot be shown ({type(problem).__name__}: {reason})"
+            damaged.append(BadInput(str(path), got, "a document that a job has written"))
+    return fine, damaged
 
 
 def _section(document: Document) -> Section | None:

@@ -12,11 +12,34 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from PIL import Image
 
 from reports.documents import Document
+from store import BadInput
 
-__all__ = ["Records", "embedded", "paragraphs", "render"]
+__all__ = ["Records", "check_picture", "embedded", "paragraphs", "render"]
+
+MOST_PIXELS = 50_000_000
+"""Of a picture: ours have a few million."""
 
 COLOURS = 128
 """Of a picture on the page: enough for plots and photographs at this size, in a third of the bytes."""
+
+
+def check_picture(picture: Path) -> None:
+    """Refuse a file that is no PNG of a sensible size.
+
+    Raises:
+        BadInput: it is none.
+    """
+    try:
+        with Image.open(picture) as opened:
+            if opened.width * opened.height > MOST_PIXELS:
+                size = f"{opened.width}×{opened.height} pixels"
+                raise BadInput(str(picture), size, f"at most {MOST_PIXELS:,} of them")
+            opened.load()
+    except BadInput:
+        raise
+    except Exception as problem:  # Pillow's decoders raise whatever damage makes of them
+        reason = " ".join(str(problem).split())[:100]
+        raise BadInput(str(picture), f"a file that is no picture ({reason})", "the figure of a job") from None
 
 
 def embedded(picture: Path) -> tuple[str, int, int]:

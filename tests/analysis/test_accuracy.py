@@ -45,6 +45,12 @@ SETTINGS = {
 }  # fmt: skip
 
 
+def kept_in(directory):
+    """A run that has written the logits in a directory."""
+    record = {"scored": "test", "files": {"logits.npz": digest_of(directory / "logits.npz")}}
+    return SimpleNamespace(path=directory, result=lambda: record)
+
+
 def words(values, **settings) -> str:
     return " ".join(accuracy_conclusions(summarise(rows_of(values)), SETTINGS | settings).split())
 
@@ -138,7 +144,7 @@ def test_logits_out_of_the_range_of_half_precision_stay_finite(tmp_path):
 
     logits = np.array([[1e30, -1e30, 3.0], [5.0, 4.0, 5.0]], np.float32)
     np.savez(tmp_path / "logits.npz", logits=logits, labels=np.array([0, 2]))
-    _write_logits(tmp_path / "out", SimpleNamespace(path=tmp_path), "none", 1)
+    _write_logits(tmp_path / "out", kept_in(tmp_path), "none", 1)
     found, labels = read_logits(logits_file(tmp_path / "out", "none", 1))
     assert torch.isfinite(found).all()
     assert found[1].tolist() == [0.0, -1.0, 0.0]
@@ -178,7 +184,7 @@ def test_rows_hold_the_numbers_of_the_runs_record_with_their_errors(tmp_path, so
     logits = rng.normal(size=(40, 3)).astype(np.float32)
     labels = rng.integers(1, 30, (40, 3)).astype(np.float32) if soft else rng.integers(3, size=40)
     np.savez(tmp_path / "logits.npz", logits=logits, labels=labels)
-    rows = accuracy_rows(SimpleNamespace(path=tmp_path, result=lambda: {"scored": "test"}), "none", 1)
+    rows = accuracy_rows(kept_in(tmp_path), "none", 1)
     record = scores(torch.from_numpy(logits), torch.from_numpy(labels))
     t = labels / labels.sum(1, keepdims=True) if soft else np.eye(3)[labels]
     losses = -(t * special.log_softmax(logits.astype(float), 1)).sum(1)

@@ -122,7 +122,7 @@ def test_intervals_are_wilsons():
     [
         (["--attacks", "pdg"], "--attacks: got 'pdg'; needs one of fgsm"),
         (["--attacks", "fgsm", "fgsm"], "--attacks: got fgsm fgsm"),
-        (["--epsilons", "0", "-0.1"], "--epsilons: got 0.0 -0.1; needs different numbers from 0, ascending"),
+        (["--epsilons", "0", "-0.1"], "--epsilons: got 0.0 -0.1; needs different numbers from 0 to 1e+06, ascending"),
         (["--epsilons", "0.2", "0.1"], "--epsilons: got 0.2 0.1"),
         (["--images", "0"], "--images: got 0"),
         (["--autoattack", "-1"], "--autoattack: got -1"),

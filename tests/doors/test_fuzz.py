@@ -17,7 +17,7 @@ import pytest
 
 from tests.doors.conftest import COMMANDS, arrays, called
 
-CASES, MANY = 240, 3000
+CASES, MANY = 120, 3000
 """In a test run, and in `make endurance`: a command line takes a twentieth of a second."""
 
 NUMBERS = [
