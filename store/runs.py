@@ -283,7 +283,16 @@ class Run:
             temporary.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
 
     def finish(self, *, metrics: dict[str, Any], started: str, origin: dict[str, Any], **more: Any) -> dict[str, Any]:
-        """Write ``result.json``, which makes the run done, and drop the checkpoint. Returns the record."""
+        """Write ``result.json``, which makes the run done, and drop the checkpoint.
+
+        Returns:
+            The record.
+
+        Raises:
+            BadInput: what `begin` had written is gone: somebody has taken the directory away meanwhile.
+        """
+        if not (self.path / "config.json").is_file():
+            raise BadInput(str(self.path), "a directory that was emptied while the run was under way", "it to stay")
         record = self._record(started, origin) | {"metrics": metrics} | more
         record["files"] = {
             file.name: digest_of(file)

@@ -170,3 +170,12 @@ def test_what_was_half_written_is_removed_when_a_run_goes_on(tmp_path):
     with run.lock():
         run.begin()
     assert sorted(path.name for path in run.path.iterdir()) == [".lock", "config.json", "resume.pt"]
+
+
+def test_a_run_whose_directory_was_taken_away_is_not_done(tmp_path):
+    run = Run(tmp_path, "vae", "digits-none-seed1", {"seed": 1})
+    run.begin()
+    (run.path / "config.json").unlink()
+    with pytest.raises(BadInput, match="got a directory that was emptied while the run was under way"):
+        run.finish(metrics={}, started="", origin={})
+    assert run.status == "new"
