@@ -267,7 +267,7 @@ SECTIONS = (
         "difference between two upper bounds is no difference in information. More information is not better: a code "
         "can carry what a task does not need.",
         "make table-1 ARGS=\"--data cifar10 --preset reference --seeds 5\"",
-        "two minutes for the digits; on two CPU cores about two hours for 12 VAEs on 50,000 images",
+        "one to three minutes for the digits; on two CPU cores about two hours for 12 VAEs on 50,000 images",
         {
             "table-1": "Upper and lower bounds on the information of every augmentation's codes: for each a dot for "
             "the rate, R_m and InfoNCE with its cap.",
