@@ -88,7 +88,7 @@ def curve_of(logged: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
     """
     epochs = {row["step"]: row for row in logged if "epoch" in row}
     return [
-        {"epoch": epochs[row["step"]]["epoch"], "step": row["step"], "loss": epochs[row["step"]]["loss"]}
+        {"epoch": epochs[row["step"]]["epoch"], "step": row["step"], "loss": epochs[row["step"]].get("loss")}
         | row["watched"]
         for row in logged
         if "watched" in row and row["step"] in epochs

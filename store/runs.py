@@ -263,14 +263,19 @@ class Run:
             log.write(json.dumps(row, allow_nan=False) + "\n")
 
     def logged(self) -> list[dict[str, Any]]:
-        """The rows of ``log.jsonl``, without a last one cut short."""
+        """The rows of ``log.jsonl`` up to one that was cut short, or that is none of ours."""
         rows = []
         log = self.path / "log.jsonl"
-        for line in log.read_text(encoding="utf-8").splitlines() if log.exists() else []:
+        for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else []:
             try:
-                rows.append(json.loads(line))
-            except json.JSONDecodeError:
+                row = json.loads(line)
+            except (ValueError, RecursionError):
                 break
+            if not isinstance(row, dict) or type(row.get("step")) is not int:
+                break
+            if not isinstance(row.get("watched", {}), dict):
+                break
+            rows.append(row)
         return rows
 
     def rewind_log(self, step: int) -> None:

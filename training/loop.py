@@ -102,14 +102,24 @@ def _read(run: Run) -> dict[str, Any] | None:
 
 
 def _restore(
-    state: dict[str, Any], run: Run, model: nn.Module, optimizer: torch.optim.Optimizer
+    state: dict[str, Any], run: Run, model: nn.Module, optimizer: torch.optim.Optimizer, total: int
 ) -> dict[str, Any]:  # fmt: skip
     """Put a checkpoint's state into model and optimiser; return how far it was."""
+    progress = state.get("progress")
+    if not isinstance(progress, dict) or progress.keys() != {"step", "first", "sums", "last"}:
+        raise BadInput(str(run.resume), "a checkpoint that does not say how far it was", REMEDY)
+    first, sums, last = (progress[name] for name in ("first", "sums", "last"))
+    if (
+        type(progress["step"]) is not int or not 0 <= progress["step"] <= total or not isinstance(last, dict)
+        or not isinstance(first, float | None) or not isinstance(sums, Tensor | None)
+    ):  # fmt: skip
+        got = f"a checkpoint after step {progress['step']!s:.40} of {total}, or with other sums than a training's"
+        raise BadInput(str(run.resume), got, REMEDY)
     try:
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
-        return state["progress"]
-    except (KeyError, RuntimeError, ValueError, TypeError):
+        return progress
+    except Exception:  # whatever torch makes of a state that is of something else
         raise BadInput(str(run.resume), "weights that do not fit this run's network", REMEDY) from None
 
 
@@ -173,7 +183,7 @@ def fit(
     progress: dict[str, Any] = {"step": 0, "first": None, "sums": None, "last": {}}
     state = ranks.share(_read(run) if ranks.main else None)
     if state is not None:
-        progress = _restore(state, run, model, optimizer)
+        progress = _restore(state, run, model, optimizer, total)
         if progress["sums"] is not None:
             progress["sums"] = progress["sums"].to(device)
     first_step = progress["step"]

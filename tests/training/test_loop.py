@@ -1,4 +1,5 @@
 import hashlib
+import io
 import os
 import pickle
 import signal
@@ -107,6 +108,59 @@ def test_a_damaged_checkpoint_is_refused_and_kept(tmp_path, kind, monkeypatch):
     assert "\n" not in str(problem.value)
     assert run.resume.read_bytes() == bad
     assert not (tmp_path / "executed").exists()
+
+
+def forged(run: Run, change) -> None:
+    """A checkpoint with something else in it, and the digest that belongs to that."""
+    state = torch.load(io.BytesIO(run.resume.read_bytes()[32:]), weights_only=True)
+    change(state)
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    run.resume.write_bytes(hashlib.sha256(buffer.getvalue()).digest() + buffer.getvalue())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda state: state["progress"].update(step=10**9),
+        lambda state: state["progress"].update(step=-1),
+        lambda state: state["progress"].update(step="5"),
+        lambda state: state["progress"].update(step=True),
+        lambda state: state["progress"].update(first="x"),
+        lambda state: state["progress"].update(sums=[1.0]),
+        lambda state: state["progress"].update(last=[]),
+        lambda state: state["progress"].pop("step"),
+        lambda state: state.update(progress=[]),
+        lambda state: state.pop("progress"),
+        lambda state: state.pop("model"),
+        lambda state: state.update(optimizer={"state": {}, "param_groups": 3}),
+        lambda state: state.update(optimizer=[]),
+        lambda state: state["model"].clear(),
+    ],
+)
+def test_a_checkpoint_that_says_what_cannot_be_is_refused(tmp_path, change):
+    run = a_run(tmp_path)
+    with pytest.raises(Interrupted):
+        train(run, stop_at=5)
+    forged(run, change)
+    with pytest.raises(BadInput, match=r"resume\.pt: got .*; needs a checkpoint that this run wrote"):
+        train(run)
+    assert run.resume.exists()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"{}", b"[1]", b'{"step": "x"}', b"\xff\xfe", b"[" * 100_000, b'{"step": 1, "watched": 3}', b"", b"9" * 9000],
+)
+def test_a_log_with_a_line_that_is_not_ours_is_read_up_to_it(tmp_path, line):
+    run = a_run(tmp_path)
+    with pytest.raises(Interrupted):
+        train(run, stop_at=5)
+    log = run.path / "log.jsonl"
+    log.write_bytes(log.read_bytes() + line + b"\n" + b'{"step": 9, "epoch": 9}\n')
+    assert [row["step"] for row in run.logged()] == [4]
+    train(run)
+    assert [row["step"] for row in run.logged()] == [4, 8, 12, 16, 20]
 
 
 def test_the_checkpoint_of_another_run_is_refused(tmp_path):
