@@ -33,6 +33,9 @@ __all__ = ["Config", "Report", "run"]
 
 PROGRAM = "python -m reports.build"
 
+SHOWN = (".png", ".svg", ".csv")
+"""Of a picture's files: those that the report hands on."""
+
 
 @dataclass(frozen=True)
 class Config:
@@ -147,9 +150,10 @@ def _showable(documents: list[Document]) -> tuple[list[Document], list[BadInput]
         section, path = _section(each), each.directory / "result.json"
         assert section is not None
         try:
-            for name in each.files:
-                each.file(name)
             for name in each.pictures():
+                for suffix in SHOWN:
+                    if name + suffix in each.files:
+                        each.file(name + suffix)
                 check_picture(each.file(f"{name}.png"))
             for table in (section.table, section.further):
                 if table:
@@ -189,7 +193,7 @@ def _block(
     for name in document.pictures():
         words = next((text for start, text in section.pictures.items() if name.startswith(start)), name)
         stem = document.name if document.name.startswith(name) else f"{document.name}-{name}"
-        for suffix in (".png", ".svg", ".csv"):
+        for suffix in SHOWN:
             if name + suffix in document.files:
                 files.append(_copied(document.file(name + suffix), exhibits / (stem + suffix)))
         data, width, height = embedded(document.file(f"{name}.png"))

@@ -262,6 +262,8 @@ def test_a_dry_run_says_what_is_there(measured, options, capsys):
 def test_the_records_that_come_with_the_toolkit(options):
     report = build(options, ROOT / "results")
     assert len(report.documents) >= 12
+    assert report.damaged == []
+    assert report.exit_status == 0
     assert report.page.stat().st_size < 5_000_000
     text = report.page.read_text()
     assert "/work" not in text
