@@ -797,16 +797,18 @@ def read_posterior(path: Path, argument: str = "--posterior") -> tuple[DiagonalG
     """An encoder's output from an ``.npz``: ``mean`` and ``log_var`` (N, d), optionally ``codes`` (N, d).
 
     Raises:
-        BadInput: a missing or damaged file, missing arrays, pickled objects, other types than float32 and float64.
+        BadInput: a missing or damaged file, missing arrays, pickled objects, other types than floats of 16 to 64 bits.
     """
-    needed = "an .npz with float32 or float64 arrays mean and log_var (N, d), optionally codes (N, d)"
+    needed = "an .npz with floating-point arrays mean and log_var (N, d), optionally codes (N, d)"
     arrays = read_arrays(argument, path, ("mean", "log_var", "codes"), needed)
     for key in ("mean", "log_var"):
         if key not in arrays:
             raise BadInput(argument, f"{path} without {key}", needed)
     for key, array in arrays.items():
-        if array.dtype not in (np.float32, np.float64):
-            raise BadInput(argument, f"{key} of type {array.dtype} in {path}", needed)
+        if not isinstance(array, np.ndarray) or array.dtype.kind != "f" or array.dtype.itemsize > 8:
+            raise BadInput(argument, f"{key} of type {getattr(array, 'dtype', type(array).__name__)} in {path}", needed)
+        # half precision, and the other order of bytes, are what they say
+        arrays[key] = array.astype(np.float32 if array.dtype.itemsize < 8 else np.float64)
     tensors = {key: torch.from_numpy(np.ascontiguousarray(array)) for key, array in arrays.items()}
     return DiagonalGaussian(tensors["mean"], tensors["log_var"]), tensors.get("codes")
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from classifiers.load import BATCH, Classifier
+from classifiers.load import Classifier, in_batches
 from classifiers.scores import scores
 from training import ImageData, generator
 
@@ -69,7 +69,7 @@ def scores_of_watched(
     """
     found: dict[str, float] = {}
     for kind, (images, labels) in watched.items():
-        batches = (classifier.normalise(batch.float() / 255) for batch in images.split(BATCH))
+        batches = (classifier.normalise(batch.float() / 255) for batch in in_batches(images))
         logits = torch.cat([classifier.network(batch).float() for batch in batches])
         prefix = "training_" if kind == "training" else ""
         if not torch.isfinite(logits).all():

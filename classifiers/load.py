@@ -5,6 +5,7 @@ units whatever it was trained with.
 """
 
 import hashlib
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,13 +21,15 @@ from training import ImageData
 from training.weights import WEIGHTS, read_weights
 
 __all__ = [
-    "Classifier", "ModelOptions", "finite", "fixed_logits", "kept_logits", "load_classifier", "load_run", "logits_of",
+    "Classifier", "ModelOptions", "finite", "fixed_logits", "in_batches", "kept_logits", "load_classifier", "load_run",
+    "logits_of",
 ]  # fmt: skip
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 """Mean and standard deviation per channel with which torchvision's and most of timm's weights were trained."""
 
-BATCH = 1000
+PIXELS = 1000 * 32 * 32
+"""Of images that are classified at once: their maps, of many channels, are in memory together."""
 
 NARROW = 16
 """Input channels below which a strided 1×1 convolution is done as one of every stride-th pixel.
@@ -288,6 +291,10 @@ def _pretrained(name: str, data: ImageData) -> dict[str, Tensor]:
         ) from None
 
 
+NESTS = ("state_dict", "model", "model_state_dict", "net", "weights")
+"""Where training scripts commonly keep a state dict."""
+
+
 def _state(path: Path) -> dict[str, Tensor]:
     """The tensors in a file; nothing in it is executed."""
     needed = "a .safetensors file, or a state dict saved by torch.save"
@@ -302,13 +309,20 @@ def _state(path: Path) -> dict[str, Tensor]:
     except Exception as problem:  # a damaged pickle can raise anything
         reason = str(problem).splitlines()[0][:120] if str(problem) else type(problem).__name__
         raise BadInput("--weights", f"{path}, which cannot be loaded ({reason})", needed) from None
-    for nest in ("state_dict", "model"):  # where training scripts commonly keep it
-        if isinstance(state, dict) and isinstance(state.get(nest), dict):
+    if isinstance(state, dict):
+        there = [nest for nest in NESTS if isinstance(state.get(nest), dict)]
+        others = [key for key in state if "ema" in str(key).split("_") and isinstance(state[key], dict)]
+        if there and others:
+            print(f"{path}: {there[0]} is taken; {', '.join(map(str, others))} is there too", file=sys.stderr)
+        for nest in there[:1]:
             state = state[nest]
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+            state = state["state_dict"] if isinstance(state.get("state_dict"), dict) else state
+    named = isinstance(state, dict) and all(isinstance(key, str) for key in state)
+    if not named or not all(isinstance(value, Tensor) for value in state.values()):
         raise BadInput("--weights", f"{path}, which holds something else", needed)
     # DataParallel, DistributedDataParallel and torch.compile put a word before every name
     wrappers = ("module.", "_orig_mod.")
+    state.pop("n_averaged", None)  # how many an averaged model (torch.optim.swa_utils) is the mean of
     while state and any(all(key.startswith(wrapper) for key in state) for wrapper in wrappers):
         state = {key.partition(".")[2]: value for key, value in state.items()}
     return state
@@ -317,6 +331,9 @@ def _state(path: Path) -> dict[str, Tensor]:
 def _fill(network: nn.Module, state: dict[str, Tensor], name: str) -> None:
     """Put the weights into the network, all of them or none."""
     own = network.state_dict()
+    # BatchNorm counts its batches since PyTorch 0.4.1; the count decides nothing with a fixed momentum
+    counted = {key: value for key, value in own.items() if key.endswith("num_batches_tracked")}
+    state = counted | state
     for key in own:
         if key in state and own[key].shape != state[key].shape:
             raise BadInput(
@@ -331,6 +348,13 @@ def _fill(network: nn.Module, state: dict[str, Tensor], name: str) -> None:
     parameters = dict(network.named_parameters())
     for key in own:  # a buffer may be infinite: a mask, say
         value = state[key]
+        if value.layout != torch.strided or value.is_meta or value.is_quantized:
+            raise BadInput("--weights", f"{name}, where {key} is no plain tensor", "weights that are numbers")
+        if value.is_complex() or own[key].is_floating_point() != value.is_floating_point():
+            got = f"{name}, where {key} is of type {str(value.dtype).removeprefix('torch.')}"
+            raise BadInput("--weights", got, str(own[key].dtype).removeprefix("torch.") + ", or another of its kind")
+        if key.endswith("running_var") and (value < 0).any():
+            raise BadInput("--weights", f"{name}, where {key} is negative", "variances")
         if value.isnan().any() or (key in parameters and not value.isfinite().all()):
             raise BadInput("--weights", f"{name}, where {key} is not finite", "weights that are numbers")
     network.load_state_dict(state)
@@ -342,7 +366,12 @@ def logits_of(classifier: Classifier, images: Tensor) -> Tensor:
 
     The classifier must be in evaluation mode, so that an image's logits do not depend on its batch.
     """
-    return torch.cat([classifier(batch.float() / 255).float() for batch in images.split(BATCH)])
+    return torch.cat([classifier(batch.float() / 255).float() for batch in in_batches(images)])
+
+
+def in_batches(images: Tensor) -> tuple[Tensor, ...]:
+    """Images (N, C, H, W) a thousand at once, or fewer where they are larger than 32×32."""
+    return images.split(min(1000, max(1, PIXELS // images[0, 0].numel())))
 
 
 def kept_logits(run: Run) -> tuple[Tensor, Tensor]:

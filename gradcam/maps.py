@@ -31,12 +31,18 @@ KINDS = ("normalised", "relu", "raw")
 
 @contextmanager
 def _outputs(layer: nn.Module) -> Iterator[list[tuple[Tensor, Tensor]]]:
-    """A layer's outputs and copies of them, made as the layer returns."""
+    """A layer's outputs and copies of them, made as the layer returns.
+
+    Raises:
+        BadInput: it returns something else than a tensor.
+    """
     seen: list[tuple[Tensor, Tensor]] = []
 
     def note(_module: nn.Module, _inputs: object, output: object) -> None:
-        if isinstance(output, Tensor):
-            seen.append((output, output.detach().clone()))
+        if not isinstance(output, Tensor):
+            got = f"a layer that returns a {type(output).__name__}"
+            raise BadInput("--layers", got, "a layer that is used once and returns a tensor")
+        seen.append((output, output.detach().clone()))
 
     handle = layer.register_forward_hook(note)
     try:

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from analysis.uncertainty import fit_temperature
-from classifiers.load import ModelOptions, load_classifier
+from classifiers.load import ModelOptions, in_batches, load_classifier, load_run
 from msda import FMix
 from msda.adapters import MixTransform
 from store import BadInput
@@ -77,7 +77,7 @@ def test_a_layer_that_returns_a_tuple_is_refused(here):
         "gradcam.sums", *COMMON, "--images", "8", "--data", "npz:d.npz", "--model", "nets:tuples", "--layers", "pair"
     )
     assert ended.status == 2
-    assert "returns a tensor" in ended.line
+    assert "a layer that returns a tuple; needs a layer that is used once and returns a tensor" in ended.line
 
 
 def changed(**changes):
@@ -374,3 +374,72 @@ def test_terminals_that_are_not_unicode_get_their_results(here):
     wrong = spoken("--seeds", "x")
     assert wrong.returncode == 2
     assert b"Error parsing --seeds: invalid int value: 'x'" in wrong.stderr
+
+
+def test_state_dicts_as_people_keep_them_are_read(here, capsys):
+    data = load(DataOptions("npz:d.npz"))
+    import nets
+
+    plain = nets.plain(3, 4)
+    state, images = plain.state_dict(), torch.rand(2, 3, 16, 16)
+    averaged = torch.optim.swa_utils.AveragedModel(plain).state_dict()
+    kept = (
+        {"model_state_dict": state}, {"net": state}, {"model": {"state_dict": state}}, averaged,
+        {"state_dict": state, "state_dict_ema": {key: 2 * value for key, value in state.items()}},
+    )  # fmt: skip
+    for content in kept:
+        torch.save(content, "kept.pt")
+        model = load_classifier(ModelOptions("nets:plain", "kept.pt"), data, torch.device("cpu"))
+        torch.testing.assert_close(model(images), plain(images))
+    assert "kept.pt: state_dict is taken; state_dict_ema is there too" in capsys.readouterr().err
+
+
+def test_a_state_dict_from_before_batches_were_counted_is_filled(here):
+    data = load(DataOptions("npz:d.npz"))
+    ended = called("classifiers.train", *FEW["classifiers.train"], "--data", "npz:d.npz")
+    assert ended.status == 0
+    run = next((here / "runs" / "classifier").iterdir())
+    trained = load_run(run, torch.device("cpu"))
+    old = {key: value for key, value in trained.network.state_dict().items() if "num_batches" not in key}
+    torch.save(old, "old.pt")
+    model = load_classifier(ModelOptions("preact-resnet18", "old.pt", 4), data, torch.device("cpu"))
+    images = torch.rand(2, 3, 16, 16)
+    torch.testing.assert_close(model.network(images), trained.network(images))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda state: {3: next(iter(state.values()))}, "holds something else"),
+        (lambda state: state | {"fc.bias": state["fc.bias"].to("meta")}, "no plain tensor"),
+        (lambda state: state | {"fc.weight": state["fc.weight"].to_sparse()}, "no plain tensor"),
+        (lambda state: state | {"fc.bias": state["fc.bias"] + 0j}, "fc.bias is of type complex64"),
+        (lambda state: state | {"fc.bias": state["fc.bias"].long()}, "fc.bias is of type int64; needs float32"),
+        (lambda state: state | {"fc.bias": state["fc.bias"] * float("nan")}, "fc.bias is not finite"),
+    ],
+)
+def test_weights_that_are_none_are_one_line(here, change, words):
+    import nets
+
+    torch.save(change(nets.plain(3, 4).state_dict()), "w.pt")
+    ended = called("attacks.sweep", *SWEEP, "nets:plain", "--weights", "w.pt")
+    assert (ended.status, ended.err.count("\n")) == (2, 1), ended
+    assert words in ended.line
+
+
+def test_posteriors_of_other_floats_are_what_they_say(here):
+    mean = np.random.default_rng(0).normal(size=(50, 2)).astype(np.float32)
+    found = []
+    for number, kind in enumerate(("<f4", ">f4", ">f8", "<f2")):
+        np.savez(f"q{number}.npz", mean=mean.astype(kind), log_var=np.zeros((50, 2), kind))
+        ended = called("analysis.mutual_info", "--posterior", f"q{number}.npz", "--bounds", "rate", "--json", "-")
+        found.append(json.loads(ended.out)["results"][0]["value"])
+    assert found == pytest.approx(found[:1] * 4, rel=1e-3)
+    np.savez("long.npz", mean=mean.astype(np.longdouble), log_var=np.zeros((50, 2)))
+    assert "mean of type float128" in called("analysis.mutual_info", "--posterior", "long.npz").line
+
+
+def test_large_images_are_classified_fewer_at_a_time():
+    assert [len(batch) for batch in in_batches(torch.zeros(2500, 1, 8, 8))] == [1000, 1000, 500]
+    assert {len(batch) for batch in in_batches(torch.zeros(50, 3, 224, 224).byte())} <= {20, 10}
+    assert [len(batch) for batch in in_batches(torch.zeros(2, 1, 2000, 2000).byte())] == [1, 1]
