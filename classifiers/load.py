@@ -6,6 +6,8 @@ units whatever it was trained with.
 
 import hashlib
 import sys
+import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -219,6 +221,8 @@ def load_run(
     record = read_record(directory / "result.json")
     if record.get("kind") != "classifier":
         raise BadInput("--model", f"{directory}, a run of kind {record.get('kind')}", needed)
+    if not _names_a_network(record):
+        raise BadInput("--model", f"{directory}, whose record does not say which network it is", needed)
     config = record["config"]
     shape, classes = tuple(config["shape"]), config["classes"]
     if data is not None and (data.shape[0] != shape[0] or data.classes != classes):
@@ -231,9 +235,24 @@ def load_run(
         raise BadInput("--weights", f"{weights} with the run {directory}", f"one of its files: {', '.join(kept)}")
     state = read_weights(directory, record, weights or WEIGHTS)
     network = build(config["network"], shape, classes, config["width"], str(directory))
-    classifier = Classifier(network, state["pixel_mean"], state["pixel_std"], classes, config["network"])
-    classifier.load_state_dict(state)
+    try:
+        classifier = Classifier(network, state["pixel_mean"], state["pixel_std"], classes, config["network"])
+        classifier.load_state_dict(state)
+    except (KeyError, RuntimeError) as problem:
+        reason = " ".join(str(problem).split())[:120]
+        raise BadInput("--model", f"{directory}, whose weights are not the network's ({reason})", needed) from None
     return _tried(classifier.to(device).eval(), shape)
+
+
+def _names_a_network(record: Mapping[str, Any]) -> bool:
+    """Whether a record has what a network is built from, of the right types."""
+    config, files = record.get("config"), record.get("files")
+    if not isinstance(config, dict) or not isinstance(files, dict):
+        return False
+    shape, sizes = config.get("shape"), [config.get("classes"), config.get("width") or 1]
+    if not isinstance(shape, list) or len(shape) != 3 or not isinstance(config.get("network"), str):
+        return False
+    return all(type(size) is int and size > 0 for size in (*shape, *sizes))
 
 
 def _tried(classifier: Classifier, shape: tuple[int, int, int]) -> Classifier:
@@ -301,11 +320,13 @@ def _state(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise BadInput("--weights", f"{path}, where there is no file", needed)
     try:
-        state: Any = (
-            load_safetensors(path.read_bytes())
-            if path.suffix == ".safetensors"
-            else torch.load(path, map_location="cpu", weights_only=True)
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's, about what is refused below
+            state: Any = (
+                load_safetensors(path.read_bytes())
+                if path.suffix == ".safetensors"
+                else torch.load(path, map_location="cpu", weights_only=True)
+            )
     except Exception as problem:  # a damaged pickle can raise anything
         reason = str(problem).splitlines()[0][:120] if str(problem) else type(problem).__name__
         raise BadInput("--weights", f"{path}, which cannot be loaded ({reason})", needed) from None

@@ -208,3 +208,30 @@ def test_narrow_strided_convolutions_have_the_right_gradients_in_either_format(c
         classifier(images.to(memory_format=layout)).square().sum().backward()
         assert set(narrow.stride) == {1}
         torch.testing.assert_close(narrow.weight.grad.double(), exact[0].weight.grad, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda record: record.pop("config"),
+        lambda record: record.update(config=[]),
+        lambda record: record["config"].pop("classes"),
+        lambda record: record["config"].update(classes="10"),
+        lambda record: record["config"].update(shape=[1, 8]),
+        lambda record: record["config"].update(shape="188"),
+        lambda record: record["config"].update(network=3),
+        lambda record: record["config"].update(width="2"),
+        lambda record: record["config"].update(width=3),
+        lambda record: record["config"].update(classes=9),
+        lambda record: record.update(files=["weights.safetensors"]),
+        lambda record: record["files"].pop("weights.safetensors"),
+    ],
+)
+def test_a_run_whose_record_says_something_else_is_one_line(digits, options, change):
+    run = train(digits, "none", 1, Settings(epochs=1, width=2), options)
+    record = json.loads((run.path / "result.json").read_text())
+    change(record)
+    (run.path / "result.json").write_text(json.dumps(record))
+    with pytest.raises(BadInput) as problem:
+        load_run(run.path, CPU)
+    assert "\n" not in str(problem.value)

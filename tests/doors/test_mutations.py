@@ -106,7 +106,7 @@ def trained(here):
     return next((here / "runs" / "classifier").iterdir())
 
 
-@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("count", [pytest.param(60, marks=pytest.mark.endurance)])
 def test_a_run_that_was_changed_is_used_or_refused(here, trained, count):
     rng, kept = random.Random(0), here / "kept"
     copytree(trained, kept)
