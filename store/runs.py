@@ -196,9 +196,16 @@ class Run:
         """The finished run's record.
 
         Raises:
-            BadInput: the directory was written by another schema version.
+            BadInput: the directory was written by another schema version, or holds the record of another run.
         """
-        return read_record(self.path / "result.json")
+        path = self.path / "result.json"
+        record = read_record(path)
+        own = json.loads(json.dumps(self.identity))
+        odd = [key for key in own if record.get(key) != own[key]]
+        odd += [key for key in ("metrics", "files") if not isinstance(record.get(key), dict)]
+        if odd:
+            raise BadInput(str(path), f"a record with another {odd[0]} than this run's", "this run's; --force makes it")
+        return record
 
     def failure(self) -> dict[str, Any]:
         """The failed run's record; ``["error"]`` says what happened."""

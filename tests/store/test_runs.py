@@ -179,3 +179,17 @@ def test_a_run_whose_directory_was_taken_away_is_not_done(tmp_path):
     with pytest.raises(BadInput, match="got a directory that was emptied while the run was under way"):
         run.finish(metrics={}, started="", origin={})
     assert run.status == "new"
+
+
+@pytest.mark.parametrize("key", ["config", "seed", "metrics", "files"])
+def test_a_record_that_is_not_of_the_run_is_refused(tmp_path, key):
+    run = Run(tmp_path, "vae", "digits-none-seed1", {"config": {"width": 32, "places": (0.5, 0.75)}, "seed": 1})
+    run.begin()
+    run.finish(metrics={"rate": 1.0}, started="", origin={})
+    assert run.result()["metrics"] == {"rate": 1.0}
+    path = run.path / "result.json"
+    record = json.loads(path.read_text())
+    del record[key]
+    path.write_text(json.dumps(record))
+    with pytest.raises(BadInput, match=f"a record with another {key} than this run's"):
+        run.result()
