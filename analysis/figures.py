@@ -2,10 +2,11 @@
 
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
@@ -100,6 +101,17 @@ def draw_table_1(table: pd.DataFrame, title: str) -> tuple[Figure, pd.DataFrame]
     return figure, behind
 
 
+def _log_ticks(axes: Axes, values: Iterable[float]) -> None:
+    """A logarithmic axis with its ticks at values that were measured, the largest first, where they do not overlap."""
+    shown: list[float] = []
+    for value in sorted(set(values), reverse=True):
+        if not shown or value <= shown[-1] / 1.9:
+            shown.append(value)
+    axes.set_xscale("log")
+    axes.set_xticks(shown, [f"{value:,.0f}" for value in shown])
+    axes.set_xticks([], minor=True)
+
+
 def draw_training(curves: pd.DataFrame, table: pd.DataFrame, title: str) -> Figure:
     """−ELBO, rate and squared error of held-out inputs over the steps of training, a line per VAE.
 
@@ -124,9 +136,9 @@ def draw_training(curves: pd.DataFrame, table: pd.DataFrame, title: str) -> Figu
             for name in names:
                 if (f"{LINEAR} on {name}", quantity) in level.index:
                     axes.axhline(level[f"{LINEAR} on {name}", quantity], color=colour(name), linewidth=1, linestyle=":")
+            _log_ticks(axes, later["step"])
             axes.set_xlabel("step")
             axes.set_title(word, fontsize=9.5)
-            axes.set_xscale("log")
         figure.suptitle(_wrapped(title), fontsize=10, x=0.01, ha="left")
         handles = [axes.plot([], [], "o-", color=colour(name), label=label(name))[0] for name in names]
         handles += axes.plot([], [], ":", color="#444444", label="linear VAE of the same inputs")
@@ -225,10 +237,7 @@ def draw_learning_curves(curves: pd.DataFrame, title: str) -> Figure:
             for (augmentation, _), own in curves.groupby(["augmentation", "seed"], sort=False):
                 values = own[quantity] * (1 if quantity == "loss" else 100)
                 axes.plot(own["epoch"], values, "o-", color=colour(str(augmentation)), markersize=3, linewidth=1.1)
-            axes.set_xscale("log")
-            epochs = sorted(set(curves["epoch"]))
-            axes.set_xticks(epochs, [f"{epoch:g}" for epoch in epochs])
-            axes.set_xticks([], minor=True)
+            _log_ticks(axes, curves["epoch"])
             axes.set_xlabel("epochs")
             axes.set_title(word, fontsize=9.5)
         figure.suptitle(textwrap.fill(title, 100), fontsize=10, x=0.01, ha="left")

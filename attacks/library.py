@@ -87,7 +87,7 @@ def attack_named(name: str) -> Attack:
             "--attacks", repr(name), f"one of {', '.join(ATTACKS)}, or a class of Foolbox's; near: {', '.join(nearest)}"
         )
     if name in CANNOT:
-        raise BadInput("--attacks", f"{name}, which {CANNOT[name]}", "an attack that makes a curve over ε")
+        raise BadInput("--attacks", f"{name}, which {CANNOT[name]}", f"a curve over ε: {', '.join(ATTACKS)}, say")
     try:
         return getattr(foolbox.attacks, name)()
     except TypeError as problem:
