@@ -1,4 +1,4 @@
-"""Where steps are done: in processes of this machine, or on a Ray cluster. Both only take what is ready.
+"""Where steps are done: in processes of this machine, or on a Ray cluster (`experiments.cluster`).
 
 A pool has a number of free places; `submit` takes a step, `finished` gives back what is done. A worker that dies (out
 of memory, killed, its node gone) loses nothing but what came after the last checkpoint: its step is done again
@@ -7,7 +7,6 @@ elsewhere, and counts as failed when its worker has died three times.
 
 import multiprocessing
 import os
-import secrets
 import signal
 import threading
 import time
@@ -16,12 +15,11 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from experiments.steps import Outcome, Step, execute
-from store import BadInput
 
-__all__ = ["DEATHS", "Local", "Pool", "RayCluster"]
+__all__ = ["DEATHS", "Local", "Pool"]
 
 DEATHS = 3
 """Workers that may die over one step before it counts as failed."""
@@ -136,79 +134,3 @@ class Local:
         for worker in self.workers:
             if worker is not None:
                 worker.shutdown(wait=False, cancel_futures=True)
-
-
-class RayCluster:
-    """Ray's workers: on this machine (``local``), a running cluster (``auto``), or the one at an address.
-
-    The store must be a directory that all nodes share. A step whose worker or node is lost is done again on another.
-
-    Args:
-        address: ``local``, ``auto``, or ``HOST:PORT`` of a head node.
-        threads: CPUs that a step asks for.
-        gpus: GPUs that a step asks for.
-    """
-
-    def __init__(self, address: str, threads: int, gpus: int) -> None:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        try:
-            import ray
-        except ImportError:
-            raise BadInput("--ray", address, "the package ray (mixinfo[cluster])") from None
-        self.ray, self.threads, self.gpus = ray, threads, gpus
-        how: dict[str, Any] = {"address": address, "log_to_driver": False, "logging_level": "ERROR"}
-        host = address.partition(":")[0]
-        if address == "local":  # nothing listens beyond this machine, and nobody else on it gets in
-            how |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
-            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-        elif host.startswith("127."):
-            how["_node_ip_address"] = host
-        if not ray.is_initialized():
-            try:
-                ray.init(**how)
-            except ConnectionError as problem:
-                found = f"{address}, where no cluster answers ({' '.join(str(problem).split())[:120]})"
-                needed = "local, auto, or HOST:PORT of a cluster, and its token in RAY_AUTH_TOKEN where it asks for one"
-                raise BadInput("--ray", found, needed) from None
-        remote: Any = ray.remote(num_cpus=threads, num_gpus=gpus, max_retries=DEATHS - 1)
-        self.remote = remote(execute)
-        self.work: dict[Any, tuple[Step, Path]] = {}
-
-    def free(self) -> int:
-        """How many steps could begin now: Ray queues what the cluster has no place for, so a few more than fit."""
-        total = self.ray.cluster_resources()
-        places = int(total.get("GPU", 0) // self.gpus) if self.gpus else int(total.get("CPU", 1) // self.threads)
-        return max(places + 2 - len(self.work), 0)
-
-    def running(self) -> list[Step]:
-        """What is under way, or waits for a place."""
-        return [step for step, _ in self.work.values()]
-
-    def submit(self, step: Step, log: Path) -> None:
-        """Begin a step."""
-        options = step.arguments[0].execution
-        device = "cuda" if self.gpus else "cpu"
-        where = replace(options, store=options.store.resolve(), out=options.out.resolve(), threads=self.threads)
-        self.work[self.remote.remote(step.on(replace(where, device=device)), log.resolve())] = step, log
-
-    def finished(self, seconds: float) -> Iterator[tuple[Step, Outcome]]:
-        """What has finished, after at most so many seconds."""
-        done, _ = self.ray.wait(list(self.work), num_returns=1, timeout=seconds)
-        for reference in done:
-            step, log = self.work.pop(reference)
-            try:
-                yield step, self.ray.get(reference)
-            except self.ray.exceptions.TaskCancelledError:
-                yield step, Outcome("interrupted", "cancelled")
-            except self.ray.exceptions.RayError as problem:
-                words = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
-                yield step, Outcome("failed", f"{words[:200]}; see {log}")
-
-    def interrupt(self) -> None:
-        """Ask all that is under way to write its checkpoint and stop."""
-        for reference in self.work:
-            self.ray.cancel(reference, force=False)
-
-    def close(self) -> None:
-        """Leave the cluster."""
-        self.ray.shutdown()

@@ -21,12 +21,14 @@ import tyro
 from tqdm import tqdm
 
 from classifiers.train import Settings
+from experiments.cluster import RayCluster, check_address
 from experiments.grids import Scale, configurations, experiment_named
-from experiments.pools import Local, Pool, RayCluster
+from experiments.pools import Local, Pool
 from experiments.steps import Outcome, Step, particulars, seconds_of, steps_of
 from figures.tables import ruled
 from store import MOST_SEEDS, BadInput, positive, slug
 from store.command_line import Options, command, json_document
+from store.places import make_directory
 from training import DataOptions
 from training.loop import STOPPING
 from vae.train import Settings as VaeSettings
@@ -74,6 +76,8 @@ class Config:
             positive("--workers", self.workers, 1024)
         if self.workers is not None and self.ray is not None:
             raise BadInput("--workers", f"{self.workers} beside --ray", "one of the two")
+        if self.ray is not None:
+            check_address(self.ray)
         if self.vae_preset not in ("reference", "default"):
             raise BadInput("--vae-preset", repr(self.vae_preset), "reference or default")
         experiment_named(self.experiment)
@@ -157,7 +161,7 @@ def run(config: Config) -> Grid | None:
 def _writable(option: str, directory: Path) -> None:
     """Refuse a place for results before the first of a hundred steps fails on it."""
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        make_directory(directory)
         with tempfile.TemporaryFile(dir=directory):
             pass
     except OSError as problem:

@@ -23,6 +23,7 @@ from gradcam import sums
 from reports import build
 from store import BadInput, Run, list_runs, provenance
 from store.command_line import Options
+from store.places import make_directory
 from store.runs import now
 from training import ImageData, load
 from training.data import DataOptions
@@ -292,7 +293,7 @@ def _into(log: Path | None) -> Iterator[None]:
     if log is None:
         yield
         return
-    log.parent.mkdir(parents=True, exist_ok=True)
+    make_directory(log.parent)
     sys.stdout.flush()
     sys.stderr.flush()
     kept = os.dup(1), os.dup(2)

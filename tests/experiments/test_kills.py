@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import psutil
 import pytest
 
 from store import list_runs
@@ -17,7 +18,8 @@ from tests.experiments.test_run import ROOT, workers_of
 
 pytestmark = pytest.mark.endurance
 
-LOOPBACK = "127.0.0.2"  # Ray takes 127.0.0.1 for the machine's address in the network
+LOOPBACK = "127.0.0.1"
+TOKEN = "0123456789abcdef" * 4
 
 GRID = """
 from analysis import accuracy
@@ -132,33 +134,111 @@ def test_two_grids_on_one_store(tmp_path):
     assert {row["found"] for row in verify(tmp_path / "runs")} == {"ok"}
 
 
-def test_a_cluster_loses_a_node(tmp_path, monkeypatch):
-    """Two Ray nodes on this machine; one goes in mid-grid, and everything still comes to its end."""
+@pytest.fixture
+def two_nodes(monkeypatch):
+    """A Ray cluster of two nodes on this machine, which nobody else reaches: the cluster, and its second node."""
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    monkeypatch.setenv("RAY_AUTH_TOKEN", "0123456789abcdef" * 4)
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", TOKEN)
+    monkeypatch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # else 127.0.0.1 becomes the network's address
     ray = pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
-    grid = tmp_path / "grid.py"
-    grid.write_text(GRID.replace("EPOCHS", "12"))
     cluster = Cluster(
         initialize_head=True, head_node_args={"num_cpus": 1, "node_ip_address": LOOPBACK, "include_dashboard": False}
     )
     second = cluster.add_node(num_cpus=1, node_ip_address=LOOPBACK)
     cluster.wait_for_nodes()
-    try:
-        process = start(grid, tmp_path / "cluster", "--ray", cluster.address)
-        store = tmp_path / "cluster" / "runs"
-        while len(list(store.glob("classifier/*/result.json"))) < 3:
-            assert process.poll() is None, process.communicate()
-            time.sleep(0.1)
-        cluster.remove_node(second)
-        _, error = process.communicate()
-        assert process.returncode == 0, error
-    finally:
-        cluster.shutdown()
-        ray.shutdown()
+    yield cluster, second
+    cluster.shutdown()
+    ray.shutdown()
+
+
+def trained(store: Path) -> int:
+    return len(list(store.glob("classifier/*/result.json")))
+
+
+def listening(process: psutil.Process) -> set[str]:
+    """Addresses at which a process or its children take connections."""
+    everybody = [process, *process.children(recursive=True)]
+    found = [each for one in everybody for each in one.net_connections("tcp") if each.status == psutil.CONN_LISTEN]
+    return {each.laddr.ip.removeprefix("::ffff:") for each in found}
+
+
+def test_a_cluster_loses_a_node(tmp_path, two_nodes):
+    """One of two nodes goes in mid-grid, and everything still comes to its end."""
+    cluster, second = two_nodes
+    grid = tmp_path / "grid.py"
+    grid.write_text(GRID.replace("EPOCHS", "12"))
+    process = start(grid, tmp_path / "cluster", "--ray", cluster.address)
+    while trained(tmp_path / "cluster" / "runs") < 3:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+    cluster.remove_node(second)
+    _, error = process.communicate()
+    assert process.returncode == 0, error
     process = start(grid, tmp_path / "alone", "--workers", "2")
     _, error = process.communicate()
     assert process.returncode == 0, error
     assert findings(tmp_path / "cluster") == findings(tmp_path / "alone")
+
+
+def test_a_cluster_whose_head_dies_is_one_line_and_the_same_command_goes_on(tmp_path, two_nodes):
+    cluster, _ = two_nodes
+    grid = tmp_path / "grid.py"
+    grid.write_text(GRID.replace("EPOCHS", "20"))
+    process = start(grid, tmp_path / "cluster", "--ray", cluster.address)
+    while trained(tmp_path / "cluster" / "runs") < 2:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+    head = cluster.address
+    cluster.head_node.kill_gcs_server()
+    began = time.monotonic()
+    _, error = process.communicate()
+    assert time.monotonic() - began < 30
+    assert process.returncode == 1, error
+    (line,) = [each for each in error.splitlines() if each.startswith("python -m experiments.run:")]
+    assert f"got no answer from the cluster's head {head}" in line
+    assert "Traceback" not in error
+    before = trained(tmp_path / "cluster" / "runs")
+    assert before < 12
+    process = start(grid, tmp_path / "cluster", "--workers", "2")
+    _, error = process.communicate()
+    assert process.returncode == 0, error
+    assert trained(tmp_path / "cluster" / "runs") == 12
+
+
+@pytest.mark.parametrize("wrong", ["token", "port"])
+def test_a_cluster_that_does_not_answer_is_one_line(wrong, tmp_path, two_nodes, monkeypatch):
+    cluster, _ = two_nodes
+    address = cluster.address
+    if wrong == "token":
+        monkeypatch.setenv("RAY_AUTH_TOKEN", "f" * 64)
+    else:
+        address = f"{LOOPBACK}:1"
+    (tmp_path / "grid.py").write_text(GRID.replace("EPOCHS", "1"))
+    began = time.monotonic()
+    process = start(tmp_path / "grid.py", tmp_path, "--ray", address)
+    _, error = process.communicate()
+    assert time.monotonic() - began < 45  # of which 25 are Ray's, and the rest is Python's and PyTorch's beginning
+    assert process.returncode == 2, error
+    assert ("does not take the token" if wrong == "token" else "where no cluster answers") in error
+    assert error.count("\n") == 1
+
+
+def test_a_cluster_of_its_own_listens_on_this_machine_alone_and_leaves_nothing(tmp_path, monkeypatch):
+    pytest.importorskip("ray")
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    before = set(Path("/tmp").glob("ray-*")) | set(Path("/tmp").glob("ray"))
+    (tmp_path / "grid.py").write_text(GRID.replace("EPOCHS", "2"))
+    process = start(tmp_path / "grid.py", tmp_path, "--ray", "local")
+    while not trained(tmp_path / "runs"):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+    assert listening(psutil.Process(process.pid)) == {LOOPBACK}
+    (own,) = {each for each in Path("/tmp").glob("ray-*") if each not in before}
+    assert own.stat().st_mode & 0o077 == 0
+    _, error = process.communicate()
+    assert process.returncode == 0, error
+    assert set(Path("/tmp").glob("ray-*")) | set(Path("/tmp").glob("ray")) == before

@@ -228,6 +228,13 @@ def test_an_interrupted_grid_goes_on(grid, options):
         (["{grid}:other"], "a configuration of type Scale"),
         (["table-1", "--workers", "0"], "--workers: got 0"),
         (["table-1", "--workers", "2", "--ray", "local"], "--workers: got 2 beside --ray"),
+        (["table-1", "--ray", ""], "--ray: got ''; needs local, auto"),
+        (["table-1", "--ray", "nonsense"], "--ray: got 'nonsense'; needs local, auto"),
+        (["table-1", "--ray", "127.0.0.1"], "HOST:PORT"),
+        (["table-1", "--ray", "ray://10.0.0.1:10001"], "HOST:PORT"),
+        (["table-1", "--ray", "head:0"], "port 0; needs a port from 1 to 65535"),
+        (["table-1", "--ray", "head:٣"], "HOST:PORT"),
+        (["table-1", "--ray", "a b:6379"], "HOST:PORT"),
         (["table-1", "--seeds", "0"], "--seeds: got 0"),
     ],
 )
