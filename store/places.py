@@ -16,7 +16,16 @@ from pathlib import Path
 
 from store.bad_input import BadInput
 
-__all__ = ["below", "deletable", "given", "in_own_directory", "is_plain_name", "write_atomically"]
+__all__ = [
+    "below",
+    "deletable",
+    "given",
+    "in_own_directory",
+    "is_plain_name",
+    "make_directory",
+    "share",
+    "write_atomically",
+]
 
 OURS = re.compile(
     r"(config|result|failure)\.json|rows-[\w+-]+\.json|log\.jsonl|weights(-epoch-\d+)?\.safetensors|resume\.pt"
@@ -103,6 +112,26 @@ def deletable(path: Path) -> bool:
         return False
 
 
+def share(path: Path) -> None:
+    """Open a new file or directory to the group where the directory it lies in is a group's, whatever the umask.
+
+    A directory is a group's where the group may write to it and new files get that group (setgid). Another's file is
+    left as it is.
+    """
+    with suppress(OSError):
+        around, mode = path.parent.stat().st_mode, path.stat().st_mode
+        if around & stat.S_ISGID and around & stat.S_IWGRP:
+            os.chmod(path, stat.S_IMODE(mode) | (mode & stat.S_IRWXU) >> 3)
+
+
+def make_directory(path: Path) -> None:
+    """Make a directory and those that it lies in, where they are not there; shared as `share` says."""
+    missing = [each for each in (path, *path.parents) if not each.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for each in reversed(missing):
+        share(each)
+
+
 @contextmanager
 def write_atomically(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; rename it into place when the block succeeds, remove it when it fails.
@@ -123,12 +152,13 @@ def write_atomically(path: Path) -> Iterator[Path]:
     if not stat.S_ISREG(mode):
         yield target
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_directory(target.parent)
     temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         yield temporary
         with open(temporary, "rb") as written:
             os.fsync(written.fileno())
+        share(temporary)
         os.replace(temporary, target)
         _keep_names(target.parent)
     finally:

@@ -28,7 +28,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from store.bad_input import BadInput
-from store.places import below, deletable, write_atomically
+from store.places import below, deletable, make_directory, share, write_atomically
 
 __all__ = [
     "SCHEMA",
@@ -233,10 +233,11 @@ class Run:
             BadInput: `check`.
         """
         self.check()
-        self.path.mkdir(parents=True, exist_ok=True)
+        make_directory(self.path)
         lock = FileLock(self.path / ".lock")
         try:
             lock.acquire(blocking=False)
+            share(self.path / ".lock")
         except Timeout:
             say(f"{self.path} is being worked on by another process; waiting for it")
             lock.acquire()
@@ -268,6 +269,7 @@ class Run:
         """Append one row to ``log.jsonl``."""
         with open(self.path / "log.jsonl", "a", encoding="utf-8") as log:
             log.write(json.dumps(row, allow_nan=False) + "\n")
+            share(self.path / "log.jsonl")
 
     def logged(self) -> list[dict[str, Any]]:
         """The rows of ``log.jsonl`` up to one that was cut short, or that is none of ours."""

@@ -23,6 +23,8 @@ from store.command_line import Options, command
 from store.keeping import garbage
 from training.once import once
 
+ROOT = Path(__file__).parents[2]
+
 MOUNTS = (
     shutil.which("unshare")
     and not subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode
@@ -362,3 +364,65 @@ def test_a_directory_of_its_own_may_lie_anywhere(tmp_path, monkeypatch):
     data = pd.DataFrame({"x": [1]})
     for stem in (tmp_path / "out" / "job" / "a", Path("b"), Path("../c"), Path("../new/d")):
         assert all(path.is_file() for path in save(Figure(), stem, data))
+
+
+def worked(store, *, finish, uid=None, groups=()) -> str:
+    """Work on a run in a process of its own, under a umask that keeps all to oneself, as another user if asked.
+
+    Forked, because Python itself may be where no other user can read it. What the run was before, or the error.
+    """
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            os.umask(0o077)
+            if uid is not None:
+                os.setgroups(groups)
+                os.setgid(uid)
+                os.setuid(uid)
+            run = Run(store, "toy", "toy-seed1", {"seed": 1}, {})
+            with run.lock():
+                said = run.status
+                if said != "done":
+                    run.begin()
+                    run.log({"step": 1})
+                    if finish:
+                        run.finish(metrics={}, started="2026-01-01T00:00:00+00:00", origin={})
+        except BaseException as problem:
+            said = type(problem).__name__
+        os.write(writing, said.encode())
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        said = pipe.read()
+    os.waitpid(child, 0)
+    return said
+
+
+def test_what_comes_into_a_groups_directory_is_the_groups_under_any_umask(tmp_path):
+    store, own = tmp_path / "shared", tmp_path / "own"
+    store.mkdir()
+    own.mkdir()
+    store.chmod(0o2770)
+    for directory in (store, own):
+        assert worked(directory, finish=True) == "new"
+    for path in store.rglob("*"):
+        wanted = 0o2770 if path.is_dir() else 0o660
+        assert stat.S_IMODE(path.stat().st_mode) == wanted, path
+    for path in own.rglob("*"):
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs several users, whom only root can be")
+def test_two_users_of_a_group_go_on_with_each_others_runs(tmp_path):
+    store = tmp_path / "shared"
+    store.mkdir()
+    os.chown(store, 0, 4321)
+    store.chmod(0o2770)
+    for directory in (tmp_path, *tmp_path.parents):  # pytest's directories are their owner's
+        if stat.S_IMODE(directory.stat().st_mode) == 0o700:
+            directory.chmod(0o711)
+    assert worked(store, finish=False, uid=12001, groups=[4321]) == "new"
+    assert worked(store, finish=True, uid=12002, groups=[4321]) == "partial"
+    assert worked(store, finish=True, uid=12001, groups=[4321]) == "done"
+    assert worked(store, finish=True, uid=12003) == "PermissionError"
