@@ -1,5 +1,11 @@
 """What a code says about its image: bounds on mutual information, and the analyses built on them."""
 
+import sys
+
+# `python -m` looks into the working directory first, where a training.py is somebody else's. It comes last instead.
+if sys.argv[0] == "-m" and not sys.flags.safe_path:
+    sys.path.append(sys.path.pop(0))
+
 from analysis.bound import Bound
 from analysis.bounds import (
     gaussian_marginal,

@@ -1,1 +1,7 @@
 """How robust classifiers are: Foolbox's attacks over perturbation sizes, and checks of what they say."""
+
+import sys
+
+# `python -m` looks into the working directory first, where a training.py is somebody else's. It comes last instead.
+if sys.argv[0] == "-m" and not sys.flags.safe_path:
+    sys.path.append(sys.path.pop(0))

@@ -1,5 +1,11 @@
 """Classifiers: the networks of the paper's tables, for any number of channels and classes."""
 
+import sys
+
+# `python -m` looks into the working directory first, where a training.py is somebody else's. It comes last instead.
+if sys.argv[0] == "-m" and not sys.flags.safe_path:
+    sys.path.append(sys.path.pop(0))
+
 from classifiers.densenet import DenseNet
 from classifiers.preact_resnet import PreActResNet
 from classifiers.pyramidnet import PyramidNet

@@ -1,1 +1,7 @@
 """What classifiers look at: Grad-CAM maps and their sums."""
+
+import sys
+
+# `python -m` looks into the working directory first, where a training.py is somebody else's. It comes last instead.
+if sys.argv[0] == "-m" and not sys.flags.safe_path:
+    sys.path.append(sys.path.pop(0))

@@ -1,1 +1,7 @@
 """The report: published values, ours beside them, verdicts, and the page that shows them."""
+
+import sys
+
+# `python -m` looks into the working directory first, where a training.py is somebody else's. It comes last instead.
+if sys.argv[0] == "-m" and not sys.flags.safe_path:
+    sys.path.append(sys.path.pop(0))

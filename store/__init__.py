@@ -3,6 +3,12 @@
 Nothing here imports torch: the store can be listed, verified and reported on machines that have none.
 """
 
+import sys
+
+# `python -m` looks into the working directory first, where a training.py is somebody else's. It comes last instead.
+if sys.argv[0] == "-m" and not sys.flags.safe_path:
+    sys.path.append(sys.path.pop(0))
+
 from store.bad_input import MOST_SEEDS, BadInput, in_range, positive
 from store.places import below, write_atomically
 from store.runs import (

@@ -1,5 +1,11 @@
 """Variational autoencoders: the model, its diagonal-Gaussian posterior, and training under an augmentation."""
 
+import sys
+
+# `python -m` looks into the working directory first, where a training.py is somebody else's. It comes last instead.
+if sys.argv[0] == "-m" and not sys.flags.safe_path:
+    sys.path.append(sys.path.pop(0))
+
 from vae.nets import VAE
 from vae.posterior import DiagonalGaussian
 

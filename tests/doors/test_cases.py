@@ -443,3 +443,34 @@ def test_large_images_are_classified_fewer_at_a_time():
     assert [len(batch) for batch in in_batches(torch.zeros(2500, 1, 8, 8))] == [1000, 1000, 500]
     assert {len(batch) for batch in in_batches(torch.zeros(50, 3, 224, 224).byte())} <= {20, 10}
     assert [len(batch) for batch in in_batches(torch.zeros(2, 1, 2000, 2000).byte())] == [1, 1]
+
+
+COMMANDS = ("analysis", "attacks", "classifiers", "experiments", "gradcam", "reports", "store", "vae")
+
+
+def test_a_working_directory_may_have_modules_of_our_names(tmp_path):
+    """All but the command's own package, which Python looks for in the working directory before anything of ours."""
+    root = Path(__file__).parents[2]
+    for name in (
+        "analysis",
+        "attacks",
+        "classifiers",
+        "figures",
+        "gradcam",
+        "msda",
+        "reports",
+        "store",
+        "training",
+        "vae",
+    ):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('not ours')\n")
+    (tmp_path / "mine.py").write_text("from neighbour import grid\n")
+    (tmp_path / "neighbour.py").write_text("def grid(scale):\n    return []\n")
+    environment = os.environ | {"PYTHONPATH": str(root)}
+    command = [sys.executable, "-m", "experiments.run", "mine.py:grid", "--dry-run"]
+    ended = subprocess.run(command, capture_output=True, env=environment, cwd=tmp_path, text=True, check=False)
+    assert "which yields nothing" in ended.stderr, ended
+    first = {
+        (root / name / "__init__.py").read_text().split("import sys\n", 1)[1].split("\n\n")[1] for name in COMMANDS
+    }
+    assert len(first) == 1, "each package with a command begins by putting the working directory last"
