@@ -5,11 +5,12 @@ ARGS ?=
 JOBS ?= 2
 BIN := .venv/bin
 READY := .venv/ready
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 # PyTorch's threads otherwise spin while they wait, which slows down whatever else a shared machine does
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help install mutual-info table-1 classifiers report notebooks docs test endurance lint doctest benchmarks clean
+.PHONY: help install audit mutual-info table-1 classifiers report notebooks docs test endurance lint doctest benchmarks clean
 
 help:
 	@echo 'make mutual-info   install into .venv, then bound the information of VAEs on the embedded data'
@@ -25,16 +26,26 @@ help:
 	@echo 'make test          install into .venv, then run the tests'
 	@echo 'make endurance     the tests that take longer'
 	@echo 'make lint          style, types and import contracts'
+	@echo 'make audit         which pins of constraints.txt are behind, withdrawn, or have other hashes at the index'
+	@echo '                   (ARGS=--write: put the index'"'"'s hashes there)'
 	@echo 'make doctest       the examples in the docstrings'
 	@echo 'make benchmarks    the measurements of benchmarks/README.md'
 
 install: $(READY)
 
-$(READY): pyproject.toml constraints.txt
+# pip looks at hashes for all that it installs or for nothing: a step for the pins, what builds the package among them,
+# and one for torch and torchvision, which finds the rest in place
+$(READY): pyproject.toml constraints.txt constraints-torch.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo 'Installing into .venv (the GPU build of PyTorch is several GB; the README has the CPU-only way)'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(INSTALL) --no-deps --require-hashes --requirement constraints.txt
+	$(INSTALL) --no-build-isolation --constraint constraints-torch.txt --editable '.[dev]'
 	@touch $@
+
+# Not after an install that is due: a raised pin cannot be installed before its hashes are written
+audit:
+	test -x $(BIN)/python || $(MAKE) install
+	$(BIN)/python tools/pins.py $(ARGS)
 
 mutual-info: $(READY)
 	$(BIN)/python -m analysis.mutual_info $(ARGS)
