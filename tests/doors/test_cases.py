@@ -470,7 +470,5 @@ def test_a_working_directory_may_have_modules_of_our_names(tmp_path):
     command = [sys.executable, "-m", "experiments.run", "mine.py:grid", "--dry-run"]
     ended = subprocess.run(command, capture_output=True, env=environment, cwd=tmp_path, text=True, check=False)
     assert "which yields nothing" in ended.stderr, ended
-    first = {
-        (root / name / "__init__.py").read_text().split("import sys\n", 1)[1].split("\n\n")[1] for name in COMMANDS
-    }
-    assert len(first) == 1, "each package with a command begins by putting the working directory last"
+    begins = {(root / name / "__init__.py").read_text().split('"""', 2)[2].partition("append")[0] for name in COMMANDS}
+    assert len(begins) == 1, "each package with a command begins by putting the working directory last"
