@@ -8,7 +8,9 @@ from shutil import copytree, rmtree
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
+from reports.masks import draw_masks
 from tests.doors.conftest import called
 
 ROOT = Path(__file__).parents[2]
@@ -73,9 +75,16 @@ NAMES = (
 )  # fmt: skip
 
 
+@pytest.fixture
+def quick_masks(monkeypatch):
+    """The report's picture of masks, which no document has a part in and which takes most of a build's time, empty."""
+    statistics = draw_masks()[1]
+    monkeypatch.setattr("reports.build.draw_masks", lambda: (Figure(figsize=(1, 1)), statistics))
+
+
 @pytest.mark.parametrize("count", COUNTS)
 @pytest.mark.parametrize("how", ["values", "bytes"])
-def test_documents_make_a_report_or_are_named(here, count, how):
+def test_documents_make_a_report_or_are_named(here, quick_masks, count, how):
     rng = random.Random(how)
     ended_as = {0: 0, 1: 0, 2: 0}
     for number in range(count):
