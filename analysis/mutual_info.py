@@ -88,7 +88,7 @@ from store import (
 from store.command_line import Options, command, json_document
 from store.runs import now
 from training import DataOptions, ImageData, generator, load, resolve_device, use_threads
-from training.data import read_arrays
+from training.arrays import read_arrays
 from training.devices import describe
 from training.once import all_once
 from vae.encode import encode, load_vae, reconstruct, squared_errors

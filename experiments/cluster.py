@@ -5,6 +5,7 @@ user is told either in one line within half a minute: whether a cluster answers 
 whether it still does is asked every few seconds by a thread.
 """
 
+import logging
 import os
 import re
 import secrets
@@ -34,7 +35,7 @@ ANSWERS_WITHIN = 25.0
 GONE_AFTER = 15.0
 """Seconds without an answer after which a cluster's head counts as gone. Ray itself would end the process at 60."""
 
-_JOIN = "import sys, ray; ray.init(sys.argv[1], log_to_driver=False, logging_level='ERROR')"
+_JOIN = "import sys, ray; ray.init(sys.argv[1], log_to_driver=False, logging_level=40)"
 
 
 class Gone(RuntimeError):
@@ -85,12 +86,12 @@ class RayCluster:
         if address == "local":
             self.own = _own_directory()
             ray.init(
-                "local", include_dashboard=False, log_to_driver=False, logging_level="ERROR",
+                "local", include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR,
                 _node_ip_address="127.0.0.1", _temp_dir=str(self.own / "ray"),
             )  # fmt: skip
         else:
             _check_answer(address)
-            ray.init(address, log_to_driver=False, logging_level="ERROR")
+            ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
         self.head: str = ray.get_runtime_context().gcs_address
         remote: Any = ray.remote(num_cpus=threads, num_gpus=gpus, max_retries=DEATHS - 1)
         self.remote = remote(execute)

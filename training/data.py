@@ -10,10 +10,10 @@ validation tenths of cross-validation are stratified and disjoint.
 
 import gzip
 import hashlib
+import math
 import os
 import sys
 import urllib.error
-import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,8 +22,9 @@ import torch
 from torch import Tensor
 
 from store import BadInput
+from training.arrays import open_archive, read_images
 
-__all__ = ["TORCHVISION", "DataOptions", "ImageData", "load", "read_arrays", "some_test_images"]
+__all__ = ["TORCHVISION", "DataOptions", "ImageData", "load", "some_test_images"]
 
 TORCHVISION = {
     "mnist": ("MNIST", "MNIST"),
@@ -150,8 +151,10 @@ class ImageData:
         no spread to divide by: its standard deviation is given as 1, so that it becomes 0.
         """
         levels = torch.arange(256, dtype=torch.float64) / 255
-        channels = self.train_images.transpose(0, 1).flatten(1).cpu()
-        counts = torch.stack([torch.bincount(channel, minlength=256) for channel in channels]).double()
+        counts = torch.zeros(self.shape[0], 256, dtype=torch.float64)
+        for some in self.train_images.split(max(2**25 // math.prod(self.shape), 1)):
+            channels = some.transpose(0, 1).flatten(1).cpu()
+            counts += torch.stack([torch.bincount(channel, minlength=256) for channel in channels])
         counts /= counts.sum(1, keepdim=True)
         mean = counts @ levels
         constant = counts.count_nonzero(1) == 1
@@ -262,55 +265,42 @@ def _from_arrays(name: str, train_images, train_labels, test_images, test_labels
     def images(array: np.ndarray) -> Tensor:
         return torch.from_numpy(array.transpose(0, 3, 1, 2).copy())
 
-    def labels(array: np.ndarray) -> Tensor:
-        return torch.from_numpy(np.asarray(array).astype(np.float32 if np.ndim(array) == 2 else np.int64))
+    return ImageData(
+        name, images(train_images), _as_labels(train_labels), images(test_images), _as_labels(test_labels)
+    )  # fmt: skip
 
-    return ImageData(name, images(train_images), labels(train_labels), images(test_images), labels(test_labels))
 
-
-def read_arrays(argument: str, path: Path, keys: tuple[str, ...], needed: str) -> dict[str, np.ndarray]:
-    """Those of ``keys`` that an ``.npz`` archive holds; never unpickles.
-
-    Raises:
-        BadInput: blaming ``argument``, when there is no such file, or it is not an archive of plain arrays.
-    """
-    if not path.is_file():
-        raise BadInput(argument, f"{path}, where there is no file", needed)
-    if not zipfile.is_zipfile(path):
-        raise BadInput(argument, f"{path}, which is not an .npz archive, or a truncated one", needed)
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {key: archive[key] for key in keys if key in archive.files}
-    except Exception as error:  # NumPy raises half a dozen types for damaged archives and for pickles
-        reason = " ".join(str(error).split())[:100]
-        raise BadInput(argument, f"{path}, which cannot be read ({reason})", needed) from None
+def _as_labels(array: np.ndarray) -> Tensor:
+    """Rows as float32, indices as int64."""
+    return torch.from_numpy(np.asarray(array).astype(np.float32 if np.ndim(array) == 2 else np.int64))
 
 
 def _npz(path: Path) -> ImageData:
     keys = ("train_images", "train_labels", "test_images", "test_labels")
     needed = f"an .npz with arrays {', '.join(keys)}"
-    arrays = read_arrays("--data", path, keys, needed)
-    missing = [key for key in keys if key not in arrays]
-    if missing:
-        raise BadInput("--data", f"{path} without {', '.join(missing)}", needed)
-    for part in ("train", "test"):
-        images, labels = arrays[f"{part}_images"], arrays[f"{part}_labels"]
-        if not isinstance(images, np.ndarray) or not isinstance(labels, np.ndarray):  # a member that is no array
-            raise BadInput("--data", f"{path} with a member that is no array", needed)
-        if images.ndim != 4 or images.dtype != np.uint8 or images.shape[-1] not in (1, 3):
-            raise BadInput("--data", f"{part}_images {images.shape} {images.dtype}", "N×H×W×C uint8 with C 1 or 3")
-        if not images.size:
-            raise BadInput("--data", f"{part}_images {images.shape}", "at least one image, of at least one pixel")
-        if labels.shape[:1] != images.shape[:1] or labels.ndim > 2:
-            raise BadInput(
-                "--data", f"{part}_labels {labels.shape}", f"one label or row for each of {len(images)} images"
-            )
-        arrays[f"{part}_labels"] = _labels(labels, f"{part}_labels")
-    shapes = [arrays[key].shape[1:] for key in ("train_images", "test_images")]
-    if shapes[0] != shapes[1]:
-        words = " and of ".join("×".join(map(str, shape)) for shape in shapes)
-        raise BadInput("--data", f"training and test images of {words}", "images of one shape")
-    return _from_arrays(path.stem, *(arrays[key] for key in keys))
+    with open_archive("--data", path, keys, needed) as members:
+        if missing := [key for key in keys if key not in members]:
+            raise BadInput("--data", f"{path} without {', '.join(missing)}", needed)
+        for part in ("train", "test"):
+            images, labels = members[f"{part}_images"], members[f"{part}_labels"]
+            if len(images.shape) != 4 or images.dtype != np.uint8 or images.shape[-1] not in (1, 3):
+                raise BadInput("--data", f"{part}_images {images.shape} {images.dtype}", "N×H×W×C uint8 with C 1 or 3")
+            if not math.prod(images.shape):
+                raise BadInput("--data", f"{part}_images {images.shape}", "at least one image, of at least one pixel")
+            if labels.shape[:1] != images.shape[:1] or len(labels.shape) > 2:
+                raise BadInput(
+                    "--data", f"{part}_labels {labels.shape}", f"one label or row for each of {images.shape[0]} images"
+                )
+        shapes = [members[key].shape[1:] for key in ("train_images", "test_images")]
+        if shapes[0] != shapes[1]:
+            words = " and of ".join("×".join(map(str, shape)) for shape in shapes)
+            raise BadInput("--data", f"training and test images of {words}", "images of one shape")
+        train, test = (_labels(members[key].read(), key) for key in ("train_labels", "test_labels"))
+        _one_kind(train, test)
+        return ImageData(
+            path.stem, read_images(members["train_images"]), _as_labels(train),
+            read_images(members["test_images"]), _as_labels(test),
+        )  # fmt: skip
 
 
 MOST_CLASSES = 100_000
