@@ -32,7 +32,7 @@ from figures.published import claims_sentence
 from figures.tables import headlines, of_networks, ruled
 from figures.words import ADDED, as_paragraph, the, told_apart
 from store import BadInput, Run, evidence, slug
-from store.command_line import Options, command, json_document
+from store.command_line import Options, command, json_document, refuse_beside
 from training import DataOptions, load, resolve_device, use_threads
 
 __all__ = ["Config", "run", "text_of", "uncertainty_conclusions"]
@@ -79,6 +79,9 @@ class Config:
         check_grid(self.augmentations, self.seeds, self.settings)
         if self.logits is not None and self.model.model is not None:
             raise BadInput("--logits", f"{self.logits} and --model", "one of them")
+        for option, value in (("--logits", self.logits), ("--model", self.model.model)):
+            if value is not None:
+                refuse_beside(self, option, "augmentations", "seeds", "settings")
         unlabelled = self.human is None and self.logits is None and self.data.data != "cifar10"
         if unlabelled and not self.votes_are_made_up:
             needed = "an .npz with counts of its test images"

@@ -85,7 +85,7 @@ from store import (
     write_atomically,
     write_json,
 )
-from store.command_line import Options, command, json_document
+from store.command_line import Options, command, json_document, refuse_beside
 from store.runs import now
 from training import DataOptions, ImageData, generator, load, resolve_device, use_threads
 from training.arrays import read_arrays
@@ -187,6 +187,9 @@ class Config:
             )
         if self.posterior_b is not None and self.posterior is None:
             raise BadInput("--posterior-b", self.posterior_b, "--posterior, the first encoder")
+        if self.posterior is not None:
+            grid = ("augmentations", "seeds", "first_seed", "inputs", "decoder_scales", "shared", "settings")
+            refuse_beside(self, "--posterior", *grid, "reconstruction_scale")
         if "flow_marginal" in self.bounds and importlib.util.find_spec("zuko") is None:
             raise BadInput("--bounds", "flow_marginal without the package zuko", "pip install 'mixinfo[flows]'")
         in_range("--reconstruction-scale", self.reconstruction_scale, 0, SCALES[1])

@@ -46,7 +46,7 @@ from figures import Result, label, publish, save
 from figures.components import components
 from figures.tables import headlines, of_networks
 from store import BadInput, Run, evidence, positive, provenance, slug, write_atomically
-from store.command_line import Options, command, json_document
+from store.command_line import Options, command, json_document, refuse_beside
 from store.runs import now
 from training import DataOptions, ImageData, load
 from training.data import some_test_images
@@ -102,6 +102,8 @@ class Config:
 
     def __post_init__(self) -> None:
         check_grid(self.augmentations, self.seeds, self.settings)
+        if self.model.model is not None:
+            refuse_beside(self, "--model", "augmentations", "seeds", "settings")
         positive("--attack-batch-size", self.attack_batch_size)
         if self.images is not None:
             positive("--images", self.images)

@@ -44,7 +44,7 @@ from figures.words import ADDED, as_paragraph, told_apart
 from gradcam.figures import draw_maps
 from gradcam.maps import KINDS, check_layer, grad_cam, normalised, sums
 from store import BadInput, Run, positive, provenance, slug, write_atomically
-from store.command_line import Options, command, json_document
+from store.command_line import Options, command, json_document, refuse_beside
 from store.runs import now
 from training import DataOptions, ImageData, load
 from training.data import some_test_images
@@ -83,6 +83,8 @@ class Config:
 
     def __post_init__(self) -> None:
         check_grid(self.augmentations, self.seeds, self.settings)
+        if self.model.model is not None:
+            refuse_beside(self, "--model", "augmentations", "seeds", "settings")
         if self.images is not None:
             positive("--images", self.images)
         for option in ("layers", "classes"):

@@ -27,7 +27,7 @@ from store.bad_input import BadInput, positive
 from store.places import given, write_atomically
 from store.runs import placeless
 
-__all__ = ["Options", "as_text", "command", "json_document", "parse"]
+__all__ = ["Options", "as_text", "command", "json_document", "parse", "refuse_beside"]
 
 Config = TypeVar("Config")
 
@@ -215,6 +215,30 @@ def _one_line(box: str) -> str:
             break
     suggestion = re.search(r"Perhaps you meant:\W*(--[\w-]+)", text)
     return " ".join(words) + (f"; perhaps {suggestion[1]}?" if suggestion else "")
+
+
+def refuse_beside(config: Any, option: str, *names: str) -> None:
+    """Refuse options that mean nothing beside another one: those of ``names`` that are not as they are by default.
+
+    Raises:
+        BadInput: blaming the first of them.
+    """
+    usual = {field.name: field for field in dataclasses.fields(config)}
+    for name in names:
+        value, field = getattr(config, name), usual[name]
+        made = field.default_factory
+        default: Any = field.default if made is dataclasses.MISSING else made()
+        if dataclasses.is_dataclass(value) and type(value) is type(default):
+            for inner in dataclasses.fields(value):
+                _refuse_beside(option, inner.name, getattr(value, inner.name), getattr(default, inner.name))
+        else:
+            _refuse_beside(option, name, value, default)
+
+
+def _refuse_beside(option: str, name: str, value: Any, default: Any) -> None:
+    if value != default:
+        words = " ".join(map(str, value)) if isinstance(value, tuple) else value
+        raise BadInput(f"--{name.replace('_', '-')}", f"{words} beside {option}", "one of the two")
 
 
 def command(

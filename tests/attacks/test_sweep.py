@@ -17,7 +17,8 @@ from store.keeping import verify
 from training import DataOptions, load
 
 FAST = Settings(epochs=3, width=2)
-SMALL = {"attacks": ("fgsm", "pgd", "noise"), "epsilons": (0.0, 0.05, 0.5), "images": 12, "settings": FAST}
+ONE = {"attacks": ("fgsm", "pgd", "noise"), "epsilons": (0.0, 0.05, 0.5), "images": 12}
+SMALL = ONE | {"settings": FAST}
 
 
 def test_the_job_from_end_to_end(options, capsys):
@@ -52,7 +53,7 @@ def test_the_job_from_end_to_end(options, capsys):
 
 def test_a_worst_case_is_of_images_and_not_of_accuracies(options):
     one = train(load(DataOptions()), "none", 1, FAST, options)
-    config = Config(**SMALL, model=ModelOptions(str(one.path)), execution=options)
+    config = Config(**ONE, model=ModelOptions(str(one.path)), execution=options)
     result = run(config)
     swept = next(options.store.glob("attacks/*/verdicts.npz"))
     with np.load(swept) as kept:
@@ -66,7 +67,7 @@ def test_a_worst_case_is_of_images_and_not_of_accuracies(options):
 
 def test_the_batch_changes_nothing_and_a_stopped_sweep_goes_on(options, monkeypatch):
     one = train(load(DataOptions()), "none", 1, FAST, options)
-    config = Config(**SMALL, attack_batch_size=5, model=ModelOptions(str(one.path)), execution=options)
+    config = Config(**ONE, attack_batch_size=5, model=ModelOptions(str(one.path)), execution=options)
     real, calls = module._attack, []
 
     def stop_at_third(*arguments):
@@ -96,13 +97,13 @@ def test_a_model_that_returns_probabilities_is_refused(options, tmp_path, monkey
     )
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(BadInput, match="--model: got a model that fails “outputs are logits”"):
-        run(Config(**SMALL, model=ModelOptions("soft:make"), execution=options))
+        run(Config(**ONE, model=ModelOptions("soft:make"), execution=options))
     assert not list(options.store.glob("attacks/*/config.json"))
 
 
 def test_autoattack_from_outside(options, capsys):
     one = train(load(DataOptions()), "none", 1, FAST, options)
-    config = Config(**SMALL | {"images": 8}, model=ModelOptions(str(one.path)), execution=options)
+    config = Config(**ONE | {"images": 8}, model=ModelOptions(str(one.path)), execution=options)
     run(config)
     assert "AutoAttack" not in capsys.readouterr().out
     for again in range(2):

@@ -472,3 +472,21 @@ def test_a_working_directory_may_have_modules_of_our_names(tmp_path):
     assert "which yields nothing" in ended.stderr, ended
     begins = {(root / name / "__init__.py").read_text().split('"""', 2)[2].partition("append")[0] for name in COMMANDS}
     assert len(begins) == 1, "each package with a command begins by putting the working directory last"
+
+
+@pytest.mark.parametrize(
+    ("module", "option", "more", "words"),
+    [
+        ("analysis.human_uncertainty", "--logits", ("--seeds", "5"), "--seeds: got 5 beside --logits"),
+        ("analysis.human_uncertainty", "--model", ("--width", "8"), "--width: got 8 beside --model"),
+        ("attacks.sweep", "--model", ("--augmentations", "none"), "--augmentations: got none beside --model"),
+        ("gradcam.sums", "--model", ("--epochs", "3"), "--epochs: got 3 beside --model"),
+        ("analysis.mutual_info", "--posterior", ("--shared",), "--shared: got True beside --posterior"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(here, module, option, more, words):
+    data = () if module == "analysis.mutual_info" else ("--data", "npz:d.npz")
+    human = ("--human", "h.npz") if module == "analysis.human_uncertainty" else ()
+    ended = called(module, option, "x", *data, *human, *more)
+    assert (ended.status, ended.err.count("\n")) == (2, 1), ended
+    assert words in ended.line
