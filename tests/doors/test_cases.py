@@ -448,28 +448,33 @@ def test_large_images_are_classified_fewer_at_a_time():
 COMMANDS = ("analysis", "attacks", "classifiers", "experiments", "gradcam", "reports", "store", "vae")
 
 
-def test_a_working_directory_may_have_modules_of_our_names(tmp_path):
-    """All but the command's own package, which Python looks for in the working directory before anything of ours."""
-    root = Path(__file__).parents[2]
-    for name in (
-        "analysis",
-        "attacks",
-        "classifiers",
-        "figures",
-        "gradcam",
-        "msda",
-        "reports",
-        "store",
-        "training",
-        "vae",
-    ):
-        (tmp_path / f"{name}.py").write_text("raise SystemExit('not ours')\n")
+@pytest.mark.parametrize(
+    ("own", "command", "words"),
+    [
+        ("experiments", "experiments.run mine.py:grid --dry-run", "which yields nothing"),
+        ("analysis", "analysis.mutual_info --posterior nowhere.npz", "where there is no file"),
+    ],
+)
+def test_a_working_directory_may_have_modules_of_our_names(tmp_path, own, command, words):
+    """All but the command's own package, which Python looks for in the working directory before anything of ours.
+
+    What comes after the working directory, and after ours, stays behind ours.
+    """
+    root, behind = Path(__file__).parents[2], tmp_path / "behind"
+    behind.mkdir()
+    for name in {*COMMANDS, "figures", "msda", "training"} - {own}:
+        for directory in (tmp_path, behind):
+            (directory / f"{name}.py").write_text("raise SystemExit('not ours')\n")
     (tmp_path / "mine.py").write_text("from neighbour import grid\n")
     (tmp_path / "neighbour.py").write_text("def grid(scale):\n    return []\n")
-    environment = os.environ | {"PYTHONPATH": str(root)}
-    command = [sys.executable, "-m", "experiments.run", "mine.py:grid", "--dry-run"]
-    ended = subprocess.run(command, capture_output=True, env=environment, cwd=tmp_path, text=True, check=False)
-    assert "which yields nothing" in ended.stderr, ended
+    environment = os.environ | {"PYTHONPATH": f"{root}{os.pathsep}{behind}"}
+    whole = [sys.executable, "-m", *command.split()]
+    ended = subprocess.run(whole, capture_output=True, env=environment, cwd=tmp_path, text=True, check=False)
+    assert words in ended.stderr, ended
+
+
+def test_packages_with_commands_put_the_working_directory_last():
+    root = Path(__file__).parents[2]
     begins = {(root / name / "__init__.py").read_text().split('"""', 2)[2].partition("append")[0] for name in COMMANDS}
     assert len(begins) == 1, "each package with a command begins by putting the working directory last"
 
