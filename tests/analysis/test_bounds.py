@@ -97,7 +97,6 @@ def test_reported_errors_are_the_spread_over_many_replicates():
     ("information", "lower", "upper"), [(3.0, 2.966, 2.991), (9.0, 7.63, 9.67), (20.0, 9.20, 26.5), (70.0, 9.21, 253.6)]
 )
 def test_the_reference_table_is_reproduced(information, lower, upper):
-    torch.set_num_threads(2)
     found = every_bound(linear_gaussian(10_000, 64, information, 1), 1)
     for name, expected in (("infonce", lower), ("leave_one_out", upper), ("rate", information)):
         # five standard errors, and half a unit of the last digit given

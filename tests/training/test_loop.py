@@ -41,7 +41,9 @@ def a_run(path) -> Run:
 
 @pytest.mark.parametrize("stop_at", [0, 3, 4, 11, 19])
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_stopped_run_resumes_to_the_same_bits(tmp_path, stop_at, how):
+def test_a_stopped_run_resumes_to_the_same_bits(tmp_path, stop_at, how, request):
+    before = signal.signal(how, signal.default_int_handler)  # under nohup a hang-up is ignored, and stays so
+    request.addfinalizer(lambda: signal.signal(how, before))
     whole, expected = train(a_run(tmp_path / "whole"))
     run = a_run(tmp_path / "stopped")
     with pytest.raises(Interrupted, match=f"at step {stop_at + 1} of 20") as stop:
