@@ -128,7 +128,7 @@ def run(config: Config) -> Result:
 
     @functools.lru_cache(maxsize=2)
     def images(chosen: DataOptions) -> ImageData:
-        return load(chosen)
+        return load(chosen, download=not options.dry_run)
 
     @functools.cache
     def run_of(point: Point) -> Run:

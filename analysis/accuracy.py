@@ -72,7 +72,8 @@ class Config:
 def run(config: Config) -> Result:
     """Train what is missing and compare; print as it goes, unless ``--json -`` claims standard output."""
     config = smoked(config)
-    data, options = load(config.data), config.execution
+    options = config.execution
+    data = load(config.data, download=not options.dry_run)
     if data.test_labels.ndim == 2 and config.settings.objective == "binary-cross-entropy":
         raise BadInput("--data", "several labels an image", "one class an image, or soft labels")
     grid = (data, config.augmentations, config.seeds, config.settings, options, config.first_seed)

@@ -78,8 +78,8 @@ def _checked(
     return torch.from_numpy(counts.astype(np.int64)), torch.from_numpy(labels.astype(np.int64))
 
 
-def cifar10h(root: Path) -> Tensor:
-    """Counts (10,000, 10) in the order of CIFAR-10's test set, from ``root`` or else downloaded to it.
+def cifar10h(root: Path, *, download: bool = True) -> Tensor:
+    """Counts (10,000, 10) in the order of CIFAR-10's test set, from ``root`` or else, if it may be, downloaded to it.
 
     Raises:
         BadInput: no network, or another content than the published one.
@@ -88,6 +88,8 @@ def cifar10h(root: Path) -> Tensor:
     needed = "a network connection, or the counts with --human FILE.npz"
     if path.is_file():
         raw = path.read_bytes()
+    elif not download:
+        raise BadInput("--human", f"nothing, and no CIFAR-10H under {root}", "the same command without --dry-run")
     else:
         print(f"downloading {URL} to {path}; {LICENCE}", file=sys.stderr)
         try:

@@ -100,7 +100,7 @@ def run(config: Config) -> Result:
     options = config.execution
     if config.logits is not None:
         return _run_logits(config)
-    data = load(config.data)
+    data = load(config.data, download=not config.execution.dry_run)
     grid = (data, config.augmentations, config.seeds, config.settings, options)
     if options.dry_run and config.model.model is None:
         say_grid(*grid)
@@ -132,7 +132,7 @@ def run(config: Config) -> Result:
 def _human(config: Config) -> tuple[Tensor, Tensor | None]:
     if config.human is not None:
         return read_human(config.human)
-    return cifar10h(config.data.data_root), None
+    return cifar10h(config.data.data_root, download=not config.execution.dry_run), None
 
 
 def _run_logits(config: Config) -> Result:

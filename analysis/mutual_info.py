@@ -210,7 +210,7 @@ def run(config: Config) -> Result:
     if config.posterior is not None:
         return _run_posterior(config)
     config = as_run(config)
-    data = load(config.data)
+    data = load(config.data, download=not config.execution.dry_run)
     _check_size(config, data)
     if config.execution.dry_run:
         return _dry_run(config, data)
@@ -821,7 +821,8 @@ def _posterior_of(config: Config, path: Path, argument: str) -> tuple[DiagonalGa
     if not path.is_dir():
         return read_posterior(path, argument)
     device = resolve_device(config.execution.device)
-    vae, images = load_vae(path, device, argument), load(config.data).test_images.to(device)
+    vae = load_vae(path, device, argument)
+    images = load(config.data, download=not config.execution.dry_run).test_images.to(device)
     if tuple(images.shape[1:]) != vae.shape:
         expected, got = ("×".join(map(str, shape)) for shape in (vae.shape, images.shape[1:]))
         raise BadInput(argument, f"{path}, a VAE for images of {expected}", f"one for the data's, of {got}")

@@ -129,7 +129,8 @@ class Config:
 def run(config: Config) -> Result:
     """Sweep one classifier or several; print as it goes, unless ``--json -`` claims standard output."""
     config = smoked(config)
-    data, options = load(config.data), config.execution
+    options = config.execution
+    data = load(config.data, download=not options.dry_run)
     some_test_images(data, config.images)  # refuses what cannot be
     found = analyse(
         config, data, lambda classifier, name: _run(config, classifier, data, name),

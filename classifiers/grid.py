@@ -157,7 +157,8 @@ def settings_of(trained: Run) -> dict[str, Any]:
 
 def trained_classifier(config: Compares, augmentation: str, seed: int) -> tuple[Classifier, ImageData, str]:
     """One classifier of the grid of an analysis, found trained or trained now; its data, and its run's name."""
-    data, options = load(config.data), config.execution
+    options = config.execution
+    data = load(config.data, download=not options.dry_run)
     use_threads(options.threads)
     run = train(data, augmentation, seed, config.settings, options)
     return load_run(run.path, resolve_device(options.device), data), data, run.name

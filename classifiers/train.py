@@ -417,7 +417,7 @@ def _train(
 
 def run(config: Config) -> Run:
     """Train the classifier that ``config`` describes and say what came of it."""
-    data = load(config.data)
+    data = load(config.data, download=not config.execution.dry_run)
     arguments = (data, config.augmentation, config.seed, config.settings, config.execution)
     options = config.execution
     if options.dry_run:

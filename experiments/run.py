@@ -84,10 +84,10 @@ class Config:
 
     def scale(self) -> Scale:
         """What the experiment's function gets."""
-        execution = replace(self.execution, quiet=True, json=None, dry_run=False)
+        execution = replace(self.execution, quiet=True, json=None)
         data = self.data
-        if self.smoke and data == DataOptions("cifar10"):
-            data = DataOptions("digits")
+        if self.smoke and data.data == "cifar10":
+            data = replace(data, data="digits")
         preset: Any = self.vae_preset
         return Scale(
             data, self.seeds, self.smoke, Settings(width=2 if self.smoke else self.width, epochs=self.epochs),

@@ -84,21 +84,23 @@ class Outcome:
 
 
 @functools.lru_cache(maxsize=4)
-def _images(options: DataOptions) -> ImageData:
-    return load(options)
+def _images(options: DataOptions, download: bool) -> ImageData:
+    return load(options, download=download)
 
 
 def _classifier(data: DataOptions, augmentation: str, seed: int, settings: Any, options: Options) -> Step:
-    run = classifiers.classifier_run(_images(data), augmentation, seed, settings, options)
+    images = _images(data, not options.dry_run)
+    run = classifiers.classifier_run(images, augmentation, seed, settings, options)
     config = classifiers.Config(None, augmentation, seed, data, settings, options)
-    work = run.identity["config"]["epochs"] * len(_images(data).train_images)
+    work = run.identity["config"]["epochs"] * len(images.train_images)
     return Step(f"{run.name} {run.hash}", "classifier", "classifiers.train:run", (config,), run=run, work=work)
 
 
 def _vae(data: DataOptions, augmentation: str, seed: int, settings: Any, options: Options) -> Step:
-    run = vaes.vae_run(_images(data), augmentation, seed, settings, options)
+    images = _images(data, not options.dry_run)
+    run = vaes.vae_run(images, augmentation, seed, settings, options)
     config = vaes.Config(augmentation, seed, data, settings, options)
-    work = run.identity["config"]["epochs"] * len(_images(data).train_images)
+    work = run.identity["config"]["epochs"] * len(images.train_images)
     return Step(f"{run.name} {run.hash}", "vae", "vae.train:run", (config,), run=run, work=work)
 
 
@@ -150,7 +152,7 @@ def _(config: Any) -> Iterator[Step]:
                 arguments = (config, augmentation, seed)
                 name = f"{network.name} {module.partition('.')[0]} {_told(config)}"
                 kind = {"attacks.sweep": "attacks", "gradcam.sums": "gradcam"}[module]
-                work = small.images or len(_images(small.data).test_images)
+                work = small.images or len(_images(small.data, not config.execution.dry_run).test_images)
                 part = Step(name, kind, f"{module}:part", arguments, (network.name,), work=work)
                 yield part
             before.append(part)

@@ -96,7 +96,7 @@ class Config:
 def run(config: Config) -> Result:
     """Sum the maps of one classifier or several; print as it goes, unless ``--json -`` claims standard output."""
     config = smoked(config)
-    data = load(config.data)
+    data = load(config.data, download=not config.execution.dry_run)
     some_test_images(data, config.images)  # refuses what cannot be
     found = analyse(
         config, data, lambda classifier, name: _run(config, classifier, data, name),

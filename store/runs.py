@@ -361,6 +361,25 @@ def read_record(path: Path) -> dict[str, Any]:
     schema = record.get("schema") if isinstance(record, dict) else None
     if schema != SCHEMA:
         raise BadInput(str(path), f"schema version {schema}", f"schema version {SCHEMA}; move the directory away")
+    return _whole(record, str(path))
+
+
+class _Record(dict[str, Any]):
+    """What a record holds by name. A name that it lacks is asked for nowhere else: somebody has changed the file."""
+
+    path = ""
+
+    def __missing__(self, key: str) -> Any:
+        raise BadInput(self.path, f"a record without {key!r}", "the whole record, as it was written")
+
+
+def _whole(value: Any, path: str) -> Any:
+    if isinstance(value, list):
+        return [_whole(each, path) for each in value]
+    if not isinstance(value, dict):
+        return value
+    record = _Record({key: _whole(each, path) for key, each in value.items()})
+    record.path = path
     return record
 
 

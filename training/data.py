@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from store import BadInput
+from store.places import given
 from training.arrays import open_archive, read_images
 
 __all__ = ["TORCHVISION", "DataOptions", "ImageData", "load", "some_test_images"]
@@ -71,6 +72,7 @@ class DataOptions:
     """which tenth is held out, from 1 to FOLDS"""
 
     def __post_init__(self) -> None:
+        given("--data-root", self.data_root)
         if self.train_images is not None and self.train_images < 2:
             raise BadInput("--train-images", self.train_images, "an integer of at least 2")
         if not 0 < self.fraction <= 1:
@@ -167,8 +169,8 @@ class ImageData:
         return replace(self, **{name: getattr(self, name).to(device) for name in arrays})
 
 
-def load(options: DataOptions) -> ImageData:
-    """Load the data set that ``options`` names, on the CPU.
+def load(options: DataOptions, *, download: bool = True) -> ImageData:
+    """Load the data set that ``options`` names, on the CPU; download it if it is not there and may be.
 
     Raises:
         BadInput: an unknown name, a missing or unsuitable file, or a download that failed.
@@ -183,7 +185,7 @@ def load(options: DataOptions) -> ImageData:
     elif word == "fashion-mnist" and DEBIAN_FASHION_MNIST.is_dir():
         data = read_idx(DEBIAN_FASHION_MNIST, "Fashion-MNIST")
     elif options.data in TORCHVISION:
-        data = _torchvision(options.data, options.data_root)
+        data = _torchvision(options.data, options.data_root, download)
     else:
         known = ", ".join(["digits", *TORCHVISION, "folder:PATH", "npz:PATH"])
         raise BadInput("--data", repr(options.data), f"one of {known}")
@@ -454,7 +456,7 @@ def read_idx(directory: Path, name: str) -> ImageData:
     return _from_arrays(name, train_images[..., None], train_labels, test_images[..., None], test_labels)
 
 
-def _torchvision(word: str, root: Path) -> ImageData:
+def _torchvision(word: str, root: Path, download: bool) -> ImageData:
     import torchvision.datasets
 
     kind, name = TORCHVISION[word]
@@ -467,6 +469,9 @@ def _torchvision(word: str, root: Path) -> ImageData:
     try:
         train, test = part(True, False), part(False, False)
     except RuntimeError:
+        if not download:
+            needed = f"{name} there: the same command without --dry-run downloads it"
+            raise BadInput("--data", f"{word!r}, which is not under {root}", needed) from None
         print(f"downloading {name} to {root}", file=sys.stderr)
         try:
             train, test = part(True, True), part(False, True)

@@ -381,7 +381,8 @@ def mean_squared_error(vae: VAE, images: Tensor, seed: int) -> float:
 
 def run(config: Config) -> Run:
     """Train the VAE that ``config`` describes and say what came of it."""
-    data, options = load(config.data), config.execution
+    options = config.execution
+    data = load(config.data, download=not options.dry_run)
     which = vae_run(data, config.augmentation, config.seed, config.settings, options)
     if options.dry_run:
         options.say(f"{which.path}: {which.status}")

@@ -495,3 +495,26 @@ def test_options_that_mean_nothing_are_refused(here, module, option, more, words
     ended = called(module, option, "x", *data, *human, *more)
     assert (ended.status, ended.err.count("\n")) == (2, 1), ended
     assert words in ended.line
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("classifiers.train --data cifar10", "--data: got 'cifar10', which is not under data; needs CIFAR-10 there"),
+        ("experiments.run table-1", "--data: got 'cifar10', which is not under data"),
+        ("experiments.run table-1 --smoke", ""),
+        ("experiments.run table-1 --smoke --data-root elsewhere", ""),
+        ("analysis.mutual_info --data svhn", "--data: got 'svhn', which is not under data"),
+        ("classifiers.train --data-root ~/x", "--data-root: got '~/x'; needs a path with the home directory"),
+    ],
+)
+def test_a_dry_run_downloads_nothing(here, monkeypatch, command, words):
+    def download(*_, **__):
+        raise AssertionError("a dry run asks the network")
+
+    monkeypatch.setattr("urllib.request.urlopen", download)
+    module, *arguments = command.split()
+    ended = called(module, *arguments, "--dry-run")
+    assert ended.status == (2 if words else 0), ended
+    assert words in ended.line
+    assert {path.name for path in here.iterdir()} == {"d.npz"}

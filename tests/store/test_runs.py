@@ -1,5 +1,6 @@
 import json
 import os
+import pickle
 import subprocess
 import sys
 import textwrap
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from store import BadInput, Run, list_runs, write_atomically, write_json
+from store.runs import now
 
 
 def a_run(store: Path, **identity) -> Run:
@@ -193,3 +195,17 @@ def test_a_record_that_is_not_of_the_run_is_refused(tmp_path, key):
     path.write_text(json.dumps(record))
     with pytest.raises(BadInput, match=f"a record with another {key} than this run's"):
         run.result()
+
+
+def test_a_record_that_lacks_something_says_so(tmp_path):
+    run = Run(tmp_path, "toy", "toy-seed1", {"seed": 1})
+    with run.lock():
+        run.begin()
+        run.finish(metrics={"loss": 1.0}, started=now(), origin={})
+    record = run.result()
+    assert record == json.loads((run.path / "result.json").read_text())
+    assert pickle.loads(pickle.dumps(record)) == record
+    assert record.get("curve") is None
+    for missing, inside in (("curve", record), ("accuracy", record["metrics"])):
+        with pytest.raises(BadInput, match=rf"result\.json: got a record without '{missing}'"):
+            inside[missing]
