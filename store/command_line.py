@@ -123,7 +123,7 @@ def parse(
         BadInput: with tyro's explanation in one line.
         SystemExit: after ``--help``.
     """
-    words = sys.argv[1:] if arguments is None else arguments
+    words = [_from_home(word) for word in (sys.argv[1:] if arguments is None else arguments)]
     for place, word in enumerate(words):
         if any("\ud800" <= letter <= "\udfff" for letter in word):  # Python's stand-ins for bytes that are no UTF-8
             option, separator, _ = word.partition("=")
@@ -136,10 +136,10 @@ def parse(
     if presets is not None:
         finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
         finder.add_argument("--preset", nargs="?")
-        start = {"default": presets(finder.parse_known_args(arguments)[0].preset)}
+        start = {"default": presets(finder.parse_known_args(words)[0].preset)}
     complaint = io.StringIO()
     width = os.environ.get("COLUMNS")
-    help_wanted = {"-h", "--help"} & set(sys.argv[1:] if arguments is None else arguments)
+    help_wanted = {"-h", "--help"} & set(words)
     try:
         if not help_wanted:
             # tyro wraps its complaint into a box as wide as the terminal
@@ -148,7 +148,7 @@ def parse(
             return tyro.cli(
                 config,
                 prog=program,
-                args=arguments,
+                args=words,
                 config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
                 **start,
             )
@@ -164,6 +164,17 @@ def parse(
             os.environ.pop("COLUMNS", None)
         else:
             os.environ["COLUMNS"] = width
+
+
+def _from_home(word: str) -> str:
+    """A word of the command line with the home directory written out where the shell does it only for whole words.
+
+    Example:
+        >>> _from_home("--store=~/runs") == f"--store={os.path.expanduser('~')}/runs"
+        True
+    """
+    before, path = re.fullmatch(r"((?:--[\w-]+=)?(?:(?:npz|folder):)?)(.*)", word, re.DOTALL).groups()  # type: ignore[union-attr]
+    return before + os.path.expanduser(path) if re.match(r"~(?=/|$)", path) else word
 
 
 NUMBERS = tyro.constructors.ConstructorRegistry()

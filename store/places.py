@@ -41,8 +41,8 @@ HALF_WRITTEN = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{8}\.tmp")
 def given(argument: str, path: Path | str) -> None:
     """Refuse a path for results that is not what its user means.
 
-    A ``~`` that the shell has not replaced would make a folder of that name, or be replaced by some of what is called
-    and not by the rest.
+    A ``~`` that neither the shell nor the command line has replaced would make a folder of that name, or be replaced by
+    some of what is called and not by the rest.
 
     Raises:
         BadInput: blaming ``argument``: nothing, or a path that starts with ``~``.

@@ -90,18 +90,18 @@ def provenance(device: str, threads: int) -> dict[str, Any]:
         "versions": versions,
         "device": device,
         "threads": threads,
-        "command": placeless(" ".join([program, shlex.join(sys.argv[1:])]).strip()),
+        "command": " ".join([program, shlex.join(map(placeless, sys.argv[1:]))]).strip(),
     }
 
 
-def placeless(command: str) -> str:
-    """A command line without the directories of absolute and parent paths, which belong to one machine.
+def placeless(word: str) -> str:
+    """A word of a command line without the directories of an absolute or parent path, which belong to one machine.
 
     Example:
-        >>> placeless("python -m vae.train --store /home/me/runs --data npz:../all/set.npz --out out/a")
-        'python -m vae.train --store runs --data npz:set.npz --out out/a'
+        >>> [placeless(word) for word in ("/home/me/runs", "npz:../all of it/set.npz", "--out=/tmp/a b", "a / b")]
+        ['runs', 'npz:set.npz', '--out=a b', 'a / b']
     """
-    return re.sub(r"""(?<![\w.~/-])(?:\.\./|/)(?:[^\s/'"]+/)*""", "", command)
+    return re.sub(r"(?:^|(?<=[:=,]))(?:\.\./|/)(?:[^/]+/)*", "", word)
 
 
 def now() -> str:
@@ -396,7 +396,7 @@ def evidence(runs: Iterable[tuple[dict[str, Any], Run]]) -> list[dict[str, Any]]
     found = []
     for where, run in runs:
         record = {key: value for key, value in run.result().items() if key not in ("rows", "schema", "fixed_logits")}
-        found.append(where | {"record": record | {"command": placeless(record["command"])}})
+        found.append(where | {"record": record})
     return found
 
 

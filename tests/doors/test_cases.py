@@ -505,7 +505,7 @@ def test_options_that_mean_nothing_are_refused(here, module, option, more, words
         ("experiments.run table-1 --smoke", ""),
         ("experiments.run table-1 --smoke --data-root elsewhere", ""),
         ("analysis.mutual_info --data svhn", "--data: got 'svhn', which is not under data"),
-        ("classifiers.train --data-root ~/x", "--data-root: got '~/x'; needs a path with the home directory"),
+        ("classifiers.train --data-root ~root/x", "--data-root: got '~root/x'; needs a path with the home directory"),
     ],
 )
 def test_a_dry_run_downloads_nothing(here, monkeypatch, command, words):
