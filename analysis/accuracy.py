@@ -24,7 +24,7 @@ from analysis.bound import standard_error
 from analysis.figures import draw_learning_curves
 from analysis.joining import check_joinable, latest
 from analysis.table import summarise
-from classifiers.curve import WATCHED
+from classifiers.curve import WATCHED, recorded_curve
 from classifiers.grid import Which, check_grid, say_grid, settings_of, smoked, train_grid
 from classifiers.load import kept_logits
 from classifiers.scores import correct, cross_entropies
@@ -133,7 +133,7 @@ def training_rows(trained: Run, augmentation: str, seed: int) -> list[dict[str, 
     augmentations it compares nothing.
     """
     record = trained.result()
-    if not (curve := record.get("curve")):
+    if not (curve := recorded_curve(trained)):
         return []
     n, share = min(WATCHED, record["training_images"]), curve[-1]["training_accuracy"]
     rest = {
@@ -157,7 +157,7 @@ def _report(config: Config, trained: dict[Which, Run], rows: list[dict[str, Any]
     about = {"title": "", "data": name, "settings": settings, "watermark": watermark, "conclusions": ""}
     about["curves"] = [
         {"augmentation": augmentation, "seed": seed} | point
-        for (augmentation, seed), each in trained.items() for point in each.result().get("curve", [])
+        for (augmentation, seed), each in trained.items() for point in recorded_curve(each)
     ]  # fmt: skip
     more = _kept(trained)
     document = json_document(PROGRAM, config, rows) | {"about": about, "failures": failures} | more

@@ -91,6 +91,7 @@ from training import DataOptions, ImageData, generator, load, resolve_device, us
 from training.arrays import read_arrays
 from training.devices import describe
 from training.once import all_once
+from vae.curve import POINT
 from vae.encode import encode, load_vae, reconstruct, squared_errors
 from vae.inputs import Inputs
 from vae.linear import LinearVAE, fit_linear
@@ -602,7 +603,7 @@ def _report(config: Config, data: ImageData, records: Mapping[float, dict[str, A
     about = {"title": "", "data": name, "watermark": watermark, "conclusions": "", "settings": settings}
     document = json_document(PROGRAM, config, rows) | {"about": about, "failures": failures}
     trained = _trained(config, data)
-    about["curves"] = [where | point for where, each in trained for point in each.result().get("curve", [])]
+    about["curves"] = [where | point for where, each in trained for point in each.curve(POINT)]
     about["title"] = _title(document)
     text, about["conclusions"] = text_of(document)
     directory = config.execution.out / f"table-1-{slug(name.lower())}{'-smoke' if config.smoke else ''}"

@@ -13,9 +13,20 @@ from torch import Tensor
 
 from classifiers.load import Classifier, in_batches
 from classifiers.scores import scores
+from store import BadInput, Run
 from training import ImageData, generator
 
-__all__ = ["KEPT", "SHARES", "WATCHED", "curve_of", "epochs_of", "scores_of_watched", "watched_images", "weights_at"]
+__all__ = [
+    "KEPT",
+    "SHARES",
+    "WATCHED",
+    "curve_of",
+    "epochs_of",
+    "recorded_curve",
+    "scores_of_watched",
+    "watched_images",
+    "weights_at",
+]
 
 WATCHED = 2000
 """Images of each kind that are classified; differences between two epochs are paired over them."""
@@ -25,6 +36,9 @@ SHARES = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 3 / 4, 1.0)
 
 KEPT = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
 """Of the epochs, after which weights are kept, besides those after the last."""
+
+POINT = ("epoch", "step", "accuracy", "cross_entropy", "training_accuracy", "training_cross_entropy")
+"""What every point of a learning curve has, besides ``loss``."""
 
 
 def epochs_of(shares: Sequence[float], epochs: int) -> list[int]:
@@ -93,3 +107,15 @@ def curve_of(logged: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
         for row in logged
         if "watched" in row and row["step"] in epochs
     ]
+
+
+def recorded_curve(run: Run) -> list[dict[str, Any]]:
+    """The learning curve in a finished run's record, as `curve_of` made it; nothing of runs that have none.
+
+    Raises:
+        BadInput: somebody has changed it.
+    """
+    points = run.curve(POINT)
+    if not all(0 <= point[name] <= 1 for point in points for name in ("accuracy", "training_accuracy")):
+        raise BadInput(str(run.path / "result.json"), "a learning curve with accuracies outside [0, 1]", "shares")
+    return points

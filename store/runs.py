@@ -18,7 +18,7 @@ import platform
 import re
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -206,6 +206,22 @@ class Run:
         if odd:
             raise BadInput(str(path), f"a record with another {odd[0]} than this run's", "this run's; --force makes it")
         return record
+
+    def curve(self, names: Sequence[str]) -> list[dict[str, Any]]:
+        """The learning curve in a finished run's record; nothing where there is none.
+
+        Args:
+            names: of the numbers that every point has.
+
+        Raises:
+            BadInput: as `result`, or a point is without one of them: somebody has changed the file.
+        """
+        points = self.result().get("curve") or []
+        for point in points if isinstance(points, list) else [None]:
+            if not isinstance(point, dict) or not all(type(point.get(name)) in (int, float) for name in names):
+                got, needed = "a learning curve that is none", f"numbers in every point: {', '.join(names)}"
+                raise BadInput(str(self.path / "result.json"), got, needed)
+        return points
 
     def failure(self) -> dict[str, Any]:
         """The failed run's record; ``["error"]`` says what happened."""

@@ -14,7 +14,7 @@ from training import generator
 from vae.encode import encode, squared_errors
 from vae.nets import VAE
 
-__all__ = ["FLAT", "WATCHED", "last_fall", "negative_elbo", "steps_to_watch"]
+__all__ = ["FLAT", "POINT", "WATCHED", "last_fall", "negative_elbo", "steps_to_watch"]
 
 FLAT = 1.0
 """Nats an image by which −ELBO may fall over the last fifth of the steps of a network that counts as trained."""
@@ -24,6 +24,9 @@ WATCHED = 2000
 
 SHARES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
 """Of the steps, after which the images are scored."""
+
+POINT = ("step", "negative_elbo", "rate", "mse")
+"""What every point of a learning curve has."""
 
 
 def steps_to_watch(steps: int) -> list[int]:

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from classifiers import curve
-from classifiers.curve import KEPT, SHARES, epochs_of, scores_of_watched, watched_images, weights_at
+from classifiers.curve import KEPT, SHARES, epochs_of, recorded_curve, scores_of_watched, watched_images, weights_at
 from classifiers.load import ModelOptions, load_classifier, load_run, logits_of
 from classifiers.scores import scores
 from classifiers.train import Settings, train
-from store import BadInput
+from store import BadInput, Run
 from store.command_line import Options
 from training import DataOptions, Interrupted, load
 from training.once import Failed
@@ -144,3 +144,22 @@ def test_watched_images_are_random_and_the_same_for_every_network(digits):
             2000, len(getattr(digits, {"scored": "test", "training": "train"}[kind] + "_images"))
         )
     assert not torch.equal(first["training"][0], digits.train_images[:2000])
+
+
+def test_a_curve_that_somebody_changed_is_refused(options):
+    run = train(load(DataOptions()), "none", 7, Settings(epochs=2, width=2), options)
+    assert recorded_curve(run) == run.result()["curve"] != []
+    for change, words in (
+        (lambda curve: curve[0].pop("accuracy"), "learning curve that is none; needs numbers in every point"),
+        (lambda curve: curve[-1].update(training_accuracy="a"), "learning curve that is none"),
+        (lambda curve: curve[-1].update(step=True), "learning curve that is none"),
+        (lambda curve: curve[0].update(accuracy=2), "accuracies outside"),
+        (lambda curve: curve.append(3), "learning curve that is none"),
+    ):
+        record = run.result()
+        change(record["curve"])
+        changed = Run(options.store / "changed", run.kind, run.name, run.identity)
+        changed.path.mkdir(parents=True, exist_ok=True)
+        (changed.path / "result.json").write_text(json.dumps(record))
+        with pytest.raises(BadInput, match=rf"result\.json: got a.*{words}"):
+            recorded_curve(changed)
