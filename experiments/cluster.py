@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -104,8 +105,9 @@ class RayCluster:
     def _watch(self) -> None:
         """Ask the head what there is: the call comes back when it is there, and not before."""
         while not self.closed.wait(2):
-            self.resources = self.ray.cluster_resources()
-            self.heard = time.monotonic()
+            with suppress(Exception):  # of a cluster that is being left; what does not answer is missed by the others
+                self.resources = self.ray.cluster_resources()
+                self.heard = time.monotonic()
 
     def _check_there(self) -> None:
         if time.monotonic() - self.heard > GONE_AFTER:

@@ -1,5 +1,6 @@
 """Fixtures that every room's tests share."""
 
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,10 @@ import pytest
 import torch
 
 from store.command_line import Options
+
+# A shell's background job ignores Ctrl-C, and so would all that the tests start and interrupt.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -47,7 +47,7 @@ def test_whether_images_may_be_mirrored_is_the_data_sets_own_whatever_it_is_call
 )  # fmt: skip
 def test_of_torchvisions_data_sets_those_of_characters_are_not_mirrored(monkeypatch, tmp_path, word, mirrored):
     images, labels = torch.zeros(4, 1, 4, 4, dtype=torch.uint8), torch.arange(4)
-    monkeypatch.setattr(source, "_torchvision", lambda word, root: ImageData(word, images, labels, images, labels))
+    monkeypatch.setattr(source, "_torchvision", lambda word, *_: ImageData(word, images, labels, images, labels))
     monkeypatch.setattr(source, "DEBIAN_FASHION_MNIST", tmp_path / "absent")
     assert set(source.TORCHVISION) >= {word}
     assert load(DataOptions(data=word)).mirrored == mirrored
