@@ -158,6 +158,17 @@ def trained(store: Path) -> int:
     return len(list(store.glob("classifier/*/result.json")))
 
 
+def started(root: Path, epochs: int, address: str, until: int) -> subprocess.Popen:
+    """A grid on Ray of which so many classifiers are trained."""
+    grid = root / "grid.py"
+    grid.write_text(GRID.replace("EPOCHS", str(epochs)))
+    process = start(grid, root, "--ray", address)
+    while trained(root / "runs") < until:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+    return process
+
+
 def listening(process: psutil.Process) -> set[str]:
     """Addresses at which a process or its children take connections."""
     everybody = [process, *process.children(recursive=True)]
@@ -168,29 +179,19 @@ def listening(process: psutil.Process) -> set[str]:
 def test_a_cluster_loses_a_node(tmp_path, two_nodes):
     """One of two nodes goes in mid-grid, and everything still comes to its end."""
     cluster, second = two_nodes
-    grid = tmp_path / "grid.py"
-    grid.write_text(GRID.replace("EPOCHS", "12"))
-    process = start(grid, tmp_path / "cluster", "--ray", cluster.address)
-    while trained(tmp_path / "cluster" / "runs") < 3:
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.1)
+    process = started(tmp_path, 12, cluster.address, 3)
     cluster.remove_node(second)
     _, error = process.communicate()
     assert process.returncode == 0, error
-    process = start(grid, tmp_path / "alone", "--workers", "2")
+    process = start(tmp_path / "grid.py", tmp_path / "alone", "--workers", "2")
     _, error = process.communicate()
     assert process.returncode == 0, error
-    assert findings(tmp_path / "cluster") == findings(tmp_path / "alone")
+    assert findings(tmp_path) == findings(tmp_path / "alone")
 
 
 def test_a_cluster_whose_head_dies_is_one_line_and_the_same_command_goes_on(tmp_path, two_nodes):
     cluster, _ = two_nodes
-    grid = tmp_path / "grid.py"
-    grid.write_text(GRID.replace("EPOCHS", "20"))
-    process = start(grid, tmp_path / "cluster", "--ray", cluster.address)
-    while trained(tmp_path / "cluster" / "runs") < 2:
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.1)
+    process = started(tmp_path, 20, cluster.address, 2)
     head = cluster.address
     cluster.head_node.kill_gcs_server()
     began = time.monotonic()
@@ -200,12 +201,12 @@ def test_a_cluster_whose_head_dies_is_one_line_and_the_same_command_goes_on(tmp_
     (line,) = [each for each in error.splitlines() if each.startswith("python -m experiments.run:")]
     assert f"got no answer from the cluster's head {head}" in line
     assert "Traceback" not in error
-    before = trained(tmp_path / "cluster" / "runs")
+    before = trained(tmp_path / "runs")
     assert before < 12
-    process = start(grid, tmp_path / "cluster", "--workers", "2")
+    process = start(tmp_path / "grid.py", tmp_path, "--workers", "2")
     _, error = process.communicate()
     assert process.returncode == 0, error
-    assert trained(tmp_path / "cluster" / "runs") == 12
+    assert trained(tmp_path / "runs") == 12
 
 
 @pytest.mark.parametrize("wrong", ["token", "port"])
@@ -231,11 +232,7 @@ def test_a_cluster_of_its_own_listens_on_this_machine_alone_and_leaves_nothing(t
     monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
     before = set(Path("/tmp").glob("ray-*")) | set(Path("/tmp").glob("ray"))
-    (tmp_path / "grid.py").write_text(GRID.replace("EPOCHS", "2"))
-    process = start(tmp_path / "grid.py", tmp_path, "--ray", "local")
-    while not trained(tmp_path / "runs"):
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.1)
+    process = started(tmp_path, 2, "local", 1)
     assert listening(psutil.Process(process.pid)) == {LOOPBACK}
     (own,) = {each for each in Path("/tmp").glob("ray-*") if each not in before}
     assert own.stat().st_mode & 0o077 == 0
