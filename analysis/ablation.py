@@ -17,17 +17,19 @@ from analysis.accuracy import accuracy_components, accuracy_rows, verdicts_of
 from analysis.figures import draw_ablation
 from classifiers.grid import check_grid, settings_of
 from classifiers.train import Settings, classifier_run, train
-from figures import Result, label, publish, save
-from figures.comparisons import Comparison, compare_augmentations
-from figures.components import Components
-from figures.published import claims_sentence
-from figures.tables import headlines, of_networks, over_seeds, ruled
-from figures.words import ADDED, as_paragraph, told_apart
+from figures import label, save
+from findings import Result, publish
+from findings.comparisons import Comparison, compare_augmentations
+from findings.components import Components
+from findings.over_seeds import headlines, of_networks, over_seeds
+from findings.published import claims_sentence
+from findings.sentences import ADDED, as_paragraph, told_apart
+from findings.table import ruled
 from store import BadInput, Run, evidence, slug
 from store.command_line import Options, command, json_document
 from training import DataOptions, ImageData, load
 from training.data import TENTHS
-from training.once import all_once
+from training.reuse import all_once
 
 __all__ = ["SYMBOLS", "Config", "Point", "ablation_conclusions", "measure_of", "run", "text_of"]
 

@@ -1,8 +1,8 @@
 """Test accuracy of classifiers trained under each augmentation: ``python -m analysis.accuracy``.
 
 Trains the classifiers that are missing, reuses those that are there, and compares the accuracies of their last epoch on
-the clean test images, seeds being the replicates (`figures.comparisons`): an augmentation *pays* where it is claimed to
-be above the baseline, trained on as many images for as many epochs. Beside them stands what classifiers say of clean
+the clean test images, seeds being the replicates (`findings.comparisons`): an augmentation *pays* where it is claimed
+to be above the baseline, trained on as many images for as many epochs. Beside them stands what classifiers say of clean
 training images, and what was minimised, the loss on augmented ones, at the end and over the epochs.
 
 The record holds what later statistics need of single images: whether each classifier is right about each of them, and,
@@ -22,20 +22,22 @@ import torch
 
 from analysis.bound import standard_error
 from analysis.figures import draw_learning_curves
-from analysis.joining import check_joinable, latest
 from analysis.table import summarise
 from classifiers.curve import WATCHED, recorded_curve
 from classifiers.grid import Which, check_grid, say_grid, settings_of, smoked, train_grid
 from classifiers.load import kept_logits
 from classifiers.scores import correct, cross_entropies
 from classifiers.train import Settings
-from figures import Result, in_usual_order, label, publish, save
-from figures.comparisons import Comparison, as_family, compare_augmentations
-from figures.components import Components, components
-from figures.published import beside, published
-from figures.seeds import draw_seeds
-from figures.tables import headlines, of_networks, ruled
-from figures.words import ADDED, as_paragraph, the, told_apart
+from figures import in_usual_order, label, save
+from figures.panels import draw_seeds
+from findings import Result, publish
+from findings.comparisons import Comparison, as_family, compare_augmentations
+from findings.components import Components, components
+from findings.document import check_joinable, latest
+from findings.over_seeds import headlines, of_networks
+from findings.published import beside, published
+from findings.sentences import ADDED, as_paragraph, the, told_apart
+from findings.table import ruled
 from store import BadInput, Run, evidence, slug, write_atomically
 from store.command_line import Options, command, json_document
 from store.places import in_own_directory

@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.table import LINEAR, networks_of, share_of_ceiling, under_trained
 from figures import label
-from figures.comparisons import (
+from findings.comparisons import (
     CONFIDENCE,
     LEVEL,
     SKEWED_CERTIFICATE,
@@ -19,8 +19,8 @@ from figures.comparisons import (
     certificates,
     compare_augmentations,
 )
-from figures.published import beside, claims_sentence
-from figures.words import WITHHELD, as_item, as_paragraph, how_tested, p_value, the, told_apart
+from findings.published import beside, claims_sentence
+from findings.sentences import WITHHELD, as_item, as_paragraph, how_tested, p_value, the, told_apart
 
 __all__ = [
     "certified_pairs",
@@ -70,7 +70,7 @@ def certified_profile(
     """Pairs (A, B) at every level of noise for which A's information is certified to be above B's.
 
     The lower bound of A's exceeds the upper bound of B's at the same level, simultaneously over all pairs and levels at
-    99% (`figures.comparisons.certificates`). At a level above 0 this orders the noised codes. Under-trained VAEs take
+    99% (`findings.comparisons.certificates`). At a level above 0 this orders the noised codes. Under-trained VAEs take
     no part.
 
     Args:

@@ -54,8 +54,9 @@ from analysis.bounds import sample_codes
 from analysis.estimate import bound_posterior
 from analysis.figures import draw_ground_truth
 from analysis.two_encoders import PAIR_ESTIMATORS, bound_pair, concatenated
-from figures import Result, publish, save
-from figures.words import as_paragraph
+from figures import save
+from findings import Result, publish
+from findings.sentences import as_paragraph
 from store import MOST_SEEDS, BadInput, positive, write_atomically
 from store.command_line import Options, command
 from training import generator, use_threads

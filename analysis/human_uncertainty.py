@@ -25,12 +25,14 @@ from classifiers.grid import Which, check_grid, say_grid, settings_of, smoked, t
 from classifiers.load import ModelOptions, finite, kept_logits, load_classifier, logits_of
 from classifiers.scores import distributions
 from classifiers.train import Settings
-from figures import Result, label, publish, save
-from figures.comparisons import compare_augmentations
-from figures.components import Components, components
-from figures.published import claims_sentence
-from figures.tables import headlines, of_networks, ruled
-from figures.words import ADDED, as_paragraph, the, told_apart
+from figures import label, save
+from findings import Result, publish
+from findings.comparisons import compare_augmentations
+from findings.components import Components, components
+from findings.over_seeds import headlines, of_networks
+from findings.published import claims_sentence
+from findings.sentences import ADDED, as_paragraph, the, told_apart
+from findings.table import ruled
 from store import BadInput, Run, evidence, slug
 from store.command_line import Options, command, json_document, refuse_beside
 from training import DataOptions, load, resolve_device, use_threads

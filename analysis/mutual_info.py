@@ -58,7 +58,6 @@ from analysis.conclusions import (
 )
 from analysis.decomposition import decompose
 from analysis.estimate import bound_posterior
-from analysis.joining import check_joinable, latest
 from analysis.measure import measure, measure_pair
 from analysis.table import (
     LINEAR,
@@ -71,8 +70,10 @@ from analysis.table import (
     training_table,
 )
 from analysis.two_encoders import SINGLE_BOUNDS
-from figures import Result, in_usual_order, publish, save
-from figures.tables import headlines
+from figures import in_usual_order, save
+from findings import Result, publish
+from findings.document import check_joinable, latest
+from findings.over_seeds import headlines
 from store import (
     MOST_SEEDS,
     BadInput,
@@ -90,7 +91,7 @@ from store.runs import now
 from training import DataOptions, ImageData, generator, load, resolve_device, use_threads
 from training.arrays import read_arrays
 from training.devices import describe
-from training.once import all_once
+from training.reuse import all_once
 from vae.curve import POINT
 from vae.encode import encode, load_vae, reconstruct, squared_errors
 from vae.inputs import Inputs

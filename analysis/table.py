@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 
 from figures import label
-from figures.published import published
-from figures.tables import ruled
+from findings.published import published
+from findings.table import ruled
 
 __all__ = [
     "LINEAR",

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from attacks.curves import Images, Seen, broken_by, robust
-from attacks.library import attack_named, clip_to
+from attacks.foolbox_attacks import attack_named, clip_to
 
 __all__ = ["AUTOATTACK", "Check", "check_autoattack", "check_model", "check_steps", "check_verdicts", "lead_of"]
 

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from attacks.library import (
+from attacks.foolbox_attacks import (
     Attack,
     BaseGradientDescent,
     DeepFoolAttack,

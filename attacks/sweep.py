@@ -25,10 +25,10 @@ from scipy import stats
 from tqdm import tqdm
 
 from attacks.checks import Check, check_autoattack, check_model, check_steps, check_verdicts
-from attacks.conclusions import SHARE, WORST, measure_of, share_scores, summary_table, survival, sweep_conclusions
 from attacks.curves import Images, Seen, as_published, robust
 from attacks.figures import draw_sweep
-from attacks.library import attack_named
+from attacks.foolbox_attacks import attack_named
+from attacks.sentences import SHARE, WORST, measure_of, share_scores, summary_table, survival, sweep_conclusions
 from classifiers.grid import (
     Analysed,
     Which,
@@ -42,16 +42,17 @@ from classifiers.grid import (
 )
 from classifiers.load import Classifier, ModelOptions
 from classifiers.train import Settings
-from figures import Result, label, publish, save
-from figures.components import components
-from figures.tables import headlines, of_networks
+from figures import label, save
+from findings import Result, publish
+from findings.components import components
+from findings.over_seeds import headlines, of_networks
 from store import BadInput, Run, evidence, positive, provenance, slug, write_atomically
 from store.command_line import Options, command, json_document, refuse_beside
 from store.runs import now
 from training import DataOptions, ImageData, load
 from training.data import some_test_images
 from training.devices import describe
-from training.once import once
+from training.reuse import once
 
 __all__ = ["Config", "autoattack", "part", "run", "sweep", "text_of"]
 

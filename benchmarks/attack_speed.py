@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from attacks.curves import Images, Seen, as_published, robust
-from attacks.library import attack_named, drawn_per_image, plain_verdicts
+from attacks.foolbox_attacks import attack_named, drawn_per_image, plain_verdicts
 from attacks.sweep import EPSILONS
 from classifiers.load import load_run
 from training import DataOptions, load, resolve_device

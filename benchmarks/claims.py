@@ -2,8 +2,8 @@
 
 Families of augmentations whose networks differ from seed to seed: normal, exponential, or contaminated (three seeds in
 twenty fail, five standard deviations below the others), where one augmentation spreads 1, 3 or 10 times as much as the
-others. The rule is `figures.comparisons`'; beside it stand Tukey's test with one pooled variance, which 0.1.0 used, and
-Games-Howell's. A claim is false where the true means are the same, or are in the other order.
+others. The rule is `findings.comparisons`'; beside it stand Tukey's test with one pooled variance, which 0.1.0 used,
+and Games-Howell's. A claim is false where the true means are the same, or are in the other order.
 
 ``python benchmarks/claims.py`` prints the tables of benchmarks/README.md; `make endurance` holds them against their
 limits.
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import interpolate, stats
 
-from figures.comparisons import CONFIDENCE, LEVEL, LOOK_LEVEL, LOOKS, holm, satterthwaite
+from findings.comparisons import CONFIDENCE, LEVEL, LOOK_LEVEL, LOOKS, holm, satterthwaite
 
 KINDS = ("normal", "exponential", "contaminated")
 RATIOS = (1, 3, 10)

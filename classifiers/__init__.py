@@ -7,9 +7,6 @@ import sys
 if sys.argv[0] == "-m" and os.path.exists(sys.path[0]) and os.path.samefile(sys.path[0], "."):
     sys.path.append(sys.path.pop(0))
 
-from classifiers.densenet import DenseNet
-from classifiers.preact_resnet import PreActResNet
-from classifiers.pyramidnet import PyramidNet
-from classifiers.wide_resnet import WideResNet
+from classifiers.nets import DenseNet, PreActResNet, PyramidNet, WideResNet
 
 __all__ = ["DenseNet", "PreActResNet", "PyramidNet", "WideResNet"]

@@ -14,7 +14,7 @@ from classifiers.train import Settings, classifier_run, train
 from store import MOST_SEEDS, BadInput, Run, evidence, positive, read_record, slug
 from store.command_line import Options
 from training import DataOptions, ImageData, load, resolve_device, use_threads
-from training.once import all_once, once
+from training.reuse import all_once, once
 
 __all__ = [
     "Analysed",
@@ -266,13 +266,13 @@ def _computed(run: Run, logits: Tensor) -> bool:
 def once_of_function(
     run: Run, classifier: Classifier, data: ImageData, options: Options, work: Callable[[Run], None]
 ) -> Run:
-    """Analyse a classifier once: `training.once.once` for the run of what it computes.
+    """Analyse a classifier once: `training.reuse.once` for the run of what it computes.
 
     Args:
         run: the analysis by the classifier's digest.
         classifier: in evaluation mode.
         data: whose images it sees.
-        options: as for `training.once.once`.
+        options: as for `training.reuse.once`.
         work: writes the files of the run it is given.
     """
     logits = fixed_logits(classifier, data.shape)

@@ -14,10 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from classifiers.densenet import DenseNet
-from classifiers.preact_resnet import PreActResNet
-from classifiers.pyramidnet import PyramidNet
-from classifiers.wide_resnet import WideResNet
+from classifiers.nets import DenseNet, PreActResNet, PyramidNet, WideResNet
 from store import BadInput, positive
 
 __all__ = ["NETWORKS", "build", "known_name", "source_of"]

@@ -47,10 +47,10 @@ from store.command_line import Options, command, json_document
 from store.runs import now
 from training import DataOptions, Diverged, ImageData, fit, load, random_crop, random_flip
 from training.devices import describe, resolve_device, use_threads
+from training.distributed import Ranks, join
 from training.mixing import in_turn, mixer_named
-from training.once import Failed, once
 from training.policies import LISTED, BatchPolicy, policy_named
-from training.ranks import Ranks, join
+from training.reuse import Failed, once
 from training.seeds import derive
 from training.weights import write_weights
 

@@ -30,7 +30,7 @@ ROOMS = {
     "msda": "The mixer", "analysis": "Information and uncertainty", "vae": "Variational autoencoders",
     "classifiers": "Classifiers", "attacks": "Attacks", "gradcam": "Grad-CAM",
     "experiments": "Whole grids", "reports": "The report",
-    "training": "Training", "figures": "Figures, tables and words", "store": "Runs and command lines",
+    "training": "Training", "findings": "Rows, comparisons, sentences and documents", "figures": "Figures", "store": "Runs and command lines",
 }  # fmt: skip
 
 
@@ -38,7 +38,10 @@ def write_pages() -> None:
     """A page for every room, with a section for every module, so that none is forgotten."""
     (HERE / "api").mkdir(exist_ok=True)
     for room, title in ROOMS.items():
-        modules = [path.stem for path in sorted((HERE.parent / room).glob("*.py")) if not path.stem.startswith("_")]
+        files = sorted((HERE.parent / room).rglob("*.py"))
+        parts = [path.relative_to(HERE.parent / room).with_suffix("").parts for path in files]
+        modules = [".".join(each).removesuffix(".__init__") for each in parts if len(each) > 1 or each[0][0] != "_"]
+        modules = sorted(module for module in modules if "__" not in module)
         lines = [f"# {title}: `{room}`", "", "```{eval-rst}", f".. automodule:: {room}", "   :no-members:", "```", ""]
         for module in modules:
             lines += [f"## `{room}.{module}`", "", "```{eval-rst}", f".. automodule:: {room}.{module}", "```", ""]

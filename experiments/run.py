@@ -22,10 +22,10 @@ from tqdm import tqdm
 
 from classifiers.train import Settings
 from experiments.cluster import RayCluster, check_address
-from experiments.grids import Scale, configurations, experiment_named
+from experiments.paper import Scale, configurations, experiment_named
 from experiments.pools import Local, Pool
 from experiments.steps import Outcome, Step, particulars, seconds_of, steps_of
-from figures.tables import ruled
+from findings.table import ruled
 from store import MOST_SEEDS, BadInput, positive, slug
 from store.command_line import Options, command, json_document
 from store.places import make_directory
@@ -44,7 +44,7 @@ class Config:
 
     experiment: Annotated[str, tyro.conf.Positional]
     """table-1, table-2-preact-resnet18, table-6, grad-cam, figure-1, figure-3, figure-6, paper (all of them, and the
-    report), or FILE.py:FUNCTION, a function that gets an experiments.grids.Scale and yields configurations"""
+    report), or FILE.py:FUNCTION, a function that gets an experiments.paper.Scale and yields configurations"""
     smoke: bool = False
     """the smallest grid that runs at all, on the digits, watermarked"""
     seeds: int = 5

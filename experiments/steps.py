@@ -28,7 +28,7 @@ from store.runs import now
 from training import ImageData, load
 from training.data import DataOptions
 from training.loop import Interrupted
-from training.once import Failed
+from training.reuse import Failed
 from vae import train as vaes
 
 __all__ = ["Outcome", "Step", "execute", "particulars", "seconds_of", "steps_of"]

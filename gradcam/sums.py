@@ -34,13 +34,15 @@ from classifiers.grid import (
 )
 from classifiers.load import Classifier, ModelOptions
 from classifiers.train import Settings
-from figures import Result, label, publish, save
-from figures.comparisons import compare_augmentations
-from figures.components import Components, components
-from figures.published import claims_sentence
-from figures.seeds import draw_seeds
-from figures.tables import headlines, of_networks, over_seeds, ruled
-from figures.words import ADDED, as_paragraph, told_apart
+from figures import label, save
+from figures.panels import draw_seeds
+from findings import Result, publish
+from findings.comparisons import compare_augmentations
+from findings.components import Components, components
+from findings.over_seeds import headlines, of_networks, over_seeds
+from findings.published import claims_sentence
+from findings.sentences import ADDED, as_paragraph, told_apart
+from findings.table import ruled
 from gradcam.figures import draw_maps
 from gradcam.maps import KINDS, check_layer, grad_cam, normalised, sums
 from store import BadInput, Run, positive, provenance, slug, write_atomically

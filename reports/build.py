@@ -19,13 +19,13 @@ import pandas as pd
 from tqdm import tqdm
 
 from figures import save
-from figures.published import published
-from reports.beside import claims_table, published_table
-from reports.documents import Document, read_documents
-from reports.masks import draw_masks
+from findings.document import Document, read_documents
+from findings.published import published
+from reports.figure_2 import draw_masks
 from reports.page import Records, check_picture, embedded, render
 from reports.sections import SECTIONS, Section
 from reports.tables import Cell, Table
+from reports.verdicts import claims_table, published_table
 from store import BadInput, below, list_runs, write_atomically
 from store.command_line import Options, command, json_document
 

@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from PIL import Image
 
-from reports.documents import Document
+from findings.document import Document
 from store import BadInput
 
 __all__ = ["Records", "check_picture", "embedded", "paragraphs", "render"]

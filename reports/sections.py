@@ -8,9 +8,9 @@ import pandas as pd
 from analysis.ablation import SYMBOLS
 from analysis.bound import ESTIMATORS
 from analysis.table import COLUMNS, DIRECTIONS, LINEAR, UNDER_TRAINED, mostly_under_trained
-from attacks.conclusions import clean_accuracies, leads
+from attacks.sentences import clean_accuracies, leads
 from figures import label
-from reports.documents import Document
+from findings.document import Document
 from reports.tables import Cell, Column, Table, over_seeds
 
 __all__ = ["SECTIONS", "Section"]

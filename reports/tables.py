@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from figures import label
-from reports.documents import Document
+from findings.document import Document
 from store import write_atomically
 
 __all__ = ["Cell", "Column", "Table", "group_of", "over_seeds"]

@@ -18,10 +18,10 @@ from typing import Any
 import pandas as pd
 
 from figures import label
-from figures.published import measures, published
-from figures.words import the
-from reports.beside import Judged, judged
-from reports.documents import read_documents
+from findings.document import read_documents
+from findings.published import measures, published
+from findings.sentences import the
+from reports.verdicts import Judged, judged
 from store import write_atomically
 
 RESULTS = Path(__file__).parent

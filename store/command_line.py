@@ -262,7 +262,7 @@ def command(
     """Parse, run and exit: 0 done, 1 a run failed, 2 bad input, 3 diverged, 130 or 143 interrupted, 141 nobody reads.
 
     ``run`` returns anything; an attribute ``exit_status`` of it, if there is one, becomes the exit status. A
-    RuntimeError that has one, as ``training.once.Failed`` has, is said in one line too.
+    RuntimeError that has one, as ``training.reuse.Failed`` has, is said in one line too.
     """
     for stream in (sys.stdout, sys.stderr):  # a terminal without the letters gets their numbers, and its results
         if isinstance(stream, io.TextIOWrapper):

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from store import BadInput, Run, write_atomically
-from training.ranks import Ranks
+from training.distributed import Ranks
 from training.seeds import derive, generator
 
 __all__ = ["STOPPING", "Diverged", "Interrupted", "fit"]

@@ -6,7 +6,7 @@ The objective is the negative ELBO in nats per image,
 
 with x the jittered, flipped and mixed image, normalised per channel, and σ the decoder scale.
 
-By default the network is `vae.nets.residual`'s, which starts as the linear VAE of its own inputs; Adam at 2e-3 (3% of
+By default the network is `vae.nets.own`'s, which starts as the linear VAE of its own inputs; Adam at 2e-3 (3% of
 it for the linear maps), a tenth of the steps warming up, then half a cosine down to nothing.
 
 ``--preset reference`` is the reference code's network (`vae.nets.reference`), objective, batches, epochs and drops of
@@ -51,7 +51,7 @@ from store.runs import now
 from training import DataOptions, Diverged, ImageData, fit, generator, load
 from training.devices import describe, resolve_device, use_threads
 from training.mixing import mixer_named
-from training.once import Failed, once
+from training.reuse import Failed, once
 from training.weights import write_weights
 from vae.curve import FLAT, WATCHED, last_fall, negative_elbo, steps_to_watch
 from vae.encode import encode, squared_errors

@@ -17,7 +17,7 @@ from analysis.conclusions import (
     trained_conclusions,
 )
 from analysis.table import LINEAR, decomposition_text, mostly_under_trained, shared_table, summarise, text_table
-from figures.comparisons import compare_augmentations
+from findings.comparisons import compare_augmentations
 from tests.analysis.test_mutual_info import rows_of
 
 SETTINGS = {

@@ -17,7 +17,7 @@ from analysis.ground_truth import gaussian_pair, linear_gaussian
 from analysis.mutual_info import Config, read_posterior, run
 from analysis.table import LINEAR, summarise, text_table
 from analysis.two_encoders import PAIR_ESTIMATORS, bound_pair
-from figures.tables import headlines
+from findings.over_seeds import headlines
 from store import BadInput, list_runs
 from store.command_line import command
 from training import generator, load

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from attacks.checks import check_model, check_steps, check_verdicts
-from attacks.conclusions import mean_over_sizes, sweep_conclusions
 from attacks.curves import Images, Seen
+from attacks.sentences import mean_over_sizes, sweep_conclusions
 
 ATTACKS = ("fgsm", "bim", "pgd", "noise", "deepfool")
 EPSILONS = (0.0, 0.1, 0.5)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from attacks.curves import Images, Seen, as_published, deepfool, robust
-from attacks.library import ATTACKS, attack_named, drawn_per_image, eager, plain_verdicts
+from attacks.foolbox_attacks import ATTACKS, attack_named, drawn_per_image, eager, plain_verdicts
 from classifiers.load import load_run
 from classifiers.train import Settings, train
 from store import BadInput

@@ -14,7 +14,7 @@ from classifiers.train import Settings, train
 from store import BadInput, Run
 from store.command_line import Options
 from training import DataOptions, Interrupted, load
-from training.once import Failed
+from training.reuse import Failed
 
 FAST = Settings(width=4, epochs=8, batch_size=128)
 CPU = torch.device("cpu")

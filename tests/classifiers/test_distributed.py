@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from store.command_line import Options
 from training import DataOptions, load
-from training.ranks import Ranks
+from training.distributed import Ranks
 from training.seeds import derive
 
 # BatchNorm sees only a process's own part of the batch, so that only a network without it can be compared exactly

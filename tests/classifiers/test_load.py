@@ -8,8 +8,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from classifiers.load import Classifier, ModelOptions, load_classifier, load_run, logits_of
+from classifiers.nets.preact_resnet import PreActResNet
 from classifiers.networks import build
-from classifiers.preact_resnet import PreActResNet
 from classifiers.train import Settings, train
 from store import BadInput
 from training import DataOptions, ImageData, load

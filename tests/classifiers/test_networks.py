@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from classifiers import DenseNet, PreActResNet, PyramidNet, WideResNet
-from classifiers.pyramidnet import ShakeDrop
+from classifiers.nets.pyramidnet import ShakeDrop
 from store import BadInput
 
 SMALL = {

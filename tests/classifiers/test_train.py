@@ -16,10 +16,10 @@ from classifiers.train import Config, Settings, classifier_run, from_preset, run
 from store import BadInput
 from store.command_line import command, parse
 from training import DataOptions, ImageData, load
+from training.distributed import Ranks
 from training.mixing import in_turn
-from training.once import Failed
 from training.policies import BatchPolicy
-from training.ranks import Ranks
+from training.reuse import Failed
 
 FAST = Settings(epochs=2, width=4)
 CPU = torch.device("cpu")

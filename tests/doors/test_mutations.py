@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from reports.masks import draw_masks
+from reports.figure_2 import draw_masks
 from tests.doors.conftest import called
 
 ROOT = Path(__file__).parents[2]

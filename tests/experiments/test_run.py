@@ -11,7 +11,7 @@ import pytest
 
 from analysis import accuracy
 from classifiers.train import Settings
-from experiments.grids import EXPERIMENTS, Scale
+from experiments.paper import EXPERIMENTS, Scale
 from experiments.run import Config, run
 from experiments.steps import Step, execute, particulars, seconds_of, steps_of
 from store import BadInput, Run, list_runs

@@ -10,8 +10,8 @@ from analysis import ablation, accuracy, mutual_info
 from attacks import sweep
 from classifiers.load import ModelOptions
 from classifiers.train import Settings
-from figures import Result
-from figures.result import publish
+from findings import Result
+from findings.document import publish
 from gradcam import sums
 from store.command_line import Options
 

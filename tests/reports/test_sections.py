@@ -9,9 +9,9 @@ import pytest
 from analysis.ablation import measure_of
 from analysis.accuracy import accuracy_components
 from analysis.table import UNDER_TRAINED
-from reports.beside import _tables, judged
-from reports.documents import read_document
+from findings.document import read_document
 from reports.sections import _information
+from reports.verdicts import _tables, judged
 from results.remake import RESULTS
 
 

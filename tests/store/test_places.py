@@ -16,13 +16,14 @@ from filelock import FileLock
 from matplotlib.figure import Figure
 
 import store.__main__ as program
-from figures import Result, save
-from figures.result import publish
+from figures import save
+from findings import Result
+from findings.document import publish
 from store import BadInput, Run, below, write_atomically, write_json
 from store.command_line import Options, command, parse
 from store.keeping import garbage
 from training.data import DataOptions
-from training.once import once
+from training.reuse import once
 
 ROOT = Path(__file__).parents[2]
 
@@ -304,7 +305,7 @@ from pathlib import Path
 from store import Run
 from store.command_line import Options
 from training.data import DataOptions
-from training.once import once
+from training.reuse import once
 run = Run(Path(sys.argv[1]), "vae", "digits-seed1", {"seed": 1})
 print(once(run, Options(), lambda: 1 / 0).fresh, run.busy())
 """

@@ -14,7 +14,7 @@ from store import BadInput
 from store.command_line import Options, command
 from training import DataOptions, ImageData, load
 from training.mixing import in_turn
-from training.once import Failed
+from training.reuse import Failed
 from vae.encode import encode, load_vae
 from vae.posterior import DiagonalGaussian
 from vae.train import (

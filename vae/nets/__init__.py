@@ -6,8 +6,8 @@ from typing import Any
 from torch import Tensor
 
 from vae.nets.base import VAE
+from vae.nets.own import ResidualVAE
 from vae.nets.reference import ReferenceVAE
-from vae.nets.residual import ResidualVAE
 
 __all__ = ["NETWORKS", "VAE", "ReferenceVAE", "ResidualVAE", "vae_of"]
 

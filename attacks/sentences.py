@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from attacks.checks import AUTOATTACK, lead_of
 from figures import label
-from figures.comparisons import Comparison, compare_augmentations
-from figures.components import Components
-from figures.published import claims_sentence
-from figures.tables import over_seeds, ruled
-from figures.words import ADDED, as_item, as_paragraph, the, told_apart
+from findings.comparisons import Comparison, compare_augmentations
+from findings.components import Components
+from findings.over_seeds import over_seeds
+from findings.published import claims_sentence
+from findings.sentences import ADDED, as_item, as_paragraph, the, told_apart
+from findings.table import ruled
 
 __all__ = [
     "SHARE",

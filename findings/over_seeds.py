@@ -1,4 +1,4 @@
-"""Rows of numbers, put together over seeds and laid out for a terminal."""
+"""Rows of numbers, one a network, put together over seeds."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-__all__ = ["headlines", "of_networks", "over_seeds", "ruled"]
+__all__ = ["headlines", "of_networks", "over_seeds"]
 
 
 def of_networks(results: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -19,7 +19,7 @@ def of_networks(results: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def over_seeds(rows: pd.DataFrame, by: Sequence[str] = ("augmentation",)) -> pd.DataFrame:
-    """What `figures.comparisons.compare_augmentations` takes, from one row per network.
+    """What `findings.comparisons.compare_augmentations` takes, from one row per network.
 
     Args:
         rows: with the columns of ``by``, ``value``, ``standard_error`` over images (NaN unknown) and ``n``, images.
@@ -58,16 +58,3 @@ def headlines(
             own[flag] = any(known) if known else None
         result.append(same[0] | own)
     return result
-
-
-def ruled(cells: list[list[str]]) -> list[str]:
-    """Lines of a table: two of head (an empty second is left out), then the rest, the first column to the left."""
-    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
-
-    def join(line: list[str]) -> str:
-        first, *rest = line
-        padded = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
-        return "  ".join([first.ljust(widths[0]), *padded]).rstrip()
-
-    rule = "─" * (sum(widths) + 2 * len(widths) - 2)
-    return [rule, *map(join, filter(any, cells[:2])), rule, *map(join, cells[2:]), rule]

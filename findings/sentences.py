@@ -2,8 +2,8 @@
 
 import textwrap
 
-from figures.comparisons import LEVEL, Comparison, Difference, skewed
 from figures.style import label
+from findings.comparisons import LEVEL, Comparison, Difference, skewed
 
 __all__ = ["ADDED", "WITHHELD", "as_item", "as_paragraph", "how_tested", "p_value", "the", "told_apart"]
 

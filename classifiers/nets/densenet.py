@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, relu
 
-from classifiers.parts import blocks_of, conv3x3, initialise
+from classifiers.layers import blocks_of, conv3x3, initialise
 
 __all__ = ["DenseNet"]
 

@@ -1,19 +1,120 @@
-"""The documents that jobs leave beside their figures, which the report is made from."""
+"""What a job found, as it stands in ``result.json``: the document is written, read and joined here.
 
+A job leaves a document beside its figures, which the report is made from: its rows, the sentences they allow, and the
+runs behind them.
+"""
+
+import base64
+import html
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from figures.tables import of_networks
-from store import BadInput, digest_of, slug
-from store.places import is_plain_name
+from findings.over_seeds import of_networks
+from store import BadInput, digest_of, provenance, slug, write_atomically
+from store.command_line import as_text, json_document
+from store.places import in_own_directory, is_plain_name
 
-__all__ = ["Document", "read_document", "read_documents"]
+__all__ = ["Document", "Result", "check_joinable", "latest", "publish", "read_document", "read_documents"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a job found.
+
+    Args:
+        rows: as in the ``--json`` document.
+        table: the rows summarised.
+        text: tables and sentences, as printed.
+        files: what was written.
+        failures: why networks are missing.
+    """
+
+    rows: list[dict[str, Any]]
+    table: pd.DataFrame = field(default_factory=pd.DataFrame)
+    text: str = ""
+    files: list[Path] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def exit_status(self) -> int:
+        """0, or 1 when a network is missing."""
+        return int(bool(self.failures))
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        pictures = "".join(
+            f'<img alt="{file.stem}" style="max-width: 48em" '
+            f'src="data:image/png;base64,{base64.b64encode(file.read_bytes()).decode("ascii")}">'
+            for file in self.files if file.suffix == ".png" and file.exists()
+        )  # fmt: skip
+        style = "font-family: monospace; white-space: pre; overflow-x: auto"
+        return f'<pre style="{style}">{html.escape(self.text)}</pre>{pictures}'
+
+
+def _origin() -> dict[str, Any]:
+    found = provenance("", 0)
+    return {"versions": found["versions"], "command": found["command"]}
+
+
+def publish(
+    result: Result, program: str, config: Any, directory: Path, about: dict[str, Any], runs: list[dict[str, Any]],
+    more: Mapping[str, Any] | None = None,
+) -> Result:  # fmt: skip
+    """Print a result, and write ``rows.csv``, ``conclusions.txt`` and the document ``result.json`` beside its figures.
+
+    The document is what ``--json`` writes, and what the report is made from.
+
+    Args:
+        result: with the figures' files.
+        program: ``python -m …``.
+        config: its configuration, with ``execution``.
+        directory: where.
+        about: ``title``; ``data``, the data set's name; ``settings``, with which published numbers are compared;
+            ``conclusions``, the sentences of the text without its tables; and ``watermark``, None for numbers that
+            mean something.
+        runs: `store.evidence` behind the numbers.
+        more: what else the text is made from, ``components`` of the variance of each measure for one.
+
+    Returns:
+        The result with all files.
+
+    Raises:
+        BadInput: ``directory`` is reached through a link, or one of the files is one.
+    """
+    options = config.execution
+    written = [in_own_directory(directory / name) for name in ("rows.csv", "conclusions.txt", "result.json")]
+    options.say("\n" + result.text + "\n")
+    for failure in result.failures:
+        options.say(f"missing from the table: {failure}")
+    rows, conclusions, whole = written
+    with write_atomically(rows) as temporary:
+        pd.DataFrame(result.rows).to_csv(temporary, index=False)
+    with write_atomically(conclusions) as temporary:
+        temporary.write_text(result.text + "\n", encoding="utf-8")
+    document = json_document(program, config, result.rows) | {
+        "about": about | _origin(),
+        "text": result.text,
+        "failures": result.failures,
+        "files": {file.name: digest_of(file) for file in result.files},
+        "runs": runs,
+        **(more or {}),
+    }
+    with write_atomically(whole) as temporary:
+        temporary.write_text(as_text(document) + "\n", encoding="utf-8")
+    files = result.files + written
+    options.write(document)
+    for file in files:
+        options.say(str(file))
+    return replace(result, files=files)
+
 
 NEEDED = {"schema", "command", "config", "results", "about", "files", "runs"}
 
@@ -32,7 +133,7 @@ class Document:
         failures: why networks are missing.
         files: its figures and tables, with their SHA-256.
         runs: what stands behind the numbers; see `store.evidence`.
-        components: of the variance of each measure, `figures.components.Components.as_json`; none in older ones.
+        components: of the variance of each measure, `findings.components.Components.as_json`; none in older ones.
     """
 
     directory: Path
@@ -214,3 +315,30 @@ def read_documents(directories: Sequence[Path]) -> tuple[list[Document], list[Pa
             asked = {key: value for key, value in document.config.items() if key != "execution"}
             found[json.dumps([document.program, document.data, asked], sort_keys=True)] = document
     return list(found.values()), left_out, damaged
+
+
+FREE = ("augmentation", "augmentations", "seeds", "first_seed")
+"""Settings in which documents to be joined may differ."""
+
+
+def check_joinable(documents: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse documents that differ in more than the seeds and augmentations of their networks.
+
+    Raises:
+        BadInput: documents of other jobs, settings, data or versions of the analysis.
+    """
+
+    def fixed(document: Mapping[str, Any]) -> dict[str, Any]:
+        settings = document["about"]["settings"]
+        return {"command": document["command"]} | {name: settings[name] for name in settings if name not in FREE}
+
+    first, *others = map(fixed, documents)
+    for other in others:
+        if (differs := [key for key in first | other if first.get(key) != other.get(key)]) != []:
+            got = ", ".join(f"{key} {other.get(key)} beside {first.get(key)}" for key in differs)
+            raise BadInput("documents", got, "documents that differ in seeds and augmentations alone")
+
+
+def latest(items: Iterable[Mapping[str, Any]], keys: Sequence[str]) -> list[dict[str, Any]]:
+    """The items without those that a later one replaces, which has the same values of ``keys``."""
+    return list({tuple(item.get(key) for key in keys): dict(item) for item in items}.values())

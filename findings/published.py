@@ -1,6 +1,6 @@
 """Published numbers and statements, and how ours stand to them.
 
-They are read from ``reports/published.toml``, the one place where they are written; a job that prints ours puts them
+They are read from ``findings/published.toml``, the one place where they are written; a job that prints ours puts them
 beside, and the report shows all of them. What is not in that file is not quoted anywhere.
 """
 
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any, Literal
 
-from figures.comparisons import Comparison, Difference, Equivalence, equivalence
 from figures.style import label
-from figures.words import as_item, as_paragraph, p_value, the
+from findings.comparisons import Comparison, Difference, Equivalence, equivalence
+from findings.sentences import as_item, as_paragraph, p_value, the
 
 __all__ = ["Claim", "Measure", "Published", "beside", "claims", "claims_sentence", "measures", "published"]
 
@@ -154,7 +154,7 @@ class Claim:
 
 @functools.cache
 def _file() -> dict[str, Any]:
-    return tomllib.loads(resources.files("reports").joinpath("published.toml").read_text(encoding="utf-8"))
+    return tomllib.loads(resources.files("findings").joinpath("published.toml").read_text(encoding="utf-8"))
 
 
 @functools.cache

@@ -1,6 +1,6 @@
 import pytest
 
-from figures.tables import headlines
+from findings.over_seeds import headlines
 
 
 @pytest.mark.parametrize("flag", ["saturated", "heavy_tailed"])

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from figures.comparisons import (
+from findings.comparisons import (
     LEVEL,
     SKEWED,
     SKEWED_CERTIFICATE,

@@ -3,8 +3,8 @@ import math
 import pandas as pd
 import pytest
 
-from figures.comparisons import compare_augmentations
-from figures.published import Claim, beside, claims, claims_sentence, measures, published
+from findings.comparisons import compare_augmentations
+from findings.published import Claim, beside, claims, claims_sentence, measures, published
 
 
 def compared(values, spread, **more):

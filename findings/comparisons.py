@@ -13,7 +13,7 @@ is what one table or paragraph shows, with Holm's correction (1979) at 5% over t
 with Satterthwaite's degrees of freedom (1946) for the seeds' part. The limits of the seeds' part (Student's t) and of
 the images' (normal) are taken apart and their squares added: one limit of both is too small where few seeds happen to
 lie close together. :math:`V_\text{images}` is the part of the draw of the images, from
-scores kept per image (`figures.components`) or, where only standard errors over images are known, the sum of both
+scores kept per image (`findings.components`) or, where only standard errors over images are known, the sum of both
 squared, which is too large where networks are right about the same images and never too small. Where neither is known,
 the interval is about these very images, and nothing is claimed.
 
@@ -40,7 +40,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 if TYPE_CHECKING:
-    from figures.components import Components
+    from findings.components import Components
 
 __all__ = [
     "CONFIDENCE",

@@ -8,7 +8,7 @@ from vae.curve import negative_elbo
 from vae.encode import encode, load_vae
 from vae.linear import fit_linear
 from vae.nets import ResidualVAE, vae_of
-from vae.nets.residual import LINEAR_RATE
+from vae.nets.own import LINEAR_RATE
 from vae.train import Settings, normalisation, train, vae_run
 
 SIZES = [(1, 8, 8), (1, 12, 9), (1, 15, 40), (1, 16, 16), (1, 28, 28), (3, 16, 19), (1, 33, 47)]

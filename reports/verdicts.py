@@ -9,14 +9,14 @@ import pandas as pd
 from analysis import accuracy
 from analysis.ablation import SYMBOLS, measure_of
 from analysis.table import LINEAR, mostly_under_trained
-from attacks.conclusions import mean_over_sizes
+from attacks.sentences import mean_over_sizes
 from figures import label
-from figures.comparisons import LEVEL, Comparison, Difference, as_family, compare_augmentations, skewed
-from figures.components import Components
-from figures.published import Claim, Published, claims, measures, published
-from figures.tables import over_seeds
-from figures.words import p_value
-from reports.documents import Document
+from findings.comparisons import LEVEL, Comparison, Difference, as_family, compare_augmentations, skewed
+from findings.components import Components
+from findings.document import Document
+from findings.over_seeds import over_seeds
+from findings.published import Claim, Published, claims, measures, published
+from findings.sentences import p_value
 from reports.tables import Cell, Table, group_of
 
 __all__ = ["Judged", "claims_table", "judged", "measured", "published_table"]

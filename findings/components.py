@@ -10,7 +10,7 @@ augmentations with seeds of their own differ with the variance
 where :math:`S^2` is the variance over seeds of the means over the :math:`n` images, :math:`s_\text{image}^2` the
 variance over images of the difference of the means over seeds, and :math:`r` the residual mean square of the two-way
 table of seeds and images, which :math:`S^2` holds already. Without the maximum, V is unbiased. The last term is what
-the draw of the images adds; `figures.comparisons` takes the rest from the spread over seeds.
+the draw of the images adds; `findings.comparisons` takes the rest from the spread over seeds.
 
 What all networks find hard alike leaves a difference alone: :math:`s_\text{image}^2` is of the paired difference, and
 smaller than the two variances over images together.

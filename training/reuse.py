@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from store import Run
 from store.command_line import Options
-from training.ranks import Ranks
+from training.distributed import Ranks
 
 __all__ = ["Failed", "all_once", "once"]
 

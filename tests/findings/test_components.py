@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from figures.comparisons import compare_augmentations
-from figures.components import Components, components
+from findings.comparisons import compare_augmentations
+from findings.components import Components, components
 from tests.cases import table_of
 
 

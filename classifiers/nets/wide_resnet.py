@@ -4,8 +4,8 @@ Zagoruyko & Komodakis 2016, "Wide Residual Networks", arXiv 1605.07146: three st
 as wide as in a ResNet; 36.5 million parameters at 10 classes.
 """
 
-from classifiers.parts import blocks_of
-from classifiers.preact_resnet import PreActStages
+from classifiers.layers import blocks_of
+from classifiers.nets.preact_resnet import PreActStages
 
 __all__ = ["WideResNet"]
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from classifiers.parts import conv3x3, initialise
+from classifiers.layers import conv3x3, initialise
 
 __all__ = ["PreActResNet"]
 

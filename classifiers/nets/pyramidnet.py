@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, pad, relu
 
-from classifiers.parts import blocks_of, conv3x3, initialise
+from classifiers.layers import blocks_of, conv3x3, initialise
 
 __all__ = ["PyramidNet", "ShakeDrop"]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from attacks.conclusions import (
+from attacks.sentences import (
     WORST,
     leads,
     mean_over_sizes,
@@ -14,7 +14,7 @@ from attacks.conclusions import (
     survival,
     sweep_conclusions,
 )  # fmt: skip
-from figures.components import components
+from findings.components import components
 
 EPSILONS = (0.0, 0.1, 0.2, 0.3)
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks import claims
-from figures.comparisons import LEVEL, SKEWED_CERTIFICATE, certificates, compare_augmentations, skewed
+from findings.comparisons import LEVEL, SKEWED_CERTIFICATE, certificates, compare_augmentations, skewed
 from tests.cases import bounds_of, table_of
 
 CELLS = list(itertools.product((4, 6), (3, 5, 20), claims.KINDS, claims.RATIOS))
