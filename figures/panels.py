@@ -1,14 +1,16 @@
 """One number of several networks: a dot for every seed, and the mean ± standard deviation, a line per augmentation."""
 
 import textwrap
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures.style import colour, label, style
 
-__all__ = ["draw_seeds"]
+__all__ = ["draw_seeds", "log_ticks", "wrapped"]
 
 
 def draw_seeds(table: pd.DataFrame, words: str, title: str) -> Figure:
@@ -37,3 +39,19 @@ def draw_seeds(table: pd.DataFrame, words: str, title: str) -> Figure:
         axes.set_xlabel(f"{words}: dots are seeds, bars mean ± standard deviation")
         axes.set_title(textwrap.fill(title, 66), fontsize=10)
     return figure
+
+
+def wrapped(title: str) -> str:
+    """In lines that a figure 7.2 inches wide can hold."""
+    return textwrap.fill(title, 66)
+
+
+def log_ticks(axes: Axes, values: Iterable[float]) -> None:
+    """A logarithmic axis with its ticks at values that were measured, the largest first, where they do not overlap."""
+    shown: list[float] = []
+    for value in sorted(set(values), reverse=True):
+        if not shown or value <= shown[-1] / 1.9:
+            shown.append(value)
+    axes.set_xscale("log")
+    axes.set_xticks(shown, [f"{value:,.0f}" for value in shown])
+    axes.set_xticks([], minor=True)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis.ablation import SYMBOLS
 from analysis.bound import ESTIMATORS
-from analysis.table import COLUMNS, DIRECTIONS, LINEAR, UNDER_TRAINED, mostly_under_trained
+from analysis.mutual_info.table import COLUMNS, DIRECTIONS, LINEAR, UNDER_TRAINED, mostly_under_trained
 from attacks.sentences import clean_accuracies, leads
 from figures import label
 from findings.document import Document

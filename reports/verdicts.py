@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis import accuracy
 from analysis.ablation import SYMBOLS, measure_of
-from analysis.table import LINEAR, mostly_under_trained
+from analysis.mutual_info.table import LINEAR, mostly_under_trained
 from attacks.sentences import mean_over_sizes
 from figures import label
 from findings.comparisons import LEVEL, Comparison, Difference, as_family, compare_augmentations, skewed

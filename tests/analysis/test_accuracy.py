@@ -20,7 +20,7 @@ from analysis.accuracy import (
     run,
     text_of,
 )
-from analysis.table import summarise
+from analysis.mutual_info.table import summarise
 from classifiers.scores import scores
 from classifiers.train import Settings, classifier_run
 from store import BadInput, digest_of

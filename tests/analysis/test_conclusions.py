@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.conclusions import (
+from analysis.mutual_info.sentences import (
     _shared_rows,
     certified_pairs,
     certified_profile,
@@ -16,7 +16,14 @@ from analysis.conclusions import (
     shared_conclusions,
     trained_conclusions,
 )
-from analysis.table import LINEAR, decomposition_text, mostly_under_trained, shared_table, summarise, text_table
+from analysis.mutual_info.table import (
+    LINEAR,
+    decomposition_text,
+    mostly_under_trained,
+    shared_table,
+    summarise,
+    text_table,
+)
 from findings.comparisons import compare_augmentations
 from tests.analysis.test_mutual_info import rows_of
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from analysis import human_labels, human_uncertainty
-from analysis.human_labels import check_order, cifar10h, credit, made_up, read_human
+from analysis import human_uncertainty
 from analysis.human_uncertainty import Config, run, uncertainty_conclusions
-from analysis.table import summarise
+from analysis.human_uncertainty import labels as human_labels
+from analysis.human_uncertainty.labels import check_order, cifar10h, credit, made_up, read_human
+from analysis.mutual_info.table import summarise
 from classifiers.load import ModelOptions
 from classifiers.train import Settings, train
 from store import BadInput

@@ -11,11 +11,13 @@ import torch
 
 from analysis import mutual_info
 from analysis.bound import ALL
-from analysis.conclusions import certified_pairs, conclusions
 from analysis.estimate import bound_posterior
 from analysis.ground_truth import gaussian_pair, linear_gaussian
 from analysis.mutual_info import Config, read_posterior, run
-from analysis.table import LINEAR, summarise, text_table
+from analysis.mutual_info.document import ROW_KEYS, tables_by_scale
+from analysis.mutual_info.rows import baseline_seed
+from analysis.mutual_info.sentences import certified_pairs, conclusions
+from analysis.mutual_info.table import LINEAR, summarise, text_table
 from analysis.two_encoders import PAIR_ESTIMATORS, bound_pair
 from findings.over_seeds import headlines
 from store import BadInput, list_runs
@@ -226,7 +228,7 @@ def test_the_main_job_from_end_to_end(config, capsys):
 
 def test_an_interrupted_analysis_goes_on_with_the_next_vae(config, monkeypatch):
     expected = run(replace(config, execution=replace(config.execution, store=config.execution.store / "other")))
-    whole, calls = mutual_info._rows_of_vae, []
+    whole, calls = mutual_info.rows_of_vae, []
 
     def interrupted(*arguments):
         calls.append(arguments[2:4])
@@ -234,7 +236,7 @@ def test_an_interrupted_analysis_goes_on_with_the_next_vae(config, monkeypatch):
             raise KeyboardInterrupt
         return whole(*arguments)
 
-    monkeypatch.setattr(mutual_info, "_rows_of_vae", interrupted)
+    monkeypatch.setattr(mutual_info, "rows_of_vae", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(config)
     result = run(config)
@@ -539,7 +541,7 @@ def test_older_documents_get_the_difference_from_the_baseline():
         for place, row in enumerate(each for each in rows_of({"none": (1, 1, 1), "mixup": (1, 1, 1)})
                                     if each["estimator"] == "rate")
     ]  # fmt: skip
-    (table,) = mutual_info._tables({"results": rows}).values()
+    (table,) = tables_by_scale({"results": rows}).values()
     found = table[table["estimator"] == "negative_elbo_excess"]
     assert found["augmentation"].tolist() == ["mixup"]
     assert found["mean"].tolist() == [7.0]
@@ -650,7 +652,7 @@ def test_documents_of_other_seeds_and_augmentations_are_joined_into_what_one_job
     def numbers(document: dict) -> dict:
         # of whom a baseline is compared with, the seeds decide: 2 with 1 in one, with 3 in the other
         return {
-            tuple(row[key] for key in mutual_info.ROW_KEYS): row
+            tuple(row[key] for key in ROW_KEYS): row
             for row in document["results"]
             if row["seed"] is not None
             and not (row["augmentation"] == "none" and row["quantity"] in ("I(Z_A;Z_X)", "I(Z;X̂)"))
@@ -682,7 +684,7 @@ def test_documents_of_other_settings_are_not_joined(config, tmp_path):
 
 def test_the_baselines_of_later_seeds_are_each_others(config):
     later = replace(config, first_seed=4, seeds=3)
-    assert [mutual_info._baseline_seed(later, "none", seed) for seed in (4, 5, 6)] == [5, 6, 4]
-    assert mutual_info._baseline_seed(later, "fmix", 5) == 5
-    assert mutual_info._baseline_seed(replace(later, seeds=1), "none", 4) is None
+    assert [baseline_seed(later, "none", seed) for seed in (4, 5, 6)] == [5, 6, 4]
+    assert baseline_seed(later, "fmix", 5) == 5
+    assert baseline_seed(replace(later, seeds=1), "none", 4) is None
     assert {seed for _, seed in mutual_info.networks(later)} == {4, 5, 6}

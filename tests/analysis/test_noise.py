@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from analysis.bounds import gaussian_marginal, infonce, rate, sample_codes
-from analysis.conclusions import certified_profile, profile_conclusions
 from analysis.ground_truth import linear_gaussian
+from analysis.mutual_info.sentences import certified_profile, profile_conclusions
+from analysis.mutual_info.table import summarise
 from analysis.noise import aggregate_variance, relative_to_prior, with_noise
-from analysis.table import summarise
 from store import BadInput
 from tests.analysis.test_mutual_info import rows_of
 from vae.posterior import DiagonalGaussian

@@ -9,7 +9,7 @@ from scipy import stats
 from scipy.spatial.distance import jensenshannon
 from scipy.special import rel_entr
 
-from analysis.uncertainty import (
+from analysis.human_uncertainty.measures import (
     calibration_error,
     cross_fitted,
     fit_temperature,

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from analysis.uncertainty import fit_temperature
+from analysis.human_uncertainty.measures import fit_temperature
 from classifiers.load import ModelOptions, in_batches, load_classifier, load_run
 from msda import FMix
 from msda.adapters import MixTransform

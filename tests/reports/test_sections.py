@@ -8,7 +8,7 @@ import pytest
 
 from analysis.ablation import measure_of
 from analysis.accuracy import accuracy_components
-from analysis.table import UNDER_TRAINED
+from analysis.mutual_info.table import UNDER_TRAINED
 from findings.document import read_document
 from reports.sections import _information
 from reports.verdicts import _tables, judged

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.table import LINEAR, networks_of, share_of_ceiling, under_trained
+from analysis.mutual_info.table import LINEAR, networks_of, share_of_ceiling, under_trained
 from figures import label
 from findings.comparisons import (
     CONFIDENCE,
@@ -59,7 +59,7 @@ def certified_pairs(table: pd.DataFrame) -> list[tuple[str, str]]:
     """Pairs (A, B) for which I(Z_A; X) > I(Z_B; X) is certified.
 
     Args:
-        table: `analysis.table.summarise`'s rows for one kind of inputs, with noise where noise is shown.
+        table: `analysis.mutual_info.table.summarise`'s rows for one kind of inputs, with noise where noise is shown.
     """
     return certified_profile(table)[0.0]
 
@@ -74,7 +74,7 @@ def certified_profile(
     no part.
 
     Args:
-        table: `analysis.table.summarise`'s rows for one kind of inputs; level 0 is the code itself.
+        table: `analysis.mutual_info.table.summarise`'s rows for one kind of inputs; level 0 is the code itself.
         plain: lower and upper bound without noise.
         noised: the same with noise.
     """
@@ -99,7 +99,7 @@ def trained_conclusions(table: pd.DataFrame) -> str:
     """Which VAEs are worse than the linear VAE, and by how much each augmentation's code clean images worse.
 
     Args:
-        table: `analysis.table.summarise`'s rows.
+        table: `analysis.mutual_info.table.summarise`'s rows.
     """
     plain = table[table["noise"].isna()]
     elbos = plain[plain["estimator"] == "negative_elbo"].set_index(["inputs", "augmentation"])["mean"]
@@ -142,7 +142,7 @@ def coded_worse(table: pd.DataFrame) -> list[Difference]:
     same images. The variance is that of the paired differences over seeds and, of their mean, over images.
 
     Args:
-        table: `analysis.table.summarise`'s rows, without noise.
+        table: `analysis.mutual_info.table.summarise`'s rows, without noise.
     """
     rows = table[(table["estimator"] == "negative_elbo_excess") & (table["seeds"] > 1)].to_dict("records")
     poor = under_trained(table)
@@ -194,7 +194,7 @@ def profile_conclusions(table: pd.DataFrame) -> str:
     """What the noise profile allows one to say, one paragraph per kind of inputs.
 
     Args:
-        table: `analysis.table.summarise`'s rows, with noise.
+        table: `analysis.mutual_info.table.summarise`'s rows, with noise.
     """
     paragraphs = []
     for inputs, chosen in table.groupby("inputs", sort=False):
@@ -226,7 +226,7 @@ def conclusions(table: pd.DataFrame, settings: dict[str, Any]) -> str:
     """One paragraph per kind of inputs of what may and may not be concluded.
 
     Args:
-        table: `analysis.table.summarise`'s rows, with noise where noise is shown.
+        table: `analysis.mutual_info.table.summarise`'s rows, with noise where noise is shown.
         settings: the analysis run's configuration.
     """
     paragraphs = []
@@ -332,7 +332,7 @@ def difference_conclusions(table: pd.DataFrame) -> str:
     One block per kind of inputs; empty where there is nothing to compare.
 
     Args:
-        table: `analysis.table.summarise`'s rows, with noise where noise is shown.
+        table: `analysis.mutual_info.table.summarise`'s rows, with noise where noise is shown.
     """
     blocks = []
     for inputs, everything in table.groupby("inputs", sort=False):
@@ -405,7 +405,7 @@ def scale_conclusions(tables: Mapping[float, pd.DataFrame]) -> str:
     """What changes with the decoder's scale and what does not, on clean inputs.
 
     Args:
-        tables: `analysis.table.summarise`'s rows by decoder scale, with noise where noise is shown.
+        tables: `analysis.mutual_info.table.summarise`'s rows by decoder scale, with noise where noise is shown.
     """
     if len(tables) < 2:
         return ""
@@ -506,7 +506,7 @@ def certified_shared(table: pd.DataFrame) -> dict[float, list[tuple[str, str]]]:
     """Pairs (A, B) at every level of noise for which I(Z_A;Z_X) > I(Z_B;Z_X) is certified.
 
     Args:
-        table: `analysis.table.summarise`'s rows, with noise where noise is shown.
+        table: `analysis.mutual_info.table.summarise`'s rows, with noise where noise is shown.
     """
     return certified_profile(_shared_rows(table), SHARED_BOUNDS, NOISED_SHARED_BOUNDS)
 
@@ -515,7 +515,7 @@ def shared_conclusions(table: pd.DataFrame) -> str:
     """What the codes share with the baseline's, I(Z_A;Z_X), and between which augmentations it differs.
 
     Args:
-        table: `analysis.table.summarise`'s rows, with noise.
+        table: `analysis.mutual_info.table.summarise`'s rows, with noise.
     """
     estimators = [*SHARED_BOUNDS, *NOISED_SHARED_BOUNDS]
     chosen = networks_of(table[table["estimator"].isin(estimators) & (table["inputs"] == "clean")])
@@ -596,7 +596,7 @@ def published_conclusions(table: pd.DataFrame, settings: dict[str, Any]) -> str:
     """How the clean rows stand to the published ones, and the paper's orderings of the rate.
 
     Args:
-        table: `analysis.table.summarise`'s rows, without noise.
+        table: `analysis.mutual_info.table.summarise`'s rows, without noise.
         settings: the analysis run's configuration, with ``data``, the data set's name, and ``train_images``.
     """
     table = networks_of(table[table["inputs"] == "clean"])

@@ -13,8 +13,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
+from analysis.ablation.figures import draw_ablation
 from analysis.accuracy import accuracy_components, accuracy_rows, verdicts_of
-from analysis.figures import draw_ablation
 from classifiers.grid import check_grid, settings_of
 from classifiers.train import Settings, classifier_run, train
 from figures import label, save
@@ -26,7 +26,7 @@ from findings.published import claims_sentence
 from findings.sentences import ADDED, as_paragraph, told_apart
 from findings.table import ruled
 from store import BadInput, Run, evidence, slug
-from store.command_line import Options, command, json_document
+from store.command_line import Options, json_document
 from training import DataOptions, ImageData, load
 from training.data import TENTHS
 from training.reuse import all_once
@@ -309,7 +309,3 @@ def ablation_conclusions(
     elif not components:
         notes.append(ADDED)
     return "\n\n".join([*parts, as_paragraph(" ".join(notes))] if notes else parts)
-
-
-if __name__ == "__main__":
-    command(Config, run, PROGRAM)

@@ -20,9 +20,9 @@ import numpy as np
 import pandas as pd
 import torch
 
+from analysis.accuracy.figures import draw_learning_curves
 from analysis.bound import standard_error
-from analysis.figures import draw_learning_curves
-from analysis.table import summarise
+from analysis.mutual_info.table import summarise
 from classifiers.curve import WATCHED, recorded_curve
 from classifiers.grid import Which, check_grid, say_grid, settings_of, smoked, train_grid
 from classifiers.load import kept_logits
@@ -39,7 +39,7 @@ from findings.published import beside, published
 from findings.sentences import ADDED, as_paragraph, the, told_apart
 from findings.table import ruled
 from store import BadInput, Run, evidence, slug, write_atomically
-from store.command_line import Options, command, json_document
+from store.command_line import Options, json_document
 from store.places import in_own_directory
 from training import DataOptions, load
 
@@ -371,7 +371,7 @@ def accuracy_conclusions(
     """What the accuracies allow one to say.
 
     Args:
-        table: `analysis.table.summarise`'s rows of ``accuracy``, in per cent.
+        table: `analysis.mutual_info.table.summarise`'s rows of ``accuracy``, in per cent.
         settings: of the runs, with ``data``, ``train_images`` and ``scored``.
         parts: variance components of the accuracy; without, the images' errors of both are added in full.
     """
@@ -442,7 +442,3 @@ def _spectra(found: Comparison, accuracy: pd.DataFrame) -> str:
         f"FMix's masks as the paper describes them and as the reference code draws them: {values}; difference "
         f"{sign * each.value:+.2f} points ({low:+.2f} to {high:+.2f}, simultaneous 95%): {verdict}."
     )
-
-
-if __name__ == "__main__":
-    command(Config, run, PROGRAM)

@@ -2,8 +2,9 @@
 
 For CIFAR-10's test images, humans' labels (CIFAR-10H) say how uncertain each image is. The paper's Table 6 compares
 networks trained under each augmentation by KL(human ‖ model) and finds masking augmentations closest to humans. Most of
-that number is over-confidence, which a single temperature removes (`analysis.uncertainty`), so it is told before and
-after. Without ``--model`` or ``--logits``, classifiers are trained, or found trained, under each augmentation.
+that number is over-confidence, which a single temperature removes (`analysis.human_uncertainty.measures`), so it is
+told before and after. Without ``--model`` or ``--logits``, classifiers are trained, or found trained, under each
+augmentation.
 """
 
 import io
@@ -17,10 +18,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from analysis.figures import draw_human_uncertainty
-from analysis.human_labels import check_order, cifar10h, credit, made_up, read_human
-from analysis.table import summarise
-from analysis.uncertainty import Measure, cross_fitted, measures, per_image, plug_in_bias
+from analysis.human_uncertainty.figures import draw_human_uncertainty
+from analysis.human_uncertainty.labels import check_order, cifar10h, credit, made_up, read_human
+from analysis.human_uncertainty.measures import Measure, cross_fitted, measures, per_image, plug_in_bias
+from analysis.mutual_info.table import summarise
 from classifiers.grid import Which, check_grid, say_grid, settings_of, smoked, train_grid
 from classifiers.load import ModelOptions, finite, kept_logits, load_classifier, logits_of
 from classifiers.scores import distributions
@@ -34,7 +35,7 @@ from findings.published import claims_sentence
 from findings.sentences import ADDED, as_paragraph, the, told_apart
 from findings.table import ruled
 from store import BadInput, Run, evidence, slug
-from store.command_line import Options, command, json_document, refuse_beside
+from store.command_line import Options, json_document, refuse_beside
 from training import DataOptions, load, resolve_device, use_threads
 
 __all__ = ["Config", "run", "text_of", "uncertainty_conclusions"]
@@ -259,7 +260,7 @@ def uncertainty_conclusions(table: pd.DataFrame, parts: Mapping[str, Any] | None
     """What the divergences allow one to say, before and after temperature.
 
     Args:
-        table: `analysis.table.summarise`'s rows.
+        table: `analysis.mutual_info.table.summarise`'s rows.
         parts: a document's variance components, by estimator; without, the images' errors are added in full.
     """
     lines = []
@@ -289,7 +290,3 @@ def _confounds(table: pd.DataFrame) -> str:
         f"for a network is far from humans wherever it is wrong, and the accuracies are {right}. Only networks of like "
         "accuracy can be compared for their uncertainty."
     )
-
-
-if __name__ == "__main__":
-    command(Config, run, PROGRAM)

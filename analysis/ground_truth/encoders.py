@@ -1,4 +1,4 @@
-r"""Encoders whose mutual information is known, and how every estimator does on them.
+r"""Encoders whose mutual information is known.
 
 ``python -m analysis.ground_truth`` draws encoders of known information over several seeds and prints, for every
 estimator, its bias, its spread, and how often its intervals hold. A `Task` is a sampler that knows its truth and has a
@@ -37,52 +37,55 @@ truth).
 """
 
 import functools
-import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from statistics import fmean
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
 
-import pandas as pd
 import torch
 from scipy import integrate
-from tqdm import tqdm
 
-from analysis.bound import ALL, ESTIMATORS, Bound, Estimator
+from analysis.bound import Bound
 from analysis.bounds import sample_codes
 from analysis.estimate import bound_posterior
-from analysis.figures import draw_ground_truth
-from analysis.two_encoders import PAIR_ESTIMATORS, bound_pair, concatenated
-from figures import save
-from findings import Result, publish
-from findings.sentences import as_paragraph
-from store import MOST_SEEDS, BadInput, positive, write_atomically
-from store.command_line import Options, command
-from training import generator, use_threads
+from analysis.two_encoders import bound_pair, concatenated
+from training import generator
 from vae.posterior import DiagonalGaussian
 
-__all__ = ["TASKS", "Config", "Task", "heteroscedastic", "linear_gaussian", "run", "text_of"]
-
-MOST = 1_000_000
-"""Images per encoder: pairs of them are taken."""
-
-PROGRAM = "python -m analysis.ground_truth"
+__all__ = [
+    "Task",
+    "codebook",
+    "codebook_pair",
+    "gaussian_pair",
+    "heteroscedastic",
+    "heteroscedastic_information",
+    "linear_gaussian",
+    "mixture",
+    "mixture_information",
+    "of_information",
+    "pareto",
+    "pareto_information",
+    "rare",
+]
 
 PEAKS = ((-2.0, 0.05), (0.0, 1.0), (2.0, 0.05))
 """Mean and variance of the three kinds of posterior of `heteroscedastic`."""
 
+
 CLUSTERS, CLUSTER_SPREAD, CLUSTER_NOISE = 6, 0.6, 0.2
 """The ``mixture`` task: clusters in 4 dimensions, variance of the means within one, variance of the noise."""
+
 
 UNEVEN_DIMENSIONS, UNEVEN_CAP = 64, 3200.0
 """Dimensions of the tasks in which a few images carry the information, and twice the most nats that one carries."""
 
+
 PARETO = ((1.5, 0.5), (1.2, 0.3))
 """Indices and scales of the Pareto variables."""
 
+
 RARE_SHARE, RARE_TWICE = 0.001, 480.0
 """The ``rare`` task: how many images carry information, and twice the nats that each of them does."""
+
 
 PAIRS = ((2, 0.1), (4, 1), (16, 3))
 """Dimensions and information of the Gaussian pairs."""
@@ -315,220 +318,3 @@ def _pairs() -> list[Task]:
 
 TASKS = {task.name: task for task in _tasks()}
 """Every task by its name."""
-
-
-@dataclass(frozen=True)
-class Config:
-    """Check every estimator against encoders whose mutual information is known."""
-
-    tasks: tuple[str, ...] = tuple(TASKS)
-    """which encoders"""
-    n: int = 2000
-    """images per encoder"""
-    seeds: int = 20
-    """replicates: seeds 1 to SEEDS, other images and codes each"""
-    bounds: tuple[Estimator, ...] = ALL
-    """which estimators of I(Z;X); mixture_marginal and flow_marginal take seconds a replicate"""
-    execution: Options = field(default_factory=Options)
-
-    def __post_init__(self) -> None:
-        positive("--seeds", self.seeds, MOST_SEEDS)
-        if self.seeds < 2:
-            raise BadInput("--seeds", self.seeds, "at least 2: a spread over replicates is reported")
-        if not 4 <= self.n <= MOST:
-            raise BadInput("--n", self.n, f"an integer from 4 to {MOST:,}")
-        for task in self.tasks:
-            if task not in TASKS:
-                raise BadInput("--tasks", repr(task), f"some of {', '.join(TASKS)}")
-        if not self.bounds or len(set(self.bounds)) != len(self.bounds):
-            raise BadInput("--bounds", " ".join(self.bounds) or "nothing", "one or more different names")
-        if not self.tasks:
-            raise BadInput("--tasks", "nothing", f"some of {', '.join(TASKS)}")
-
-
-def _one(task: Task, n: int, seed: int, bounds: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Every estimator on one replicate; one that fails is a row that says so."""
-    truth, truth_error = task.truth()
-    estimators = bounds if task.quantity == "I(Z;X)" else PAIR_ESTIMATORS
-    known = {"task": task.name, "truth": truth, "truth_error": truth_error}
-    rows: list[dict[str, Any]] = []
-    try:
-        found = task.bounds(n, seed, estimators)
-        rows = [bound.row(seed=seed) | known | {"error": None} for bound in found]
-    except Exception:  # one of them failed: find out which, and keep the others
-        for estimator in estimators:
-            try:
-                (bound,) = task.bounds(n, seed, (estimator,))
-                rows.append(bound.row(seed=seed) | known | {"error": None})
-            except Exception as failure:
-                empty = dict.fromkeys(
-                    (
-                        "value", "standard_error", "direction", "cap", "saturated", "heavy_tailed", "n", "k", "noise",
-                        "augmentation",
-                    )
-                )  # fmt: skip
-                what = {
-                    "quantity": task.quantity, "estimator": estimator, "inputs": "clean", "seed": seed, "units": "nats",
-                }  # fmt: skip
-                rows.append(what | empty | known | {"error": f"{type(failure).__name__}: {failure}"})
-    return rows
-
-
-def summarise(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """One row per task and estimator.
-
-    Columns: ``truth``; ``mean``, ``bias`` and ``spread`` (standard deviation) over seeds; ``reported`` (mean standard
-    error); ``holds``, the share of replicates in which the 97.5% confidence limit lies on the side that the direction
-    promises; ``covers``, the share in which ± 1.96 standard errors hold the truth, meaningful for a tight bound only;
-    ``saturated``, ``heavy_tailed`` and ``failed``, shares of replicates; ``holds_unflagged``, ``holds`` among the
-    replicates that are not flagged as heavy-tailed.
-    """
-    frame = pd.DataFrame(rows)
-    for column in ("value", "standard_error", "truth"):
-        frame[column] = pd.to_numeric(frame[column])
-    margin = 1.96 * (frame["standard_error"] ** 2 + frame["truth_error"] ** 2) ** 0.5 + 1e-9
-    excess = frame["value"] - frame["truth"]
-    failed = frame["error"].notna()
-    promised = (excess.where(frame["direction"] == "lower", -excess) <= margin).astype(float)
-    frame["holds"] = promised.where(~failed & (frame["direction"] != "estimate"))  # an estimate promises no side
-    frame["covers"] = (excess.abs() <= margin).astype(float).where(~failed)
-    frame["failed"] = failed
-    for flag in ("saturated", "heavy_tailed"):
-        frame[flag] = frame[flag].eq(True)
-    frame["holds_unflagged"] = frame["holds"].where(~frame["heavy_tailed"])
-    grouped = frame.groupby(["task", "estimator"], sort=False)
-    table = grouped.agg(
-        quantity=("quantity", "first"), direction=("direction", "first"), cap=("cap", "first"),
-        truth=("truth", "first"), mean=("value", "mean"), spread=("value", "std"),
-        reported=("standard_error", "mean"), holds=("holds", "mean"), covers=("covers", "mean"),
-        saturated=("saturated", "mean"), heavy_tailed=("heavy_tailed", "mean"),
-        holds_unflagged=("holds_unflagged", "mean"), failed=("failed", "mean"),
-    ).reset_index()  # fmt: skip
-    table.insert(6, "bias", table["mean"] - table["truth"])
-    return table
-
-
-def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
-    """What a document of this command says: the whole text, and its conclusions without the table.
-
-    Args:
-        document: of any age, with ``config`` and ``results``; a row of one from before heavy tails were flagged has no
-            flag and no share.
-    """
-    config, rows = document["config"], document["results"]
-    conclusions = _kept(rows)
-    said = f"{_head(config['seeds'], config['n'])}\n{_text(rows)}\n\n{LEGEND}\n\n{conclusions}"
-    return said, conclusions
-
-
-LEGEND = as_paragraph(
-    "holds: the 97.5% limit is on the promised side; covers: ± 1.96 s.e. hold the truth; heavy-tailed: the share of "
-    "replicates in which the standard error is flagged as too small, and how often the limit of the others holds"
-)
-
-
-def _head(seeds: int, n: int) -> str:
-    return f"{seeds} replicates, N = {n:,}, log N = {math.log(n):.2f} nats"
-
-
-def _text(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The rows for a terminal, a block per task."""
-    lines = []
-    for task, block in itertools.groupby(rows, lambda row: row["task"]):
-        own = list(block)
-        lines.append(f"\n{task}: {own[0]['quantity']} = {own[0]['truth']:.3f} nats")
-        lines.append(f"  {'':<26}{'mean':>9}{'bias':>10}{'spread':>9}{'reported':>10}{'holds':>8}{'covers':>8}")
-        for row in own:
-            name = ESTIMATORS.get(row["estimator"], row["estimator"])
-            if row["failed"] == 1:
-                lines.append(f"  {name:<26}   failed in every replicate")
-                continue
-            sign = {"upper": "≤", "lower": "≥", "estimate": "≈"}[row["direction"]]
-            note = "  saturated" if row["saturated"] else ""
-            share, others = row.get("heavy_tailed_share"), row.get("holds_unflagged")
-            if share:
-                note += f"  heavy-tailed in {share:.0%}" + ("" if others is None else f" (else {others:.0%})")
-            note += f"  failed in {row['failed']:.0%}" if row["failed"] else ""
-            holds = "" if row["direction"] == "estimate" else f"{row['holds']:.0%}"
-            lines.append(
-                f"  {name + ' ' + sign:<26} {row['value']:8.3f} {row['bias']:+9.3f} {row['spread']:8.3f}"
-                f" {row['reported']:9.3f}{holds:>8}{row['covers']:8.0%}{note}"
-            )
-    return "\n".join(lines)
-
-
-def _kept(rows: Sequence[Mapping[str, Any]]) -> str:
-    """How the promises of direction were kept, in sentences."""
-    said, flagged = [], []
-    for direction, words in (("lower", "lower bounds"), ("upper", "upper bounds")):
-        held = [row for row in rows if row["direction"] == direction and row["holds"] is not None]
-        if not held:
-            continue
-        worst = min(held, key=lambda row: row["holds"])
-        said.append(
-            f"{words}: {fmean(row['holds'] for row in held):.1%} of the limits, in the worst of {len(held)} cases "
-            f"({worst['task']}) {worst['holds']:.0%}"
-        )
-        others = [row for row in held if row.get("holds_unflagged") is not None]
-        if others and any(row["heavy_tailed_share"] for row in held):
-            weights = [(1 - row["failed"]) * (1 - row["heavy_tailed_share"]) for row in others]
-            kept = fmean([row["holds_unflagged"] for row in others], weights)
-            worst = min(others, key=lambda row: row["holds_unflagged"])
-            flagged.append(f"{words}: {kept:.1%}, in the worst case ({worst['task']}) {worst['holds_unflagged']:.0%}")
-    saturated = sum(bool(row["saturated"]) for row in rows)
-    text = (
-        "How often the 97.5% confidence limit lies on the side that a bound's direction promises (97.5% expected of a "
-        f"bound that is tight) — {'; '.join(said)}. {saturated} cases are saturated, and say so."
-    )
-    if flagged:
-        text += (
-            " Limits of numbers flagged as heavy-tailed are not promised; among the others — "
-            f"{'; '.join(flagged)}. What was not drawn flags nothing: where one image in a thousand carries all the "
-            "information, a sample without any has a rate of 0 ± 0."
-        )
-    return as_paragraph(text)
-
-
-def run(config: Config) -> Result:
-    """Check the estimators and write table, figure and document."""
-    use_threads(config.execution.threads)
-    if config.execution.dry_run:
-        print(f"would draw {config.seeds} replicates of {len(config.tasks)} encoders with {config.n:,} images each")
-        return Result([])
-    rows: list[dict[str, Any]] = []
-    work = [(TASKS[name], seed) for name in config.tasks for seed in range(1, config.seeds + 1)]
-    for task, seed in tqdm(work, desc="ground truths", disable=None, leave=False):
-        rows += _one(task, config.n, seed, config.bounds)
-    table = summarise(rows)
-    directory = config.execution.out / "ground-truth"
-    files = save(draw_ground_truth(table, config.n, config.seeds), directory / "ground-truth", table)
-    with write_atomically(directory / "replicates.csv") as temporary:
-        pd.DataFrame(rows).to_csv(temporary, index=False)
-    files.append(directory / "replicates.csv")
-    means = _means(rows, table, config.seeds)
-    text, conclusions = text_of({"config": {"seeds": config.seeds, "n": config.n}, "results": means})
-    about: dict[str, Any] = {
-        "title": f"Ground truths: {_head(config.seeds, config.n)}", "data": "encoders of known information",
-        "settings": {}, "conclusions": conclusions, "watermark": None,
-    }  # fmt: skip
-    found = publish(Result(means, table, text, files), PROGRAM, config, directory, about, [])
-    return replace(found, rows=rows)
-
-
-def _means(rows: list[dict[str, Any]], table: pd.DataFrame, seeds: int) -> list[dict[str, Any]]:
-    """One row per task and estimator: the mean over replicates with its error, and what else the table says."""
-    first = {(row["task"], row["estimator"]): row for row in reversed(rows)}
-    found = []
-    for line in table.astype(object).where(table.notna(), None).to_dict("records"):
-        row = first[line["task"], line["estimator"]]
-        error = None if line["spread"] is None else line["spread"] / math.sqrt(seeds * (1 - line["failed"]))
-        columns = ("truth", "bias", "spread", "reported", "holds", "covers", "holds_unflagged", "failed")
-        more = {key: line[key] for key in columns} | {"heavy_tailed_share": line["heavy_tailed"]}
-        flags = {flag: bool(line[flag] > 0.5) for flag in ("saturated", "heavy_tailed")}
-        own = {"value": line["mean"], "standard_error": error, "seed": None} | flags
-        found.append({key: row[key] for key in row if key not in ("error", "truth_error")} | own | more)
-    return found
-
-
-if __name__ == "__main__":
-    command(Config, run, PROGRAM)

@@ -1,32 +1,18 @@
-"""The figures of the information analyses."""
+"""The figures of Table 1: bounds, training, the noise profile, the rate-distortion plane."""
 
 import math
-import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from analysis.table import LINEAR, name_of, networks_of, under_trained
-from figures import colour, in_usual_order, label, style
+from analysis.mutual_info.table import LINEAR, name_of, networks_of, under_trained
+from figures import colour, label, style
+from figures.panels import log_ticks, wrapped
 
-__all__ = [
-    "draw_ground_truth",
-    "draw_human_uncertainty",
-    "draw_learning_curves",
-    "draw_noise_profile",
-    "draw_rate_distortion",
-    "draw_table_1",
-    "draw_training",
-]
-
-
-def _wrapped(title: str) -> str:
-    """In lines that a figure 7.2 inches wide can hold."""
-    return textwrap.fill(title, 66)
+__all__ = ["draw_noise_profile", "draw_rate_distortion", "draw_table_1", "draw_training"]
 
 
 def _on_one_kind_of_inputs(table: pd.DataFrame, estimators: Sequence[str]) -> pd.DataFrame:
@@ -40,7 +26,7 @@ def draw_table_1(table: pd.DataFrame, title: str) -> tuple[Figure, pd.DataFrame]
     """Bars between the lower and the upper bound on I(Z;X), one per augmentation, with the rate and the log N cap.
 
     Args:
-        table: `analysis.table.summarise`'s rows; clean inputs are drawn, or whatever inputs there are.
+        table: `analysis.mutual_info.table.summarise`'s rows; clean inputs are drawn, or whatever inputs there are.
         title: above the figure.
 
     Returns:
@@ -87,7 +73,7 @@ def draw_table_1(table: pd.DataFrame, title: str) -> tuple[Figure, pd.DataFrame]
         axes.set_xlim(left=0)
         axes.grid(axis="y", visible=False)
         axes.set_xlabel("nats")
-        axes.set_title(_wrapped(title), fontsize=10)
+        axes.set_title(wrapped(title), fontsize=10)
         grey = "#444444"
         handles = [
             axes.plot([], [], "D", color=grey, markerfacecolor="white", label="rate, the published column")[0],
@@ -101,23 +87,12 @@ def draw_table_1(table: pd.DataFrame, title: str) -> tuple[Figure, pd.DataFrame]
     return figure, behind
 
 
-def _log_ticks(axes: Axes, values: Iterable[float]) -> None:
-    """A logarithmic axis with its ticks at values that were measured, the largest first, where they do not overlap."""
-    shown: list[float] = []
-    for value in sorted(set(values), reverse=True):
-        if not shown or value <= shown[-1] / 1.9:
-            shown.append(value)
-    axes.set_xscale("log")
-    axes.set_xticks(shown, [f"{value:,.0f}" for value in shown])
-    axes.set_xticks([], minor=True)
-
-
 def draw_training(curves: pd.DataFrame, table: pd.DataFrame, title: str) -> Figure:
     """−ELBO, rate and squared error of held-out inputs over the steps of training, a line per VAE.
 
     Args:
         curves: ``augmentation``, ``seed``, ``step``, ``negative_elbo``, ``rate``, ``mse``: inputs like the VAE's own.
-        table: `analysis.table.summarise`'s rows, for the linear VAEs of the same inputs.
+        table: `analysis.mutual_info.table.summarise`'s rows, for the linear VAEs of the same inputs.
         title: above the figure.
     """
     words = {"negative_elbo": "−ELBO, nats", "rate": "rate, nats", "mse": "MSE, squared normalised pixels"}
@@ -136,203 +111,13 @@ def draw_training(curves: pd.DataFrame, table: pd.DataFrame, title: str) -> Figu
             for name in names:
                 if (f"{LINEAR} on {name}", quantity) in level.index:
                     axes.axhline(level[f"{LINEAR} on {name}", quantity], color=colour(name), linewidth=1, linestyle=":")
-            _log_ticks(axes, later["step"])
+            log_ticks(axes, later["step"])
             axes.set_xlabel("step")
             axes.set_title(word, fontsize=9.5)
-        figure.suptitle(_wrapped(title), fontsize=10, x=0.01, ha="left")
+        figure.suptitle(wrapped(title), fontsize=10, x=0.01, ha="left")
         handles = [axes.plot([], [], "o-", color=colour(name), label=label(name))[0] for name in names]
         handles += axes.plot([], [], ":", color="#444444", label="linear VAE of the same inputs")
         figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=8.5)
-    return figure
-
-
-def draw_human_uncertainty(table: pd.DataFrame, title: str) -> tuple[Figure, pd.DataFrame]:
-    """KL(human ‖ model) of each augmentation as it is, and after one temperature.
-
-    Args:
-        table: `analysis.table.summarise`'s rows.
-        title: above the figure.
-
-    Returns:
-        The figure, and the numbers in it.
-    """
-    lanes = {
-        "kl_human_model": (-0.2, "o", "as it is"),
-        "kl_human_model_label_temperature": (0.0, "s", "after a temperature fitted to the true labels"),
-        "kl_human_model_temperature_scaled": (0.2, "D", "after a temperature fitted to the humans: the least"),
-    }
-    behind = table[table["estimator"].isin(lanes)][["augmentation", "estimator", "mean", "std", "seeds", "n"]]
-    names = list(dict.fromkeys(behind["augmentation"]))
-    with style():
-        figure = Figure(figsize=(7.2, 0.55 * len(names) + 2.0))
-        axes = figure.subplots()
-        for estimator, (lane, marker, _) in lanes.items():
-            rows = behind[behind["estimator"] == estimator].set_index("augmentation")
-            for position, name in enumerate(names):
-                axes.errorbar(
-                    rows["mean"][name], position + lane, xerr=np.nan_to_num(rows["std"][name]), fmt=marker,
-                    color=colour(name), markerfacecolor="white" if lane else colour(name), capsize=2, elinewidth=1.2,
-                )  # fmt: skip
-        axes.set_yticks(range(len(names)), [label(name) for name in names])
-        axes.set_ylim(len(names) - 0.5, -0.6)
-        axes.set_xlim(left=0)
-        axes.grid(axis="y", visible=False)
-        axes.set_xlabel("KL(human‖model) in nats, mean ± standard deviation over seeds")
-        axes.set_title(_wrapped(title), fontsize=10)
-        grey = "#444444"
-        handles = [
-            axes.plot([], [], marker, color=grey, markerfacecolor="white" if lane else grey, label=words)[0]
-            for lane, marker, words in lanes.values()
-        ]
-        figure.legend(handles=handles, loc="outside lower center", ncols=1, fontsize=8.5)
-    return figure, behind
-
-
-def draw_ablation(table: pd.DataFrame, vary: str, scored: str, title: str) -> Figure:
-    """Accuracy against the values of one option, a line per augmentation.
-
-    Args:
-        table: ``augmentation``, ``setting``, ``mean``, ``std`` in per cent.
-        vary: ``"fraction"``, ``"alpha"`` or ``"decay-power"``.
-        scored: on which images.
-        title: above the figure.
-    """
-    words = {"fraction": "share of the training images", "alpha": "α", "decay-power": "decay power δ"}
-    with style():
-        figure = Figure(figsize=(7.0, 3.6))
-        axes = figure.subplots()
-        names = list(dict.fromkeys(table["augmentation"]))
-        ticks = sorted(table["setting"].unique())
-        for place, augmentation in enumerate(names):
-            own = table[table["augmentation"] == augmentation].sort_values("setting")
-            # side by side, so that error bars do not hide each other
-            positions = [ticks.index(value) + 0.08 * (place - (len(names) - 1) / 2) for value in own["setting"]]
-            axes.errorbar(
-                positions, own["mean"], yerr=own["std"].fillna(0), fmt="o-", color=colour(augmentation),
-                label=label(augmentation), capsize=3, markersize=4,
-            )  # fmt: skip
-        axes.set_xticks(range(len(ticks)), [f"{tick:g}" for tick in ticks])
-        axes.set_xlabel(words[vary])
-        axes.set_ylabel(f"{scored} accuracy, %")
-        axes.set_title(_wrapped(title), fontsize=10)
-        figure.legend(loc="outside lower center", ncols=4, fontsize=8.5)
-    return figure
-
-
-def draw_learning_curves(curves: pd.DataFrame, title: str) -> Figure:
-    """Accuracy on scored and training images, and the loss that is minimised, over the epochs, a line per classifier.
-
-    Args:
-        curves: ``augmentation``, ``seed``, ``epoch``, ``accuracy`` and ``training_accuracy``, shares, and ``loss``.
-        title: above the figure.
-    """
-    words = {
-        "accuracy": "accuracy on scored images, %", "training_accuracy": "on training images, as they are, %",
-        "loss": "training loss, augmented images, nats",
-    }  # fmt: skip
-    names = in_usual_order(curves["augmentation"])
-    with style():
-        figure = Figure(figsize=(9.6, 3.4))
-        for axes, (quantity, word) in zip(figure.subplots(1, 3), words.items(), strict=True):
-            for (augmentation, _), own in curves.groupby(["augmentation", "seed"], sort=False):
-                values = own[quantity] * (1 if quantity == "loss" else 100)
-                axes.plot(own["epoch"], values, "o-", color=colour(str(augmentation)), markersize=3, linewidth=1.1)
-            _log_ticks(axes, curves["epoch"])
-            axes.set_xlabel("epochs")
-            axes.set_title(word, fontsize=9.5)
-        figure.suptitle(textwrap.fill(title, 100), fontsize=10, x=0.01, ha="left")
-        handles = [axes.plot([], [], "o-", color=colour(name), label=label(name))[0] for name in names]
-        figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=8.5)
-    return figure
-
-
-ESTIMATOR_INKS = {
-    "rate": ("#7f7f7f", "D", "rate (upper)"),
-    "gaussian_marginal": ("#0072B2", "<", "R_m (upper)"),
-    "product_marginal": ("#009E73", "v", "product marginal (upper)"),
-    "leave_one_out": ("#CC79A7", "s", "leave-one-out (upper)"),
-    "infonce": ("#D55E00", ">", "InfoNCE (lower)"),
-}
-"""Colour, marker and name of each estimator of I(Z;X)."""
-
-PAIR_INKS = {
-    "data_processing": ("#009E73", "v", "data processing (upper)"),
-    "three_term_upper": ("#0072B2", "<", "three terms (upper)"),
-    "three_term_lower": ("#D55E00", ">", "three terms (lower)"),
-    "critic": ("#E69F00", "^", "held-out critic (lower)"),
-    "three_term_gaussian": ("#7f7f7f", "o", "three Gaussian terms (estimate)"),
-}
-"""The same of I(Z_A;Z_B)."""
-
-
-def draw_ground_truth(table: pd.DataFrame, n: int, seeds: int) -> Figure:
-    """Estimates against known information, with InfoNCE's ceiling; and the error on every task.
-
-    Args:
-        table: `analysis.ground_truth.summarise`'s rows; tasks of pairs of encoders come last.
-        n: images per encoder.
-        seeds: replicates.
-    """
-    tasks = list(dict.fromkeys(table["task"]))
-    ceiling = math.log(n)
-    with style():
-        figure = Figure(figsize=(11, max(4.6, 0.23 * len(tasks) + 1.6)))
-        left, right = figure.subplots(1, 2, width_ratios=(1, 1.15))
-        curve = table[table["task"].str.startswith("gaussian-d64-")]
-        limit = 1.25 * max(12.0, float(curve["truth"].clip(upper=20).max())) if len(curve) else 12.0
-        left.plot([0, limit], [0, limit], color="black", linewidth=1)
-        left.annotate("truth", (limit, limit), (-4, -12), textcoords="offset points", ha="right", fontsize=8.5)
-        left.axhline(ceiling, color="black", linewidth=1, linestyle=(0, (4, 3)))
-        left.annotate(
-            f"log N = {ceiling:.2f}, InfoNCE’s ceiling", (limit, ceiling), (-2, 3), textcoords="offset points",
-            ha="right", fontsize=8.5,
-        )  # fmt: skip
-        for estimator, (ink, marker, name) in ESTIMATOR_INKS.items():
-            chosen = curve[(curve["estimator"] == estimator) & (curve["truth"] <= limit)].sort_values("truth")
-            left.errorbar(
-                chosen["truth"], chosen["mean"], chosen["spread"], fmt=marker + "-", color=ink, label=name,
-                markersize=5, linewidth=1, capsize=2,
-            )  # fmt: skip
-        left.set(xlim=(0, limit), ylim=(0, 1.25 * limit), xlabel="true I(Z;X), nats", ylabel="estimate, nats")
-        left.set_title(f"Linear-Gaussian encoders, d = 64, N = {n:,}", fontsize=10)
-
-        right.axvline(0, color="black", linewidth=1)
-        pairs = set(table[table["quantity"] == "I(Z_A;Z_B)"]["task"])
-        for position, task in enumerate(tasks):
-            rows = table[table["task"] == task].set_index("estimator")
-            for estimator, (ink, marker, _) in (PAIR_INKS if task in pairs else ESTIMATOR_INKS).items():
-                if estimator in rows.index and rows["failed"][estimator] < 1:
-                    flagged = max(rows["saturated"][estimator], rows["heavy_tailed"][estimator]) > 0.5
-                    face = "white" if flagged else ink
-                    right.errorbar(
-                        rows["bias"][estimator], position, xerr=rows["spread"][estimator], fmt=marker, color=ink,
-                        markerfacecolor=face, markersize=4.5, linewidth=1,
-                    )  # fmt: skip
-        if pairs and len(pairs) < len(tasks):
-            right.axhline(len(tasks) - len(pairs) - 0.5, color="black", linewidth=0.6)
-        labels = [f"{task} ({table[table['task'] == task]['truth'].iloc[0]:.3g})" for task in tasks]
-        right.set_yticks(range(len(tasks)), labels, fontsize=8)
-        right.set_ylim(len(tasks) - 0.4, -0.6)
-        right.set_xscale("symlog", linthresh=0.1, linscale=0.6)
-        ticks = [-10, -1, -0.1, 0, 0.1, 1, 10, 100, 1000, 100_000]
-        right.set_xticks(ticks, [f"{tick:g}".replace("-", "−") for tick in ticks])
-        right.set_xlim(-200, 3 * max(100.0, float(table["bias"].max())))
-        right.set_xlabel("estimate − truth, nats (hollow: flagged as saturated or heavy-tailed)")
-        right.set_title("Every encoder (true nats): right of 0 holds for ≤, left for ≥", fontsize=10)
-        handles, names = left.get_legend_handles_labels()
-        figure.legend(
-            handles, names, loc="outside lower left", ncols=2, fontsize=8.5, title_fontsize=8.5,
-            title=f"of I(Z;X); mean and standard deviation over {seeds} replicates",
-        )  # fmt: skip
-        if pairs:
-            marks = [
-                right.plot([], [], marker, color=ink, markersize=5, label=name)[0]
-                for ink, marker, name in PAIR_INKS.values()
-            ]
-            figure.legend(
-                handles=marks, loc="outside lower right", ncols=2, fontsize=8.5, title_fontsize=8.5,
-                title="of I(Z_A;Z_B), what two encoders share (the tasks named pair-…)",
-            )  # fmt: skip
     return figure
 
 
@@ -340,7 +125,8 @@ def draw_noise_profile(table: pd.DataFrame, title: str) -> tuple[Figure, pd.Data
     """Both bounds against the noise level, a band per augmentation, with the log N ceiling.
 
     Args:
-        table: `analysis.table.summarise`'s rows, with noise; clean inputs are drawn, or whatever inputs there are.
+        table: `analysis.mutual_info.table.summarise`'s rows, with noise; clean inputs are drawn, or whatever inputs
+            there are.
         title: above the figure.
 
     Returns:
@@ -388,7 +174,7 @@ def draw_noise_profile(table: pd.DataFrame, title: str) -> tuple[Figure, pd.Data
         axes.grid(axis="x", visible=False)
         axes.set_xlabel("noise s, in standard deviations of each dimension of the code")
         axes.set_ylabel("I(Z + noise; X), nats")
-        axes.set_title(_wrapped(f"Noise profile: {title}"), fontsize=10)
+        axes.set_title(wrapped(f"Noise profile: {title}"), fontsize=10)
         if poor:
             axes.plot([], [], " ", label="‡ under-trained")
         figure.legend(
@@ -402,8 +188,8 @@ def draw_rate_distortion(table: pd.DataFrame, title: str) -> tuple[Figure, pd.Da
     """The rate-distortion plane: rate and R_m against squared error over decoder scales, a curve per augmentation.
 
     Args:
-        table: `analysis.table.summarise`'s rows without noise, with ``decoder_scale``; clean inputs are drawn, or
-            whatever inputs there are.
+        table: `analysis.mutual_info.table.summarise`'s rows without noise, with ``decoder_scale``; clean inputs are
+            drawn, or whatever inputs there are.
         title: above the figure.
 
     Returns:
@@ -457,7 +243,7 @@ def draw_rate_distortion(table: pd.DataFrame, title: str) -> tuple[Figure, pd.Da
         axes.set_xlim(max(0.0, least - 0.2 * spread), most + 0.45 * spread)
         axes.set_xlabel("squared error of a reconstruction, normalised pixels")
         axes.set_ylabel("nats")
-        axes.set_title(_wrapped(f"Rate-distortion plane: {title}"), fontsize=10)
+        axes.set_title(wrapped(f"Rate-distortion plane: {title}"), fontsize=10)
         figure.legend(
             loc="outside lower center", ncols=min(len(names) + bool(len(poor)), 4), fontsize=8.5,
             title="◇ rate   ▼ R_m, which I(Z;X) does not exceed; bars: ± s.d. over seeds", title_fontsize=8.5,

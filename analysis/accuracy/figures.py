@@ -1,0 +1,38 @@
+"""Learning curves."""
+
+import textwrap
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from figures import colour, in_usual_order, label, style
+from figures.panels import log_ticks
+
+__all__ = ["draw_learning_curves"]
+
+
+def draw_learning_curves(curves: pd.DataFrame, title: str) -> Figure:
+    """Accuracy on scored and training images, and the loss that is minimised, over the epochs, a line per classifier.
+
+    Args:
+        curves: ``augmentation``, ``seed``, ``epoch``, ``accuracy`` and ``training_accuracy``, shares, and ``loss``.
+        title: above the figure.
+    """
+    words = {
+        "accuracy": "accuracy on scored images, %", "training_accuracy": "on training images, as they are, %",
+        "loss": "training loss, augmented images, nats",
+    }  # fmt: skip
+    names = in_usual_order(curves["augmentation"])
+    with style():
+        figure = Figure(figsize=(9.6, 3.4))
+        for axes, (quantity, word) in zip(figure.subplots(1, 3), words.items(), strict=True):
+            for (augmentation, _), own in curves.groupby(["augmentation", "seed"], sort=False):
+                values = own[quantity] * (1 if quantity == "loss" else 100)
+                axes.plot(own["epoch"], values, "o-", color=colour(str(augmentation)), markersize=3, linewidth=1.1)
+            log_ticks(axes, curves["epoch"])
+            axes.set_xlabel("epochs")
+            axes.set_title(word, fontsize=9.5)
+        figure.suptitle(textwrap.fill(title, 100), fontsize=10, x=0.01, ha="left")
+        handles = [axes.plot([], [], "o-", color=colour(name), label=label(name))[0] for name in names]
+        figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=8.5)
+    return figure

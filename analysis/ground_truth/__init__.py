@@ -1,0 +1,216 @@
+r"""Encoders whose mutual information is known, and how every estimator does on them.
+
+``python -m analysis.ground_truth`` draws encoders of known information over several seeds and prints, for every
+estimator, its bias, its spread, and how often its intervals hold. A `Task` is a sampler that knows its truth and has a
+stable name; `TASKS` has them all. Of I(Z;X):
+
+- ``gaussian-d{d}-i{I}``: :math:`z = \mu(x) + \epsilon`, both Gaussian, scaled so that :math:`q(z)` is the prior. Then
+  :math:`I = -\tfrac d2 \log v` for noise of variance v, and the rate is exact too. ``staircase-i{I}`` are the five of
+  Poole et al. (2019), d = 20;
+- ``shifted``, ``scaled``, ``correlated``: the same with :math:`q(z) = \mathcal{N}(s, C)`:
+  :math:`I = \tfrac12 \log\det C - \tfrac d2 \log v`, while the rate also counts
+  :math:`KL(q(z) \| \mathcal{N}(0, I))`;
+- ``heteroscedastic-d{d}``: independent dimensions, narrow at ±2 or wide at 0; q(z) has three peaks, and the truth is an
+  integral;
+- ``mixture``: means in clusters; q(z) is a Gaussian mixture of known density, and the truth a long Monte Carlo, with
+  its error;
+- ``codebook-m{M}``: M codewords far apart, :math:`I = \log M`;
+- ``pareto-{a}``, ``rare``: :math:`z = \sqrt{1 - v}\, u + \sqrt v\, \epsilon` in d = 64 dimensions, u standard normal
+  and part of the image, as is v with :math:`-d \ln v = T`. q(z) is the prior for every v, so that :math:`I = E\,
+  KL(q(z|x) \| \mathcal{N}(0, I)) = \tfrac12 E T`. A few images decide it: T = min(sP, c) with
+  :math:`P(P > p) = p^{-a}` for p ≥ 1, a scale s and the cap c = 3,200 nats (50 a dimension, beyond which float64
+  cannot hold the codes), :math:`E T = s\,(1 + (1 - (c/s)^{1-a}) / (a - 1))`; or T = 480 in one image of a thousand, 0
+  else. Limits from a standard error are not to be trusted here, and what to look at is whether they are flagged.
+
+Of I(Z_A;Z_B), pairs of encoders of the same images:
+
+- ``pair-gaussian-d{d}-i{I}``: both see the same d standard normal numbers, each with noise of its own, and every
+  dimension of A correlates with that of B by ρ, :math:`I = -\tfrac d2 \log(1 - \rho^2)`;
+- ``pair-partial``: each sees four numbers, two of them the same; ``pair-independent``: none;
+- ``pair-codebook-m{M}``: an image is three symbols; A shows the first two, B the first and the third, without error:
+  :math:`I = \log M` for M first symbols, and nothing about it is Gaussian.
+
+Nothing is assumed of q(z) by the bounds; what holds here beyond a diagonal Gaussian posterior is each task's own.
+
+References: Poole et al. 2019, arXiv 1905.06922 (staircase); Czyż et al. 2023, arXiv 2306.11078 (tasks that know their
+truth).
+"""
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pandas as pd
+from tqdm import tqdm
+
+from analysis.bound import ALL, Estimator
+from analysis.ground_truth.encoders import (
+    TASKS,
+    Task,
+    gaussian_pair,
+    heteroscedastic,
+    heteroscedastic_information,
+    linear_gaussian,
+    mixture,
+    mixture_information,
+)
+from analysis.ground_truth.figures import draw_ground_truth
+from analysis.ground_truth.sentences import head_of, text_of
+from analysis.two_encoders import PAIR_ESTIMATORS
+from figures import save
+from findings import Result, publish
+from store import MOST_SEEDS, BadInput, positive, write_atomically
+from store.command_line import Options
+from training import use_threads
+
+__all__ = [
+    "TASKS",
+    "Config",
+    "Task",
+    "gaussian_pair",
+    "heteroscedastic",
+    "heteroscedastic_information",
+    "linear_gaussian",
+    "mixture",
+    "mixture_information",
+    "run",
+    "text_of",
+]
+
+MOST = 1_000_000
+"""Images per encoder: pairs of them are taken."""
+
+
+PROGRAM = "python -m analysis.ground_truth"
+
+
+@dataclass(frozen=True)
+class Config:
+    """Check every estimator against encoders whose mutual information is known."""
+
+    tasks: tuple[str, ...] = tuple(TASKS)
+    """which encoders"""
+    n: int = 2000
+    """images per encoder"""
+    seeds: int = 20
+    """replicates: seeds 1 to SEEDS, other images and codes each"""
+    bounds: tuple[Estimator, ...] = ALL
+    """which estimators of I(Z;X); mixture_marginal and flow_marginal take seconds a replicate"""
+    execution: Options = field(default_factory=Options)
+
+    def __post_init__(self) -> None:
+        positive("--seeds", self.seeds, MOST_SEEDS)
+        if self.seeds < 2:
+            raise BadInput("--seeds", self.seeds, "at least 2: a spread over replicates is reported")
+        if not 4 <= self.n <= MOST:
+            raise BadInput("--n", self.n, f"an integer from 4 to {MOST:,}")
+        for task in self.tasks:
+            if task not in TASKS:
+                raise BadInput("--tasks", repr(task), f"some of {', '.join(TASKS)}")
+        if not self.bounds or len(set(self.bounds)) != len(self.bounds):
+            raise BadInput("--bounds", " ".join(self.bounds) or "nothing", "one or more different names")
+        if not self.tasks:
+            raise BadInput("--tasks", "nothing", f"some of {', '.join(TASKS)}")
+
+
+def _one(task: Task, n: int, seed: int, bounds: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Every estimator on one replicate; one that fails is a row that says so."""
+    truth, truth_error = task.truth()
+    estimators = bounds if task.quantity == "I(Z;X)" else PAIR_ESTIMATORS
+    known = {"task": task.name, "truth": truth, "truth_error": truth_error}
+    rows: list[dict[str, Any]] = []
+    try:
+        found = task.bounds(n, seed, estimators)
+        rows = [bound.row(seed=seed) | known | {"error": None} for bound in found]
+    except Exception:  # one of them failed: find out which, and keep the others
+        for estimator in estimators:
+            try:
+                (bound,) = task.bounds(n, seed, (estimator,))
+                rows.append(bound.row(seed=seed) | known | {"error": None})
+            except Exception as failure:
+                empty = dict.fromkeys(
+                    (
+                        "value", "standard_error", "direction", "cap", "saturated", "heavy_tailed", "n", "k", "noise",
+                        "augmentation",
+                    )
+                )  # fmt: skip
+                what = {
+                    "quantity": task.quantity, "estimator": estimator, "inputs": "clean", "seed": seed, "units": "nats",
+                }  # fmt: skip
+                rows.append(what | empty | known | {"error": f"{type(failure).__name__}: {failure}"})
+    return rows
+
+
+def summarise(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """One row per task and estimator.
+
+    Columns: ``truth``; ``mean``, ``bias`` and ``spread`` (standard deviation) over seeds; ``reported`` (mean standard
+    error); ``holds``, the share of replicates in which the 97.5% confidence limit lies on the side that the direction
+    promises; ``covers``, the share in which ± 1.96 standard errors hold the truth, meaningful for a tight bound only;
+    ``saturated``, ``heavy_tailed`` and ``failed``, shares of replicates; ``holds_unflagged``, ``holds`` among the
+    replicates that are not flagged as heavy-tailed.
+    """
+    frame = pd.DataFrame(rows)
+    for column in ("value", "standard_error", "truth"):
+        frame[column] = pd.to_numeric(frame[column])
+    margin = 1.96 * (frame["standard_error"] ** 2 + frame["truth_error"] ** 2) ** 0.5 + 1e-9
+    excess = frame["value"] - frame["truth"]
+    failed = frame["error"].notna()
+    promised = (excess.where(frame["direction"] == "lower", -excess) <= margin).astype(float)
+    frame["holds"] = promised.where(~failed & (frame["direction"] != "estimate"))  # an estimate promises no side
+    frame["covers"] = (excess.abs() <= margin).astype(float).where(~failed)
+    frame["failed"] = failed
+    for flag in ("saturated", "heavy_tailed"):
+        frame[flag] = frame[flag].eq(True)
+    frame["holds_unflagged"] = frame["holds"].where(~frame["heavy_tailed"])
+    grouped = frame.groupby(["task", "estimator"], sort=False)
+    table = grouped.agg(
+        quantity=("quantity", "first"), direction=("direction", "first"), cap=("cap", "first"),
+        truth=("truth", "first"), mean=("value", "mean"), spread=("value", "std"),
+        reported=("standard_error", "mean"), holds=("holds", "mean"), covers=("covers", "mean"),
+        saturated=("saturated", "mean"), heavy_tailed=("heavy_tailed", "mean"),
+        holds_unflagged=("holds_unflagged", "mean"), failed=("failed", "mean"),
+    ).reset_index()  # fmt: skip
+    table.insert(6, "bias", table["mean"] - table["truth"])
+    return table
+
+
+def run(config: Config) -> Result:
+    """Check the estimators and write table, figure and document."""
+    use_threads(config.execution.threads)
+    if config.execution.dry_run:
+        print(f"would draw {config.seeds} replicates of {len(config.tasks)} encoders with {config.n:,} images each")
+        return Result([])
+    rows: list[dict[str, Any]] = []
+    work = [(TASKS[name], seed) for name in config.tasks for seed in range(1, config.seeds + 1)]
+    for task, seed in tqdm(work, desc="ground truths", disable=None, leave=False):
+        rows += _one(task, config.n, seed, config.bounds)
+    table = summarise(rows)
+    directory = config.execution.out / "ground-truth"
+    files = save(draw_ground_truth(table, config.n, config.seeds), directory / "ground-truth", table)
+    with write_atomically(directory / "replicates.csv") as temporary:
+        pd.DataFrame(rows).to_csv(temporary, index=False)
+    files.append(directory / "replicates.csv")
+    means = _means(rows, table, config.seeds)
+    text, conclusions = text_of({"config": {"seeds": config.seeds, "n": config.n}, "results": means})
+    about: dict[str, Any] = {
+        "title": f"Ground truths: {head_of(config.seeds, config.n)}", "data": "encoders of known information",
+        "settings": {}, "conclusions": conclusions, "watermark": None,
+    }  # fmt: skip
+    found = publish(Result(means, table, text, files), PROGRAM, config, directory, about, [])
+    return replace(found, rows=rows)
+
+
+def _means(rows: list[dict[str, Any]], table: pd.DataFrame, seeds: int) -> list[dict[str, Any]]:
+    """One row per task and estimator: the mean over replicates with its error, and what else the table says."""
+    first = {(row["task"], row["estimator"]): row for row in reversed(rows)}
+    found = []
+    for line in table.astype(object).where(table.notna(), None).to_dict("records"):
+        row = first[line["task"], line["estimator"]]
+        error = None if line["spread"] is None else line["spread"] / math.sqrt(seeds * (1 - line["failed"]))
+        columns = ("truth", "bias", "spread", "reported", "holds", "covers", "holds_unflagged", "failed")
+        more = {key: line[key] for key in columns} | {"heavy_tailed_share": line["heavy_tailed"]}
+        flags = {flag: bool(line[flag] > 0.5) for flag in ("saturated", "heavy_tailed")}
+        own = {"value": line["mean"], "standard_error": error, "seed": None} | flags
+        found.append({key: row[key] for key in row if key not in ("error", "truth_error")} | own | more)
+    return found

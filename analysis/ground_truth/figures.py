@@ -1,0 +1,100 @@
+"""Estimates beside known information."""
+
+import math
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from figures import style
+
+__all__ = ["draw_ground_truth"]
+
+ESTIMATOR_INKS = {
+    "rate": ("#7f7f7f", "D", "rate (upper)"),
+    "gaussian_marginal": ("#0072B2", "<", "R_m (upper)"),
+    "product_marginal": ("#009E73", "v", "product marginal (upper)"),
+    "leave_one_out": ("#CC79A7", "s", "leave-one-out (upper)"),
+    "infonce": ("#D55E00", ">", "InfoNCE (lower)"),
+}
+"""Colour, marker and name of each estimator of I(Z;X)."""
+
+
+PAIR_INKS = {
+    "data_processing": ("#009E73", "v", "data processing (upper)"),
+    "three_term_upper": ("#0072B2", "<", "three terms (upper)"),
+    "three_term_lower": ("#D55E00", ">", "three terms (lower)"),
+    "critic": ("#E69F00", "^", "held-out critic (lower)"),
+    "three_term_gaussian": ("#7f7f7f", "o", "three Gaussian terms (estimate)"),
+}
+"""The same of I(Z_A;Z_B)."""
+
+
+def draw_ground_truth(table: pd.DataFrame, n: int, seeds: int) -> Figure:
+    """Estimates against known information, with InfoNCE's ceiling; and the error on every task.
+
+    Args:
+        table: `analysis.ground_truth.summarise`'s rows; tasks of pairs of encoders come last.
+        n: images per encoder.
+        seeds: replicates.
+    """
+    tasks = list(dict.fromkeys(table["task"]))
+    ceiling = math.log(n)
+    with style():
+        figure = Figure(figsize=(11, max(4.6, 0.23 * len(tasks) + 1.6)))
+        left, right = figure.subplots(1, 2, width_ratios=(1, 1.15))
+        curve = table[table["task"].str.startswith("gaussian-d64-")]
+        limit = 1.25 * max(12.0, float(curve["truth"].clip(upper=20).max())) if len(curve) else 12.0
+        left.plot([0, limit], [0, limit], color="black", linewidth=1)
+        left.annotate("truth", (limit, limit), (-4, -12), textcoords="offset points", ha="right", fontsize=8.5)
+        left.axhline(ceiling, color="black", linewidth=1, linestyle=(0, (4, 3)))
+        left.annotate(
+            f"log N = {ceiling:.2f}, InfoNCE’s ceiling", (limit, ceiling), (-2, 3), textcoords="offset points",
+            ha="right", fontsize=8.5,
+        )  # fmt: skip
+        for estimator, (ink, marker, name) in ESTIMATOR_INKS.items():
+            chosen = curve[(curve["estimator"] == estimator) & (curve["truth"] <= limit)].sort_values("truth")
+            left.errorbar(
+                chosen["truth"], chosen["mean"], chosen["spread"], fmt=marker + "-", color=ink, label=name,
+                markersize=5, linewidth=1, capsize=2,
+            )  # fmt: skip
+        left.set(xlim=(0, limit), ylim=(0, 1.25 * limit), xlabel="true I(Z;X), nats", ylabel="estimate, nats")
+        left.set_title(f"Linear-Gaussian encoders, d = 64, N = {n:,}", fontsize=10)
+
+        right.axvline(0, color="black", linewidth=1)
+        pairs = set(table[table["quantity"] == "I(Z_A;Z_B)"]["task"])
+        for position, task in enumerate(tasks):
+            rows = table[table["task"] == task].set_index("estimator")
+            for estimator, (ink, marker, _) in (PAIR_INKS if task in pairs else ESTIMATOR_INKS).items():
+                if estimator in rows.index and rows["failed"][estimator] < 1:
+                    flagged = max(rows["saturated"][estimator], rows["heavy_tailed"][estimator]) > 0.5
+                    face = "white" if flagged else ink
+                    right.errorbar(
+                        rows["bias"][estimator], position, xerr=rows["spread"][estimator], fmt=marker, color=ink,
+                        markerfacecolor=face, markersize=4.5, linewidth=1,
+                    )  # fmt: skip
+        if pairs and len(pairs) < len(tasks):
+            right.axhline(len(tasks) - len(pairs) - 0.5, color="black", linewidth=0.6)
+        labels = [f"{task} ({table[table['task'] == task]['truth'].iloc[0]:.3g})" for task in tasks]
+        right.set_yticks(range(len(tasks)), labels, fontsize=8)
+        right.set_ylim(len(tasks) - 0.4, -0.6)
+        right.set_xscale("symlog", linthresh=0.1, linscale=0.6)
+        ticks = [-10, -1, -0.1, 0, 0.1, 1, 10, 100, 1000, 100_000]
+        right.set_xticks(ticks, [f"{tick:g}".replace("-", "−") for tick in ticks])
+        right.set_xlim(-200, 3 * max(100.0, float(table["bias"].max())))
+        right.set_xlabel("estimate − truth, nats (hollow: flagged as saturated or heavy-tailed)")
+        right.set_title("Every encoder (true nats): right of 0 holds for ≤, left for ≥", fontsize=10)
+        handles, names = left.get_legend_handles_labels()
+        figure.legend(
+            handles, names, loc="outside lower left", ncols=2, fontsize=8.5, title_fontsize=8.5,
+            title=f"of I(Z;X); mean and standard deviation over {seeds} replicates",
+        )  # fmt: skip
+        if pairs:
+            marks = [
+                right.plot([], [], marker, color=ink, markersize=5, label=name)[0]
+                for ink, marker, name in PAIR_INKS.values()
+            ]
+            figure.legend(
+                handles=marks, loc="outside lower right", ncols=2, fontsize=8.5, title_fontsize=8.5,
+                title="of I(Z_A;Z_B), what two encoders share (the tasks named pair-…)",
+            )  # fmt: skip
+    return figure

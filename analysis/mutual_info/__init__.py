@@ -1,0 +1,346 @@
+"""Table 1: what the codes of VAEs trained under each augmentation say about the images.
+
+``python -m analysis.mutual_info`` trains the VAEs that are missing, reuses those that are there, encodes images unseen
+in training, and bounds I(Z;X) from both sides. ``--posterior FILE.npz`` does the same for anyone's encoder.
+
+What is reported, for encoder A and images x of the test set:
+
+- *rate on x*: the paper's first column; an upper bound on I(Z_A; X);
+- *rate on x̂*: the paper's second column, exactly as published: A encodes reconstructions x̂ by a baseline VAE B
+  (sampled with the decoder's noise). The paper calls it a lower bound on I(Z_A; Z_X); that argument needs Z_A encoded
+  from x, while here it is encoded from x̂, so it is the rate of another variable and bounds nothing about x. B has A's
+  seed; for the baseline itself, the next seed;
+- *R_m*: the tighter upper bound, by a Gaussian fitted to the codes of the training images; the headline;
+- *R − R_m*: how much of the rate, at least, is not information;
+- *InfoNCE*: the lower bound, which cannot exceed log N;
+- *MSE*: of a reconstruction from a sampled code, in squared units of normalised pixels;
+- *−ELBO*: P·MSE/2σ² + rate, nats an image, less the constant that depends on σ alone; on clean images, what an
+  encoder's model of the world costs there;
+- beside every VAE the *linear VAE* (`vae.linear`) with as many latents, fitted on inputs as it saw them. A VAE whose
+  −ELBO on held-out inputs like its own is more than two paired standard errors above is *under-trained*, and no claim
+  about augmentations rests on it (of an augmentation: where most of its VAEs are);
+- *active units*: latents whose posterior means vary over the images with variance above 0.01;
+- *overfitting*: −ELBO of test less that of training inputs, both like the encoder's own; and by how much −ELBO fell
+  over the last fifth of the training (`vae.curve`);
+- *−ELBO less the baseline's*, of the same seed and images: by how much A's model codes real images worse;
+- with ``--shared``, *I(Z_A;Z_X)* itself, Z_X the code of x by B (`analysis.two_encoders`).
+
+``--decoder-scales 1 0.3 0.1`` repeats all of it at each scale and draws the rate-distortion plane (Alemi et al. 2018,
+arXiv 1711.00464): a conclusion about augmentations holds at the scales at which it was seen.
+
+Own-augmented inputs are mixtures of disjoint pairs of test images (N/2 mixtures of N images, λ per sample), so that
+they are independent, jittered and flipped as in training.
+"""
+
+import importlib.util
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+from tqdm import tqdm
+
+from analysis.bound import ALL, Estimator
+from analysis.mutual_info.document import draw, joined, over_seeds, tables_by_scale, text_of, title_of
+from analysis.mutual_info.posterior import bound_encoder, read_posterior
+from analysis.mutual_info.rows import Codes, linear_of_clean, linear_rows_of, own_inputs, rows_of_vae, worse_than
+from findings import Result, publish
+from store import MOST_SEEDS, BadInput, Run, evidence, in_range, positive, provenance, slug, write_json
+from store.command_line import Options, json_document, refuse_beside
+from store.runs import now
+from training import DataOptions, ImageData, load, resolve_device, use_threads
+from training.devices import describe
+from training.reuse import all_once
+from vae.curve import POINT
+from vae.linear import LinearVAE
+from vae.train import SCALES, Settings, train, vae_run
+
+__all__ = [
+    "Config",
+    "as_run",
+    "draw",
+    "joined",
+    "linear_rows_of",
+    "networks",
+    "over_seeds",
+    "own_inputs",
+    "read_posterior",
+    "run",
+    "text_of",
+    "worse_than",
+]
+
+VERSION = 5
+"""Raised when the analysis of the same VAEs gives another result."""
+
+
+PROGRAM = "python -m analysis.mutual_info"
+
+
+FURTHER = {"decoder_scale": None, "heavy_tailed": None, "under_trained": None, "fitted_on": None}
+"""Fields of every row that only some have something in."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Bound the mutual information between images and the codes of VAEs trained under each augmentation.
+
+    With no option: the digits, four augmentations, three seeds. With --posterior: your own encoder. How the bounds do
+    on encoders of known information: python -m analysis.ground_truth.
+    """
+
+    augmentations: tuple[str, ...] = ("none", "mixup", "cutmix", "fmix")
+    """none, mixup, cutmix, fmix, fmix-reference, or hybrids such as fmix+mixup"""
+    seeds: int = 3
+    """how many VAEs per augmentation: seeds 1 to SEEDS"""
+    first_seed: int = 1
+    """the first of them, where those before it have been analysed: seeds FIRST_SEED to FIRST_SEED + SEEDS - 1"""
+    bounds: tuple[Estimator, ...] = ALL
+    """which bounds on I(Z;X) to compute; mixture_marginal is fitted at length, flow_marginal needs mixinfo[flows]"""
+    inputs: tuple[Literal["clean", "own-augmented"], ...] = ("clean",)
+    """score each encoder on clean test images, on test images mixed as in its own training, or on both"""
+    decoder_scales: tuple[float, ...] = ()
+    """train and bound at each of these --decoder-scale: 1 0.3 0.1, say; draws the rate-distortion plane and says what
+    changes with the scale"""
+    shared: bool = False
+    """also bound I(Z_A;Z_X), what an encoder's code shares with the baseline's code of the same image"""
+    decomposition: bool = False
+    """also divide the rate into index-code MI, total correlation and dimension-wise KL; about a minute more a VAE at
+    10,000 images"""
+    noise: tuple[float, ...] = ()
+    """also bound the codes with noise of NOISE times each dimension's standard deviation: 0.5 1 2 4, say; where
+    information falls below log N, the bounds meet and the noised codes can be compared"""
+    reconstruction_scale: float = 0.1
+    """standard deviation of the decoder's noise in x̂, in units of normalised pixels"""
+    posterior: Path | None = None
+    """bound this encoder instead of training any: an .npz with mean and log_var (N, d), optionally codes (N, d); or the
+    directory of a VAE's run, which then encodes the test images of --data"""
+    posterior_b: Path | None = None
+    """a second encoder of the same images, in the same way: bounds I(Z_A;Z_B)"""
+    smoke: bool = False
+    """one seed, two epochs, watermarked: shows that everything works, and nothing else"""
+    data: DataOptions = field(default_factory=DataOptions)
+    settings: Settings = field(default_factory=Settings)
+    execution: Options = field(default_factory=Options)
+
+    def __post_init__(self) -> None:
+        positive("--seeds", self.seeds, MOST_SEEDS)
+        positive("--first-seed", self.first_seed)
+        for name in ("augmentations", "bounds", "inputs"):
+            values = getattr(self, name)
+            if not values or len(set(values)) != len(values):
+                raise BadInput(f"--{name}", " ".join(values) or "nothing", "one or more different names")
+        for option, values in (("--noise", self.noise), ("--decoder-scales", self.decoder_scales)):
+            if len(set(values)) != len(values):
+                raise BadInput(option, " ".join(map(str, values)), "different numbers")
+            for value in values:
+                in_range(option, value, *SCALES)
+        if self.decoder_scales and self.settings.decoder_scale != Settings().decoder_scale:
+            raise BadInput(
+                "--decoder-scale", f"{self.settings.decoder_scale} beside --decoder-scales", "one of the two"
+            )
+        if self.posterior_b is not None and self.posterior is None:
+            raise BadInput("--posterior-b", self.posterior_b, "--posterior, the first encoder")
+        if self.posterior is not None:
+            grid = ("augmentations", "seeds", "first_seed", "inputs", "decoder_scales", "shared", "settings")
+            refuse_beside(self, "--posterior", *grid, "reconstruction_scale")
+        if "flow_marginal" in self.bounds and importlib.util.find_spec("zuko") is None:
+            raise BadInput("--bounds", "flow_marginal without the package zuko", "pip install 'mixinfo[flows]'")
+        in_range("--reconstruction-scale", self.reconstruction_scale, 0, SCALES[1])
+        for augmentation in self.augmentations:
+            self.settings.mixer(augmentation, "--augmentations")
+
+    def by_scale(self) -> dict[float, "Config"]:
+        """The same job at each decoder scale, one after the other."""
+        scales = self.decoder_scales or (self.settings.decoder_scale,)
+        return {
+            scale: replace(self, decoder_scales=(), settings=replace(self.settings, decoder_scale=scale))
+            for scale in scales
+        }
+
+
+def run(config: Config) -> Result:
+    """Do the main job; print as it goes, unless ``--json -`` claims standard output."""
+    if config.posterior is not None:
+        return _of_encoder(config)
+    config = as_run(config)
+    data = load(config.data, download=not config.execution.dry_run)
+    _check_size(config, data)
+    if config.execution.dry_run:
+        return _dry_run(config, data)
+    parts = config.by_scale()
+    analyses = {scale: _analysis_run(part, data) for scale, part in parts.items()}
+    missing = {scale: part for scale, part in parts.items() if not _stands(analyses[scale], part, data)}
+    for found in (analyses[scale] for scale in parts if scale not in missing):
+        config.execution.say(f"reused {found.result()['vaes']} VAEs and their analysis, {found.path}")
+    # no lock while training, so that a second process with the same command can take half of the VAEs
+    trained = {scale: _train_all(part, data) for scale, part in missing.items()}
+    fitted: dict[str, LinearVAE] = {}
+    for scale, part in missing.items():
+        with analyses[scale].lock():
+            if not _stands(analyses[scale], part, data):
+                _analyse(part, data, analyses[scale], *trained[scale], fitted)
+    return _report(config, data, {scale: each.result() for scale, each in analyses.items()})
+
+
+def _of_encoder(config: Config) -> Result:
+    found = bound_encoder(config)
+    if found is None:
+        return Result([])
+    rows, text = found
+    rows = [FURTHER | row for row in rows]
+    config.execution.say(text)
+    config.execution.write(json_document(PROGRAM, config, rows))
+    return Result(rows, pd.DataFrame(rows), text)
+
+
+def as_run(config: Config) -> Config:
+    """The configuration as it is run: with ``--smoke``, one seed and two epochs."""
+    return replace(config, seeds=1, settings=replace(config.settings, epochs=2)) if config.smoke else config
+
+
+def _stands(analysis: Run, config: Config, data: ImageData) -> bool:
+    """Whether the analysis is there, is complete, and is of the VAEs that are in the store now."""
+    if analysis.status != "done" or config.execution.force:
+        return False
+    record = analysis.result()
+    runs = [vae_run(data, *which, config.settings, config.execution) for which in networks(config)]
+    return not record["failures"] and all(
+        each.result()["files"] == record["inputs_sha256"].get(each.name) for each in runs if each.status == "done"
+    )
+
+
+def _check_size(config: Config, data: ImageData) -> None:
+    shortest = len(data.test_images) // 2 if "own-augmented" in config.inputs else len(data.test_images)
+    if shortest < 2:
+        raise BadInput("--data", f"{len(data.test_images)} test images", "at least 2 (4 with own-augmented inputs)")
+
+
+def networks(config: Config) -> list[tuple[str, int]]:
+    """Augmentation and seed of every VAE, the baselines that reconstructions need included."""
+    seeds = range(config.first_seed, config.first_seed + config.seeds)
+    wanted = [(augmentation, seed) for seed in seeds for augmentation in config.augmentations]
+    baselines = [("none", seed) for seed in seeds if "none" not in config.augmentations]
+    return baselines + wanted
+
+
+def _analysis_run(config: Config, data: ImageData) -> Run:
+    identity = {
+        "version": VERSION,
+        "config": config.settings.resolved(data)
+        | {
+            "augmentations": list(config.augmentations),
+            "seeds": config.seeds,
+            "first_seed": config.first_seed,
+            "bounds": list(config.bounds),
+            "inputs": list(config.inputs),
+            "noise": list(config.noise),
+            "shared": config.shared,
+            "decomposition": config.decomposition,
+            "reconstruction_scale": config.reconstruction_scale,
+            "smoke": config.smoke,
+        },
+        "seed": None,
+        "data": data.identity,
+    }
+    return Run(config.execution.store, "mutual-info", f"{data.name.lower()}-table-1", identity)
+
+
+def _dry_run(config: Config, data: ImageData) -> Result:
+    runs, analyses = [], []
+    for part in config.by_scale().values():
+        runs += [vae_run(data, *which, part.settings, part.execution) for which in networks(part)]
+        analyses.append(_analysis_run(part, data))
+    for each in [*runs, *analyses]:
+        config.execution.say(f"{each.status:<8} {each.path}")
+    waiting = sum(each.status != "done" for each in runs)
+    config.execution.say(f"{len(runs) - waiting} VAEs to reuse, {waiting} to train")
+    return Result([])
+
+
+def _train_all(config: Config, data: ImageData) -> tuple[dict[tuple[str, int], Run], list[str]]:
+    """Train what is missing; the runs by augmentation and seed, and why others failed."""
+    options = config.execution
+
+    def summary(record: dict[str, Any]) -> str:
+        metrics = record["metrics"]
+        rate, mse, seconds = (metrics[key] for key in ("test_rate", "test_mse", "seconds"))
+        return f"rate {rate:7.2f} nats   MSE {mse:.4f}   {seconds:.0f} s"
+
+    return all_once(
+        networks(config), lambda which: vae_run(data, *which, config.settings, options),
+        lambda which: train(data, *which, config.settings, options), options, summary,
+    )  # fmt: skip
+
+
+def _analyse(
+    config: Config,
+    data: ImageData,
+    analysis: Run,
+    runs: dict[tuple[str, int], Run],
+    failures: list[str],
+    fitted: dict[str, LinearVAE],
+) -> None:
+    device, threads = resolve_device(config.execution.device), use_threads(config.execution.threads)
+    origin, started = provenance(describe(device), threads), now()
+    analysis.begin()
+    data = data.to(device)
+    rows: list[dict[str, Any]] = []
+    codes = Codes(config, data, runs, device, fitted)
+    wanted = [which for which in networks(config) if which[0] in config.augmentations and which in runs]
+    partial = []
+    for augmentation, seed in tqdm(wanted, desc="bounds", unit="VAE", disable=None, leave=False):
+        # an interrupted analysis goes on with the next VAE
+        file = analysis.path / f"rows-{augmentation}-seed{seed}.json"
+        partial.append(file)
+        weights = runs[augmentation, seed].result()["files"]
+        found = None if config.execution.force or not file.exists() else json.loads(file.read_text("utf-8"))
+        if found is None or found["weights"] != weights:
+            found = {"weights": weights, "rows": rows_of_vae(config, codes, augmentation, seed, analysis.path)}
+            write_json(file, found)
+        rows += found["rows"]
+    if rows and "clean" in config.inputs:
+        rows += linear_of_clean(codes)
+    if not rows:
+        raise SystemExit(f"{PROGRAM}: every VAE failed:\n" + "\n".join(failures))
+    analysis.finish(
+        metrics={"headline": over_seeds(rows)}, started=started, origin=origin, rows=rows, failures=failures,
+        vaes=len(runs), inputs_sha256={each.name: each.result()["files"] for each in runs.values()},
+        images={"train": len(data.train_images), "test": len(data.test_images)},
+    )  # fmt: skip
+    for file in partial:
+        file.unlink()
+
+
+def _report(config: Config, data: ImageData, records: Mapping[float, dict[str, Any]]) -> Result:
+    """Print and write tables, figures and the JSON document."""
+    first = next(iter(records.values()))
+    name, watermark = first["data"]["name"], "SMOKE RUN" if config.smoke else None
+    settings = first["config"] | {"data": name, "train_images": first["images"]["train"]}
+    rows = [
+        FURTHER | row | {"decoder_scale": scale}
+        for scale, record in records.items() for row in record["metrics"]["headline"] + record["rows"]
+    ]  # fmt: skip
+    failures = [failure for record in records.values() for failure in record["failures"]]
+    about = {"title": "", "data": name, "watermark": watermark, "conclusions": "", "settings": settings}
+    document = json_document(PROGRAM, config, rows) | {"about": about, "failures": failures}
+    trained = _trained(config, data)
+    about["curves"] = [where | point for where, each in trained for point in each.curve(POINT)]
+    about["title"] = title_of(document)
+    text, about["conclusions"] = text_of(document)
+    directory = config.execution.out / f"table-1-{slug(name.lower())}{'-smoke' if config.smoke else ''}"
+    files = draw(document, directory)
+    result = Result(rows, pd.concat(tables_by_scale(document).values(), ignore_index=True), text, files, failures)
+    return publish(result, PROGRAM, config, directory, about, evidence(trained))
+
+
+def _trained(config: Config, data: ImageData) -> list[tuple[dict[str, Any], Run]]:
+    """The VAEs behind an analysis that are there, and what tells each from the others."""
+    return [
+        ({"augmentation": augmentation, "seed": seed, "decoder_scale": scale}, each)
+        for scale, part in config.by_scale().items()
+        for augmentation, seed in networks(part)
+        if (each := vae_run(data, augmentation, seed, part.settings, part.execution)).status == "done"
+    ]

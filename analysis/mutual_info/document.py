@@ -1,0 +1,215 @@
+"""The document of Table 1: its text and figures made from its numbers, and several documents joined."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analysis.mutual_info.sentences import (
+    conclusions,
+    difference_conclusions,
+    profile_conclusions,
+    published_conclusions,
+    scale_conclusions,
+    shared_conclusions,
+    trained_conclusions,
+)
+from analysis.mutual_info.table import (
+    LINEAR,
+    decomposition_text,
+    mostly_under_trained,
+    networks_of,
+    shared_table,
+    summarise,
+    text_table,
+    training_table,
+)
+from figures import in_usual_order, save
+from findings.document import check_joinable, latest
+from findings.over_seeds import headlines
+from vae.train import Settings
+
+__all__ = ["draw", "joined", "over_seeds", "text_of"]
+
+
+def over_seeds(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The headline rows, means over seeds, each marked under-trained where most of its augmentation's VAEs are."""
+    flags = mostly_under_trained(rows)
+    return [row | {"under_trained": flags.get(row["augmentation"])} for row in headlines(rows)]
+
+
+def tables_by_scale(document: Mapping[str, Any]) -> dict[float, pd.DataFrame]:
+    """A document's rows over seeds, by decoder scale."""
+    rows: dict[float, list[dict[str, Any]]] = {}
+    for row in document["results"]:
+        if row["seed"] is not None:
+            rows.setdefault(row["decoder_scale"], []).append(row)
+    return {scale: summarise(each + _missing_excess(each)).assign(decoder_scale=scale) for scale, each in rows.items()}
+
+
+def _missing_excess(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """−ELBO on clean images less the baseline's of the same seed, where a document has the two and not the difference.
+
+    Without a standard error: the images' own values are not in documents.
+    """
+    if any(row["estimator"] == "negative_elbo_excess" for row in rows):
+        return []
+    found = [row for row in rows if (row["estimator"], row["inputs"]) == ("negative_elbo", "clean")]
+    baseline = {row["seed"]: row["value"] for row in found if row["augmentation"] == "none"}
+    return [
+        row | {"estimator": "negative_elbo_excess", "value": row["value"] - baseline[row["seed"]]}
+        | {"standard_error": None}
+        for row in found
+        if row["augmentation"] not in ("none", LINEAR) and row["seed"] in baseline
+    ]  # fmt: skip
+
+
+def _head(document: Mapping[str, Any], scale: float) -> str:
+    settings, seeds = document["about"]["settings"], document["about"]["settings"]["seeds"]
+    return (
+        f"Table 1 on {settings['data']}: {seeds} seed{'s' if seeds > 1 else ''}, {settings['train_images']:,} training "
+        f"images, {settings['epochs']} epochs, decoder scale {scale:g}"
+    )
+
+
+def title_of(document: Mapping[str, Any]) -> str:
+    settings, scales = document["about"]["settings"], list(tables_by_scale(document))
+    if len(scales) == 1:
+        return _head(document, scales[0])
+    return f"{settings['data']}: {settings['seeds']} seeds, {settings['train_images']:,} training images"
+
+
+def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
+    """The tables and sentences of a document, and the sentences alone: a function of its numbers.
+
+    Args:
+        document: with ``config``, ``results`` and ``about``, as this job writes it.
+    """
+    config, about = document["config"], document["about"]
+    tables = tables_by_scale(document)
+    parts = (
+        [f"{about['watermark']}: two epochs, one seed. The numbers below mean nothing."] if about["watermark"] else []
+    )
+    said: list[str] = []
+    for scale, table in tables.items():
+        sentences = [f"At decoder scale {scale:g}."] if len(tables) > 1 else []
+        settings = about["settings"] | {"decoder_scale": scale}
+        sentences += _sentences(config, table, settings, alone=len(tables) < 2)
+        parts += [*_text_tables(config, table, _head(document, scale)), *sentences]
+        said += sentences
+    if len(tables) > 1:
+        said.append(scale_conclusions(tables))
+        parts.append(said[-1])
+    return tuple("\n\n".join(part for part in each if part) for each in (parts, said))  # type: ignore[return-value]
+
+
+def joined(documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """One document of several that measured the same with other seeds or augmentations.
+
+    Args:
+        documents: of this job, of networks that differ in seed and augmentation alone. Of what is in two of them, the
+            numbers of the later count.
+
+    Returns:
+        The document, its text remade; the figures are `draw`'s.
+
+    Raises:
+        BadInput: documents of other settings, data or versions of the analysis.
+    """
+    check_joinable(documents)
+    first = documents[0]
+    rows = latest((row for each in documents for row in each["results"] if row["seed"] is not None), ROW_KEYS)
+    points = latest((point for each in documents for point in each["about"]["curves"]), (*NETWORK_KEYS, "step"))
+    runs = latest((run for each in documents for run in each["runs"]), NETWORK_KEYS)
+    settings = first["about"]["settings"]
+    names = in_usual_order(name for each in documents for name in each["config"]["augmentations"])
+    seeds = sorted({row["seed"] for row in rows if row["augmentation"] in names})
+    changed = {"augmentations": names, "seeds": len(seeds), "first_seed": seeds[0]}
+    results = []
+    for scale in dict.fromkeys(row["decoder_scale"] for row in rows):
+        own = sorted(
+            (row for row in rows if row["decoder_scale"] == scale),
+            key=lambda row: names.index(row["augmentation"]) if row["augmentation"] in names else len(names),
+        )
+        results += [row | {"decoder_scale": scale} for row in over_seeds(own)] + own
+    about = first["about"] | {"settings": settings | changed, "curves": points}
+    whole = dict(first) | {
+        "config": first["config"] | changed, "results": results, "about": about, "runs": runs,
+        "failures": [failure for each in documents for failure in each["failures"]],
+    }  # fmt: skip
+    about["title"] = title_of(whole)
+    whole["text"], about["conclusions"] = text_of(whole)
+    return whole
+
+
+NETWORK_KEYS = ("decoder_scale", "augmentation", "seed")
+"""What tells one VAE of a document from the others."""
+
+
+ROW_KEYS = (*NETWORK_KEYS, "inputs", "quantity", "estimator", "noise", "fitted_on")
+"""What tells one number of a document from the others."""
+
+
+def draw(document: Mapping[str, Any], directory: Path) -> list[Path]:
+    """Draw the figures of a document's numbers, with the numbers behind each; return the files."""
+    # matplotlib is slow to import
+    from analysis.mutual_info.figures import draw_noise_profile, draw_rate_distortion, draw_table_1, draw_training
+
+    def drawn_of(table: pd.DataFrame, names: Sequence[str]) -> bool:
+        return bool(networks_of(table)["estimator"].isin(names).any())
+
+    tables, watermark = tables_by_scale(document), document["about"]["watermark"]
+    curves = pd.DataFrame(document["about"].get("curves", []))
+    files: list[Path] = []
+    for scale, table in tables.items():
+        head, suffix = _head(document, scale), f"-scale-{scale:g}" if len(tables) > 1 else ""
+        if drawn_of(table, ("rate", "gaussian_marginal", "infonce")):
+            figure, behind = draw_table_1(_without_noise(table), head)
+            files += save(figure, directory / f"table-1{suffix}", behind, watermark=watermark)
+        if document["config"]["noise"] and drawn_of(table, ("gaussian_marginal", "infonce")):
+            figure, behind = draw_noise_profile(networks_of(table), head.removeprefix("Table 1 on "))
+            files += save(figure, directory / f"noise-profile{suffix}", behind, watermark=watermark)
+        if len(curves):
+            chosen = curves[curves["decoder_scale"] == scale]
+            figure = draw_training(chosen, _without_noise(table), head.removeprefix("Table 1 on "))
+            files += save(figure, directory / f"training{suffix}", chosen, watermark=watermark)
+    together = _without_noise(pd.concat(tables.values(), ignore_index=True))
+    if len(tables) > 1 and drawn_of(together, ("rate", "gaussian_marginal")):
+        figure, behind = draw_rate_distortion(together, title_of(document))
+        files += save(figure, directory / "rate-distortion", behind, watermark=watermark)
+    return files
+
+
+def _without_noise(table: pd.DataFrame) -> pd.DataFrame:
+    return table[table["noise"].isna()]
+
+
+def _text_tables(config: Mapping[str, Any], everything: pd.DataFrame, head: str) -> list[str]:
+    """The tables at one decoder scale."""
+    table = _without_noise(everything)
+    parts = []
+    for inputs in config["inputs"]:
+        parts.append(text_table(table[table["inputs"] == inputs], f"{head}; {inputs} test images"))
+    parts.append(training_table(table))
+    if config["shared"] and (everything["estimator"] == "critic").any():
+        parts.append(shared_table(everything))
+    if config["decomposition"]:
+        parts.append(decomposition_text(networks_of(table)))
+    return parts
+
+
+def _sentences(
+    config: Mapping[str, Any], everything: pd.DataFrame, settings: dict[str, Any], alone: bool
+) -> list[str]:  # fmt: skip
+    """What the numbers at one decoder scale allow one to say."""
+    # a VAE's own-augmented −ELBO is always there: the bounds on these inputs only when they were asked for
+    chosen = everything[everything["inputs"].isin(config["inputs"])]
+    parts = [trained_conclusions(everything), conclusions(chosen, settings), difference_conclusions(chosen)]
+    if config["noise"]:
+        parts.append(profile_conclusions(chosen))
+    if config["shared"] and (everything["estimator"] == "critic").any():
+        parts.append(shared_conclusions(everything))
+    if alone or settings["decoder_scale"] == Settings().decoder_scale:
+        parts.append(published_conclusions(_without_noise(everything), settings))
+    return [part for part in parts if part]

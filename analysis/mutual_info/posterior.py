@@ -1,0 +1,97 @@
+"""``--posterior``: the information of anyone's encoder."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from analysis.bound import ESTIMATORS
+from analysis.decomposition import decompose
+from analysis.measure import measure, measure_pair
+from store import BadInput
+from training import load, resolve_device, use_threads
+from training.arrays import read_arrays
+from vae.encode import encode, load_vae
+from vae.posterior import DiagonalGaussian
+from vae.train import active_units
+
+if TYPE_CHECKING:
+    from analysis.mutual_info import Config
+
+__all__ = ["read_posterior"]
+
+
+def read_posterior(path: Path, argument: str = "--posterior") -> tuple[DiagonalGaussian, Tensor | None]:
+    """An encoder's output from an ``.npz``: ``mean`` and ``log_var`` (N, d), optionally ``codes`` (N, d).
+
+    Raises:
+        BadInput: a missing or damaged file, missing arrays, pickled objects, other types than floats of 16 to 64 bits.
+    """
+    needed = "an .npz with floating-point arrays mean and log_var (N, d), optionally codes (N, d)"
+    arrays = read_arrays(argument, path, ("mean", "log_var", "codes"), needed)
+    for key in ("mean", "log_var"):
+        if key not in arrays:
+            raise BadInput(argument, f"{path} without {key}", needed)
+    for key, array in arrays.items():
+        if not isinstance(array, np.ndarray) or array.dtype.kind != "f" or array.dtype.itemsize > 8:
+            raise BadInput(argument, f"{key} of type {getattr(array, 'dtype', type(array).__name__)} in {path}", needed)
+        # half precision, and the other order of bytes, are what they say
+        arrays[key] = array.astype(np.float32 if array.dtype.itemsize < 8 else np.float64)
+    tensors = {key: torch.from_numpy(np.ascontiguousarray(array)) for key, array in arrays.items()}
+    return DiagonalGaussian(tensors["mean"], tensors["log_var"]), tensors.get("codes")
+
+
+def _posterior_of(config: "Config", path: Path, argument: str) -> tuple[DiagonalGaussian, Tensor | None]:
+    """What an encoder says: from its file, or, of the test images, from a VAE's run."""
+    if not path.is_dir():
+        return read_posterior(path, argument)
+    device = resolve_device(config.execution.device)
+    vae = load_vae(path, device, argument)
+    images = load(config.data, download=not config.execution.dry_run).test_images.to(device)
+    if tuple(images.shape[1:]) != vae.shape:
+        expected, got = ("×".join(map(str, shape)) for shape in (vae.shape, images.shape[1:]))
+        raise BadInput(argument, f"{path}, a VAE for images of {expected}", f"one for the data's, of {got}")
+    return encode(vae, images), None
+
+
+def bound_encoder(config: "Config") -> tuple[list[dict[str, Any]], str] | None:
+    """Rows and text of the encoder, or the two, that ``--posterior`` names; None in a dry run."""
+    assert config.posterior is not None
+    use_threads(config.execution.threads)
+    posterior, codes = _posterior_of(config, config.posterior, "--posterior")
+    second = None if config.posterior_b is None else _posterior_of(config, config.posterior_b, "--posterior-b")
+    if config.execution.dry_run:
+        config.execution.say(f"would bound {config.posterior}" + (f" with {config.posterior_b}" if second else ""))
+        return None
+    if second is not None:
+        found, rows = measure_pair(posterior, second[0], codes=(codes, second[1]), noise=config.noise)
+    else:
+        found, rows = measure(posterior, config.bounds, codes=codes, noise=config.noise)
+    lines = [repr(bound) for bound in found]
+    if config.decomposition and second is None:
+        parts = decompose(posterior, codes)
+        rows += parts.rows()
+        lines.append(repr(parts))
+    if not active_units(posterior.double()):
+        lines.append("The code has collapsed: no dimension's posterior mean varies over the images.")
+    if config.noise:
+        lines += ["", *_profile_lines(rows)]
+    return rows, "\n".join(lines)
+
+
+def _profile_lines(rows: list[dict[str, Any]]) -> list[str]:
+    """A line per noise level: every estimator's value there."""
+    frame = pd.DataFrame(rows).dropna(subset="noise")
+    signs = {"upper": "≤", "lower": "≥", "estimate": "≈"}
+    lines = []
+    for level, own in frame.groupby("noise", sort=False):
+        numbers = [
+            f"{signs[row['direction']]} {row['value']:.3f} ± {row['standard_error']:.3f} "
+            f"({ESTIMATORS[row['estimator']]})"
+            for row in own.to_dict("records")
+        ]
+        lines.append(f"with noise s = {level:g}: {', '.join(numbers)}")
+    return lines

@@ -1,0 +1,270 @@
+"""Every number of one VAE, and of the linear VAEs beside it, as rows."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from analysis import bounds
+from analysis.bound import Bound, standard_error
+from analysis.decomposition import decompose
+from analysis.estimate import bound_posterior
+from analysis.measure import measure, measure_pair
+from analysis.mutual_info.table import LINEAR
+from analysis.two_encoders import SINGLE_BOUNDS
+from store import Run, write_atomically
+from training import ImageData, generator
+from vae.encode import encode, load_vae, reconstruct, squared_errors
+from vae.inputs import Inputs
+from vae.linear import LinearVAE, fit_linear
+from vae.nets import VAE
+from vae.posterior import DiagonalGaussian
+from vae.train import Settings, active_units, normalisation
+
+if TYPE_CHECKING:
+    from analysis.mutual_info import Config
+
+__all__ = ["linear_rows_of", "own_inputs", "worse_than"]
+
+DRAWS = 50_000
+"""Inputs on which a linear VAE is fitted."""
+
+
+def baseline_seed(config: "Config", augmentation: str, seed: int) -> int | None:
+    """The seed of VAE B, whose reconstructions A encodes; None where there is no other baseline."""
+    if augmentation != "none":
+        return seed
+    return config.first_seed + (seed - config.first_seed + 1) % config.seeds if config.seeds > 1 else None
+
+
+def own_inputs(settings: Settings, data: ImageData, augmentation: str) -> Inputs:
+    """Inputs as VAEs of an augmentation saw them, λ and mask drawn per sample: a batch's mixtures are independent.
+
+    Args:
+        settings: of the training.
+        data: on its device.
+        augmentation: a mixer's name.
+    """
+    units = normalisation(data, settings.resolved(data))
+    mean, std = (each.to(data.train_images.device).view(1, -1, 1, 1) for each in units)
+    return replace(settings, scope="sample").inputs(augmentation, data, lambda images: (images - mean) / std)
+
+
+class Codes:
+    """What a VAE says of the clean images; of the baselines, which others are compared with, kept.
+
+    Args:
+        config: of the analysis.
+        data: on the device.
+        runs: of the VAEs, by augmentation and seed.
+        device: where they compute.
+        fitted: linear VAEs by augmentation, of whatever decoder scale; missing ones are added.
+    """
+
+    def __init__(
+        self,
+        config: "Config",
+        data: ImageData,
+        runs: dict[tuple[str, int], Run],
+        device: torch.device,
+        fitted: dict[str, LinearVAE],
+    ) -> None:
+        self.config, self.data, self.runs, self.device, self.fitted = config, data, runs, device, fitted
+        self.known: dict[tuple[str, int], tuple[DiagonalGaussian, DiagonalGaussian]] = {}
+        self.elbos: dict[tuple[str, int], Tensor] = {}
+        self.bounded: dict[tuple[str, int], tuple[list[Bound], list[dict[str, Any]]]] = {}
+
+    def vae(self, augmentation: str, seed: int) -> VAE:
+        return load_vae(self.runs[augmentation, seed], self.device)
+
+    def measured(self, augmentation: str, seed: int) -> tuple[list[Bound], list[dict[str, Any]]]:
+        """Bounds and rows of the clean images, once: a baseline's are wanted of other VAEs too."""
+        which = augmentation, seed
+        if which not in self.bounded:
+            posterior, fit = self.clean(*which)
+            where: dict[str, Any] = {"inputs": "clean", "augmentation": augmentation, "seed": seed}
+            self.bounded[which] = measure(posterior, self.config.bounds, fit=fit, noise=self.config.noise, **where)
+        return self.bounded[which]
+
+    def upper(self, augmentation: str, seed: int) -> list[Bound]:
+        """Upper bounds on I(Z;X) of the clean images, as far as they were asked for."""
+        if "clean" in self.config.inputs:
+            return [bound for bound in self.measured(augmentation, seed)[0] if bound.estimator in SINGLE_BOUNDS]
+        posterior, fit = self.clean(augmentation, seed)
+        return bound_posterior(posterior, [name for name in SINGLE_BOUNDS if name in self.config.bounds], fit=fit)
+
+    def clean(self, augmentation: str, seed: int) -> tuple[DiagonalGaussian, DiagonalGaussian]:
+        """Of the test images and of the training images."""
+        if (augmentation, seed) in self.known:
+            return self.known[augmentation, seed]
+        vae = self.vae(augmentation, seed)
+        found = encode(vae, self.data.test_images), encode(vae, self.data.train_images)
+        if augmentation == "none":
+            self.known[augmentation, seed] = found
+        return found
+
+    def own(self, augmentation: str) -> Inputs:
+        """Inputs as the VAEs of an augmentation saw them, in the units of all."""
+        return own_inputs(self.config.settings, self.data, augmentation)
+
+    def errors(self, augmentation: str, seed: int) -> tuple[Tensor, Tensor]:
+        """Squared error and −ELBO of every clean test image, (N,) each."""
+        stream = generator(self.device, seed, "reconstruction")
+        errors = squared_errors(self.vae(augmentation, seed), self.data.test_images, stream)
+        elbos = _elbos(errors, self.clean(augmentation, seed)[0], self.config.settings.decoder_scale)
+        if augmentation == "none":
+            self.elbos[augmentation, seed] = elbos
+        return errors, elbos
+
+    def baseline(self, seed: int) -> Tensor | None:
+        """−ELBO under the baseline of a seed of every clean test image, (N,); None where there is none."""
+        if ("none", seed) not in self.runs:
+            return None
+        return self.elbos["none", seed] if ("none", seed) in self.elbos else self.errors("none", seed)[1]
+
+    def linear(self, augmentation: str) -> LinearVAE:
+        """The linear VAE of inputs as the VAEs of an augmentation saw them: its axes are the same at every scale."""
+        settings = self.config.settings
+        if augmentation not in self.fitted:
+            inputs = self.own(augmentation).draws(self.data.train_images, generator(self.device, 1, "linear"), DRAWS)
+            latents = settings.resolved(self.data)["latents"]
+            self.fitted[augmentation] = fit_linear(inputs, latents, settings.decoder_scale)
+        return replace(self.fitted[augmentation], scale=settings.decoder_scale)
+
+
+def rows_of_vae(
+    config: "Config", codes: Codes, augmentation: str, seed: int, directory: Path
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Every number of one VAE; its posteriors are kept in ``directory``."""
+    rows = []
+    data, vae, own = codes.data, codes.vae(augmentation, seed), codes.own(augmentation)
+    device, scale = data.test_images.device, config.settings.decoder_scale
+    mixed = own.mixtures(data.test_images, generator(device, seed, "test"))
+    clean, of_mixed = codes.clean(augmentation, seed), encode(vae, mixed)
+    for inputs in config.inputs:
+        where: dict[str, Any] = {"inputs": inputs, "augmentation": augmentation, "seed": seed}
+        if inputs == "clean":
+            posterior = clean[0]
+            rows += codes.measured(augmentation, seed)[1]
+        else:
+            posterior = of_mixed
+            fit = encode(vae, own.mixtures(data.train_images, generator(device, seed, "fit")))
+            rows += measure(posterior, config.bounds, fit=fit, noise=config.noise, **where)[1]
+        stem = f"{augmentation}-seed{seed}-{inputs}"
+        if config.decomposition:
+            parts = decompose(posterior)
+            rows += parts.rows(**where)
+            with write_atomically(directory / f"dimensions-{stem}.csv") as temporary:
+                parts.dimensions.to_csv(temporary)
+        rows.append(_measured("active units", "active_units", active_units(posterior), None, **where))
+        with write_atomically(directory / f"posterior-{stem}.npz") as temporary:
+            arrays = {"mean": posterior.mean.float().numpy(), "log_var": posterior.log_var.float().numpy()}
+            with open(temporary, "wb") as file:
+                np.savez(file, allow_pickle=False, **arrays)
+    where = {"inputs": "clean", "augmentation": augmentation, "seed": seed}
+    other = "none", baseline_seed(config, augmentation, seed) or 0
+    if other in codes.runs:
+        bound = bounds.rate(encode(vae, data.test_images, _reconstruction(config, codes.vae(*other), device, seed)))
+        rows.append(bound.row(**where) | {"quantity": "I(Z;X̂)", "estimator": "rate_reconstruction"})
+        if config.shared:
+            (a, fit_a), (b, fit_b) = clean, codes.clean(*other)
+            upper = codes.upper(augmentation, seed), codes.upper(*other)
+            rows += measure_pair(
+                a, b, fit=(fit_a, fit_b), noise=config.noise, upper=upper, quantity="I(Z_A;Z_X)", **where
+            )[1]  # fmt: skip
+    pixels = mixed[0].numel()
+    errors, elbos = codes.errors(augmentation, seed)
+    rows += _elbo_rows(errors / pixels, elbos, **where)
+    baseline = codes.baseline(seed) if augmentation != "none" else None
+    if baseline is not None:
+        rows.append(_mean_row("−ELBO less the baseline's", "negative_elbo_excess", elbos - baseline, "nats", **where))
+    where |= {"inputs": "own-augmented"}
+    errors = squared_errors(vae, mixed, generator(device, seed, "own reconstruction"))
+    elbos = _elbos(errors, of_mixed, scale)
+    rows += _elbo_rows(errors / pixels, elbos, **where)
+    rows += _training_rows(codes.runs[augmentation, seed].result(), **where)
+    linear = codes.linear(augmentation)
+    poor = worse_than(elbos, linear.negative_elbo(mixed))
+    rows = [row | {"under_trained": poor} for row in rows]
+    return rows + linear_rows_of(linear, mixed, **where | {"augmentation": LINEAR, "fitted_on": augmentation})
+
+
+def _training_rows(record: Mapping[str, Any], **where: Any) -> list[dict[str, Any]]:
+    """What a VAE's record says of its training; nothing where it is older than that."""
+    metrics, rows = record["metrics"], []
+    if metrics.get("overfitting") is not None:
+        over = metrics["overfitting"]
+        row = _measured("−ELBO of test less training inputs", "overfitting", over["value"], "nats", **where)
+        rows.append(row | {"standard_error": over["standard_error"], "n": over["n"]})
+    if metrics.get("last_fall") is not None:
+        rows.append(_measured("fall of −ELBO over the last fifth", "last_fall", metrics["last_fall"], "nats", **where))
+    return rows
+
+
+def _elbos(errors: Tensor, posterior: DiagonalGaussian, scale: float) -> Tensor:
+    """−ELBO of every image, (N,) nats, less the constant in σ: squared error / 2σ² + KL to the prior."""
+    return errors / (2 * scale**2) + posterior.kl_to_standard_normal()
+
+
+def worse_than(elbos: Tensor, linear: Tensor) -> bool:
+    """Whether a VAE's −ELBO exceeds the linear VAE's of the same images by more than two paired standard errors.
+
+    Args:
+        elbos: (N,), nats.
+        linear: (N,), nats, of the same images in the same order.
+    """
+    excess = elbos - linear
+    return bool(excess.mean() > 2 * standard_error(excess))
+
+
+def _mean_row(quantity: str, name: str, values: Tensor, units: str, **where: Any) -> dict[str, Any]:
+    """The mean over images of something that bounds nothing, with its standard error, as a row."""
+    row = _measured(quantity, name, float(values.mean()), units, **where)
+    return row | {"standard_error": standard_error(values), "n": len(values)}
+
+
+def _elbo_rows(errors: Tensor, elbos: Tensor, **where: Any) -> list[dict[str, Any]]:
+    """MSE and −ELBO from their values of every image, (N,) each."""
+    return [
+        _mean_row("MSE", "mse", errors, "squared normalised pixels", **where),
+        _mean_row("−ELBO", "negative_elbo", elbos, "nats", **where),
+    ]
+
+
+def linear_rows_of(linear: LinearVAE, images: Tensor, **where: Any) -> list[dict[str, Any]]:
+    """Rate, R_m (its Gaussian fitted in ten folds), MSE and −ELBO of a linear VAE on normalised images."""
+    posterior, errors = linear.encode(images), linear.squared_error(images)
+    rows = [bound.row(**where) for bound in bound_posterior(posterior, ("rate", "gaussian_marginal"))]
+    rows += _elbo_rows(errors / images[0].numel(), _elbos(errors, posterior, linear.scale), **where)
+    return [row | where for row in rows]
+
+
+def linear_of_clean(codes: Codes) -> list[dict[str, Any]]:
+    """The linear VAE that was fitted on the baseline's inputs, on clean test images; it has no seeds."""
+    own = codes.own("none")
+    images = own.normalise(codes.data.test_images.float() / 255)
+    where = {"inputs": "clean", "augmentation": LINEAR, "seed": 1, "fitted_on": "none"}
+    return linear_rows_of(codes.linear("none"), images, **where)
+
+
+def _reconstruction(config: "Config", baseline: VAE, device: torch.device, seed: int) -> Callable[[Tensor], Tensor]:
+    """x̂ from normalised x: decoded from a sampled code of the baseline VAE, with the decoder's noise."""
+    stream = generator(device, seed, "x̂")
+
+    def reconstruction(images: Tensor) -> Tensor:
+        mean = reconstruct(baseline, images, stream)
+        return mean + config.reconstruction_scale * torch.randn(mean.shape, device=device, generator=stream)
+
+    return reconstruction
+
+
+def _measured(quantity: str, name: str, value: float, units: str | None, **where: Any) -> dict[str, Any]:
+    """A number that is not a bound, as a row."""
+    empty = {"standard_error": None, "direction": None, "cap": None, "saturated": None, "n": None, "k": None}
+    return {"quantity": quantity, "estimator": name, "value": value} | empty | {"noise": None} | where | {
+        "units": units
+    }  # fmt: skip
