@@ -7,26 +7,36 @@ import sys
 if sys.argv[0] == "-m" and os.path.exists(sys.path[0]) and os.path.samefile(sys.path[0], "."):
     sys.path.append(sys.path.pop(0))
 
-from analysis.bound import Bound
 from analysis.bounds import (
+    Bound,
+    Encoded,
+    EncodedPair,
+    bounds_of,
+    decompose,
+    estimator,
     gaussian_marginal,
     index_code,
     infonce,
     infonce_controlled,
     leave_one_out,
+    mixture_marginal,
     product_marginal,
     rate,
 )
-from analysis.two_encoders import bound_pair
 
 __all__ = [
     "Bound",
-    "bound_pair",
+    "Encoded",
+    "EncodedPair",
+    "bounds_of",
+    "decompose",
+    "estimator",
     "gaussian_marginal",
     "index_code",
     "infonce",
     "infonce_controlled",
     "leave_one_out",
+    "mixture_marginal",
     "product_marginal",
     "rate",
 ]

@@ -14,9 +14,8 @@ import math
 import torch
 from tqdm import tqdm
 
-from analysis.bound import ALL
-from analysis.bounds import sample_codes
-from analysis.estimate import bound_posterior
+from analysis.bounds import Encoded, bounds_of, sample_codes
+from analysis.bounds.estimators import unasked
 from analysis.ground_truth import linear_gaussian
 
 TRUTHS = [(d, i) for d in (2, 16, 64) for i in (1.0, 3.0, 6.0, 9.0, 20.0)] + [(64, 70.0)]
@@ -30,18 +29,18 @@ def main() -> None:
     print(
         f"N = {options.n:,}, {options.replicates} replicates; mean (wrong side, in its s.e.; reported s.e. / spread)\n"
     )
-    print("| d | true I | " + " | ".join(ALL) + " |")
-    print("|---:|---:|" + "---:|" * len(ALL))
-    ratios: dict[str, list[float]] = {name: [] for name in ALL}
+    print("| d | true I | " + " | ".join(unasked()) + " |")
+    print("|---:|---:|" + "---:|" * len(unasked()))
+    ratios: dict[str, list[float]] = {name: [] for name in unasked()}
     worst = -math.inf
     for d, truth in tqdm(TRUTHS, disable=None):
-        found: dict[str, list] = {name: [] for name in ALL}
+        found: dict[str, list] = {name: [] for name in unasked()}
         for seed in range(options.replicates):
             posterior = linear_gaussian(options.n, d, truth, seed)
-            for bound in bound_posterior(posterior, codes=sample_codes(posterior, seed)):
+            for bound in bounds_of(Encoded(posterior, sample_codes(posterior, seed)), unasked()):
                 found[bound.estimator].append(bound)
         cells = []
-        for name in ALL:
+        for name in unasked():
             values = torch.tensor([bound.value for bound in found[name]], dtype=torch.float64)
             mean, spread = float(values.mean()), max(float(values.std()), 1e-12)  # InfoNCE at its cap has none
             wrong = (truth - mean if found[name][0].direction == "upper" else mean - truth) / spread

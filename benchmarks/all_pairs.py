@@ -19,8 +19,8 @@ from pathlib import Path
 import torch
 
 from analysis.bounds import sample_codes
+from analysis.bounds.pairs import BLOCK, all_pairs
 from analysis.ground_truth import linear_gaussian
-from analysis.pairs import BLOCK, all_pairs
 from vae.posterior import DiagonalGaussian
 
 

@@ -24,8 +24,7 @@ from pathlib import Path
 import pandas as pd
 
 from analysis import mutual_info
-from analysis.estimate import bound_posterior
-from analysis.noise import aggregate_variance, relative_to_prior, with_noise
+from analysis.bounds import Encoded, aggregate_variance, bounds_of, relative_to_prior, with_noise
 from store.command_line import Options
 from training import DataOptions, load, resolve_device
 from vae.encode import encode, load_vae
@@ -60,7 +59,7 @@ posterior, fit = encode(vae, data.test_images), encode(vae, data.train_images)
 posterior
 
 # %%
-for bound in bound_posterior(posterior, ("rate", "gaussian_marginal", "infonce"), fit=fit):
+for bound in bounds_of(Encoded(posterior, fit=fit), ("rate", "gaussian_marginal", "infonce")):
     display(bound)
 
 # %% [markdown]
@@ -76,7 +75,7 @@ for bound in bound_posterior(posterior, ("rate", "gaussian_marginal", "infonce")
 rows, variance = [], aggregate_variance(fit)
 for level in (0.5, 1.0, 2.0):
     noised, fitted = with_noise(posterior, level, variance), with_noise(fit, level, variance)
-    for bound in bound_posterior(noised, ("gaussian_marginal", "infonce"), fit=fitted):
+    for bound in bounds_of(Encoded(noised, fit=fitted), ("gaussian_marginal", "infonce")):
         rows.append(bound.row(noise=level))
 table = pd.DataFrame(rows)[["noise", "estimator", "direction", "value", "standard_error", "saturated"]]
 table
@@ -85,7 +84,7 @@ table
 # Against the prior that fits the noised channel, the rate stays a bound too:
 
 # %%
-bound_posterior(relative_to_prior(posterior, 1.0, variance), ("rate",))[0]
+bounds_of(relative_to_prior(posterior, 1.0, variance), ("rate",))[0]
 
 # %% [markdown]
 # ## All of it at once

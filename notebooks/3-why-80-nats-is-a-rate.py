@@ -24,9 +24,8 @@ from pathlib import Path
 import pandas as pd
 
 from analysis import ground_truth
-from analysis.estimate import bound_posterior
+from analysis.bounds import bounds_of, with_noise
 from analysis.ground_truth import linear_gaussian
-from analysis.noise import with_noise
 from store.command_line import Options
 
 smoke = "SMOKE" in os.environ  # a quick check that everything runs
@@ -39,12 +38,12 @@ n = 500 if smoke else 4000
 # Linear-Gaussian encoders in 64 dimensions, whose information is exactly what we ask for.
 
 # %%
-few = bound_posterior(linear_gaussian(n, 64, 3.0, seed=1), ("rate", "gaussian_marginal", "infonce", "leave_one_out"))
+few = bounds_of(linear_gaussian(n, 64, 3.0, seed=1), ("rate", "gaussian_marginal", "infonce", "leave_one_out"))
 for bound in few:
     display(bound)
 
 # %%
-many = bound_posterior(linear_gaussian(n, 64, 70.0, seed=1), ("rate", "gaussian_marginal", "infonce", "leave_one_out"))
+many = bounds_of(linear_gaussian(n, 64, 70.0, seed=1), ("rate", "gaussian_marginal", "infonce", "leave_one_out"))
 for bound in many:
     display(bound)
 
@@ -65,7 +64,7 @@ f"log N = {math.log(n):.2f} nats; of 10,000 images {math.log(10_000):.2f}"
 rows = []
 for shift in (0.0, 0.3, 1.0):
     posterior = linear_gaussian(n, 64, 40.0, seed=1, shift=shift)
-    for bound in bound_posterior(posterior, ("rate", "gaussian_marginal")):
+    for bound in bounds_of(posterior, ("rate", "gaussian_marginal")):
         rows.append({"shift": shift, "estimator": bound.estimator, "nats": bound.value, "error": bound.standard_error})
 pd.DataFrame(rows).pivot(index="shift", columns="estimator", values="nats").round(2)
 
@@ -80,9 +79,7 @@ pd.DataFrame(rows).pivot(index="shift", columns="estimator", values="nats").roun
 # %%
 rows = []
 for level in (1.0, 2.0, 3.0, 4.0):
-    for bound in bound_posterior(
-        with_noise(linear_gaussian(n, 64, 70.0, seed=1), level), ("gaussian_marginal", "infonce")
-    ):
+    for bound in bounds_of(with_noise(linear_gaussian(n, 64, 70.0, seed=1), level), ("gaussian_marginal", "infonce")):
         rows.append({"s": level, "bound": f"{bound.estimator} ({bound.direction})", "nats": bound.value})
 pd.DataFrame(rows).pivot(index="s", columns="bound", values="nats").round(2)
 

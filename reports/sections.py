@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 import pandas as pd
 
 from analysis.ablation import SYMBOLS
-from analysis.bound import ESTIMATORS
-from analysis.mutual_info.table import COLUMNS, DIRECTIONS, LINEAR, UNDER_TRAINED, mostly_under_trained
+from analysis.bounds.estimators import ESTIMATORS
+from analysis.mutual_info.table import LINEAR, RECONSTRUCTION, UNDER_TRAINED, columns, mostly_under_trained
 from attacks.sentences import clean_accuracies, leads
 from figures import label
 from findings.document import Document
@@ -52,7 +52,8 @@ class Section:
 def _information(document: Document) -> Table:
     rows = document.rows
     chosen = rows[rows["noise"].isna() & (rows["inputs"] == "clean")]
-    shown = {name: Column(head, {"mse": 4, "negative_elbo": 1}.get(name, 2)) for name, head in COLUMNS.items()}
+    known = columns()
+    shown = {name: Column(head, {"mse": 4, "negative_elbo": 1}.get(name, 2)) for name, (head, _) in known.items()}
     shown = {name: column for name, column in shown.items() if (chosen["estimator"] == name).any()}
     chosen = chosen[chosen["estimator"].isin(list(shown))]
     by = ("augmentation", "decoder_scale") if chosen["decoder_scale"].nunique() > 1 else ("augmentation",)
@@ -65,7 +66,7 @@ def _information(document: Document) -> Table:
             line[0] = replace(line[0], text=line[0].text + " ‡")
             marked = True
     cap = chosen.loc[chosen["estimator"] == "infonce", "cap"].max()
-    directions = {name: DIRECTIONS[name] for name in shown}
+    directions = {name: known[name][1] for name in shown}
     if not pd.isna(cap):
         directions["infonce"] += f" (cap {cap:.2f})"
     head = [*(["augmentation", "decoder scale"][: len(by)])]
@@ -75,7 +76,7 @@ def _information(document: Document) -> Table:
         notes.append("* within a nat of its cap: saturated")
     if marked:
         notes.append(UNDER_TRAINED)
-    if "rate_reconstruction" in shown:
+    if RECONSTRUCTION in shown:
         notes.append("† published as a lower bound; it is the rate of the reconstruction x̂, another variable")
     return Table("Clean test images", head, lines, numbers, notes)
 
@@ -125,7 +126,7 @@ def _ground_truth(document: Document) -> Table:
         lines.append(line)
     signs = {"upper": "≤", "lower": "≥", "estimate": "≈"}
     directions = own.dropna(subset="direction").groupby("estimator")["direction"].first()
-    head = ["encoder", "true I(Z;X)", *(f"{ESTIMATORS[name]} (I {signs[directions[name]]})" for name in chosen)]
+    head = ["encoder", "true I(Z;X)", *(f"{ESTIMATORS[name].label} (I {signs[directions[name]]})" for name in chosen)]
     notes = ["nats, mean over replicates ± its standard error; * saturated, † heavy-tailed in most replicates"]
     columns = [name for name in rows if name not in ("augmentation", "seed", "noise", "inputs", "k")]
     return Table("Encoders of one variable", head, lines, rows[columns], notes)

@@ -1,6 +1,6 @@
 """What every command says at its smallest, on the embedded data: taken before the structure changes, and after.
 
-    .venv/bin/python tools/golden.py DIRECTORY      # then: diff -r BEFORE/golden AFTER/golden
+    .venv/bin/python tools/golden.py DIRECTORY [NAME …]      # of `COMMANDS`; then: diff -r BEFORE/golden AFTER/golden
 
 Each command runs in a process of its own, one thread, with its store in DIRECTORY. ``DIRECTORY/golden`` then holds its
 standard output, its document, its tables and its page without what differs from one time to the next (times, places,
@@ -92,7 +92,8 @@ def golden(directory: Path) -> Iterator[tuple[str, str]]:
     directory.mkdir(parents=True)
     home = Path(__file__).resolve().parent.parent
     places = posteriors(directory) | {"out": str(directory / "out"), "results": str(home / "results")}
-    for name, (module, *rest) in COMMANDS.items():
+    for name in sys.argv[2:] or COMMANDS:
+        module, *rest = COMMANDS[name]
         out = directory / ("page" if module == "reports.build" else "out") / name
         arguments = [each.format(**places) for each in rest] + list(SMALL)
         done = subprocess.run(
@@ -106,7 +107,7 @@ def golden(directory: Path) -> Iterator[tuple[str, str]]:
             if path.name == "result.json":
                 document = without_times(json.loads(path.read_text("utf-8")))
                 document["files"] = {each: sha for each, sha in document["files"].items() if not each.endswith(".svg")}
-                yield own, json.dumps(document, indent=1, ensure_ascii=False)
+                yield own, json.dumps(document, indent=1, ensure_ascii=False, sort_keys=True)
             elif path.suffix in (".txt", ".csv", ".html", ".tex"):
                 yield own, without_places(path.read_text("utf-8"))
 

@@ -21,7 +21,7 @@ import pandas as pd
 import torch
 
 from analysis.accuracy.figures import draw_learning_curves
-from analysis.bound import standard_error
+from analysis.bounds.bound import standard_error
 from analysis.mutual_info.table import summarise
 from classifiers.curve import WATCHED, recorded_curve
 from classifiers.grid import Which, check_grid, say_grid, settings_of, smoked, train_grid

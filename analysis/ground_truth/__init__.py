@@ -38,12 +38,13 @@ truth).
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
+import tyro
 from tqdm import tqdm
 
-from analysis.bound import ALL, Estimator
+from analysis.bounds.estimators import INFORMATION, SHARED, check_estimators, described, names_of, unasked
 from analysis.ground_truth.encoders import (
     TASKS,
     Task,
@@ -56,7 +57,6 @@ from analysis.ground_truth.encoders import (
 )
 from analysis.ground_truth.figures import draw_ground_truth
 from analysis.ground_truth.sentences import head_of, text_of
-from analysis.two_encoders import PAIR_ESTIMATORS
 from figures import save
 from findings import Result, publish
 from store import MOST_SEEDS, BadInput, positive, write_atomically
@@ -94,8 +94,7 @@ class Config:
     """images per encoder"""
     seeds: int = 20
     """replicates: seeds 1 to SEEDS, other images and codes each"""
-    bounds: tuple[Estimator, ...] = ALL
-    """which estimators of I(Z;X); mixture_marginal and flow_marginal take seconds a replicate"""
+    bounds: Annotated[tuple[str, ...], tyro.conf.arg(help=described("which estimators of I(Z;X)"))] = unasked()
     execution: Options = field(default_factory=Options)
 
     def __post_init__(self) -> None:
@@ -107,8 +106,7 @@ class Config:
         for task in self.tasks:
             if task not in TASKS:
                 raise BadInput("--tasks", repr(task), f"some of {', '.join(TASKS)}")
-        if not self.bounds or len(set(self.bounds)) != len(self.bounds):
-            raise BadInput("--bounds", " ".join(self.bounds) or "nothing", "one or more different names")
+        check_estimators(self.bounds, "--bounds")
         if not self.tasks:
             raise BadInput("--tasks", "nothing", f"some of {', '.join(TASKS)}")
 
@@ -116,7 +114,7 @@ class Config:
 def _one(task: Task, n: int, seed: int, bounds: tuple[str, ...]) -> list[dict[str, Any]]:
     """Every estimator on one replicate; one that fails is a row that says so."""
     truth, truth_error = task.truth()
-    estimators = bounds if task.quantity == "I(Z;X)" else PAIR_ESTIMATORS
+    estimators = bounds if task.quantity == INFORMATION else names_of(SHARED)
     known = {"task": task.name, "truth": truth, "truth_error": truth_error}
     rows: list[dict[str, Any]] = []
     try:

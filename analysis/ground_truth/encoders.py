@@ -44,10 +44,8 @@ from dataclasses import dataclass
 import torch
 from scipy import integrate
 
-from analysis.bound import Bound
-from analysis.bounds import sample_codes
-from analysis.estimate import bound_posterior
-from analysis.two_encoders import bound_pair, concatenated
+from analysis.bounds import Bound, Encoded, EncodedPair, bounds_of, sample_codes
+from analysis.bounds.shared import concatenated
 from training import generator
 from vae.posterior import DiagonalGaussian
 
@@ -250,9 +248,10 @@ class Task:
         """The estimators on one replicate."""
         found = self.sample(n, seed)
         if isinstance(found, DiagonalGaussian):
-            return bound_posterior(found, estimators, codes=sample_codes(found, seed))
+            return bounds_of(Encoded(found, sample_codes(found, seed)), estimators)
         codes = sample_codes(concatenated(*found), seed).split([part.mean.shape[1] for part in found], 1)
-        return bound_pair(*found, estimators, codes=(codes[0], codes[1]))
+        a, b = (Encoded(posterior, own) for posterior, own in zip(found, codes, strict=True))
+        return bounds_of(EncodedPair(a, b), estimators)
 
 
 def _gaussian(name: str, d: int, information: float, **how: float) -> Task:

@@ -5,28 +5,17 @@ import math
 import pandas as pd
 from matplotlib.figure import Figure
 
+from analysis.bounds.estimators import ESTIMATORS, INFORMATION, SHARED, names_of
 from figures import style
 
 __all__ = ["draw_ground_truth"]
 
-ESTIMATOR_INKS = {
-    "rate": ("#7f7f7f", "D", "rate (upper)"),
-    "gaussian_marginal": ("#0072B2", "<", "R_m (upper)"),
-    "product_marginal": ("#009E73", "v", "product marginal (upper)"),
-    "leave_one_out": ("#CC79A7", "s", "leave-one-out (upper)"),
-    "infonce": ("#D55E00", ">", "InfoNCE (lower)"),
-}
-"""Colour, marker and name of each estimator of I(Z;X)."""
 
-
-PAIR_INKS = {
-    "data_processing": ("#009E73", "v", "data processing (upper)"),
-    "three_term_upper": ("#0072B2", "<", "three terms (upper)"),
-    "three_term_lower": ("#D55E00", ">", "three terms (lower)"),
-    "critic": ("#E69F00", "^", "held-out critic (lower)"),
-    "three_term_gaussian": ("#7f7f7f", "o", "three Gaussian terms (estimate)"),
-}
-"""The same of I(Z_A;Z_B)."""
+def inks(quantity: str) -> dict[str, tuple[str, str, str]]:
+    """Colour, marker and name of each estimator of a quantity that is drawn, upper bounds first."""
+    drawn = [ESTIMATORS[name] for name in names_of(quantity, lambda each: each.ink)]
+    drawn.sort(key=lambda each: ("upper", "lower", "estimate").index(each.direction))
+    return {each.name: (*each.ink, f"{each.label} ({each.direction})") for each in drawn if each.ink}
 
 
 def draw_ground_truth(table: pd.DataFrame, n: int, seeds: int) -> Figure:
@@ -51,7 +40,7 @@ def draw_ground_truth(table: pd.DataFrame, n: int, seeds: int) -> Figure:
             f"log N = {ceiling:.2f}, InfoNCE’s ceiling", (limit, ceiling), (-2, 3), textcoords="offset points",
             ha="right", fontsize=8.5,
         )  # fmt: skip
-        for estimator, (ink, marker, name) in ESTIMATOR_INKS.items():
+        for estimator, (ink, marker, name) in inks(INFORMATION).items():
             chosen = curve[(curve["estimator"] == estimator) & (curve["truth"] <= limit)].sort_values("truth")
             left.errorbar(
                 chosen["truth"], chosen["mean"], chosen["spread"], fmt=marker + "-", color=ink, label=name,
@@ -61,10 +50,10 @@ def draw_ground_truth(table: pd.DataFrame, n: int, seeds: int) -> Figure:
         left.set_title(f"Linear-Gaussian encoders, d = 64, N = {n:,}", fontsize=10)
 
         right.axvline(0, color="black", linewidth=1)
-        pairs = set(table[table["quantity"] == "I(Z_A;Z_B)"]["task"])
+        pairs = set(table[table["quantity"] == SHARED]["task"])
         for position, task in enumerate(tasks):
             rows = table[table["task"] == task].set_index("estimator")
-            for estimator, (ink, marker, _) in (PAIR_INKS if task in pairs else ESTIMATOR_INKS).items():
+            for estimator, (ink, marker, _) in inks(SHARED if task in pairs else INFORMATION).items():
                 if estimator in rows.index and rows["failed"][estimator] < 1:
                     flagged = max(rows["saturated"][estimator], rows["heavy_tailed"][estimator]) > 0.5
                     face = "white" if flagged else ink
@@ -91,7 +80,7 @@ def draw_ground_truth(table: pd.DataFrame, n: int, seeds: int) -> Figure:
         if pairs:
             marks = [
                 right.plot([], [], marker, color=ink, markersize=5, label=name)[0]
-                for ink, marker, name in PAIR_INKS.values()
+                for ink, marker, name in inks(SHARED).values()
             ]
             figure.legend(
                 handles=marks, loc="outside lower right", ncols=2, fontsize=8.5, title_fontsize=8.5,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from analysis.bound import ESTIMATORS
+from analysis.bounds.estimators import label_of, sign_of
 from findings.sentences import as_paragraph
 
 __all__ = ["text_of"]
@@ -43,19 +43,19 @@ def _text(rows: Sequence[Mapping[str, Any]]) -> str:
         lines.append(f"\n{task}: {own[0]['quantity']} = {own[0]['truth']:.3f} nats")
         lines.append(f"  {'':<26}{'mean':>9}{'bias':>10}{'spread':>9}{'reported':>10}{'holds':>8}{'covers':>8}")
         for row in own:
-            name = ESTIMATORS.get(row["estimator"], row["estimator"])
+            name = label_of(row["estimator"])
             if row["failed"] == 1:
                 lines.append(f"  {name:<26}   failed in every replicate")
                 continue
-            sign = {"upper": "≤", "lower": "≥", "estimate": "≈"}[row["direction"]]
             note = "  saturated" if row["saturated"] else ""
             share, others = row.get("heavy_tailed_share"), row.get("holds_unflagged")
             if share:
                 note += f"  heavy-tailed in {share:.0%}" + ("" if others is None else f" (else {others:.0%})")
             note += f"  failed in {row['failed']:.0%}" if row["failed"] else ""
             holds = "" if row["direction"] == "estimate" else f"{row['holds']:.0%}"
+            signed = f"{name} {sign_of(row['direction'])}"
             lines.append(
-                f"  {name + ' ' + sign:<26} {row['value']:8.3f} {row['bias']:+9.3f} {row['spread']:8.3f}"
+                f"  {signed:<26} {row['value']:8.3f} {row['bias']:+9.3f} {row['spread']:8.3f}"
                 f" {row['reported']:9.3f}{holds:>8}{row['covers']:8.0%}{note}"
             )
     return "\n".join(lines)

@@ -30,7 +30,7 @@ import torch
 from scipy import optimize, special, stats
 from torch import Tensor
 
-from analysis.bound import standard_error
+from analysis.bounds.bound import standard_error
 from classifiers.scores import correct, cross_entropies, distributions
 
 __all__ = [

@@ -23,7 +23,7 @@ What is reported, for encoder A and images x of the test set:
 - *overfitting*: −ELBO of test less that of training inputs, both like the encoder's own; and by how much −ELBO fell
   over the last fifth of the training (`vae.curve`);
 - *−ELBO less the baseline's*, of the same seed and images: by how much A's model codes real images worse;
-- with ``--shared``, *I(Z_A;Z_X)* itself, Z_X the code of x by B (`analysis.two_encoders`).
+- with ``--shared``, *I(Z_A;Z_X)* itself, Z_X the code of x by B (`analysis.bounds.shared`).
 
 ``--decoder-scales 1 0.3 0.1`` repeats all of it at each scale and draws the rate-distortion plane (Alemi et al. 2018,
 arXiv 1711.00464): a conclusion about augmentations holds at the scales at which it was seen.
@@ -32,17 +32,17 @@ Own-augmented inputs are mixtures of disjoint pairs of test images (N/2 mixtures
 they are independent, jittered and flipped as in training.
 """
 
-import importlib.util
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pandas as pd
+import tyro
 from tqdm import tqdm
 
-from analysis.bound import ALL, Estimator
+from analysis.bounds.estimators import check_estimators, described, unasked
 from analysis.mutual_info.document import draw, joined, over_seeds, tables_by_scale, text_of, title_of
 from analysis.mutual_info.posterior import bound_encoder, read_posterior
 from analysis.mutual_info.rows import Codes, linear_of_clean, linear_rows_of, own_inputs, rows_of_vae, worse_than
@@ -97,8 +97,7 @@ class Config:
     """how many VAEs per augmentation: seeds 1 to SEEDS"""
     first_seed: int = 1
     """the first of them, where those before it have been analysed: seeds FIRST_SEED to FIRST_SEED + SEEDS - 1"""
-    bounds: tuple[Estimator, ...] = ALL
-    """which bounds on I(Z;X) to compute; mixture_marginal is fitted at length, flow_marginal needs mixinfo[flows]"""
+    bounds: Annotated[tuple[str, ...], tyro.conf.arg(help=described("which bounds on I(Z;X) to compute"))] = unasked()
     inputs: tuple[Literal["clean", "own-augmented"], ...] = ("clean",)
     """score each encoder on clean test images, on test images mixed as in its own training, or on both"""
     decoder_scales: tuple[float, ...] = ()
@@ -128,7 +127,8 @@ class Config:
     def __post_init__(self) -> None:
         positive("--seeds", self.seeds, MOST_SEEDS)
         positive("--first-seed", self.first_seed)
-        for name in ("augmentations", "bounds", "inputs"):
+        check_estimators(self.bounds, "--bounds")
+        for name in ("augmentations", "inputs"):
             values = getattr(self, name)
             if not values or len(set(values)) != len(values):
                 raise BadInput(f"--{name}", " ".join(values) or "nothing", "one or more different names")
@@ -146,8 +146,6 @@ class Config:
         if self.posterior is not None:
             grid = ("augmentations", "seeds", "first_seed", "inputs", "decoder_scales", "shared", "settings")
             refuse_beside(self, "--posterior", *grid, "reconstruction_scale")
-        if "flow_marginal" in self.bounds and importlib.util.find_spec("zuko") is None:
-            raise BadInput("--bounds", "flow_marginal without the package zuko", "pip install 'mixinfo[flows]'")
         in_range("--reconstruction-scale", self.reconstruction_scale, 0, SCALES[1])
         for augmentation in self.augmentations:
             self.settings.mixer(augmentation, "--augmentations")

@@ -8,9 +8,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from analysis.bound import ESTIMATORS
-from analysis.decomposition import decompose
-from analysis.measure import measure, measure_pair
+from analysis.bounds import Encoded, EncodedPair, decompose, profile, profile_of_pair
+from analysis.bounds.estimators import label_of, sign_of
 from store import BadInput
 from training import load, resolve_device, use_threads
 from training.arrays import read_arrays
@@ -67,12 +66,14 @@ def bound_encoder(config: "Config") -> tuple[list[dict[str, Any]], str] | None:
         config.execution.say(f"would bound {config.posterior}" + (f" with {config.posterior_b}" if second else ""))
         return None
     if second is not None:
-        found, rows = measure_pair(posterior, second[0], codes=(codes, second[1]), noise=config.noise)
+        pair = EncodedPair(Encoded(posterior, codes), Encoded(*second))
+        found, rows = profile_of_pair(pair, noise=config.noise)
     else:
-        found, rows = measure(posterior, config.bounds, codes=codes, noise=config.noise)
+        encoded = Encoded(posterior, codes)
+        found, rows = profile(encoded, config.bounds, noise=config.noise)
     lines = [repr(bound) for bound in found]
     if config.decomposition and second is None:
-        parts = decompose(posterior, codes)
+        parts = decompose(encoded)
         rows += parts.rows()
         lines.append(repr(parts))
     if not active_units(posterior.double()):
@@ -85,12 +86,11 @@ def bound_encoder(config: "Config") -> tuple[list[dict[str, Any]], str] | None:
 def _profile_lines(rows: list[dict[str, Any]]) -> list[str]:
     """A line per noise level: every estimator's value there."""
     frame = pd.DataFrame(rows).dropna(subset="noise")
-    signs = {"upper": "≤", "lower": "≥", "estimate": "≈"}
     lines = []
     for level, own in frame.groupby("noise", sort=False):
         numbers = [
-            f"{signs[row['direction']]} {row['value']:.3f} ± {row['standard_error']:.3f} "
-            f"({ESTIMATORS[row['estimator']]})"
+            f"{sign_of(row['direction'])} {row['value']:.3f} ± {row['standard_error']:.3f} "
+            f"({label_of(row['estimator'])})"
             for row in own.to_dict("records")
         ]
         lines.append(f"with noise s = {level:g}: {', '.join(numbers)}")

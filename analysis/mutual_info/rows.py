@@ -9,13 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from analysis import bounds
-from analysis.bound import Bound, standard_error
-from analysis.decomposition import decompose
-from analysis.estimate import bound_posterior
-from analysis.measure import measure, measure_pair
-from analysis.mutual_info.table import LINEAR
-from analysis.two_encoders import SINGLE_BOUNDS
+from analysis.bounds import Bound, Encoded, EncodedPair, bounds_of, decompose, profile, profile_of_pair, rate
+from analysis.bounds.bound import standard_error
+from analysis.bounds.estimators import ESTIMATORS
+from analysis.mutual_info.table import LINEAR, RECONSTRUCTION
 from store import Run, write_atomically
 from training import ImageData, generator
 from vae.encode import encode, load_vae, reconstruct, squared_errors
@@ -87,15 +84,17 @@ class Codes:
         if which not in self.bounded:
             posterior, fit = self.clean(*which)
             where: dict[str, Any] = {"inputs": "clean", "augmentation": augmentation, "seed": seed}
-            self.bounded[which] = measure(posterior, self.config.bounds, fit=fit, noise=self.config.noise, **where)
+            encoded = Encoded(posterior, fit=fit)
+            self.bounded[which] = profile(encoded, self.config.bounds, noise=self.config.noise, **where)
         return self.bounded[which]
 
     def upper(self, augmentation: str, seed: int) -> list[Bound]:
         """Upper bounds on I(Z;X) of the clean images, as far as they were asked for."""
         if "clean" in self.config.inputs:
-            return [bound for bound in self.measured(augmentation, seed)[0] if bound.estimator in SINGLE_BOUNDS]
+            return self.measured(augmentation, seed)[0]
         posterior, fit = self.clean(augmentation, seed)
-        return bound_posterior(posterior, [name for name in SINGLE_BOUNDS if name in self.config.bounds], fit=fit)
+        upper = [name for name in self.config.bounds if ESTIMATORS[name].far_above]
+        return bounds_of(Encoded(posterior, fit=fit), upper)
 
     def clean(self, augmentation: str, seed: int) -> tuple[DiagonalGaussian, DiagonalGaussian]:
         """Of the test images and of the training images."""
@@ -153,7 +152,7 @@ def rows_of_vae(
         else:
             posterior = of_mixed
             fit = encode(vae, own.mixtures(data.train_images, generator(device, seed, "fit")))
-            rows += measure(posterior, config.bounds, fit=fit, noise=config.noise, **where)[1]
+            rows += profile(Encoded(posterior, fit=fit), config.bounds, noise=config.noise, **where)[1]
         stem = f"{augmentation}-seed{seed}-{inputs}"
         if config.decomposition:
             parts = decompose(posterior)
@@ -168,14 +167,13 @@ def rows_of_vae(
     where = {"inputs": "clean", "augmentation": augmentation, "seed": seed}
     other = "none", baseline_seed(config, augmentation, seed) or 0
     if other in codes.runs:
-        bound = bounds.rate(encode(vae, data.test_images, _reconstruction(config, codes.vae(*other), device, seed)))
-        rows.append(bound.row(**where) | {"quantity": "I(Z;X̂)", "estimator": "rate_reconstruction"})
+        bound = rate(encode(vae, data.test_images, _reconstruction(config, codes.vae(*other), device, seed)))
+        rows.append(bound.row(**where) | {"quantity": "I(Z;X̂)", "estimator": RECONSTRUCTION})
         if config.shared:
             (a, fit_a), (b, fit_b) = clean, codes.clean(*other)
-            upper = codes.upper(augmentation, seed), codes.upper(*other)
-            rows += measure_pair(
-                a, b, fit=(fit_a, fit_b), noise=config.noise, upper=upper, quantity="I(Z_A;Z_X)", **where
-            )[1]  # fmt: skip
+            upper = [*codes.upper(augmentation, seed), *codes.upper(*other)]
+            pair = EncodedPair(Encoded(a, fit=fit_a), Encoded(b, fit=fit_b), upper, "I(Z_A;Z_X)")
+            rows += profile_of_pair(pair, noise=config.noise, **where)[1]
     pixels = mixed[0].numel()
     errors, elbos = codes.errors(augmentation, seed)
     rows += _elbo_rows(errors / pixels, elbos, **where)
@@ -238,7 +236,7 @@ def _elbo_rows(errors: Tensor, elbos: Tensor, **where: Any) -> list[dict[str, An
 def linear_rows_of(linear: LinearVAE, images: Tensor, **where: Any) -> list[dict[str, Any]]:
     """Rate, R_m (its Gaussian fitted in ten folds), MSE and −ELBO of a linear VAE on normalised images."""
     posterior, errors = linear.encode(images), linear.squared_error(images)
-    rows = [bound.row(**where) for bound in bound_posterior(posterior, ("rate", "gaussian_marginal"))]
+    rows = [bound.row(**where) for bound in bounds_of(posterior, ("rate", "gaussian_marginal"))]
     rows += _elbo_rows(errors / images[0].numel(), _elbos(errors, posterior, linear.scale), **where)
     return [row | where for row in rows]
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.mutual_info.table import LINEAR, networks_of, share_of_ceiling, under_trained
+from analysis.bounds.estimators import ESTIMATORS, names_of
+from analysis.mutual_info.table import LINEAR, RECONSTRUCTION, networks_of, share_of_ceiling, under_trained
 from figures import label
 from findings.comparisons import (
     CONFIDENCE,
@@ -272,8 +273,9 @@ def _sentences(everything: pd.DataFrame, settings: dict[str, Any]) -> list[str]:
             f"{label(str(name))} {_between(lower['mean'][name], upper['mean'][name])}" for name in upper.index
         )
         sentences.append(f"The bounds put I(Z;X), in nats, at: {ranges}.")
-        for name, word in (("mixture_marginal", "mixture"), ("flow_marginal", "flow")):
+        for name in names_of(keep=lambda each: each.density):
             if name in by:
+                word = ESTIMATORS[name].density
                 listed = ", ".join(f"{label(str(each))} {value:.2f}" for each, value in by[name]["mean"].items())
                 sentences.append(
                     f"A {word} in place of the one Gaussian, fitted on the training images, brings the upper bound to "
@@ -305,7 +307,7 @@ def _sentences(everything: pd.DataFrame, settings: dict[str, Any]) -> list[str]:
             f"Of the rates, at least R − R_m = {listed} nats are KL(q(z)‖p(z)) and not information; differences of "
             "R − R_m between augmentations bound nothing."
         )
-    if "rate_reconstruction" in by:
+    if RECONSTRUCTION in by:
         sentences.append(
             "The rate on x̂ is about the reconstruction, not the image: it is printed because the paper prints it, and "
             "bounds neither I(Z;X) nor I(Z_A;Z_X)."
@@ -602,7 +604,7 @@ def published_conclusions(table: pd.DataFrame, settings: dict[str, Any]) -> str:
     table = networks_of(table[table["inputs"] == "clean"])
     ours = {
         (row["estimator"], row["augmentation"]): (float(row["mean"]), float(row["std"]), int(row["seeds"]))
-        for row in table[table["estimator"].isin(["rate", "rate_reconstruction", "mse"])].to_dict("records")
+        for row in table[table["estimator"].isin(["rate", RECONSTRUCTION, "mse"])].to_dict("records")
     }
     rate = _compared(table, "rate")
     parts = [beside(ours, settings), "" if rate is None else claims_sentence("rate", rate)]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.bounds.estimators import ESTIMATORS, SHARED, Estimator, derived, sign_of
 from figures import label
 from findings.published import published
 from findings.table import ruled
@@ -24,29 +25,37 @@ __all__ = [
     "under_trained",
 ]
 
+RECONSTRUCTION = "rate_reconstruction"
+"""The paper's second column, the rate of another variable: a reconstruction x̂."""
+
+derived(RECONSTRUCTION, "rate on x̂", quantity="I(Z;X̂)", column="rate on x̂ †")
+
 LINEAR = "linear-vae"
 """What the linear VAE's rows have in place of an augmentation."""
 
-COLUMNS = {
-    "rate": "rate on x",
-    "rate_reconstruction": "rate on x̂ †",
-    "gaussian_marginal": "R_m",
-    "mixture_marginal": "mixture",
-    "flow_marginal": "flow",
-    "rate_gap": "R − R_m",
-    "infonce": "InfoNCE",
-    "critic": "shared, critic",
-    "data_processing": "shared",
-    "mse": "MSE",
-    "negative_elbo": "−ELBO",
-}
-"""Estimators that the table shows, and what it calls them."""
 
-DIRECTIONS = {
-    "rate": "I(Z;X) ≤", "rate_reconstruction": "(no bound)", "gaussian_marginal": "I(Z;X) ≤",
-    "mixture_marginal": "I(Z;X) ≤", "flow_marginal": "I(Z;X) ≤", "rate_gap": "KL(q‖p) ≥", "infonce": "I(Z;X) ≥",
-    "critic": "I(Z_A;Z_X) ≥", "data_processing": "I(Z_A;Z_X) ≤", "mse": "", "negative_elbo": "",
-}  # fmt: skip
+def columns() -> dict[str, tuple[str, str]]:
+    """What Table 1 shows: by estimator the head of its column, and below it what is bounded on which side.
+
+    Upper bounds on I(Z;X) come before lower ones, with what exceeds them between; then what is shared with the
+    baseline's code, and what is no information.
+    """
+    heads = {name: (each.column, _bounded(each)) for name, each in ESTIMATORS.items() if each.column}
+    kinds = (
+        ("I(Z;X)", "upper"), ("KL(q(z)‖p(z))", "lower"), ("I(Z;X)", "lower"), (SHARED, "lower"), (SHARED, "upper"),
+    )  # fmt: skip
+    first, *others = (
+        name for kind in kinds for name in heads if (ESTIMATORS[name].quantity, ESTIMATORS[name].direction) == kind
+    )
+    named = {name: heads[name] for name in (first, RECONSTRUCTION, *others)}
+    return named | {"mse": ("MSE", ""), "negative_elbo": ("−ELBO", "")}
+
+
+def _bounded(each: Estimator) -> str:
+    if each.name == RECONSTRUCTION:
+        return "(no bound)"
+    quantity = {SHARED: "I(Z_A;Z_X)", "KL(q(z)‖p(z))": "KL(q‖p)"}.get(each.quantity, each.quantity)
+    return f"{quantity} {sign_of(each.direction)}"
 
 
 def summarise(rows: list[dict[str, Any]] | pd.DataFrame) -> pd.DataFrame:
@@ -137,13 +146,14 @@ def text_table(table: pd.DataFrame, title: str) -> str:
         table: `summarise`'s rows for one kind of inputs.
         title: printed above it.
     """
-    shown = [estimator for estimator in COLUMNS if (table["estimator"] == estimator).any()]
+    known = columns()
+    shown = [estimator for estimator in known if (table["estimator"] == estimator).any()]
     lower = table[table["estimator"] == "infonce"]
     size = table["n"].dropna().max()
-    names = {key: COLUMNS[key] for key in shown}
+    names = {key: known[key][0] for key in shown}
     if len(lower):
         names["infonce"] = f"InfoNCE (cap {lower['cap'].max():.2f})"
-    cells: list[list[str]] = [["augmentation", *names.values()], ["", *(DIRECTIONS[key] for key in shown)]]
+    cells: list[list[str]] = [["augmentation", *names.values()], ["", *(known[key][1] for key in shown)]]
     notes = []
     poor = under_trained(table)
     for augmentation, own in table.groupby("augmentation", sort=False):
@@ -165,7 +175,7 @@ def text_table(table: pd.DataFrame, title: str) -> str:
         notes.append("* saturated: within 1 nat of its cap")
     if poor:
         notes.append(UNDER_TRAINED)
-    if "rate_reconstruction" in shown:
+    if RECONSTRUCTION in shown:
         notes.append("† published as a lower bound; it is the rate of the reconstruction x̂, another variable")
     head = f"{title} (N = {size:,.0f}); nats, mean ± standard deviation over seeds"
     return "\n".join([head, *ruled(cells), *notes])
@@ -205,14 +215,14 @@ def training_table(table: pd.DataFrame) -> str:
     return "\n".join([*ruled(cells), note])
 
 
-SHARED = {
-    "critic": ("critic", "≥"),
-    "three_term_lower": ("three terms", "≥"),
-    "three_term_upper": ("three terms", "≤"),
-    "data_processing": ("data processing", "≤"),
-    "three_term_gaussian": ("Gaussian", "≈"),
+SHARED_HEADS = {
+    "critic": "critic",
+    "three_term_lower": "three terms",
+    "three_term_upper": "three terms",
+    "data_processing": "data processing",
+    "three_term_gaussian": "Gaussian",
 }
-"""Estimators of I(Z_A;Z_X), what the table calls them, and which way they bound."""
+"""Estimators of I(Z_A;Z_X) in the order of its table, and what that calls them."""
 
 
 def share_of_ceiling(by: pd.Series, augmentation: str) -> tuple[float, float] | None:
@@ -240,8 +250,12 @@ def shared_table(table: pd.DataFrame) -> str:
     Args:
         table: `summarise`'s rows, with noise.
     """
-    chosen = networks_of(table[table["estimator"].isin(SHARED)])
-    shown = {key: names for key, names in SHARED.items() if (chosen["estimator"] == key).any()}
+    chosen = networks_of(table[table["estimator"].isin(SHARED_HEADS)])
+    shown = {
+        key: (name, sign_of(ESTIMATORS[key].direction))
+        for key, name in SHARED_HEADS.items()
+        if (chosen["estimator"] == key).any()
+    }
     cells = [
         ["I(Z_A;Z_X)", "noise s", *(name for name, _ in shown.values()), "of the ceiling"],
         ["", "", *(sign for _, sign in shown.values()), "three terms"],

@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -7,10 +8,10 @@ import pytest
 import torch
 
 from analysis import ground_truth
-from analysis.bound import ALL
 from analysis.bounds import rate, sample_codes
+from analysis.bounds.estimators import ESTIMATORS, SHARED, names_of, unasked
+from analysis.bounds.shared import concatenated
 from analysis.ground_truth import TASKS, Config, Task, mixture_information, run
-from analysis.two_encoders import PAIR_ESTIMATORS, concatenated
 from store.command_line import command
 from vae.posterior import DiagonalGaussian
 
@@ -116,7 +117,7 @@ def test_the_page_from_end_to_end(options, tmp_path):
     names = ("gaussian-d64-i3", "gaussian-d64-i20", "codebook-m16")
     result = run(Config(tasks=names, n=300, seeds=6, execution=options))
     table = result.table.set_index(["task", "estimator"])
-    assert len(table) == len(names) * len(ALL)
+    assert len(table) == len(names) * len(unasked())
     assert table["failed"].max() == 0
     for name in names:
         assert table.loc[(name, "infonce"), "mean"] <= table.loc[(name, "infonce"), "truth"] + 0.05
@@ -126,10 +127,10 @@ def test_the_page_from_end_to_end(options, tmp_path):
     for path in result.files:
         assert path.exists()
     document = json.loads((options.out / "ground-truth" / "result.json").read_text())
-    assert len(document["results"]) == len(names) * len(ALL)
+    assert len(document["results"]) == len(names) * len(unasked())
     assert document["results"][0]["value"] == pytest.approx(table["mean"].iloc[0])
     assert document["results"][0]["standard_error"] == pytest.approx(table["spread"].iloc[0] / 6**0.5)
-    assert len(pd.read_csv(options.out / "ground-truth" / "replicates.csv")) == len(names) * 6 * len(ALL)
+    assert len(pd.read_csv(options.out / "ground-truth" / "replicates.csv")) == len(names) * 6 * len(unasked())
 
 
 def test_heavy_tails_are_on_the_page(options):
@@ -172,17 +173,16 @@ def test_the_fitted_marginals_can_stand_on_the_page_too(options):
     chosen = ("gaussian_marginal", "mixture_marginal")
     result = run(Config(tasks=("mixture", "pair-independent"), n=400, seeds=2, bounds=chosen, execution=options))
     table = result.table.set_index(["task", "estimator"])
-    assert len(table) == len(chosen) + len(PAIR_ESTIMATORS)
+    assert len(table) == len(chosen) + len(names_of(SHARED))
     assert table.loc[("mixture", "mixture_marginal"), "bias"] < table.loc[("mixture", "gaussian_marginal"), "bias"]
 
 
 def test_a_failed_estimator_is_a_row_and_not_a_crash(options, monkeypatch):
-    from analysis import bounds
-
-    def refuse(posterior, fit=None):
+    def refuse(encoded):
         raise ArithmeticError("not positive definite")
 
-    monkeypatch.setattr(bounds, "gaussian_marginal", refuse)
+    refused = replace(ESTIMATORS["gaussian_marginal"], compute=refuse)
+    monkeypatch.setitem(ESTIMATORS, "gaussian_marginal", refused)
     result = run(Config(tasks=("gaussian-d2-i1",), n=100, seeds=3, execution=options))
     failed = [row for row in result.rows if row["estimator"] == "gaussian_marginal"]
     assert [row["error"] for row in failed] == ["ArithmeticError: not positive definite"] * 3

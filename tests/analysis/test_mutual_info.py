@@ -10,15 +10,14 @@ import pytest
 import torch
 
 from analysis import mutual_info
-from analysis.bound import ALL
-from analysis.estimate import bound_posterior
+from analysis.bounds import Encoded, EncodedPair, bounds_of, three_term_upper
+from analysis.bounds.estimators import SHARED, names_of, unasked
 from analysis.ground_truth import gaussian_pair, linear_gaussian
 from analysis.mutual_info import Config, read_posterior, run
 from analysis.mutual_info.document import ROW_KEYS, tables_by_scale
 from analysis.mutual_info.rows import baseline_seed
 from analysis.mutual_info.sentences import certified_pairs, conclusions
 from analysis.mutual_info.table import LINEAR, summarise, text_table
-from analysis.two_encoders import PAIR_ESTIMATORS, bound_pair
 from findings.over_seeds import headlines
 from store import BadInput, list_runs
 from store.command_line import command
@@ -64,7 +63,7 @@ def test_your_own_encoder(encoder_npz, capsys):
     document = json.loads(said.out)
     check_document(document)
     rows = {row["estimator"]: row for row in document["results"]}
-    assert list(rows) == [*ALL, "rate_gap"]
+    assert list(rows) == [*unasked(), "rate_gap"]
     for row in rows.values():
         assert row["noise"] is row["seed"] is row["augmentation"] is None
         assert (row["quantity"], row["units"], row["n"]) == (
@@ -83,8 +82,8 @@ def test_your_own_codes_are_used(encoder_npz, tmp_path):
     arrays = {"mean": posterior.mean.numpy(), "log_var": posterior.log_var.numpy(), "codes": codes.numpy()}
     np.savez(tmp_path / "with.npz", **arrays)
     config = Config(posterior=tmp_path / "with.npz", bounds=("infonce",))
-    assert run(config).rows[0]["value"] == bound_posterior(posterior, ("infonce",), codes=codes)[0].value
-    assert run(config).rows[0]["value"] != bound_posterior(posterior, ("infonce",))[0].value
+    assert run(config).rows[0]["value"] == bounds_of(Encoded(posterior, codes), ("infonce",))[0].value
+    assert run(config).rows[0]["value"] != bounds_of(posterior, ("infonce",))[0].value
 
 
 def test_float32_is_accepted(encoder_npz, tmp_path):
@@ -192,7 +191,7 @@ def test_the_main_job_from_end_to_end(config, capsys):
     document = json.loads(next(path for path in result.files if path.name == "result.json").read_text())
     check_document(document)
     headline = [row for row in document["results"] if row["seed"] is None and row["inputs"] == "clean"]
-    estimators = [*ALL, "rate_gap", "active_units", "rate_reconstruction", "mse", "negative_elbo"]
+    estimators = [*unasked(), "rate_gap", "active_units", "rate_reconstruction", "mse", "negative_elbo"]
     expected = [(augmentation, estimator) for augmentation in config.augmentations for estimator in estimators]
     expected += [(each, "negative_elbo_excess") for each in config.augmentations if each != "none"]
     expected += [(LINEAR, estimator) for estimator in ("rate", "gaussian_marginal", "mse", "negative_elbo")]
@@ -347,7 +346,7 @@ def test_two_encoders_of_yours(tmp_path, capsys):
     assert {row["quantity"] for row in document["results"]} == {"I(Z_A;Z_B)"}
     for noise, truth in ((None, 1.0), (1.0, None)):
         rows = {row["estimator"]: row for row in document["results"] if row["noise"] == noise}
-        assert list(rows) == list(PAIR_ESTIMATORS)
+        assert list(rows) == list(names_of(SHARED))
         if truth:
             assert rows["three_term_lower"]["value"] < truth + 5 * rows["three_term_lower"]["standard_error"]
             assert rows["three_term_upper"]["value"] > truth - 5 * rows["three_term_upper"]["standard_error"]
@@ -378,7 +377,7 @@ def test_what_is_shared_with_the_baseline(config):
     shared = replace(config, augmentations=("none", "mixup"), inputs=("clean",), shared=True, noise=(1.0,))
     result = run(shared)
     rows = [row for row in result.rows if row["quantity"] == "I(Z_A;Z_X)" and row["seed"]]
-    assert len(rows) == 2 * 2 * 2 * len(PAIR_ESTIMATORS)
+    assert len(rows) == 2 * 2 * 2 * len(names_of(SHARED))
     assert "What the codes share with the baseline's, I(Z_A;Z_X)" in result.text
     # by hand: MixUp's first VAE with the baseline's first, the baseline's first with its second
     path, data = next(config.execution.store.glob("mutual-info/*")), load(config.data)
@@ -389,7 +388,7 @@ def test_what_is_shared_with_the_baseline(config):
         fitted[which] = encode(vae, data.train_images)
     for augmentation, (a, b) in (("mixup", (("mixup", 1), ("none", 1))), ("none", (("none", 1), ("none", 2)))):
         fit = fitted[a], fitted[b]
-        expected = bound_pair(scored[a], scored[b], ("three_term_upper",), fit=fit)[0].value
+        expected = three_term_upper(EncodedPair(Encoded(scored[a], fit=fit[0]), Encoded(scored[b], fit=fit[1]))).value
         found = next(
             row for row in rows
             if (row["augmentation"], row["seed"], row["noise"], row["estimator"])

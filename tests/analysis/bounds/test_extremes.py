@@ -5,13 +5,22 @@ import math
 import pytest
 import torch
 
-from analysis.bound import ALL, Bound
-from analysis.bounds import LARGEST, SPACINGS, SPAN, check_spacing, product_marginal, rate, sample_codes
-from analysis.decomposition import decompose, gap
-from analysis.estimate import WITHOUT_CODES, bound_posterior
-from analysis.measure import measure, measure_pair
-from analysis.noise import with_noise
-from analysis.two_encoders import PAIR_ESTIMATORS, bound_pair
+from analysis.bounds import (
+    Bound,
+    Encoded,
+    EncodedPair,
+    bounds_of,
+    decompose,
+    gap,
+    product_marginal,
+    profile,
+    profile_of_pair,
+    rate,
+    sample_codes,
+    with_noise,
+)
+from analysis.bounds.encoded import LARGEST, SPACINGS, SPAN, check_spacing
+from analysis.bounds.estimators import ESTIMATORS, SHARED, names_of, unasked
 from store import BadInput
 from vae.posterior import DiagonalGaussian
 
@@ -59,9 +68,18 @@ def outcome(compute, *arguments, **named) -> list[Bound]:
 
 
 def _noised(q: DiagonalGaussian, level: float) -> list[Bound]:
-    found, rows = measure(q, ("rate", "gaussian_marginal"), noise=(level,))
+    found, rows = profile(Encoded(q), ("rate", "gaussian_marginal"), noise=(level,))
     assert all(math.isfinite(row["value"]) and math.isfinite(row["standard_error"]) for row in rows)
     return found
+
+
+def _fitted(q: DiagonalGaussian, fit: DiagonalGaussian) -> list[Bound]:
+    return bounds_of(Encoded(q, fit=fit), unasked())
+
+
+def _paired(a: DiagonalGaussian, b: DiagonalGaussian, estimators: tuple[str, ...] = names_of(SHARED)) -> list[Bound]:
+    upper = [ESTIMATORS["rate"].compute(each) for each in (a, b)] if len(a) == len(b) else []
+    return bounds_of(EncodedPair(a, b, upper), estimators)
 
 
 def _decomposed(q: DiagonalGaussian) -> list[Bound]:
@@ -74,11 +92,11 @@ def test_every_estimator_is_finite_or_names_a_dimension(kind):
     computed = 0
     for case in GRID:
         q = extreme(kind, *case)
-        closed = outcome(bound_posterior, q, tuple(WITHOUT_CODES))
-        found = outcome(bound_posterior, q, ALL)
+        closed = outcome(bounds_of, q, names_of(keep=lambda each: each.closed_form))
+        found = outcome(bounds_of, q, unasked())
         # what has no codes to represent is refused for its range alone
         assert closed or not found
-        computed += len(found) == len(ALL)
+        computed += len(found) == len(unasked())
         for level in (0.5, 1e200):
             outcome(lambda s, q=q: _noised(q, s), level)
         outcome(_decomposed, q)
@@ -88,19 +106,19 @@ def test_every_estimator_is_finite_or_names_a_dimension(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_other_images_to_fit_on_may_be_as_extreme(kind):
     for case, other in zip(GRID, GRID[7:] + GRID[:7], strict=True):
-        outcome(bound_posterior, extreme(kind, *case), ALL, fit=extreme("normal", *other))
+        outcome(_fitted, extreme(kind, *case), extreme("normal", *other))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_so_is_every_estimator_of_a_pair(kind):
     for case, other in zip(GRID, GRID[7:] + GRID[:7], strict=True):
-        outcome(bound_pair, extreme(kind, *case), extreme("normal", *other), PAIR_ESTIMATORS, marginals=("rate",))
+        outcome(_paired, extreme(kind, *case), extreme("normal", *other), names_of(SHARED))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_so_is_the_fitted_mixture(kind):
     for case in GRID[::4]:
-        outcome(bound_posterior, extreme(kind, *case), ("mixture_marginal",))
+        outcome(bounds_of, extreme(kind, *case), ("mixture_marginal",))
 
 
 def test_the_edges_themselves_are_accepted():
@@ -115,7 +133,7 @@ def test_the_edges_themselves_are_accepted():
 def test_a_variance_of_e_to_the_360_has_a_rate():
     torch.manual_seed(0)
     q = DiagonalGaussian(torch.randn(100, 2).double(), torch.full((100, 2), 360.0).double())
-    (found,) = bound_posterior(q, ("rate",))
+    (found,) = bounds_of(q, ("rate",))
     assert found.value == pytest.approx(math.exp(360), rel=1e-12)
     assert "e+156 ± " in repr(found)
 
@@ -125,15 +143,15 @@ def test_what_cannot_be_represented_is_named(mean, log_var):
     means, log_vars = torch.zeros(50, 3).double(), torch.zeros(50, 3).double()
     means[7, 2], log_vars[7, 2] = mean, log_var
     q = DiagonalGaussian(means, log_vars)
-    for estimators in (("infonce",), ("product_marginal",), ALL):
+    for estimators in (("infonce",), ("product_marginal",), unasked()):
         with pytest.raises(BadInput, match=r"^posterior: got a standard deviation of .* in dimension 2 \(image 7\)"):
-            bound_posterior(q, estimators)
+            bounds_of(q, estimators)
     with pytest.raises(BadInput, match=r"^--posterior-b: got a standard deviation of .* in dimension 2 \(image 7\)"):
-        bound_pair(DiagonalGaussian(torch.zeros_like(means), torch.zeros_like(means)), q)
+        _paired(DiagonalGaussian(torch.zeros_like(means), torch.zeros_like(means)), q)
     # the bounds in closed form need no code
-    assert all(finite(bound) for bound in bound_posterior(q, ("rate", "gaussian_marginal")))
+    assert all(finite(bound) for bound in bounds_of(q, ("rate", "gaussian_marginal")))
     # and noise makes the codes representable again
-    assert all(finite(bound) for bound in bound_posterior(with_noise(q, 1.0), ALL))
+    assert all(finite(bound) for bound in bounds_of(with_noise(q, 1.0), unasked()))
 
 
 def test_a_code_that_is_just_representable_shows_its_noise():
@@ -157,8 +175,8 @@ def test_far_codes_of_narrow_posteriors_lose_no_digits():
     noise = (sample_codes(near) - near.mean) * math.exp(14)
     far = DiagonalGaussian(near.mean + 1.0, near.log_var)
     codes = far.mean + noise * math.exp(-14)
-    assert product_marginal(far, codes).value == pytest.approx(
-        product_marginal(near, near.mean + noise * math.exp(-14)).value, abs=1e-4
+    assert product_marginal(Encoded(far, codes)).value == pytest.approx(
+        product_marginal(Encoded(near, near.mean + noise * math.exp(-14))).value, abs=1e-4
     )
 
 
@@ -189,11 +207,11 @@ def test_the_noise_of_drawn_codes_is_nobodys_mistake():
     for n, d in ((2, 1), (3, 1), (2, 2)):
         for seed in range(40):
             q = DiagonalGaussian(torch.randn(n, d, generator=torch.Generator().manual_seed(seed)), torch.zeros(n, d))
-            assert all(finite(bound) for bound in bound_pair(q, q, ("three_term_gaussian",)))
+            assert all(finite(bound) for bound in _paired(q, q, ("three_term_gaussian",)))
 
 
 def test_pairs_and_gaps_have_rows_there_too():
     a, b = extreme("normal", 1.0, 360.0, 0.0), extreme("normal", 1e9, 0.0, 20.0)
-    _, rows = measure_pair(a, b, noise=(1.0,))
+    _, rows = profile_of_pair(EncodedPair(a, b), noise=(1.0,))
     assert all(math.isfinite(row["value"]) and math.isfinite(row["standard_error"]) for row in rows)
-    assert finite(gap(*bound_posterior(a, ("rate", "gaussian_marginal"))))
+    assert finite(gap(*bounds_of(a, ("rate", "gaussian_marginal"))))

@@ -16,7 +16,7 @@ import math
 import torch
 from torch import Tensor
 
-from analysis.bounds import LARGEST
+from analysis.bounds.encoded import LARGEST
 from store import BadInput
 from vae.posterior import DiagonalGaussian
 

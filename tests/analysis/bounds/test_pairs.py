@@ -5,10 +5,10 @@ import torch
 from torch.distributions import Independent, Normal
 
 from analysis import bounds
-from analysis import pairs as module
-from analysis.bounds import sample_codes
+from analysis.bounds import Encoded, sample_codes
+from analysis.bounds import pairs as module
+from analysis.bounds.pairs import all_pairs
 from analysis.ground_truth import heteroscedastic, linear_gaussian
-from analysis.pairs import all_pairs
 from vae.posterior import DiagonalGaussian
 
 
@@ -95,6 +95,7 @@ def test_densities_beyond_floating_point_stay_finite(distance, dense):
     torch.testing.assert_close(found.others, others, rtol=1e-9, atol=1e-6)
     for values in (found.infonce_without, found.leave_one_out_without):
         assert torch.isfinite(values).all()
-    for bound in (bounds.infonce(posterior, codes), bounds.leave_one_out(posterior, codes)):
+    encoded = Encoded(posterior, codes)
+    for bound in (bounds.infonce(encoded), bounds.leave_one_out(encoded)):
         assert math.isfinite(bound.value)
         assert math.isfinite(bound.standard_error)

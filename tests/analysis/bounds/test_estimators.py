@@ -10,18 +10,23 @@ from dataclasses import replace
 import pytest
 import torch
 
-from analysis import bounds
-from analysis.bound import Bound, combine, mean_of
 from analysis.bounds import (
+    Bound,
+    Encoded,
+    combine,
     gaussian_marginal,
     index_code,
     infonce,
     infonce_controlled,
     leave_one_out,
+    mean_of,
     product_marginal,
     rate,
     sample_codes,
 )
+from analysis.bounds.estimators import ESTIMATORS, unasked
+from analysis.bounds.gaussian import aggregate
+from analysis.bounds.product import ROUNDING, log_marginals
 from analysis.ground_truth import heteroscedastic, heteroscedastic_information, linear_gaussian
 from store import BadInput
 from vae.posterior import DiagonalGaussian
@@ -30,13 +35,9 @@ TRUTHS = [(d, i) for d in (2, 16, 64) for i in (1.0, 3.0, 6.0, 9.0, 20.0)] + [(6
 
 
 def every_bound(posterior: DiagonalGaussian, seed: int) -> dict[str, Bound]:
-    codes = sample_codes(posterior, seed)
-    pairs = bounds.compare(posterior, codes)
-    found = [
-        rate(posterior), gaussian_marginal(posterior), product_marginal(posterior, codes, k=500),
-        infonce(posterior, pairs=pairs), infonce_controlled(posterior, codes, pairs=pairs),
-        leave_one_out(posterior, pairs=pairs), index_code(posterior, pairs=pairs),
-    ]  # fmt: skip
+    encoded = Encoded(posterior, sample_codes(posterior, seed))
+    found = [product_marginal(encoded, k=500) if name == "product_marginal" else ESTIMATORS[name].compute(encoded)
+             for name in unasked()]  # fmt: skip
     return {bound.estimator: bound for bound in found}
 
 
@@ -139,7 +140,7 @@ def test_correlated_codes():
     rotated = []
     for seed in range(20):
         q = linear_gaussian(600, 8, 6.0, seed, correlation=0.6)
-        rotated.append({"product_marginal": product_marginal(q, sample_codes(q, seed), rotation=axes)})
+        rotated.append({"product_marginal": product_marginal(Encoded(q, sample_codes(q, seed)), rotation=axes)})
     assert check_sides(rotated, 6.0)["product_marginal"][0] < 6.3
 
 
@@ -189,18 +190,20 @@ def test_few_images_in_many_dimensions():
 
 def test_the_marginal_fitted_on_other_images_is_the_closed_form():
     scored, fit = linear_gaussian(300, 5, 4.0, 1), linear_gaussian(500, 5, 4.0, 2, correlation=0.3)
-    mean, covariance = bounds.aggregate(fit)
+    mean, covariance = aggregate(fit)
     normal = torch.distributions.MultivariateNormal(mean, covariance)
     values = [
         torch.distributions.kl_divergence(torch.distributions.MultivariateNormal(m, torch.diag(lv.exp())), normal)
         for m, lv in zip(scored.mean, scored.log_var, strict=True)
     ]
-    assert gaussian_marginal(scored, fit).value == pytest.approx(float(torch.stack(values).mean()), rel=1e-9)
+    assert gaussian_marginal(Encoded(scored, fit=fit)).value == pytest.approx(
+        float(torch.stack(values).mean()), rel=1e-9
+    )
 
 
 def test_the_aggregate_covariance_is_the_moments_when_there_are_many_images():
     q = linear_gaussian(50_000, 6, 4.0, 1, correlation=0.5)
-    mean, covariance = bounds.aggregate(q)
+    mean, covariance = aggregate(q)
     torch.testing.assert_close(mean, q.mean.mean(0))
     torch.testing.assert_close(covariance, q.mean.T.cov() + torch.diag(q.log_var.exp().mean(0)), atol=1e-3, rtol=0)
 
@@ -212,23 +215,20 @@ def test_the_jackknife_is_the_recomputation_without_each_image(estimator):
     without = []
     for k in range(60):
         rest = torch.arange(60) != k
-        without.append(estimator(q[rest], pairs=[bounds.all_pairs(q[rest], codes[rest])]).value)
+        without.append(estimator(Encoded(q[rest]).drawn(codes[rest])).value)
     left = torch.tensor(without, dtype=torch.float64)
     expected = math.sqrt(59 / 60 * float((left - left.mean()).square().sum()))
-    assert estimator(q, codes).standard_error == pytest.approx(expected, rel=5e-3)
+    assert estimator(Encoded(q, codes)).standard_error == pytest.approx(expected, rel=5e-3)
 
 
 def test_the_control_variate_changes_the_error_and_not_the_mean():
     # 100 replicates: the mean difference is allowed 4.5 of its own standard errors (P < 1e-5)
     plain, controlled = [], []
     for seed in range(100):
-        q, codes = linear_gaussian(400, 16, 3.0, seed, correlation=0.2), None
-        codes = sample_codes(q, seed)
-        pairs = bounds.compare(q, codes)
-        plain.append(infonce(q, codes, pairs=pairs))
-        controlled.append(
-            infonce_controlled(q, codes, fit=linear_gaussian(2000, 16, 3.0, 999, correlation=0.2), pairs=pairs)
-        )
+        q = linear_gaussian(400, 16, 3.0, seed, correlation=0.2)
+        encoded = Encoded(q, sample_codes(q, seed), linear_gaussian(2000, 16, 3.0, 999, correlation=0.2))
+        plain.append(infonce(encoded))
+        controlled.append(infonce_controlled(encoded))
     values = torch.tensor([[each.value for each in one] for one in (plain, controlled)])
     difference = values[1] - values[0]
     assert abs(difference.mean()) < 4.5 * difference.std() / 10
@@ -333,10 +333,10 @@ def test_codes_that_do_not_fit_are_refused():
         (torch.full_like(q.mean, math.nan), "codes: got NaN"),
     ):
         with pytest.raises(BadInput, match=words):
-            infonce(q, codes)
+            infonce(Encoded(q, codes))
     with pytest.raises(BadInput, match="codes: got mean squared residual"):
-        infonce(small, rounded)
-    infonce(q[:500], sample_codes(q[:500]))
+        infonce(Encoded(small, rounded))
+    infonce(Encoded(q[:500], sample_codes(q[:500])))
 
 
 def test_two_images_are_enough():
@@ -393,7 +393,10 @@ def test_rounding_is_no_heavy_tail():
 
 def infonce_per_dimension(posterior: DiagonalGaussian, codes: torch.Tensor) -> list[float]:
     each = zip(posterior.mean.T, posterior.log_var.T, codes.T, strict=True)
-    return [infonce(DiagonalGaussian(mean[:, None], log_var[:, None]), z[:, None]).value for mean, log_var, z in each]
+    return [
+        infonce(Encoded(DiagonalGaussian(mean[:, None], log_var[:, None]), z[:, None])).value
+        for mean, log_var, z in each
+    ]
 
 
 def definition_of_log_marginals(codes, mean, variance):
@@ -409,10 +412,10 @@ def test_single_precision_moves_a_marginal_by_less_than_it_says(information):
     posterior = linear_gaussian(400, 8, information, 3)
     codes = sample_codes(posterior)
     arguments = codes, posterior.mean, posterior.log_var.exp()
-    found, without = bounds.log_marginals(*arguments)
+    found, without = log_marginals(*arguments)
     expected, expected_without = definition_of_log_marginals(*arguments)
-    assert float((found - expected).abs().max()) < bounds.ROUNDING
-    assert float((found - expected).sum(1).mean().abs()) < bounds.ROUNDING / 10
+    assert float((found - expected).abs().max()) < ROUNDING
+    assert float((found - expected).sum(1).mean().abs()) < ROUNDING / 10
     assert without == pytest.approx(expected_without, abs=1e-3)
 
 
@@ -422,7 +425,7 @@ def test_codes_far_from_all_others_go_by_double_precision():
     codes = torch.randn(300, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     codes[0, 0], codes[1, 1] = 40.0, -5.0
     arguments = codes, posterior.mean, posterior.log_var.exp()
-    found, without = bounds.log_marginals(*arguments)
+    found, without = log_marginals(*arguments)
     expected, expected_without = definition_of_log_marginals(*arguments)
     assert found == pytest.approx(expected, abs=1e-4)
     assert float(found[0, 0]) == pytest.approx(-800 - 0.5 * math.log(2 * math.pi))
@@ -434,8 +437,8 @@ def test_the_unit_of_codes_does_not_matter_to_single_precision(log_var):
     small = linear_gaussian(200, 3, 4.0, 0)
     factor = math.exp(log_var / 2)
     codes = sample_codes(small)
-    one, _ = bounds.log_marginals(codes, small.mean, small.log_var.exp())
-    other, _ = bounds.log_marginals(codes * factor, small.mean * factor, (small.log_var + log_var).exp())
+    one, _ = log_marginals(codes, small.mean, small.log_var.exp())
+    other, _ = log_marginals(codes * factor, small.mean * factor, (small.log_var + log_var).exp())
     assert other + log_var / 2 == pytest.approx(one, abs=1e-4)
 
 
@@ -446,7 +449,7 @@ def test_a_product_marginal_is_saturated_where_a_dimension_is():
         parts = linear_gaussian(600, 1, information, 1), linear_gaussian(600, 1, 1.0, 2)
         posterior = DiagonalGaussian(*(torch.cat([getattr(q, name) for q in parts], 1) for name in ("mean", "log_var")))
         codes = sample_codes(posterior)
-        found = product_marginal(posterior, codes)
+        found = product_marginal(Encoded(posterior, codes))
         assert found.saturated == (max(infonce_per_dimension(posterior, codes)) > math.log(600) - 1)
         flags.append(found.saturated)
     assert flags == sorted(flags)

@@ -21,10 +21,12 @@ from typing import Any
 
 import pandas as pd
 import torch
-from torch import Tensor
 
-from analysis import bounds
-from analysis.bound import Bound, combine
+from analysis.bounds.bound import Bound, combine
+from analysis.bounds.contrastive import index_code
+from analysis.bounds.encoded import Encoded, as_encoded
+from analysis.bounds.estimators import derived
+from analysis.bounds.product import log_marginals
 from vae.posterior import DiagonalGaussian
 
 __all__ = ["Decomposition", "decompose", "gap"]
@@ -82,19 +84,18 @@ class Decomposition:
         )
 
 
-def decompose(posterior: DiagonalGaussian, codes: Tensor | None = None) -> Decomposition:
+def decompose(encoded: Encoded | DiagonalGaussian) -> Decomposition:
     """Divide the rate of N images into its parts; takes N² d exponentials.
 
     Args:
-        posterior: of N images.
-        codes: (N, d), one per image; sampled when not given.
+        encoded: of N images.
     """
-    posterior = bounds.check_posterior(posterior)
-    codes = bounds.sample_codes(posterior) if codes is None else bounds.check_codes(posterior, codes)
+    encoded = as_encoded(encoded)
+    posterior, codes = encoded.posterior, encoded.codes
     mean, variance = posterior.mean, posterior.log_var.exp()
     n = len(codes)
-    index_code = bounds.index_code(posterior, codes)
-    others, _ = bounds.log_marginals(codes, mean, variance)
+    index = index_code(encoded)
+    others, _ = log_marginals(codes, mean, variance)
     own = -0.5 * ((codes - mean).square() / variance + posterior.log_var + math.log(2 * math.pi))
     log_marginal = torch.logaddexp(others + math.log(n - 1), own) - math.log(n)  # log q_N(z_id), its own image included
     prior = -0.5 * (mean.square() + variance + math.log(2 * math.pi))  # E log p(z_id), exact
@@ -107,7 +108,7 @@ def decompose(posterior: DiagonalGaussian, codes: Tensor | None = None) -> Decom
     )
     total = float(rate.sum())
     return Decomposition(
-        total, index_code.value, total - index_code.value - float(kl.sum()), dimensions, index_code.saturated, n
+        total, index.value, total - index.value - float(kl.sum()), dimensions, index.saturated, n
     )  # fmt: skip
 
 
@@ -122,3 +123,6 @@ def gap(rate: Bound, marginal: Bound) -> Bound:
         marginal: `analysis.bounds.gaussian_marginal` on the same images.
     """
     return combine("rate_gap", [(1.0, rate), (-1.0, marginal)], "lower", "KL(q(z)‖p(z))")
+
+
+derived("rate_gap", "R − R_m", "lower", quantity="KL(q(z)‖p(z))", column="R − R_m")

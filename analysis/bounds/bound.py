@@ -8,47 +8,14 @@ is how `combine` gets it: no second pass, no assumption of independence.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
-__all__ = ["ALL", "ESTIMATORS", "OPTIONAL", "Bound", "Direction", "Estimator", "combine", "mean_of"]
+from analysis.bounds.estimators import Direction, label_of, sign_of
 
-Direction = Literal["upper", "lower", "estimate"]
-
-Estimator = Literal[
-    "rate", "gaussian_marginal", "product_marginal", "mixture_marginal", "flow_marginal", "infonce",
-    "infonce_controlled", "leave_one_out", "index_code",
-]  # fmt: skip
-ALL: tuple[Estimator, ...] = (
-    "rate", "gaussian_marginal", "product_marginal", "infonce", "infonce_controlled", "leave_one_out", "index_code",
-)  # fmt: skip
-"""The estimators of I(Z;X) that are computed unasked."""
-
-OPTIONAL: tuple[Estimator, ...] = ("mixture_marginal", "flow_marginal")
-"""Those that are fitted at length, or need another package: computed when asked for."""
-
-ESTIMATORS = {
-    "rate": "rate",
-    "gaussian_marginal": "R_m",
-    "product_marginal": "product marginal",
-    "mixture_marginal": "mixture marginal",
-    "flow_marginal": "flow marginal",
-    "infonce": "InfoNCE",
-    "infonce_controlled": "InfoNCE, controlled",
-    "leave_one_out": "leave-one-out",
-    "index_code": "index-code MI",
-    "three_term_lower": "three terms",
-    "three_term_upper": "three terms",
-    "data_processing": "data processing",
-    "critic": "held-out critic",
-    "three_term_gaussian": "three Gaussian terms",
-    "rate_gap": "R − R_m",
-    "rate_reconstruction": "rate on x̂",
-}
-"""What tables call each."""
-
+__all__ = ["Bound", "combine", "is_heavy_tailed", "mean_of", "standard_error"]
 
 LONG = 1e7
 """Numbers from here on are shown with an exponent."""
@@ -62,7 +29,7 @@ class Bound:
     """A number with a direction.
 
     Args:
-        estimator: a key of `ESTIMATORS`.
+        estimator: a name in `analysis.bounds.estimators.ESTIMATORS`.
         value: nats.
         standard_error: of ``value`` over draws of the images, nats.
         direction: ``"upper"`` or ``"lower"`` bound on ``quantity``, in expectation; ``"estimate"`` without guarantee.
@@ -105,9 +72,8 @@ class Bound:
         return is_heavy_tailed(self.influence) if self.standard_error > ROUNDING * (1 + abs(self.value)) else False
 
     def __repr__(self) -> str:
-        sign = {"upper": "≤", "lower": "≥", "estimate": "≈"}[self.direction]
         digits = 2 if self.standard_error == 0 else min(max(1 - math.floor(math.log10(self.standard_error)), 2), 3)
-        notes = f"{ESTIMATORS[self.estimator]}, n = {self.n:,}"
+        notes = f"{label_of(self.estimator)}, n = {self.n:,}"
         if self.cap is not None:
             notes += f", cap {self.cap:.2f}"
         if self.saturated:
@@ -115,7 +81,8 @@ class Bound:
         if self.heavy_tailed:
             notes += "; heavy-tailed: its error is too small"
         style = f".{digits}f" if abs(self.value) < LONG else ".3e"
-        return f"{self.quantity} {sign} {self.value:{style}} ± {self.standard_error:{style}} nats ({notes})"
+        sign, error = sign_of(self.direction), f"{self.standard_error:{style}}"
+        return f"{self.quantity} {sign} {self.value:{style}} ± {error} nats ({notes})"
 
     def _repr_html_(self) -> str:
         return f"<span>{self!r}</span>"

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from vae.posterior import DiagonalGaussian
 
-__all__ = ["Pairs", "all_pairs"]
+__all__ = ["Pairs", "all_pairs", "jackknife", "log_ratio"]
 
 BLOCK = 1_000_000
 """Pairs held at a time: 8 MB of float64, which stays in the cache of a current processor."""
@@ -151,3 +151,17 @@ def _accumulate(without: Tensor, share: Tensor, marks: Tensor, scale: Tensor) ->
     correction = rest.clamp(min=math.exp(-RANGE)).log() + large
     for which in range(2):
         without[which].index_add_(0, column, correction[which])
+
+
+def log_ratio(pairs: Pairs) -> Tensor:
+    """(K,): log Σ_j q(z_i|x_j) / q(z_i|x_i), which is never below 0."""
+    return torch.logaddexp(torch.zeros_like(pairs.own), pairs.others - pairs.own)
+
+
+def jackknife(terms: Tensor, without: Tensor) -> Tensor:
+    """(K,): the delete-one influence on a mean of terms that image k leaves both as a term and as a comparison."""
+    k = len(terms)
+    if k == 2:  # leaving one out leaves nothing to compare
+        return terms - terms.mean()
+    left_out = (terms.sum() - terms - without) / (k - 1)
+    return (k - 1) * (left_out.mean() - left_out)

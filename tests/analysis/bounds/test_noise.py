@@ -3,11 +3,19 @@ import math
 import pytest
 import torch
 
-from analysis.bounds import gaussian_marginal, infonce, rate, sample_codes
+from analysis.bounds import (
+    Encoded,
+    aggregate_variance,
+    gaussian_marginal,
+    infonce,
+    rate,
+    relative_to_prior,
+    sample_codes,
+    with_noise,
+)
 from analysis.ground_truth import linear_gaussian
 from analysis.mutual_info.sentences import certified_profile, profile_conclusions
 from analysis.mutual_info.table import summarise
-from analysis.noise import aggregate_variance, relative_to_prior, with_noise
 from store import BadInput
 from tests.analysis.test_mutual_info import rows_of
 from vae.posterior import DiagonalGaussian
@@ -25,7 +33,7 @@ def test_the_bounds_hold_for_the_noised_channel(level):
     lower, upper = [], []
     for seed in range(10):
         q = with_noise(linear_gaussian(800, 16, 12.0, seed), level)
-        lower.append(infonce(q, sample_codes(q, seed)).value)
+        lower.append(infonce(Encoded(q, sample_codes(q, seed))).value)
         upper.append(gaussian_marginal(q).value)
     for values, sign in ((lower, 1), (upper, -1)):
         values = torch.tensor(values)

@@ -1,6 +1,6 @@
 """What two codes share, against pairs of encoders whose shared information is known.
 
-Error rates: a mean over 20 replicates is allowed 4.5 of its own standard errors on the wrong side, as in test_bounds.
+Error rates: a mean over 20 replicates is allowed 4.5 of its own standard errors on the wrong side, as in test_estimators.
 """
 
 import math
@@ -8,21 +8,38 @@ import math
 import pytest
 import torch
 
-from analysis import bounds, two_encoders
-from analysis.bounds import gaussian_marginal, infonce_controlled, sample_codes
+from analysis.bounds import (
+    Bound,
+    Encoded,
+    EncodedPair,
+    bounds_of,
+    critics,
+    data_processing,
+    gaussian_marginal,
+    infonce_controlled,
+    rate,
+    sample_codes,
+)
+from analysis.bounds.contrastive import contrastive
+from analysis.bounds.estimators import SHARED, names_of
+from analysis.bounds.gaussian import aggregate
+from analysis.bounds.shared import concatenated
 from analysis.ground_truth import TASKS, gaussian_pair, linear_gaussian
-from analysis.two_encoders import PAIR_ESTIMATORS, bound_pair, concatenated
 from store import BadInput
 from vae.posterior import DiagonalGaussian
 
 PAIRS = [name for name, task in TASKS.items() if task.quantity == "I(Z_A;Z_B)"]
 
 
+def every_bound(a: DiagonalGaussian, b: DiagonalGaussian) -> list[Bound]:
+    return bounds_of(EncodedPair(a, b), names_of(SHARED))
+
+
 @pytest.mark.parametrize("name", PAIRS)
 def test_no_bound_is_on_the_wrong_side(name):
     task = TASKS[name]
     truth, _ = task.truth()
-    replicates = [task.bounds(600, seed, PAIR_ESTIMATORS) for seed in range(20)]
+    replicates = [task.bounds(600, seed, names_of(SHARED)) for seed in range(20)]
     for found in zip(*replicates, strict=True):
         values = torch.tensor([bound.value for bound in found])
         error = float(values.std()) / math.sqrt(20)
@@ -39,7 +56,7 @@ def test_no_bound_is_on_the_wrong_side(name):
 
 def test_the_sides_meet_where_nothing_is_saturated():
     # at N = 2,000 and a true 0.1 of 0.4 nats, within 0.03
-    found = {bound.estimator: bound for bound in bound_pair(*gaussian_pair(2000, 2, 0.1, 1))}
+    found = {bound.estimator: bound for bound in every_bound(*gaussian_pair(2000, 2, 0.1, 1))}
     assert found["three_term_upper"].value - found["three_term_lower"].value < 0.03
     assert found["three_term_gaussian"].value == pytest.approx(0.1, abs=5 * found["three_term_gaussian"].standard_error)
     assert found["data_processing"].value > 0.3
@@ -47,16 +64,18 @@ def test_the_sides_meet_where_nothing_is_saturated():
 
 def test_the_critic_finds_what_is_shared():
     truth = math.log(16)
-    found = {bound.estimator: bound.value for bound in TASKS["pair-codebook-m16"].bounds(1000, 1, PAIR_ESTIMATORS)}
+    found = {bound.estimator: bound.value for bound in TASKS["pair-codebook-m16"].bounds(1000, 1, names_of(SHARED))}
     assert found["critic"] > truth - 0.2  # not Gaussian at all: a mixture critic
-    found = {bound.estimator: bound.value for bound in bound_pair(*gaussian_pair(5000, 16, 3.0, 1))}
+    found = {bound.estimator: bound.value for bound in every_bound(*gaussian_pair(5000, 16, 3.0, 1))}
     assert found["critic"] > 2.75
     assert found["three_term_lower"] < 2.75  # the pair of codes carries too much
 
 
 def test_with_other_images_to_fit_on():
     a, b = gaussian_pair(1000, 4, 1.0, 1)
-    found = bound_pair(a, b, fit=gaussian_pair(3000, 4, 1.0, 2), quantity="I(Z_A;Z_X)")
+    fit = gaussian_pair(3000, 4, 1.0, 2)
+    pair = EncodedPair(Encoded(a, fit=fit[0]), Encoded(b, fit=fit[1]), quantity="I(Z_A;Z_X)")
+    found = bounds_of(pair, names_of(SHARED))
     by = {bound.estimator: bound for bound in found}
     assert {bound.quantity for bound in found} == {"I(Z_A;Z_X)"}
     assert by["critic"].n == 800  # a fifth selects
@@ -71,8 +90,10 @@ def test_the_identity_is_that_of_its_terms():
     both = concatenated(a, b)
     codes = sample_codes(both)
     gaussian = [gaussian_marginal(q).value for q in (a, b, both)]
-    lower = [infonce_controlled(q, z).value for q, z in zip((a, b, both), (*codes.split(3, 1), codes), strict=True)]
-    found = {bound.estimator: bound.value for bound in bound_pair(a, b)}
+    lower = [
+        infonce_controlled(Encoded(q, z)).value for q, z in zip((a, b, both), (*codes.split(3, 1), codes), strict=True)
+    ]
+    found = {bound.estimator: bound.value for bound in every_bound(a, b)}
     assert found["three_term_gaussian"] == pytest.approx(gaussian[0] + gaussian[1] - gaussian[2])
     assert found["three_term_lower"] == pytest.approx(lower[0] + lower[1] - gaussian[2])
     assert found["three_term_upper"] == pytest.approx(gaussian[0] + gaussian[1] - lower[2])
@@ -84,7 +105,9 @@ def test_the_identity_is_that_of_its_terms():
 def test_a_sum_is_saturated_where_a_part_is(information, lower, upper):
     # log N = 5.7: from below the single codes' InfoNCE enters, from above that of the pair, with twice the information
     names = ("three_term_lower", "three_term_upper", "three_term_gaussian")
-    found = bound_pair(linear_gaussian(300, 4, information, 1), linear_gaussian(300, 4, information, 2), names)
+    found = bounds_of(
+        EncodedPair(linear_gaussian(300, 4, information, 1), linear_gaussian(300, 4, information, 2)), names
+    )
     assert [bound.saturated for bound in found] == [lower, upper, False]
 
 
@@ -93,8 +116,9 @@ def test_the_smaller_of_two_upper_bounds_is_one():
     difference = []
     for seed in range(200):
         a, b = linear_gaussian(50, 2, 1.0, seed), linear_gaussian(50, 2, 1.0, 1000 + seed)
-        upper = [bounds.rate(a), bounds.rate(b)]
-        chosen = two_encoders._data_processing(upper, "")
+        pair = EncodedPair(a, b)
+        pair.three_upper = rate(a), rate(b), rate(a)
+        chosen = data_processing(pair)
         difference.append(chosen.value - 1.0)
         assert chosen.n == 50
     values = torch.tensor(difference)
@@ -104,8 +128,8 @@ def test_the_smaller_of_two_upper_bounds_is_one():
 def test_a_gaussian_critic_is_the_log_density_ratio():
     q = DiagonalGaussian(torch.randn(4000, 3, dtype=torch.float64), torch.zeros(4000, 3, dtype=torch.float64) - 1)
     q.mean[:, 2] += 0.8 * q.mean[:, 0]
-    mean, covariance = bounds.aggregate(q)
-    critic = list(two_encoders._gaussian_critics(q, 1))[-1]
+    mean, covariance = aggregate(q)
+    critic = list(critics._gaussian_critics(q, 1))[-1]
     a, b = torch.randn(5, 1, dtype=torch.float64), torch.randn(7, 2, dtype=torch.float64)
 
     def normal(*part: int) -> torch.distributions.MultivariateNormal:
@@ -118,7 +142,7 @@ def test_a_gaussian_critic_is_the_log_density_ratio():
 
 def test_a_mixture_critic_is_the_density_ratio_of_the_encoders_themselves():
     a, b = gaussian_pair(50, 2, 0.5, 1)
-    critic, floor = list(two_encoders._mixture_critics(concatenated(a, b), 2))[-1], two_encoders.FLOORS[-1]
+    critic, floor = list(critics._mixture_critics(concatenated(a, b), 2))[-1], critics.FLOORS[-1]
     codes = sample_codes(concatenated(a, b))[:6]
     expected = torch.empty(6, 6, dtype=torch.float64)
     for i in range(6):
@@ -137,8 +161,8 @@ def test_the_critics_error_is_the_recomputation_without_each_image(monkeypatch):
     def critic(first, second):
         return lambda rows: -torch.cdist(first[rows], second).square()
 
-    monkeypatch.setattr(two_encoders, "BLOCK", 40 * 7)  # several blocks
-    found = bounds.contrastive("infonce", [two_encoders._scores(critic, a, b)])
+    monkeypatch.setattr(critics, "BLOCK", 40 * 7)  # several blocks
+    found = contrastive("infonce", [critics.scores_of(critic, a, b)])
     scores = critic(a, b)(slice(None))
     assert found.value == pytest.approx(float((scores.diagonal() - scores.logsumexp(1)).mean()) + math.log(40))
     left = []
@@ -155,7 +179,7 @@ def test_independent_codes_give_a_critic_nothing():
     values = []
     for seed in range(10):
         a, b = linear_gaussian(400, 8, 3.0, seed), linear_gaussian(400, 8, 3.0, 99 - seed)
-        (critic,) = bound_pair(a, b, ("critic",))
+        (critic,) = bounds_of(EncodedPair(a, b), ("critic",))
         values.append(critic.value)
     assert sum(values) / 10 < 0.02
 
@@ -163,14 +187,14 @@ def test_independent_codes_give_a_critic_nothing():
 def test_codes_that_share_their_noise_are_refused():
     a, b = gaussian_pair(1000, 4, 1.0, 1)
     with pytest.raises(BadInput, match=r"codes: got noise that correlates 0\.97"):
-        bound_pair(a, b, codes=(sample_codes(a, 3), sample_codes(b, 3)))
-    bound_pair(a, b, codes=(sample_codes(a, 3), sample_codes(b, 4)))
-    bound_pair(a, b, codes=(sample_codes(a, 3), None))
+        EncodedPair(Encoded(a, sample_codes(a, 3)), Encoded(b, sample_codes(b, 3)))
+    EncodedPair(Encoded(a, sample_codes(a, 3)), Encoded(b, sample_codes(b, 4)))
+    EncodedPair(Encoded(a, sample_codes(a, 3)), b)
 
 
 def test_other_images_are_refused():
     a, b = gaussian_pair(100, 2, 1.0, 1)
     with pytest.raises(BadInput, match="--posterior-b: got 99 images; needs the 100 images"):
-        bound_pair(a, b[:99])
+        EncodedPair(a, b[:99])
     with pytest.raises(BadInput, match="needs at least 8 for a held-out critic"):
-        bound_pair(a[:4], b[:4])
+        every_bound(a[:4], b[:4])

@@ -12,9 +12,18 @@ import sys
 import pytest
 import torch
 
-from analysis import bounds, marginals
-from analysis.bound import Bound, combine
-from analysis.bounds import gaussian_marginal, sample_codes
+from analysis.bounds import (
+    Bound,
+    Encoded,
+    combine,
+    flow,
+    flow_marginal,
+    gaussian_marginal,
+    mixture_marginal,
+    sample_codes,
+)
+from analysis.bounds import mixture as mixtures
+from analysis.bounds.gaussian import aggregate
 from analysis.ground_truth import (
     heteroscedastic,
     heteroscedastic_information,
@@ -22,7 +31,6 @@ from analysis.ground_truth import (
     mixture,
     mixture_information,
 )
-from analysis.marginals import flow_marginal, mixture_marginal
 from store import BadInput
 from vae.posterior import DiagonalGaussian
 
@@ -48,7 +56,9 @@ def truth_of(task: str) -> tuple[float, float]:
 
 def gain(posterior: DiagonalGaussian, found: Bound, fit: DiagonalGaussian | None) -> Bound:
     """How much tighter than R_m, with the standard error of the difference."""
-    return combine("rate_gap", [(1.0, gaussian_marginal(posterior, fit)), (-1.0, found)], "estimate", "gain")
+    return combine(
+        "rate_gap", [(1.0, gaussian_marginal(Encoded(posterior, fit=fit))), (-1.0, found)], "estimate", "gain"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +76,7 @@ def replicates(_one_thread_for_all) -> dict[str, list[tuple[DiagonalGaussian, Bo
     found = {}
     for task, components in (("linear", (1, 2)), ("heteroscedastic", (1, 9)), ("mixture", (1, 6))):
         posteriors = [SAMPLERS[task](500, seed) for seed in REPLICATES]
-        found[task] = [(q, mixture_marginal(q, sample_codes(q, seed), components=components))
+        found[task] = [(q, mixture_marginal(Encoded(q, sample_codes(q, seed)), components=components))
                        for seed, q in zip(REPLICATES, posteriors, strict=True)]  # fmt: skip
     return found
 
@@ -80,7 +90,7 @@ def test_the_mixture_is_never_below_the_truth(replicates, task):
 
 @pytest.mark.parametrize("task", SAMPLERS)
 def test_its_reported_error_is_the_spread_over_replicates(replicates, task):
-    # the spread of 20 replicates is known to 16% (one standard deviation): four of them, as in test_bounds
+    # the spread of 20 replicates is known to 16% (one standard deviation): four of them, as in test_estimators
     spread = torch.tensor([found.value for _, found in replicates[task]]).std()
     reported = torch.tensor([found.standard_error for _, found in replicates[task]]).mean()
     assert 0.6 < reported / spread < 1.9
@@ -103,7 +113,7 @@ def test_the_mixture_is_tighter_than_the_gaussian_in_every_replicate(replicates,
 def test_the_mixture_fitted_on_other_images_is_within_three_hundredths_of_the_truth():
     truth, error = mixture_information()
     fit = mixture(2000, 100)
-    found = [mixture_marginal(mixture(5000, seed), fit=fit, components=(1, 6)) for seed in range(3)]
+    found = [mixture_marginal(Encoded(mixture(5000, seed), fit=fit), components=(1, 6)) for seed in range(3)]
     mean = sum(bound.value for bound in found) / 3
     # 15,000 images know the mean to 0.010 nats
     noise = math.hypot(*(bound.standard_error for bound in found)) / 3
@@ -117,7 +127,7 @@ def flows(_one_thread_for_all) -> dict[str, tuple[DiagonalGaussian, DiagonalGaus
     found = {}
     for task, sampler in SAMPLERS.items():
         scored, fit = sampler(2000, 1), sampler(2000, 2)
-        found[task] = (scored, fit, flow_marginal(scored, fit=fit, epochs=8))
+        found[task] = (scored, fit, flow_marginal(Encoded(scored, fit=fit), epochs=8))
     return found
 
 
@@ -137,7 +147,7 @@ def test_the_flow_is_tighter_than_the_gaussian(flows, task):
 
 def test_a_flow_that_finds_nothing_is_hardly_looser_than_the_gaussian(flows):
     scored, fit, found = flows["linear"]
-    assert found.value < gaussian_marginal(scored, fit).value + 0.02
+    assert found.value < gaussian_marginal(Encoded(scored, fit=fit)).value + 0.02
 
 
 def test_flows_of_halves():
@@ -162,11 +172,11 @@ def test_a_bound_is_what_its_formula_says(marginal, monkeypatch):
     scored, fit = mixture(300, 1), mixture(300, 2)
     codes = sample_codes(scored)
     kept = []
-    for name in ("_mixture", "_flow"):
-        learn = getattr(marginals, name)
-        monkeypatch.setattr(marginals, name, lambda *these, learn=learn: kept.append(learn(*these)) or kept[-1])
-    found = marginal(scored, codes, fit=fit)
-    mean, covariance = bounds.aggregate(fit)
+    for module, name in ((mixtures, "_mixture"), (flow, "_flow")):
+        learn = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *these, learn=learn: kept.append(learn(*these)) or kept[-1])
+    found = marginal(Encoded(scored, codes, fit))
+    mean, covariance = aggregate(fit)
     normal = torch.distributions.MultivariateNormal(mean, covariance)
     own = torch.distributions.MultivariateNormal(scored.mean, torch.diag_embed(scored.log_var.exp()))
     (log_density,) = kept
@@ -181,9 +191,10 @@ def test_a_bound_is_what_its_formula_says(marginal, monkeypatch):
 def test_a_density_integrates_to_one(learn):
     q = heteroscedastic(300, 1, 1)
     if learn == "flow":
-        log_density = marginals._flow(pytest.importorskip("zuko"), q, 2, 0)
+        zuko = pytest.importorskip("zuko")
+        log_density = flow._flow(zuko, q, 2, 0)
     else:
-        log_density = marginals._mixture_of(3, q, 0)
+        log_density = mixtures._mixture_of(3, q, 0)
     grid = torch.linspace(-30, 30, 60_001, dtype=torch.float64)
     total = torch.trapezoid(log_density(grid[:, None]).exp(), grid)
     assert total == pytest.approx(1, abs=1e-5)
@@ -191,19 +202,19 @@ def test_a_density_integrates_to_one(learn):
 
 def test_one_component_is_the_gaussian_marginal():
     scored, fit = linear(200, 1), linear(300, 2)
-    found = mixture_marginal(scored, fit=fit, components=(1,))
-    assert found.value == pytest.approx(gaussian_marginal(scored, fit).value, abs=1e-12)
+    found = mixture_marginal(Encoded(scored, fit=fit), components=(1,))
+    assert found.value == pytest.approx(gaussian_marginal(Encoded(scored, fit=fit)).value, abs=1e-12)
     assert found.estimator == "mixture_marginal"
 
 
 def test_one_image_far_away_costs_little_more_than_under_the_gaussian(marginal):
     q, fit = linear(300, 1), linear(300, 2)
-    sd = bounds.aggregate(fit)[1].diagonal().sqrt()
+    sd = aggregate(fit)[1].diagonal().sqrt()
     far = q.mean.clone()
     far[7] = 50 * sd
     q = DiagonalGaussian(far, q.log_var)
     for other in (fit, None):
-        found, gaussian = marginal(q, fit=other), gaussian_marginal(q, fit)
+        found, gaussian = marginal(Encoded(q, fit=other)), gaussian_marginal(Encoded(q, fit=fit))
         assert math.isfinite(found.value)
         assert math.isfinite(found.standard_error)
         assert found.value < gaussian.value + 0.1 + math.log(1000) / len(q)
@@ -212,11 +223,11 @@ def test_one_image_far_away_costs_little_more_than_under_the_gaussian(marginal):
 def test_results_are_reproducible_and_leave_the_users_random_state_alone(marginal):
     scored, fit = mixture(200, 1), mixture(200, 2)
     state = torch.get_rng_state()
-    first = marginal(scored, fit=fit)
+    first = marginal(Encoded(scored, fit=fit))
     assert torch.equal(torch.get_rng_state(), state)
     torch.manual_seed(99)
-    assert marginal(scored, fit=fit) == first
-    assert marginal(scored, fit=fit, seed=1) != first
+    assert marginal(Encoded(scored, fit=fit)) == first
+    assert marginal(Encoded(scored, fit=fit), seed=1) != first
 
 
 def test_the_scale_and_place_of_codes_do_not_matter(marginal):
@@ -226,7 +237,7 @@ def test_the_scale_and_place_of_codes_do_not_matter(marginal):
     for size, place in ((torch.ones(4), 0.0), (scale, 100 * scale)):
         moved = [DiagonalGaussian(place + q.mean * size, q.log_var + 2 * size.log()) for q in (scored, fit)]
         codes = place + sample_codes(scored) * size
-        values.append(marginal(moved[0], codes, fit=moved[1]).value)
+        values.append(marginal(Encoded(moved[0], codes, moved[1])).value)
     assert values[1] == pytest.approx(values[0], abs=1e-3)  # a flow learns in float32
 
 
@@ -249,10 +260,13 @@ def test_degenerate_codes(marginal, recwarn):
 def test_bad_arguments_are_refused(marginal):
     q = linear(50, 1)
     for call, words in (
-        (lambda: marginal(q, fit=linear_gaussian(50, 2, 1.0, 1)), "fit: got 2 dimensions; needs the posterior's 3"),
-        (lambda: marginal(q, q.mean), "codes: got mean squared residual 0 "),
+        (
+            lambda: marginal(Encoded(q, fit=linear_gaussian(50, 2, 1.0, 1))),
+            "fit: got 2 dimensions; needs the posterior's 3",
+        ),
+        (lambda: marginal(Encoded(q, q.mean)), "codes: got mean squared residual 0 "),
         (lambda: marginal(q[:1]), "posterior: got arrays"),
-        (lambda: marginal(q, fit=DiagonalGaussian(q.mean, q.log_var - math.inf)), "log_var: got -inf"),
+        (lambda: marginal(Encoded(q, fit=DiagonalGaussian(q.mean, q.log_var - math.inf))), "log_var: got -inf"),
     ):
         with pytest.raises(BadInput, match=words):
             call()

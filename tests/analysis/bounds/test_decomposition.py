@@ -3,25 +3,23 @@ import math
 import pytest
 import torch
 
-from analysis import bounds
-from analysis.bounds import gaussian_marginal, index_code, rate, sample_codes
-from analysis.decomposition import decompose, gap
+from analysis.bounds import Encoded, decompose, gap, gaussian_marginal, index_code, product, rate, sample_codes
 from analysis.ground_truth import linear_gaussian
 from vae.posterior import DiagonalGaussian
 
 
 def test_the_parts_are_those_of_the_definition(monkeypatch):
-    monkeypatch.setattr(bounds, "ROUNDING", 0.0)  # in double precision throughout
+    monkeypatch.setattr(product, "ROUNDING", 0.0)  # in double precision throughout
     q = linear_gaussian(40, 3, 2.0, 1, shift=0.4, correlation=0.3)
     codes = sample_codes(q)
     normal = torch.distributions.Normal(q.mean, (0.5 * q.log_var).exp())
     joint = torch.stack([normal.log_prob(code).sum(1).logsumexp(0) for code in codes]) - math.log(40)
     alone = torch.stack([normal.log_prob(code).logsumexp(0) for code in codes]) - math.log(40)
-    found = decompose(q, codes)
+    found = decompose(Encoded(q, codes))
     prior = torch.distributions.Normal(0.0, 1.0)
     exact = torch.distributions.kl_divergence(normal, prior)
     assert found.rate == pytest.approx(float(exact.sum(1).mean()))
-    assert found.index_code == pytest.approx(index_code(q, codes).value)
+    assert found.index_code == pytest.approx(index_code(Encoded(q, codes)).value)
     # KL(q_N(z_d) ‖ p) with E log p in closed form
     expected_prior = -0.5 * (q.mean.square() + q.log_var.exp() + math.log(2 * math.pi))
     assert found.dimensions["kl"].tolist() == pytest.approx((alone - expected_prior).mean(0).tolist())

@@ -1,0 +1,167 @@
+"""Every estimator by its name, with all that the toolkit needs to know of it.
+
+An estimator is a function from an encoder's output (`analysis.bounds.encoded`) to a `Bound`. Where it is defined,
+`estimator` enters it here with what tables call it, which way it bounds, and how it is drawn; command lines, tables,
+figures, sentences and the ground truths ask here, so that another estimator is another function in a file.
+"""
+
+import importlib.util
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
+
+from store import BadInput
+
+if TYPE_CHECKING:
+    from analysis.bounds.bound import Bound
+
+__all__ = [
+    "ESTIMATORS",
+    "INFORMATION",
+    "SHARED",
+    "Direction",
+    "Estimator",
+    "asked_for",
+    "check_estimators",
+    "derived",
+    "described",
+    "estimator",
+    "label_of",
+    "names_of",
+    "sign_of",
+    "unasked",
+]
+
+Direction = Literal["upper", "lower", "estimate"]
+
+INFORMATION = "I(Z;X)"
+"""What one encoder's code says about its image."""
+
+SHARED = "I(Z_A;Z_B)"
+"""What two encoders' codes of the same image share."""
+
+SIGNS: dict[str, str] = {"upper": "≤", "lower": "≥", "estimate": "≈"}
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """What is known of an estimator.
+
+    Args:
+        name: stable, in records and command lines.
+        compute: from the encoder's output, an `Encoded` or `EncodedPair`, to a `Bound`; None for a number that is made
+            of others.
+        label: what tables call it.
+        direction: which way it bounds ``quantity``.
+        quantity: what it is about.
+        unasked: whether it is computed where nothing is said of estimators; others are fitted at length, or need a
+            package.
+        closed_form: whether it needs no code, so that posteriors too narrow for a float64 code have it too.
+        noised: whether it is also computed of codes with noise.
+        far_above: whether it is an upper bound that may be far above log N, of which data processing may use the
+            smallest.
+        column: its head in Table 1; empty for one that is not shown there.
+        density: what the density of q(z) is called that takes the place of R_m's Gaussian; empty without one.
+        ink: its colour and marker beside known information; none for one that is not drawn.
+        package: that has to be installed.
+        extra: of this project, with which it is.
+    """
+
+    name: str
+    compute: Callable[[Any], "Bound"] | None
+    label: str
+    direction: Direction
+    quantity: str = INFORMATION
+    unasked: bool = False
+    closed_form: bool = False
+    noised: bool = False
+    far_above: bool = False
+    column: str = ""
+    density: str = ""
+    ink: tuple[str, str] | None = None
+    package: str = ""
+    extra: str = ""
+
+
+ESTIMATORS: dict[str, Estimator] = {}
+"""Every estimator by its name, those of one code before those of two, in the order of tables."""
+
+Options = ParamSpec("Options")
+Output = TypeVar("Output")
+
+
+def estimator(
+    name: str, **facts: Any
+) -> Callable[[Callable[Concatenate[Output, Options], "Bound"]], Callable[Concatenate[Output, Options], "Bound"]]:
+    """Enter a function from an encoder's output to a `Bound` among `ESTIMATORS`; ``facts`` are `Estimator`'s fields.
+
+    Example:
+        >>> @estimator("twice_the_rate", label="2 R", direction="upper")
+        ... def twice_the_rate(encoded):
+        ...     return combine("twice_the_rate", [(2.0, rate(encoded))], "upper", "I(Z;X)")
+        >>> label_of("twice_the_rate")
+        '2 R'
+        >>> del ESTIMATORS["twice_the_rate"]
+    """
+
+    def enter(
+        compute: Callable[Concatenate[Output, Options], "Bound"],
+    ) -> Callable[Concatenate[Output, Options], "Bound"]:
+        ESTIMATORS[name] = Estimator(name, compute, **facts)
+        return compute
+
+    return enter
+
+
+def derived(name: str, label: str, direction: Direction = "estimate", **facts: Any) -> None:
+    """Enter a number that is made of other estimators' and has a direction and a column of its own."""
+    ESTIMATORS[name] = Estimator(name, None, label, direction, **facts)
+
+
+def label_of(name: str) -> str:
+    """What tables call an estimator; its name, where a record has one that there no longer is."""
+    return ESTIMATORS[name].label if name in ESTIMATORS else name
+
+
+def sign_of(direction: str) -> str:
+    """≤ for an upper bound, ≥ for a lower one, ≈ for an estimate."""
+    return SIGNS[direction]
+
+
+def names_of(quantity: str = INFORMATION, keep: Callable[[Estimator], Any] = bool) -> tuple[str, ...]:
+    """The estimators of a quantity that can be computed and of which ``keep`` holds, in order."""
+    return tuple(name for name, each in ESTIMATORS.items() if each.compute and each.quantity == quantity and keep(each))
+
+
+def unasked() -> tuple[str, ...]:
+    """The estimators of I(Z;X) that are computed where nothing is said of estimators."""
+    return names_of(keep=lambda each: each.unasked)
+
+
+def asked_for() -> tuple[str, ...]:
+    """Those that are fitted at length, or need another package: computed when asked for."""
+    return names_of(keep=lambda each: not each.unasked)
+
+
+def described(what: str) -> str:
+    """The help of an option that takes names of estimators of I(Z;X)."""
+    more = [name + (f" (needs mixinfo[{extra}])" if (extra := ESTIMATORS[name].extra) else "") for name in asked_for()]
+    return f"{what}: {', '.join(unasked())}; fitted at length: {', '.join(more)}"
+
+
+def check_estimators(names: Sequence[str], argument: str) -> None:
+    """Refuse names that are not of estimators of I(Z;X), none at all, one twice, and one whose package is missing.
+
+    Raises:
+        BadInput: blaming ``argument``.
+    """
+    known = names_of()
+    if not names or len(set(names)) != len(names):
+        raise BadInput(argument, " ".join(names) or "nothing", "one or more different names")
+    for name in names:
+        if name not in known:
+            raise BadInput(argument, repr(name), f"one of {', '.join(known)}")
+        missing = ESTIMATORS[name].package
+        if missing and importlib.util.find_spec(missing) is None:
+            needed = f"pip install 'mixinfo[{ESTIMATORS[name].extra}]'"
+            raise BadInput(argument, f"{name} without the package {missing}", needed)
