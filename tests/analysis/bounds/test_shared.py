@@ -1,6 +1,7 @@
 """What two codes share, against pairs of encoders whose shared information is known.
 
-Error rates: a mean over 20 replicates is allowed 4.5 of its own standard errors on the wrong side, as in test_estimators.
+Error rates: a mean over 20 replicates is allowed 4.5 of its own standard errors on the wrong side, as in
+test_estimators.
 """
 
 import math
