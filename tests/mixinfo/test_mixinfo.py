@@ -1,0 +1,81 @@
+"""One name for everything, and one command, whatever lies in the working directory."""
+
+import importlib
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import mixinfo
+from mixinfo.__main__ import COMMANDS, usage
+
+HOME = Path(mixinfo.__file__).parent.parent
+
+
+def mixinfo_command(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """What the console script does: the working directory is not on the path, the installed packages are."""
+    code = f"import sys; sys.path[:] = [each for each in sys.path if each]; sys.path.insert(0, {str(HOME)!r}); "
+    code += "from mixinfo.__main__ import main; main()"
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    return subprocess.run(
+        [sys.executable, "-P", "-c", code, *arguments], cwd=cwd, capture_output=True, text=True, env=environment
+    )
+
+
+def test_no_name_is_exported_by_two_rooms():
+    exported = [name for room in mixinfo.ROOMS for name in getattr(importlib.import_module(room), "__all__", ())]
+    assert [name for name, count in Counter(exported).items() if count > 1] == []
+    # nor is one a room or a command
+    assert {*exported} & {*mixinfo.ROOMS, *mixinfo.COMMANDS} == set()
+
+
+def test_everything_that_is_exported_is_there():
+    for name in dir(mixinfo):
+        assert getattr(mixinfo, name) is not None
+    with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
+        mixinfo.nonsense  # noqa: B018
+
+
+def test_the_mixer_alone_does_not_import_the_analyses():
+    code = "import sys, mixinfo; mixinfo.FMix; assert 'analysis' not in sys.modules and 'training' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"PYTHONPATH": str(HOME)})
+
+
+def test_every_command_is_a_module_with_a_line_of_help():
+    for name, (module, words) in COMMANDS.items():
+        assert importlib.util.find_spec(module) is not None
+        assert f"  {name} " in usage()
+        assert words in usage()
+
+
+def test_what_is_no_command_is_one_line(tmp_path):
+    done = mixinfo_command("mutual-inf", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("mixinfo: COMMAND: got 'mutual-inf'; needs one of mutual-info, ")
+    assert done.stderr.rstrip().endswith("; perhaps mutual-info?")
+    assert mixinfo_command(cwd=tmp_path).stdout == usage() + "\n"
+    assert mixinfo_command("--version", cwd=tmp_path).stdout.startswith("mixinfo 0.")
+
+
+def test_folders_and_files_of_our_names_in_the_working_directory_change_nothing(tmp_path):
+    (tmp_path / "analysis").mkdir()
+    for name in ("analysis/__init__.py", "training.py", "store.py", "mixinfo.py"):
+        (tmp_path / name).write_text("raise SystemExit('somebody else')\n")
+    done = mixinfo_command("mutual-info", "--dry-run", "--store", str(tmp_path / "runs"), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("0 VAEs to reuse, 12 to train\n")
+
+
+def test_networks_of_ones_own_are_found_in_the_working_directory(tmp_path):
+    (tmp_path / "mynets.py").write_text(
+        "from torch import nn\n\n\ndef small(channels, classes):\n"
+        "    return nn.Sequential(nn.Flatten(), nn.LazyLinear(classes))\n"
+    )
+    done = mixinfo_command(
+        "train-classifier", "--network", "mynets:small", "--dry-run", "--store", str(tmp_path / "runs"), cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert "mynets-small" in done.stdout
