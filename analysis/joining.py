@@ -7,7 +7,7 @@ from store import BadInput
 
 __all__ = ["check_joinable", "latest"]
 
-FREE = ("augmentation", "augmentations", "seeds", "first_seed")
+FREE = ("augmentation", "augmentation_source", "augmentations", "augmentation_sources", "seeds", "first_seed")
 """Settings in which documents to be joined may differ."""
 
 

@@ -86,10 +86,12 @@ from store import (
     write_json,
 )
 from store.command_line import Options, command, json_document, refuse_beside
+from store.registry import known_as
 from store.runs import now
 from training import DataOptions, ImageData, generator, load, resolve_device, use_threads
 from training.arrays import read_arrays
 from training.devices import describe
+from training.mixing import identity_of
 from training.once import all_once
 from vae.curve import POINT
 from vae.encode import encode, load_vae, reconstruct, squared_errors
@@ -137,7 +139,7 @@ class Config:
     """
 
     augmentations: tuple[str, ...] = ("none", "mixup", "cutmix", "fmix")
-    """none, mixup, cutmix, fmix, fmix-reference, or hybrids such as fmix+mixup"""
+    """none, mixup, cutmix, fmix, fmix-reference, package.module:NAME, FILE.py:NAME, or hybrids such as fmix+mixup"""
     seeds: int = 3
     """how many VAEs per augmentation: seeds 1 to SEEDS"""
     first_seed: int = 1
@@ -175,7 +177,7 @@ class Config:
         positive("--first-seed", self.first_seed)
         for name in ("augmentations", "bounds", "inputs"):
             values = getattr(self, name)
-            if not values or len(set(values)) != len(values):
+            if not values or len({slug(known_as(each)) for each in values}) != len(values):
                 raise BadInput(f"--{name}", " ".join(values) or "nothing", "one or more different names")
         for option, values in (("--noise", self.noise), ("--decoder-scales", self.decoder_scales)):
             if len(set(values)) != len(values):
@@ -271,8 +273,9 @@ def _analysis_run(config: Config, data: ImageData) -> Run:
     identity = {
         "version": VERSION,
         "config": config.settings.resolved(data)
+        | _sources(config.augmentations)
         | {
-            "augmentations": list(config.augmentations),
+            "augmentations": [known_as(augmentation) for augmentation in config.augmentations],
             "seeds": config.seeds,
             "first_seed": config.first_seed,
             "bounds": list(config.bounds),
@@ -287,6 +290,13 @@ def _analysis_run(config: Config, data: ImageData) -> Run:
         "data": data.identity,
     }
     return Run(config.execution.store, "mutual-info", f"{data.name.lower()}-table-1", identity)
+
+
+def _sources(augmentations: Sequence[str]) -> dict[str, Any]:
+    """Of those augmentations that are not built in, the hashes of their sources; nothing where all are."""
+    found = (identity_of(augmentation) for augmentation in augmentations)
+    sources = {each["augmentation"]: each["augmentation_source"] for each in found if "augmentation_source" in each}
+    return {"augmentation_sources": sources} if sources else {}
 
 
 def _dry_run(config: Config, data: ImageData) -> Result:
@@ -334,7 +344,7 @@ def _analyse(
     partial = []
     for augmentation, seed in tqdm(wanted, desc="bounds", unit="VAE", disable=None, leave=False):
         # an interrupted analysis goes on with the next VAE
-        file = analysis.path / f"rows-{augmentation}-seed{seed}.json"
+        file = analysis.path / f"rows-{slug(known_as(augmentation))}-seed{seed}.json"
         partial.append(file)
         weights = runs[augmentation, seed].result()["files"]
         found = None if config.execution.force or not file.exists() else json.loads(file.read_text("utf-8"))
@@ -400,7 +410,7 @@ class _Codes:
         which = augmentation, seed
         if which not in self.bounded:
             posterior, fit = self.clean(*which)
-            where: dict[str, Any] = {"inputs": "clean", "augmentation": augmentation, "seed": seed}
+            where: dict[str, Any] = {"inputs": "clean", "augmentation": known_as(augmentation), "seed": seed}
             self.bounded[which] = measure(posterior, self.config.bounds, fit=fit, noise=self.config.noise, **where)
         return self.bounded[which]
 
@@ -454,13 +464,13 @@ def _rows_of_vae(
     config: Config, codes: _Codes, augmentation: str, seed: int, directory: Path
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Every number of one VAE; its posteriors are kept in ``directory``."""
-    rows = []
+    rows, name = [], known_as(augmentation)
     data, vae, own = codes.data, codes.vae(augmentation, seed), codes.own(augmentation)
     device, scale = data.test_images.device, config.settings.decoder_scale
     mixed = own.mixtures(data.test_images, generator(device, seed, "test"))
     clean, of_mixed = codes.clean(augmentation, seed), encode(vae, mixed)
     for inputs in config.inputs:
-        where: dict[str, Any] = {"inputs": inputs, "augmentation": augmentation, "seed": seed}
+        where: dict[str, Any] = {"inputs": inputs, "augmentation": name, "seed": seed}
         if inputs == "clean":
             posterior = clean[0]
             rows += codes.measured(augmentation, seed)[1]
@@ -468,7 +478,7 @@ def _rows_of_vae(
             posterior = of_mixed
             fit = encode(vae, own.mixtures(data.train_images, generator(device, seed, "fit")))
             rows += measure(posterior, config.bounds, fit=fit, noise=config.noise, **where)[1]
-        stem = f"{augmentation}-seed{seed}-{inputs}"
+        stem = f"{slug(name)}-seed{seed}-{inputs}"
         if config.decomposition:
             parts = decompose(posterior)
             rows += parts.rows(**where)
@@ -479,7 +489,7 @@ def _rows_of_vae(
             arrays = {"mean": posterior.mean.float().numpy(), "log_var": posterior.log_var.float().numpy()}
             with open(temporary, "wb") as file:
                 np.savez(file, allow_pickle=False, **arrays)
-    where = {"inputs": "clean", "augmentation": augmentation, "seed": seed}
+    where = {"inputs": "clean", "augmentation": name, "seed": seed}
     other = "none", _baseline_seed(config, augmentation, seed) or 0
     if other in codes.runs:
         bound = bounds.rate(encode(vae, data.test_images, _reconstruction(config, codes.vae(*other), device, seed)))
@@ -504,7 +514,7 @@ def _rows_of_vae(
     linear = codes.linear(augmentation)
     poor = worse_than(elbos, linear.negative_elbo(mixed))
     rows = [row | {"under_trained": poor} for row in rows]
-    return rows + linear_rows_of(linear, mixed, **where | {"augmentation": LINEAR, "fitted_on": augmentation})
+    return rows + linear_rows_of(linear, mixed, **where | {"augmentation": LINEAR, "fitted_on": name})
 
 
 def _training_rows(record: Mapping[str, Any], **where: Any) -> list[dict[str, Any]]:
@@ -615,7 +625,7 @@ def _report(config: Config, data: ImageData, records: Mapping[float, dict[str, A
 def _trained(config: Config, data: ImageData) -> list[tuple[dict[str, Any], Run]]:
     """The VAEs behind an analysis that are there, and what tells each from the others."""
     return [
-        ({"augmentation": augmentation, "seed": seed, "decoder_scale": scale}, each)
+        ({"augmentation": known_as(augmentation), "seed": seed, "decoder_scale": scale}, each)
         for scale, part in config.by_scale().items()
         for augmentation, seed in networks(part)
         if (each := vae_run(data, augmentation, seed, part.settings, part.execution)).status == "done"
@@ -706,7 +716,7 @@ def joined(documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     points = latest((point for each in documents for point in each["about"]["curves"]), (*NETWORK_KEYS, "step"))
     runs = latest((run for each in documents for run in each["runs"]), NETWORK_KEYS)
     settings = first["about"]["settings"]
-    names = in_usual_order(name for each in documents for name in each["config"]["augmentations"])
+    names = in_usual_order(known_as(name) for each in documents for name in each["config"]["augmentations"])
     seeds = sorted({row["seed"] for row in rows if row["augmentation"] in names})
     changed = {"augmentations": names, "seeds": len(seeds), "first_seed": seeds[0]}
     results = []

@@ -13,6 +13,7 @@ from classifiers.load import Classifier, ModelOptions, fixed_logits, load_classi
 from classifiers.train import Settings, classifier_run, train
 from store import MOST_SEEDS, BadInput, Run, evidence, positive, read_record, slug
 from store.command_line import Options
+from store.registry import known_as
 from training import DataOptions, ImageData, load, resolve_device, use_threads
 from training.once import all_once, once
 
@@ -94,7 +95,7 @@ def check_grid(augmentations: tuple[str, ...], seeds: int, settings: Settings, f
     """
     positive("--seeds", seeds, MOST_SEEDS)
     positive("--first-seed", first_seed)
-    if not augmentations or len(set(augmentations)) != len(augmentations):
+    if not augmentations or len({slug(known_as(each)) for each in augmentations}) != len(augmentations):
         raise BadInput("--augmentations", " ".join(augmentations) or "nothing", "one or more different names")
     for augmentation in augmentations:
         settings.mixer(augmentation)
@@ -132,7 +133,8 @@ def train_grid(
     """Train what is missing.
 
     Returns:
-        The finished runs by augmentation and seed, a seed's augmentations together, and why others failed.
+        The finished runs by augmentation, a file's without its directories, and seed, a seed's augmentations together;
+        and why others failed.
 
     Raises:
         SystemExit: every one failed.
@@ -145,7 +147,7 @@ def train_grid(
     )  # fmt: skip
     if not trained:
         raise SystemExit("every classifier failed:\n" + "\n".join(failures))
-    return {which: trained[which] for which in needed if which in trained}, failures
+    return {(known_as(which[0]), which[1]): trained[which] for which in needed if which in trained}, failures
 
 
 def settings_of(trained: Run) -> dict[str, Any]:

@@ -47,7 +47,7 @@ from store.command_line import Options, command, json_document
 from store.runs import now
 from training import DataOptions, Diverged, ImageData, fit, load, random_crop, random_flip
 from training.devices import describe, resolve_device, use_threads
-from training.mixing import in_turn, mixer_named
+from training.mixing import identity_of, in_turn, mixer_named
 from training.once import Failed, once
 from training.policies import LISTED, BatchPolicy, policy_named
 from training.ranks import Ranks, join
@@ -208,7 +208,7 @@ class Config:
     """a row of the paper's tables, cifar10-preact-resnet18-fmix, say: sets --data, --network and --augmentation, which
     may be given as well and then count"""
     augmentation: str = "none"
-    """none, mixup, cutmix, fmix, fmix-reference, or a hybrid such as fmix+mixup"""
+    """none, mixup, cutmix, fmix, fmix-reference, package.module:NAME, FILE.py:NAME, or a hybrid such as fmix+mixup"""
     seed: int = 1
     """seed of initialisation, order and augmentation"""
     data: DataOptions = field(default_factory=DataOptions)
@@ -254,7 +254,7 @@ def classifier_run(
     resolved = settings.resolved(data, resolve_device(options.device), ranks or Ranks())
     identity: dict[str, Any] = {
         "version": version_of(resolved),
-        "config": resolved | {"augmentation": augmentation},
+        "config": resolved | identity_of(augmentation),
         "seed": seed,
         "data": data.identity,
     }
@@ -263,8 +263,8 @@ def classifier_run(
         with torch.random.fork_rng(devices=[]):
             source = source_of(build(settings.network, data.shape, data.classes, settings.width), settings.network)
         identity["config"]["source"] = hashlib.sha256(source.encode()).hexdigest()[:16]
-    network = settings.network.replace(":", "-")
-    return Run(options.store, "classifier", f"{data.name.lower()}-{network}-{augmentation}-seed{seed}", identity)
+    network, name = settings.network.replace(":", "-"), identity["config"]["augmentation"]
+    return Run(options.store, "classifier", f"{data.name.lower()}-{network}-{name}-seed{seed}", identity)
 
 
 def objective(
@@ -339,19 +339,23 @@ def train(data: ImageData, augmentation: str, seed: int, settings: Settings, opt
     """
     with join(resolve_device(options.device)) as (ranks, device):
         run = classifier_run(data, augmentation, seed, settings, options, ranks)
-        return once(run, options, lambda: _train(run, data, seed, settings, options, device, ranks), ranks)
+        return once(
+            run, options, lambda: _train(run, data, augmentation, seed, settings, options, device, ranks), ranks
+        )
 
 
 def _train(
     run: Run,
     data: ImageData,
+    augmentation: str,
     seed: int,
     settings: Settings,
     options: Options,
     device: torch.device,
     ranks: Ranks,
 ) -> None:
-    config = run.identity["config"]
+    # the names of the identity are without directories, in which files are looked for
+    config = run.identity["config"] | {"augmentation": augmentation}
     # a second thread slows down what is too small to be divided
     threads = use_threads(options.threads or (1 if min(data.shape[1:]) < 16 or ranks.world > 1 else None))
     origin, started = provenance(describe(device), threads), now()

@@ -22,8 +22,8 @@ and λ ~ Beta(α, α). The **weight** is the exact mean of the mask that was use
 
 With a salience prior, targets are mixed by the prior's mass on the mask, in the role of the weight.
 
-On a CUDA device no mixer waits for the device at α = 1, but MaskMixer, which looks at its masks. With the global generator a call can be compiled with
-`torch.compile(fullgraph=True)`; dynamo takes no `torch.Generator` as argument.
+On a CUDA device no mixer waits for the device at α = 1, but MaskMixer, which looks at its masks. With the global
+generator a call can be compiled with `torch.compile(fullgraph=True)`; dynamo takes no `torch.Generator` as argument.
 
 References: Zhang et al. (2017), arXiv 1710.09412 (MixUp); Yun et al. (2019), arXiv 1905.04899 (CutMix); Harris et al.
 (2020), arXiv 2002.12047 (FMix, alternation); Liang et al. (2018), arXiv 1809.07142 (independent targets).

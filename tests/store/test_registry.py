@@ -9,6 +9,7 @@ import pytest
 
 from store import BadInput
 from store.registry import Registry, known_as, source_hash, text_of
+from tests.cases import distribution
 
 FILE = """
 class Sum:
@@ -33,15 +34,6 @@ def here(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-def distribution(root: Path, group: str, **points: str) -> None:
-    """A package's metadata as pip leaves it."""
-    info = root / "theirs-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
-    lines = [f"{name} = {value}" for name, value in points.items()]
-    (info / "entry_points.txt").write_text("\n".join([f"[{group}]", *lines]) + "\n")
-
-
 def test_built_in_names_are_objects_or_imported_when_asked_for(registry):
     assert registry.get("sine", "--f")(0) == 0
     assert registry.get("one", "--f") == 1
@@ -56,9 +48,7 @@ def test_entry_points_of_other_packages(registry, here):
     assert registry.get("twice", "--f")(2) == 4
     assert registry.get("one", "--f") == 1  # what is built in stays what it is
     assert registry.source("twice", "--f") == FILE
-    with pytest.raises(
-        BadInput, match=r"one of sine, one, twice, number:N, package.*perhaps twice\?"
-    ):
+    with pytest.raises(BadInput, match=r"one of sine, one, twice, number:N, package.*perhaps twice\?"):
         registry.get("twicee", "--f")
 
 
