@@ -163,7 +163,8 @@ def trained_classifier(config: Compares, augmentation: str, seed: int) -> tuple[
     data = load(config.data, download=not options.dry_run)
     use_threads(options.threads)
     run = train(data, augmentation, seed, config.settings, options)
-    return load_run(run.path, resolve_device(options.device), data), data, run.name
+    device = resolve_device(options.device)
+    return load_run(run.path, device, data, network=config.settings.network), data, run.name
 
 
 def analyse(
@@ -197,7 +198,7 @@ def analyse(
         if options.dry_run:
             options.say(f"1 {what} to do or to reuse, of {name}")
             return None
-        loads[THE_MODEL] = name, lambda: load_classifier(config.model, data, device)
+        loads[THE_MODEL] = known_as(name), lambda: load_classifier(config.model, data, device)
     else:
         grid = (data, config.augmentations, config.seeds, config.settings, options)
         if options.dry_run:
@@ -206,7 +207,10 @@ def analyse(
             return None
         trained, failures = train_grid(*grid)
         for which, each in trained.items():
-            loads[which] = each.name, functools.partial(load_run, each.path, device, data)
+            loads[which] = (
+                each.name,
+                functools.partial(load_run, each.path, device, data, network=config.settings.network),
+            )
 
     @functools.lru_cache(maxsize=1)
     def classifier(which: Which) -> Classifier:
@@ -296,7 +300,7 @@ def who(config: Compares) -> str:
     """The classifiers of an analysis in a few words, for titles."""
     width = f" of width {config.settings.width}" if config.settings.width else ""
     seeds = f"{config.seeds} seed{'s' if config.seeds > 1 else ''}"
-    return config.model.model or f"{config.settings.network}{width}, {seeds}"
+    return known_as(config.model.model or f"{config.settings.network}{width}, {seeds}")
 
 
 def of_model(config: Compares) -> str:

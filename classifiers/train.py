@@ -22,7 +22,6 @@ the scored images with their labels (``logits.npz``), and its record with the le
 
 import dataclasses
 import functools
-import hashlib
 import math
 import os
 from collections.abc import Callable, Mapping
@@ -44,6 +43,7 @@ from classifiers.scores import scores
 from msda import Mixer
 from store import BadInput, Run, positive, provenance, write_atomically
 from store.command_line import Options, command, json_document
+from store.registry import known_as, source_hash
 from store.runs import now
 from training import DataOptions, Diverged, ImageData, fit, load, random_crop, random_flip
 from training.devices import describe, resolve_device, use_threads
@@ -74,7 +74,8 @@ class Settings:
 
     network: str = "preact-resnet18"
     """preact-resnet18, wide-resnet-28-10, densenet-bc-190-40, pyramidnet-272-200, torchvision:resnet50,
-    timm:seresnext50_32x4d, or package.module:factory, called with channels= and classes= if it takes them"""
+    timm:seresnext50_32x4d, or package.module:NAME or FILE.py:NAME, called with channels= and classes= if it takes
+    them"""
     width: int | None = None
     """of our networks: channels of the first stage, widening factor, growth rate, widening (None: 64, 10, 40, 200; the
     first is 16 for images under 16 pixels)"""
@@ -179,7 +180,7 @@ class Settings:
         if tiny:
             usual |= {"epochs": 30, "batch_size": 64, "crop": 1}
             usual |= {"width": 16} if self.network == "preact-resnet18" else {}
-        values = dataclasses.asdict(self) | {"policy": self.parsed_policy.identity}
+        values = dataclasses.asdict(self) | {"network": known_as(self.network), "policy": self.parsed_policy.identity}
         values |= {name: value for name, value in usual.items() if values[name] is None}
         values["milestones"] = list(values["milestones"]) if values["schedule"] == "step" else []
         del values["compile"]
@@ -262,8 +263,8 @@ def classifier_run(
         # of a network that is not built in the name says nothing: another source makes another run
         with torch.random.fork_rng(devices=[]):
             source = source_of(build(settings.network, data.shape, data.classes, settings.width), settings.network)
-        identity["config"]["source"] = hashlib.sha256(source.encode()).hexdigest()[:16]
-    network, name = settings.network.replace(":", "-"), identity["config"]["augmentation"]
+        identity["config"]["source"] = source_hash(source)
+    network, name = resolved["network"].replace(":", "-"), identity["config"]["augmentation"]
     return Run(options.store, "classifier", f"{data.name.lower()}-{network}-{name}-seed{seed}", identity)
 
 
@@ -361,7 +362,7 @@ def _train(
     origin, started = provenance(describe(device), threads), now()
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        network = build(config["network"], data.shape, data.classes, config["width"])
+        network = build(settings.network, data.shape, data.classes, config["width"])
     classifier = Classifier(network, *data.statistics(), data.classes).to(device)
     if ranks.main:
         run.begin()

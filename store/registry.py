@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 
 from store.bad_input import BadInput
 
-__all__ = ["Registry", "called", "known_as", "source_hash", "text_of"]
+__all__ = ["Registry", "called", "known_as", "module_known_as", "source_hash", "text_of"]
 
 Made = TypeVar("Made")
 
@@ -40,6 +40,11 @@ def known_as(name: str) -> str:
     """
     parts = (part.rpartition("/")[2] if ".py:" in part else part for part in name.split("+"))
     return "+".join(parts)
+
+
+def module_known_as(module: str) -> str:
+    """An imported module's name as identities hold it; of a file that was run, the file's."""
+    return Path(str(sys.modules[module].__file__)).name if module in _TEXTS else module
 
 
 def text_of(module: str) -> str:
@@ -203,7 +208,7 @@ def _run_file(path: Path, place: str, argument: str) -> ModuleType:
 
 
 def _from(module: ModuleType, name: str, argument: str) -> Any:
-    where = Path(str(module.__file__)).name if module.__name__ in _TEXTS else module.__name__
+    where = module_known_as(module.__name__)
     near = difflib.get_close_matches(name, [each for each in vars(module) if not each.startswith("_")], 1)
 
     def found() -> Any:
