@@ -342,10 +342,11 @@ def test_trainers_write_json_and_are_quiet_when_asked(here, trainer):
         ("class grid:\n    pass", "which ends in TypeError"),
         ("def grid(scale):\n    return grid(scale)", "which ends in RecursionError"),
         ("import sys\ndef grid(scale):\n    sys.exit(0)", "which ends in SystemExit"),
-        ("import sys\nsys.exit('bye')", "which fails with SystemExit: bye"),
-        ("raise SystemExit(0)", "which fails with SystemExit"),
-        ("1 / 0", "which fails with ZeroDivisionError"),
-        ("grid = 3", "without a function 'grid'"),
+        ("import sys\nsys.exit('bye')", "which ends in SystemExit: bye"),
+        ("raise SystemExit(0)", "which ends in SystemExit"),
+        ("1 / 0", "which ends in ZeroDivisionError"),
+        ("grid = 3", "my.py:grid, a int; needs a function of a Scale"),
+        ("gird = 3", "something that my.py has; perhaps gird?"),
     ],
 )
 def test_grids_of_users_that_fail_are_one_line(here, body, words):
