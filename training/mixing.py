@@ -153,5 +153,6 @@ def identity_of(augmentation: str) -> dict[str, str]:
 def in_turn(mixer: Mixer, turn: int) -> Mixer:
     """The mixer whose turn it is, so that a step depends on its number and not on the steps before it."""
     while isinstance(mixer, Alternate):
-        mixer, turn = mixer.mixers[turn % len(mixer.mixers)], turn // len(mixer.mixers)
+        mixers = mixer.mixers
+        mixer, turn = mixers[turn % len(mixers)], turn // len(mixers)
     return mixer

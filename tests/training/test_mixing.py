@@ -1,5 +1,6 @@
 """Mixers of other people's by name: what they may be, what is refused, and what identifies a run."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from training import DataOptions, load
 from training.mixing import identity_of, in_turn, mixer_named
 from vae.train import Settings as VaeSettings
 from vae.train import vae_run
+
+ROOT = Path(__file__).resolve().parents[2]
 
 MIXES = """
 import functools
@@ -125,6 +128,17 @@ def test_names_of_all_kinds_take_turns(here):
 def test_our_own_names_are_msdas(name):
     assert mixer_named(name, **OPTIONS) == get_mixer(name, **OPTIONS)
     assert identity_of(name) == {"augmentation": name}
+
+
+def test_the_mask_of_the_readme_is_a_mixer(here):
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(# mixes\.py\n.*?)```", text, re.DOTALL)
+    (here / "mine.py").write_text(block)
+    mixer = mixer_named("mine.py:Columns", **OPTIONS | {"alpha": 0.5})
+    assert (mixer.alpha, mixer.scope) == (0.5, "batch")
+    mask = mixer(torch.rand(4, 1, 6, 8)).mask
+    assert (mask == mask[..., :1, :]).all()  # whole columns
+    assert ((mask == 0) | (mask == 1)).all()
 
 
 def test_trying_a_mixer_leaves_the_global_generator_alone(here):
