@@ -77,7 +77,8 @@ class Config:
     """Attack classifiers at every perturbation size and say how much of their accuracy is left."""
 
     augmentations: tuple[str, ...] = ("none", "mixup", "cutmix", "fmix")
-    """classifiers trained under these are compared: none, mixup, cutmix, fmix, fmix-reference, or hybrids"""
+    """classifiers trained under these are compared: none, mixup, cutmix, fmix, fmix-reference, package.module:NAME,
+    FILE.py:NAME, or hybrids"""
     seeds: int = 3
     """how many classifiers per augmentation: seeds 1 to SEEDS"""
     attacks: tuple[str, ...] = ("fgsm", "bim", "pgd", "noise", "deepfool")

@@ -13,6 +13,7 @@ from classifiers.load import Classifier, ModelOptions, fixed_logits, load_classi
 from classifiers.train import Settings, classifier_run, train
 from store import MOST_SEEDS, BadInput, Run, evidence, positive, read_record, slug
 from store.command_line import Options
+from store.registry import known_as
 from training import DataOptions, ImageData, load, resolve_device, use_threads
 from training.reuse import all_once, once
 
@@ -94,7 +95,7 @@ def check_grid(augmentations: tuple[str, ...], seeds: int, settings: Settings, f
     """
     positive("--seeds", seeds, MOST_SEEDS)
     positive("--first-seed", first_seed)
-    if not augmentations or len(set(augmentations)) != len(augmentations):
+    if not augmentations or len({slug(known_as(each)) for each in augmentations}) != len(augmentations):
         raise BadInput("--augmentations", " ".join(augmentations) or "nothing", "one or more different names")
     for augmentation in augmentations:
         settings.mixer(augmentation)
@@ -132,7 +133,8 @@ def train_grid(
     """Train what is missing.
 
     Returns:
-        The finished runs by augmentation and seed, a seed's augmentations together, and why others failed.
+        The finished runs by augmentation, a file's without its directories, and seed, a seed's augmentations together;
+        and why others failed.
 
     Raises:
         SystemExit: every one failed.
@@ -145,7 +147,7 @@ def train_grid(
     )  # fmt: skip
     if not trained:
         raise SystemExit("every classifier failed:\n" + "\n".join(failures))
-    return {which: trained[which] for which in needed if which in trained}, failures
+    return {(known_as(which[0]), which[1]): trained[which] for which in needed if which in trained}, failures
 
 
 def settings_of(trained: Run) -> dict[str, Any]:
@@ -161,7 +163,8 @@ def trained_classifier(config: Compares, augmentation: str, seed: int) -> tuple[
     data = load(config.data, download=not options.dry_run)
     use_threads(options.threads)
     run = train(data, augmentation, seed, config.settings, options)
-    return load_run(run.path, resolve_device(options.device), data), data, run.name
+    device = resolve_device(options.device)
+    return load_run(run.path, device, data, network=config.settings.network), data, run.name
 
 
 def analyse(
@@ -195,7 +198,7 @@ def analyse(
         if options.dry_run:
             options.say(f"1 {what} to do or to reuse, of {name}")
             return None
-        loads[THE_MODEL] = name, lambda: load_classifier(config.model, data, device)
+        loads[THE_MODEL] = known_as(name), lambda: load_classifier(config.model, data, device)
     else:
         grid = (data, config.augmentations, config.seeds, config.settings, options)
         if options.dry_run:
@@ -204,7 +207,10 @@ def analyse(
             return None
         trained, failures = train_grid(*grid)
         for which, each in trained.items():
-            loads[which] = each.name, functools.partial(load_run, each.path, device, data)
+            loads[which] = (
+                each.name,
+                functools.partial(load_run, each.path, device, data, network=config.settings.network),
+            )
 
     @functools.lru_cache(maxsize=1)
     def classifier(which: Which) -> Classifier:
@@ -294,7 +300,7 @@ def who(config: Compares) -> str:
     """The classifiers of an analysis in a few words, for titles."""
     width = f" of width {config.settings.width}" if config.settings.width else ""
     seeds = f"{config.seeds} seed{'s' if config.seeds > 1 else ''}"
-    return config.model.model or f"{config.settings.network}{width}, {seeds}"
+    return known_as(config.model.model or f"{config.settings.network}{width}, {seeds}")
 
 
 def of_model(config: Compares) -> str:

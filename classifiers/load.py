@@ -138,7 +138,8 @@ class ModelOptions:
 
     model: str | None = None
     """a run's directory under the store, preact-resnet18 (or another of our networks), torchvision:resnet101,
-    timm:seresnext50_32x4d, or package.module:factory, called with channels= and classes= if it takes them"""
+    timm:seresnext50_32x4d, or package.module:NAME or FILE.py:NAME, called with channels= and classes= if it takes
+    them"""
     weights: str | None = None
     """a .safetensors file or a state dict saved by torch; pretrained: what torchvision or timm offer; random: none; of
     a run, weights-epoch-N.safetensors: those after an epoch that it kept (None: what the run or the factory has)"""
@@ -167,7 +168,7 @@ def load_classifier(options: ModelOptions, data: ImageData, device: torch.device
         BadInput: no such classifier, weights that do not fit, or another number of classes or channels than the data's.
     """
     if not options.model:
-        raise BadInput("--model", "nothing", "a run's directory, a network's name, or package.module:factory")
+        raise BadInput("--model", "nothing", "a run's directory, a network's name, package.module:NAME or FILE.py:NAME")
     path = Path(options.model)
     if path.is_dir():
         return load_run(path, device, data, options.weights)
@@ -201,7 +202,11 @@ def load_classifier(options: ModelOptions, data: ImageData, device: torch.device
 
 
 def load_run(
-    directory: Path, device: torch.device, data: ImageData | None = None, weights: str | None = None
+    directory: Path,
+    device: torch.device,
+    data: ImageData | None = None,
+    weights: str | None = None,
+    network: str | None = None,
 ) -> Classifier:
     """The classifier that a finished run has trained, in evaluation mode.
 
@@ -210,6 +215,7 @@ def load_run(
         device: where to put it.
         data: images it is to be used on, if they are to be checked.
         weights: a file in the directory: weights after an earlier epoch; those after the last by default.
+        network: the network's name, where the record's, a file without its directories, does not lead to the file.
 
     Raises:
         BadInput: not such a directory; no such weights; its weights are missing, truncated or not those of the record;
@@ -234,9 +240,10 @@ def load_run(
     if weights is not None and weights not in kept:
         raise BadInput("--weights", f"{weights} with the run {directory}", f"one of its files: {', '.join(kept)}")
     state = read_weights(directory, record, weights or WEIGHTS)
-    network = build(config["network"], shape, classes, config["width"], str(directory))
+    name = network or config["network"]
+    built = build(name, shape, classes, config["width"], str(directory))
     try:
-        classifier = Classifier(network, state["pixel_mean"], state["pixel_std"], classes, config["network"])
+        classifier = Classifier(built, state["pixel_mean"], state["pixel_std"], classes, name)
         classifier.load_state_dict(state)
     except (KeyError, RuntimeError) as problem:
         reason = " ".join(str(problem).split())[:120]

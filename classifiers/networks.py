@@ -2,12 +2,11 @@
 
 ``preact-resnet18``, ``wide-resnet-28-10``, ``densenet-bc-190-40`` and ``pyramidnet-272-200`` are ours;
 ``torchvision:resnet101`` and ``timm:seresnext50_32x4d`` are those packages', with random weights; and
-``package.module:name`` is any callable that makes a network. One that is not ours is tried on an image first.
+``package.module:NAME``, ``FILE.py:NAME`` or an entry point of the group ``mixinfo.networks`` is any callable that makes
+a network. One that is not ours is tried on an image first.
 """
 
-import importlib
 import inspect
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,8 +15,9 @@ from torch import nn
 
 from classifiers.nets import DenseNet, PreActResNet, PyramidNet, WideResNet
 from store import BadInput, positive
+from store.registry import Registry, called, known_as, module_known_as, text_of
 
-__all__ = ["NETWORKS", "build", "known_name", "source_of"]
+__all__ = ["FACTORIES", "NETWORKS", "build", "known_name", "source_of"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,12 @@ NETWORKS = {
 BUILT_IN = ("classifiers", "torch", "torchvision", "timm")
 """Packages whose networks are known by name and weights."""
 
-NEEDED = f"one of {', '.join(NETWORKS)}, torchvision:NAME, timm:NAME, or package.module:factory"
+THEIRS = ("torchvision", "timm")
+"""Packages whose networks are made by their own names."""
+
+FACTORIES = Registry(
+    "network", "mixinfo.networks", NETWORKS, forms=tuple(f"{package}:NAME" for package in THEIRS), ours=BUILT_IN
+)
 
 
 def known_name(name: str, argument: str) -> None:
@@ -56,8 +61,7 @@ def known_name(name: str, argument: str) -> None:
     Raises:
         BadInput: blaming ``argument``.
     """
-    if name not in NETWORKS and not all(name.partition(":")):
-        raise BadInput(argument, repr(name), NEEDED)
+    FACTORIES.check(name, argument)
 
 
 def source_of(network: nn.Module, name: str = "") -> str:
@@ -73,17 +77,11 @@ def source_of(network: nn.Module, name: str = "") -> str:
         compiled code, is left out: what the network computes is compared besides (`classifiers.grid.run_of_function`).
     """
     modules = {type(part).__module__ for part in network.modules()}
-    if name and name not in NETWORKS:
-        modules.add(name.partition(":")[0])
-    foreign = sorted(module for module in modules if module.partition(".")[0] not in BUILT_IN)
-    return "\n".join([name, *(f"{module}\n{_text(module)}" for module in foreign)]) if foreign else ""
-
-
-def _text(module: str) -> str:
-    try:
-        return inspect.getsource(sys.modules[module])
-    except (KeyError, OSError, TypeError):
-        return ""
+    if name and name not in NETWORKS and name.partition(":")[0] not in THEIRS:
+        modules.add(FACTORIES.module(name, "--network"))
+    foreign = {module_known_as(module): module for module in modules if module.partition(".")[0] not in BUILT_IN}
+    texts = (f"{shown}\n{text_of(foreign[shown])}" for shown in sorted(foreign))
+    return "\n".join([known_as(name), *texts]) if foreign else ""
 
 
 def build(
@@ -123,7 +121,7 @@ def build(
     elif source == "timm":
         network = _timm(which, shape[0], classes, argument)
     else:
-        network = _factory(source, which, shape[0], classes, argument)
+        network = _factory(name, shape[0], classes, argument)
     _try(network, name, shape, classes, argument)
     return network
 
@@ -147,36 +145,20 @@ def _timm(name: str, channels: int, classes: int, argument: str) -> nn.Module:
     return timm.create_model(name, pretrained=False, in_chans=channels, num_classes=classes)
 
 
-def _factory(module: str, name: str, channels: int, classes: int, argument: str) -> nn.Module:
-    try:
-        factory = getattr(importlib.import_module(module), name)
-    except ModuleNotFoundError as problem:
-        raise BadInput(
-            argument,
-            f"{module}:{name} ({problem})",
-            "package.module:factory that Python can import from here (PYTHONPATH)",
-        ) from None
-    except AttributeError:
-        raise BadInput(argument, f"{module}:{name}", f"something that {module} has") from None
-    except (Exception, SystemExit) as problem:  # whatever somebody else's file does when it is run
-        raise BadInput(argument, f"{module}:{name}, {_ended(problem)}", "a module that can be imported") from None
+def _factory(name: str, channels: int, classes: int, argument: str) -> nn.Module:
+    factory = FACTORIES.get(name, argument)
     if not callable(factory):
-        raise BadInput(argument, f"{module}:{name}, a {type(factory).__name__}", "a callable that makes a network")
-    try:  # a factory takes what it has parameters for
+        raise BadInput(argument, f"{name}, a {type(factory).__name__}", "a callable that makes a network")
+
+    def make() -> object:  # a factory takes what it has parameters for
         known = inspect.signature(factory).parameters
         offered = (("channels", channels), ("classes", classes))
-        network = factory(**{key: value for key, value in offered if key in known})
-    except (Exception, SystemExit) as problem:
-        needed = "a factory that channels= and classes= are enough for"
-        raise BadInput(argument, f"{module}:{name}, {_ended(problem)}", needed) from None
+        return factory(**{key: value for key, value in offered if key in known})
+
+    network = called(make, name, argument, "a factory that channels= and classes= are enough for")
     if not isinstance(network, nn.Module):
-        raise BadInput(argument, f"{module}:{name}, which makes a {type(network).__name__}", "a torch.nn.Module")
+        raise BadInput(argument, f"{name}, which makes a {type(network).__name__}", "a torch.nn.Module")
     return network
-
-
-def _ended(problem: BaseException) -> str:
-    reason = " ".join(str(problem).split())[:160]
-    return f"which ends in {type(problem).__name__}" + (f": {reason}" if reason else "")
 
 
 @torch.no_grad()
@@ -185,11 +167,10 @@ def _try(network: nn.Module, name: str, shape: tuple[int, int, int], classes: in
     training = network.training
     image = "×".join(map(str, shape))
     try:
-        logits = network.eval()(torch.zeros(1, *shape))
-    except (Exception, SystemExit) as problem:
-        raise BadInput(
-            argument, f"{name} for images of {image}, {_ended(problem)}", "a network for images of this size"
-        ) from None
+        needed = "a network for images of this size"
+        logits = called(
+            lambda: network.eval()(torch.zeros(1, *shape)), f"{name} for images of {image}", argument, needed
+        )
     finally:
         network.train(training)
     found = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__

@@ -22,7 +22,6 @@ the scored images with their labels (``logits.npz``), and its record with the le
 
 import dataclasses
 import functools
-import hashlib
 import math
 import os
 from collections.abc import Callable, Mapping
@@ -44,11 +43,12 @@ from classifiers.scores import scores
 from msda import Mixer
 from store import BadInput, Run, positive, provenance, write_atomically
 from store.command_line import Options, command, json_document
+from store.registry import known_as, source_hash
 from store.runs import now
 from training import DataOptions, Diverged, ImageData, fit, load, random_crop, random_flip
 from training.devices import describe, resolve_device, use_threads
 from training.distributed import Ranks, join
-from training.mixing import in_turn, mixer_named
+from training.mixing import identity_of, in_turn, mixer_named
 from training.policies import LISTED, BatchPolicy, policy_named
 from training.reuse import Failed, once
 from training.seeds import derive
@@ -74,7 +74,8 @@ class Settings:
 
     network: str = "preact-resnet18"
     """preact-resnet18, wide-resnet-28-10, densenet-bc-190-40, pyramidnet-272-200, torchvision:resnet50,
-    timm:seresnext50_32x4d, or package.module:factory, called with channels= and classes= if it takes them"""
+    timm:seresnext50_32x4d, or package.module:NAME or FILE.py:NAME, called with channels= and classes= if it takes
+    them"""
     width: int | None = None
     """of our networks: channels of the first stage, widening factor, growth rate, widening (None: 64, 10, 40, 200; the
     first is 16 for images under 16 pixels)"""
@@ -179,7 +180,7 @@ class Settings:
         if tiny:
             usual |= {"epochs": 30, "batch_size": 64, "crop": 1}
             usual |= {"width": 16} if self.network == "preact-resnet18" else {}
-        values = dataclasses.asdict(self) | {"policy": self.parsed_policy.identity}
+        values = dataclasses.asdict(self) | {"network": known_as(self.network), "policy": self.parsed_policy.identity}
         values |= {name: value for name, value in usual.items() if values[name] is None}
         values["milestones"] = list(values["milestones"]) if values["schedule"] == "step" else []
         del values["compile"]
@@ -208,7 +209,7 @@ class Config:
     """a row of the paper's tables, cifar10-preact-resnet18-fmix, say: sets --data, --network and --augmentation, which
     may be given as well and then count"""
     augmentation: str = "none"
-    """none, mixup, cutmix, fmix, fmix-reference, or a hybrid such as fmix+mixup"""
+    """none, mixup, cutmix, fmix, fmix-reference, package.module:NAME, FILE.py:NAME, or a hybrid such as fmix+mixup"""
     seed: int = 1
     """seed of initialisation, order and augmentation"""
     data: DataOptions = field(default_factory=DataOptions)
@@ -254,7 +255,7 @@ def classifier_run(
     resolved = settings.resolved(data, resolve_device(options.device), ranks or Ranks())
     identity: dict[str, Any] = {
         "version": version_of(resolved),
-        "config": resolved | {"augmentation": augmentation},
+        "config": resolved | identity_of(augmentation),
         "seed": seed,
         "data": data.identity,
     }
@@ -262,9 +263,9 @@ def classifier_run(
         # of a network that is not built in the name says nothing: another source makes another run
         with torch.random.fork_rng(devices=[]):
             source = source_of(build(settings.network, data.shape, data.classes, settings.width), settings.network)
-        identity["config"]["source"] = hashlib.sha256(source.encode()).hexdigest()[:16]
-    network = settings.network.replace(":", "-")
-    return Run(options.store, "classifier", f"{data.name.lower()}-{network}-{augmentation}-seed{seed}", identity)
+        identity["config"]["source"] = source_hash(source)
+    network, name = resolved["network"].replace(":", "-"), identity["config"]["augmentation"]
+    return Run(options.store, "classifier", f"{data.name.lower()}-{network}-{name}-seed{seed}", identity)
 
 
 def objective(
@@ -339,25 +340,29 @@ def train(data: ImageData, augmentation: str, seed: int, settings: Settings, opt
     """
     with join(resolve_device(options.device)) as (ranks, device):
         run = classifier_run(data, augmentation, seed, settings, options, ranks)
-        return once(run, options, lambda: _train(run, data, seed, settings, options, device, ranks), ranks)
+        return once(
+            run, options, lambda: _train(run, data, augmentation, seed, settings, options, device, ranks), ranks
+        )
 
 
 def _train(
     run: Run,
     data: ImageData,
+    augmentation: str,
     seed: int,
     settings: Settings,
     options: Options,
     device: torch.device,
     ranks: Ranks,
 ) -> None:
-    config = run.identity["config"]
+    # the names of the identity are without directories, in which files are looked for
+    config = run.identity["config"] | {"augmentation": augmentation}
     # a second thread slows down what is too small to be divided
     threads = use_threads(options.threads or (1 if min(data.shape[1:]) < 16 or ranks.world > 1 else None))
     origin, started = provenance(describe(device), threads), now()
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        network = build(config["network"], data.shape, data.classes, config["width"])
+        network = build(settings.network, data.shape, data.classes, config["width"])
     classifier = Classifier(network, *data.statistics(), data.classes).to(device)
     if ranks.main:
         run.begin()

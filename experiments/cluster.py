@@ -95,7 +95,7 @@ class RayCluster:
             ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
         self.head: str = ray.get_runtime_context().gcs_address
         remote: Any = ray.remote(num_cpus=threads, num_gpus=gpus, max_retries=DEATHS - 1)
-        self.remote = remote(execute)
+        self.remote = remote(_execute_in)
         self.work: dict[Any, tuple[Step, Path]] = {}
         self.resources: dict[str, float] = ray.cluster_resources()
         self.heard = time.monotonic()
@@ -132,7 +132,8 @@ class RayCluster:
         options = step.arguments[0].execution
         device = "cuda" if self.gpus else "cpu"
         where = replace(options, store=options.store.resolve(), out=options.out.resolve(), threads=self.threads)
-        self.work[self.remote.remote(step.on(replace(where, device=device)), log.resolve())] = step, log
+        placed = step.on(replace(where, device=device))
+        self.work[self.remote.remote(Path.cwd(), placed, log.resolve())] = step, log
 
     def finished(self, seconds: float) -> Iterator[tuple[Step, Outcome]]:
         """What has finished, after at most so many seconds."""
@@ -159,6 +160,13 @@ class RayCluster:
         self.ray.shutdown()
         if self.own is not None:
             shutil.rmtree(self.own, ignore_errors=True)
+
+
+def _execute_in(directory: Path, step: Step, log: Path) -> Outcome:
+    """Do a step in the working directory of whoever gave it, from which ``mixes.py:ResizeMix`` is looked for."""
+    with suppress(OSError):  # a node without the directory does what needs nothing that lies in it
+        os.chdir(directory)
+    return execute(step, log)
 
 
 def _own_directory() -> Path:

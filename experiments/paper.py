@@ -1,10 +1,9 @@
 """The paper's tables and figures: each is a function that yields the configurations of jobs.
 
-Your own is a function like these in a file of your own, ``my.py:ablation``: it gets a `Scale` and yields any of the
-jobs' configurations (``analysis.accuracy.Config`` and its like, or a trainer's).
+Your own is a function like these in a file of your own, ``my.py:ablation``, or in a module, ``my.grids:ablation``: it
+gets a `Scale` and yields any of the jobs' configurations (``analysis.accuracy.Config`` and its like, or a trainer's).
 """
 
-import importlib.util
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from gradcam import sums
 from reports import build
 from store import BadInput
 from store.command_line import Options
+from store.registry import Registry, called
 from training import DataOptions
 from vae.train import Settings as VaeSettings
 
@@ -116,6 +116,8 @@ EXPERIMENTS: dict[str, Experiment] = {
 }
 """By the name of what they make."""
 
+_NAMED = Registry("experiment", "mixinfo.experiments", EXPERIMENTS)
+
 
 def configurations(name: str, scale: Scale) -> list[Any]:
     """What an experiment yields at a scale.
@@ -123,41 +125,21 @@ def configurations(name: str, scale: Scale) -> list[Any]:
     Raises:
         BadInput: no such experiment, or one of a user's that fails or yields nothing.
     """
-    experiment, needed = experiment_named(name), "a function of a Scale that yields configurations"
-    try:
-        found = list(experiment(scale))
-    except BadInput:
-        raise
-    except (Exception, SystemExit) as problem:  # whatever somebody else's function does
-        raise BadInput("EXPERIMENT", f"{name}, which ends in {type(problem).__name__}: {problem}", needed) from None
+    experiment = experiment_named(name)
+    needed = "a function of a Scale that yields configurations"
+    found = called(lambda: list(experiment(scale)), name, "EXPERIMENT", needed)
     if not found:
         raise BadInput("EXPERIMENT", f"{name}, which yields nothing", "at least one configuration")
     return found
 
 
 def experiment_named(name: str) -> Experiment:
-    """One of `EXPERIMENTS`, or a function of a file: ``my.py:ablation``.
+    """One of `EXPERIMENTS`, or a function by a name of its own: ``my.py:ablation``, ``my.grids:ablation``.
 
     Raises:
-        BadInput: no such experiment, file or function; a file that does not run.
+        BadInput: no such experiment, file, module or function; a file that does not run.
     """
-    if name in EXPERIMENTS:
-        return EXPERIMENTS[name]
-    needed = f"one of {', '.join(EXPERIMENTS)}, or FILE.py:FUNCTION"
-    path, separator, function = name.partition(".py:")
-    if not separator:
-        raise BadInput("EXPERIMENT", repr(name), needed)
-    file = Path(f"{path}.py")
-    spec = importlib.util.spec_from_file_location(f"experiment_{file.stem}", file)
-    if not file.is_file() or spec is None or spec.loader is None:
-        raise BadInput("EXPERIMENT", f"{file}, where there is no file", needed)
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as problem:
-        raise BadInput("EXPERIMENT", f"{file}, which fails with {type(problem).__name__}: {problem}", needed) from None
-    found = getattr(module, function, None)
+    found = _NAMED.get(name, "EXPERIMENT")
     if not callable(found):
-        known = [each for each in vars(module) if not each.startswith("_") and callable(getattr(module, each))]
-        raise BadInput("EXPERIMENT", f"{file} without a function {function!r}", f"one of {', '.join(known) or 'none'}")
+        raise BadInput("EXPERIMENT", f"{name}, a {type(found).__name__}", "a function of a Scale")
     return found

@@ -44,7 +44,8 @@ class Config:
 
     experiment: Annotated[str, tyro.conf.Positional]
     """table-1, table-2-preact-resnet18, table-6, grad-cam, figure-1, figure-3, figure-6, paper (all of them, and the
-    report), or FILE.py:FUNCTION, a function that gets an experiments.paper.Scale and yields configurations"""
+    report), or FILE.py:FUNCTION or package.module:FUNCTION, which gets an experiments.paper.Scale and yields
+    configurations"""
     smoke: bool = False
     """the smallest grid that runs at all, on the digits, watermarked"""
     seeds: int = 5

@@ -3,6 +3,7 @@
 The colours are Okabe and Ito's (2008), which remain distinct under the common forms of colour blindness.
 """
 
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -21,6 +22,9 @@ COLOURS = {
     "linear-vae": "#000000",
 }
 """Colour of each augmentation, in every figure."""
+
+RESERVE = ("#332288", "#882255", "#661100", "#E7298A", "#6A3D9A", "#B15928", "#0B5351", "#F781BF")
+"""For augmentations of other people's, which no name in `COLOURS` stands for."""
 
 LABELS = {
     "none": "baseline",
@@ -63,8 +67,18 @@ def style() -> Iterator[None]:
 
 
 def colour(augmentation: str) -> str:
-    """The colour of an augmentation; black for one without a colour of its own."""
-    return COLOURS.get(augmentation, "#000000")
+    """The colour of an augmentation; one of `RESERVE`, by its name, for one that is not ours, and black for no name.
+
+    Example:
+        >>> colour("mixes.py:ResizeMix") in RESERVE, colour("mixup+none"), colour("the model")
+        (True, '#000000', '#000000')
+    """
+    if augmentation in COLOURS or not augmentation:
+        return COLOURS.get(augmentation, "#000000")
+    name = ":" in augmentation or " " not in augmentation
+    if name and any(part not in COLOURS for part in augmentation.split("+")):
+        return RESERVE[zlib.crc32(augmentation.encode()) % len(RESERVE)]
+    return "#000000"
 
 
 def in_usual_order(augmentations: Iterable[str]) -> list[str]:
@@ -84,5 +98,7 @@ def label(augmentation: str) -> str:
     Example:
         >>> label("fmix+mixup")
         'FMix+MixUp'
+        >>> label("mixes.py:ResizeMix+fmix")
+        'ResizeMix+FMix'
     """
-    return "+".join(LABELS.get(part, part) for part in augmentation.split("+"))
+    return "+".join(LABELS.get(part, part.rpartition(":")[2]) for part in augmentation.split("+"))

@@ -317,7 +317,7 @@ def read_documents(directories: Sequence[Path]) -> tuple[list[Document], list[Pa
     return list(found.values()), left_out, damaged
 
 
-FREE = ("augmentation", "augmentations", "seeds", "first_seed")
+FREE = ("augmentation", "augmentation_source", "augmentations", "augmentation_sources", "seeds", "first_seed")
 """Settings in which documents to be joined may differ."""
 
 

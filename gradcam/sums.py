@@ -67,7 +67,8 @@ class Config:
     """Sum the Grad-CAM maps of classifiers over the test images."""
 
     augmentations: tuple[str, ...] = ("none", "mixup", "cutmix", "fmix")
-    """classifiers trained under these are compared: none, mixup, cutmix, fmix, fmix-reference, or hybrids"""
+    """classifiers trained under these are compared: none, mixup, cutmix, fmix, fmix-reference, package.module:NAME,
+    FILE.py:NAME, or hybrids"""
     seeds: int = 3
     """how many classifiers per augmentation: seeds 1 to SEEDS"""
     layers: tuple[str, ...] = ("conv1",)

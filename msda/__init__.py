@@ -9,13 +9,14 @@ masks are in :mod:`msda.spectrum` and :mod:`msda.mask`, that of the weight in :m
 
 from msda.adapters import MixCollate, MixTransform
 from msda.mixed import Mixed
-from msda.mixers import MIXERS, Alternate, CutMix, FMix, Mixer, MixUp, NoMix, get_mixer
+from msda.mixers import MIXERS, Alternate, CutMix, FMix, MaskMixer, Mixer, MixUp, NoMix, get_mixer
 
 __all__ = [
     "MIXERS",
     "Alternate",
     "CutMix",
     "FMix",
+    "MaskMixer",
     "MixCollate",
     "MixTransform",
     "MixUp",

@@ -5,6 +5,7 @@ r"""Mixers: each call mixes a batch with a permutation of itself.
 - one number λ for **MixUp** (interpolation),
 - 0 in a box and 1 elsewhere for **CutMix**,
 - a level set of a low-frequency image for **FMix**,
+- whatever a function of your own draws for **MaskMixer**,
 
 and λ ~ Beta(α, α). The **weight** is the exact mean of the mask that was used, after rounding and clipping. **Scope**
 `"sample"` draws a mask for each sample, `"batch"` one for all; the partner is one permutation of the batch either way.
@@ -21,14 +22,15 @@ and λ ~ Beta(α, α). The **weight** is the exact mean of the mask that was use
 
 With a salience prior, targets are mixed by the prior's mass on the mask, in the role of the weight.
 
-On a CUDA device no mixer waits for the device at α = 1. With the global generator a call can be compiled with
-`torch.compile(fullgraph=True)`; dynamo takes no `torch.Generator` as argument.
+On a CUDA device no mixer waits for the device at α = 1, but MaskMixer, which looks at its masks. With the global
+generator a call can be compiled with `torch.compile(fullgraph=True)`; dynamo takes no `torch.Generator` as argument.
 
 References: Zhang et al. (2017), arXiv 1710.09412 (MixUp); Yun et al. (2019), arXiv 1905.04899 (CutMix); Harris et al.
 (2020), arXiv 2002.12047 (FMix, alternation); Liang et al. (2018), arXiv 1809.07142 (independent targets).
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
@@ -40,7 +42,7 @@ from msda.mask import box_masks, grey_masks, salience_prior
 from msda.mixed import Mixed
 from msda.spectrum import SPECTRA
 
-__all__ = ["MIXERS", "Alternate", "CutMix", "FMix", "MixUp", "Mixer", "NoMix", "get_mixer"]
+__all__ = ["MIXERS", "Alternate", "CutMix", "FMix", "MaskMixer", "MixUp", "Mixer", "NoMix", "get_mixer"]
 
 SCOPES = ("sample", "batch")
 TARGETS = ("mixed", "independent", "reformulated")
@@ -267,6 +269,74 @@ class FMix:
         return (mask.flatten(1).to(prior.dtype) @ prior.flatten()).clamp(0, 1)
 
 
+@dataclass(frozen=True)
+class MaskMixer:
+    """Masks of your own: a function draws them given λ ~ Beta(α, α), and the rest is as for the other mixers.
+
+    The weight is the exact mean of the mask that was used, whether or not the function has aimed at λ.
+
+    Args:
+        function: from λ `(N,)` float64 on the images' device, the shape S of a mask, and `generator=`, the source of
+            randomness on that device or None, to N independent masks in [0, 1], `(N, *S)` or `(N, 1, *S)`, of a
+            floating-point type or bool: the share of each pixel that is the sample's own. N is 1 for scope `"batch"`.
+        alpha: α > 0.
+        scope: `"sample"` or `"batch"`.
+        targets: `"mixed"`, `"independent"` or `"reformulated"`, see :mod:`msda.mixers`.
+        target_alpha: β > 0 of the targets' law, or None. The λ sent through the laws is the one that the function got.
+        symmetric: whether the complement of a mask at λ has the law of a mask at 1 − λ, which `"reformulated"` takes.
+
+    Raises:
+        ValueError: if an option is out of its range.
+
+    Example:
+        Whole columns, each the sample's own with probability λ:
+
+        >>> def columns(level, spatial, generator):
+        ...     place = torch.rand(len(level), 1, spatial[-1], generator=generator, device=level.device)
+        ...     return (place < level.view(-1, 1, 1)).expand(-1, *spatial)
+        >>> mixed = MaskMixer(columns)(torch.rand(4, 3, 8, 8))
+        >>> torch.equal(mixed.weight, mixed.mask.flatten(1).mean(1))
+        True
+    """
+
+    function: Callable[..., Tensor]
+    alpha: float = 1.0
+    scope: str = "sample"
+    targets: str = "mixed"
+    target_alpha: float | None = None
+    symmetric: bool = False
+
+    def __post_init__(self) -> None:
+        if not callable(self.function):
+            raise ValueError(f"function {self.function!r}; need a function that draws masks")
+        _check_options(self.alpha, self.scope, self.targets, self.target_alpha)
+        if self.targets == "reformulated" and not self.symmetric:
+            raise ValueError('targets "reformulated"; need symmetric masks, whose complements have the same law')
+
+    def __call__(
+        self, images: Tensor, *, generator: torch.Generator | None = None, partner: Tensor | None = None
+    ) -> Mixed:
+        """Mix a batch; arguments and errors as for :meth:`MixUp.__call__`, with a mask `(B, 1, *S)`.
+
+        Raises:
+            ValueError: if the function's masks have another shape or type, or values outside [0, 1].
+        """
+        _check(images, generator, partner)
+        batch, spatial = images.shape[0], tuple(images.shape[2:])
+        partner = _permutation(images, generator) if partner is None else partner
+        count = 1 if self.scope == "batch" else batch
+        level = sample_beta(count, *_law(self), generator=generator, device=images.device)
+        drawn = self.function(level, spatial, generator=generator)
+        mask = _check_masks(drawn, (count, *spatial), images.device).to(images.dtype)
+        weight = _mean(mask, _precision(images)).expand(batch)
+        mixed = _blend(images, partner, mask)
+        if self.targets == "mixed" and self.target_alpha is None:
+            target_weight = weight
+        else:
+            target_weight = _target_weight(self, level.to(weight.dtype).expand(batch), generator)
+        return Mixed(mixed, partner, weight, mask.expand(batch, 1, *spatial), target_weight)
+
+
 @dataclass(init=False)
 class Alternate:
     """Mixers that take turns, one batch each: the hybrids of the paper.
@@ -389,6 +459,22 @@ def _check_options(alpha: float, scope: str, targets: str, target_alpha: float |
             raise ValueError(f'target_alpha {target_alpha} with targets "reformulated"; need None')
 
 
+def _check_masks(masks: Tensor, shape: tuple[int, ...], device: torch.device) -> Tensor:
+    """Masks of somebody else's function as (N, 1, *S), if they are masks of the shape (N, *S) or (N, 1, *S)."""
+    if not isinstance(masks, Tensor) or not (masks.is_floating_point() or masks.dtype == torch.bool):
+        kind = masks.dtype if isinstance(masks, Tensor) else type(masks).__name__
+        raise ValueError(f"masks of type {kind}; need a tensor of a floating-point type or bool")
+    if tuple(masks.shape) == shape:
+        masks = masks.unsqueeze(1)
+    if tuple(masks.shape) != (shape[0], 1, *shape[1:]):
+        raise ValueError(f"masks of shape {tuple(masks.shape)}; need {shape}")
+    if masks.device != device:
+        raise ValueError(f"masks on {masks.device}; need the images' device, {device}")
+    if not torch.compiler.is_compiling() and not ((masks >= 0) & (masks <= 1)).all():
+        raise ValueError(f"masks from {float(masks.min()):g} to {float(masks.max()):g}; need values from 0 to 1")
+    return masks
+
+
 def _check_turn(turn: int) -> int:
     if isinstance(turn, bool) or not isinstance(turn, int):
         raise TypeError(f"turn of type {type(turn).__name__}; need an int")
@@ -397,7 +483,7 @@ def _check_turn(turn: int) -> int:
     return turn
 
 
-def _law(mixer: MixUp | FMix) -> tuple[float, float]:
+def _law(mixer: MixUp | FMix | MaskMixer) -> tuple[float, float]:
     return (mixer.alpha + (mixer.targets == "reformulated"), mixer.alpha)
 
 
@@ -419,7 +505,9 @@ def _mean(mask: Tensor, dtype: torch.dtype) -> Tensor:
     return mask.flatten(1).to(dtype).mean(1)
 
 
-def _target_weight(mixer: MixUp | CutMix | FMix, weight: Tensor, generator: torch.Generator | None) -> Tensor:
+def _target_weight(
+    mixer: MixUp | CutMix | FMix | MaskMixer, weight: Tensor, generator: torch.Generator | None
+) -> Tensor:
     # weight (B,): the λ that would weigh the targets if nothing else were asked for
     if mixer.targets == "reformulated":
         return torch.ones_like(weight)

@@ -101,7 +101,7 @@ def placeless(word: str) -> str:
         >>> [placeless(word) for word in ("/home/me/runs", "npz:../all of it/set.npz", "--out=/tmp/a b", "a / b")]
         ['runs', 'npz:set.npz', '--out=a b', 'a / b']
     """
-    return re.sub(r"(?:^|(?<=[:=,]))(?:\.\./|/)(?:[^/]+/)*", "", word)
+    return re.sub(r"(?:^|(?<=[:=,+]))(?:\.\./|/)(?:[^/]+/)*", "", word)
 
 
 def now() -> str:

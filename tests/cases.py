@@ -1,6 +1,7 @@
 """Cases that several test modules share."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -26,3 +27,12 @@ def bounds_of(low, high, std=0.0, seeds=3, image_error=0.0):
         )
         for values in (low, high)
     )
+
+
+def distribution(root: Path, group: str, **points: str) -> None:
+    """The metadata that pip leaves of a package which declares entry points."""
+    info = root / "theirs-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
+    lines = [f"{name} = {value}" for name, value in points.items()]
+    (info / "entry_points.txt").write_text("\n".join([f"[{group}]", *lines]) + "\n")

@@ -1,8 +1,16 @@
 """Data sets, whole, as uint8 tensors.
 
 A data set is named by a word: ``digits`` (8×8, inside scikit-learn), a data set of torchvision's (`TORCHVISION`,
-downloaded where a network is there), ``folder:PATH`` or ``npz:PATH``. Whatever its source, it becomes an `ImageData`
-that lives on the device as uint8; batches are indexed there, and no worker process is involved.
+downloaded where a network is there), ``folder:PATH`` or ``npz:PATH``; or a function that loads it is, by
+``package.module:NAME``, ``FILE.py:NAME`` or an entry point of the group ``mixinfo.tasks``. The function has no
+arguments, or ``root`` and ``download``, and returns
+
+- an `ImageData`, which keeps its own name;
+- or the four arrays of an ``npz:PATH``, NumPy's or torch's, as a mapping of these names or a tuple in this order:
+  train_images, train_labels, test_images, test_labels; images N×H×W×C uint8 with C 1 or 3. NAME is its name.
+
+Whatever its source, it becomes an `ImageData` that lives on the device as uint8; batches are indexed there, and no
+worker process is involved.
 
 Parts of a data set are the same ones every time: a fraction is stratified and holds every smaller fraction; the
 validation tenths of cross-validation are stratified and disjoint.
@@ -10,12 +18,15 @@ validation tenths of cross-validation are stratified and disjoint.
 
 import gzip
 import hashlib
+import inspect
 import math
 import os
 import sys
 import urllib.error
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,6 +34,7 @@ from torch import Tensor
 
 from store import BadInput
 from store.places import given
+from store.registry import Registry, called
 from training.arrays import open_archive, read_images
 
 __all__ = ["TORCHVISION", "DataOptions", "ImageData", "load", "some_test_images"]
@@ -37,6 +49,10 @@ TORCHVISION = {
     "stl10": ("STL10", "STL-10"),
 }
 """Our word, torchvision's class, and the name that tables print."""
+
+TASKS = Registry(
+    "data set", "mixinfo.tasks", {word: word for word in ("digits", *TORCHVISION)}, forms=("folder:PATH", "npz:PATH")
+)
 
 NOT_MIRRORED = ("digits", "mnist", "kmnist", "svhn")
 """Words of data sets of digits and characters, whose mirror images are none or others."""
@@ -55,8 +71,9 @@ class DataOptions:
 
     data: str = "digits"
     """digits, mnist, fashion-mnist, kmnist, cifar10, cifar100, svhn, stl10, folder:PATH (PATH/train/CLASS/*.png and
-    PATH/test/CLASS/*.png) or npz:PATH (train_images, train_labels, test_images, test_labels; N×H×W×C uint8; labels are
-    class indices, or N×K rows of soft or multiple labels)"""
+    PATH/test/CLASS/*.png), npz:PATH (train_images, train_labels, test_images, test_labels; N×H×W×C uint8; labels are
+    class indices, or N×K rows of soft or multiple labels), or package.module:NAME or FILE.py:NAME, a function that
+    returns these four arrays or an ImageData"""
     data_name: str | None = None
     """the data set's name in tables, for example "CIFAR-10 (JPEG)" (None: its usual name)"""
     data_root: Path = Path("data")
@@ -187,9 +204,8 @@ def load(options: DataOptions, *, download: bool = True) -> ImageData:
     elif options.data in TORCHVISION:
         data = _torchvision(options.data, options.data_root, download)
     else:
-        known = ", ".join(["digits", *TORCHVISION, "folder:PATH", "npz:PATH"])
-        raise BadInput("--data", repr(options.data), f"one of {known}")
-    data = replace(data, mirrored=options.data not in NOT_MIRRORED)
+        data = _theirs(options, download)
+    data = replace(data, mirrored=data.mirrored and options.data not in NOT_MIRRORED)
     if data.train_labels.ndim == 1 and (missing := data.classes - len(data.train_labels.unique())):
         print(f"{options.data}: {missing} of {data.classes} classes have no training image", file=sys.stderr)
     if options.data_name:
@@ -277,32 +293,98 @@ def _as_labels(array: np.ndarray) -> Tensor:
     return torch.from_numpy(np.asarray(array).astype(np.float32 if np.ndim(array) == 2 else np.int64))
 
 
+KEYS = ("train_images", "train_labels", "test_images", "test_labels")
+"""Arrays of a data set."""
+
+
+def _theirs(options: DataOptions, download: bool) -> ImageData:
+    """What a function of somebody else's loads, as an `ImageData` whose digest is of the content."""
+    name, needed = options.data, f"a function that returns an ImageData or {', '.join(KEYS)}"
+    function = TASKS.get(name, "--data")
+    if not callable(function):
+        raise BadInput("--data", f"{name}, a {type(function).__name__}", needed)
+
+    def make() -> object:  # it takes what it has parameters for
+        known = inspect.signature(function).parameters
+        offered = (("root", options.data_root), ("download", download))
+        return function(**{key: value for key, value in offered if key in known})
+
+    found = called(make, name, "--data", needed)
+    if isinstance(found, ImageData):
+        return _checked(found, name)
+    if isinstance(found, tuple | list) and len(found) == len(KEYS):
+        found = dict(zip(KEYS, found, strict=True))
+    if not isinstance(found, Mapping):
+        raise BadInput("--data", f"{name}, which returns a {type(found).__name__}", needed)
+    held = {key: found[key] for key in KEYS if key in found}
+    arrays = called(lambda: {key: _array(held[key]) for key in held}, name, "--data", needed)
+    _check_arrays(arrays, name, needed)
+    train, test = (_labels(arrays[key], key) for key in ("train_labels", "test_labels"))
+    return _from_arrays(name.rpartition(":")[2], arrays["train_images"], train, arrays["test_images"], test)
+
+
+def _array(values: Any) -> np.ndarray:
+    return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
+
+
+def _checked(data: ImageData, name: str) -> ImageData:
+    """An `ImageData` of somebody else's, with labels as ours have them and a digest of its content.
+
+    Raises:
+        BadInput: what is no data set of images in uint8, or its labels are none.
+    """
+    parts = []
+    for part in ("train", "test"):
+        images, labels = (getattr(data, f"{part}_{kind}") for kind in ("images", "labels"))
+        for kind, value in (("images", images), ("labels", labels)):
+            if not isinstance(value, Tensor):
+                raise BadInput("--data", f"{name}, {part}_{kind} of type {type(value).__name__}", "a torch.Tensor")
+        if images.dtype != torch.uint8 or images.ndim != 4 or not images.numel():
+            got = f"{name}, {part}_images {tuple(images.shape)} {images.dtype}"
+            raise BadInput("--data", got, "N×C×H×W torch.uint8 in an ImageData, of at least one image")
+        if labels.shape[:1] != images.shape[:1] or labels.ndim not in (1, 2):
+            got = f"{name}, {part}_labels {tuple(labels.shape)}"
+            raise BadInput("--data", got, f"one label or row for each of {len(images)} images")
+        parts += [images.cpu(), _labels(labels.cpu().numpy(), f"{part}_labels")]
+    if parts[0].shape[1:] != parts[2].shape[1:]:
+        words = " and of ".join("×".join(map(str, each.shape[1:])) for each in (parts[0], parts[2]))
+        raise BadInput("--data", f"{name}, training and test images of {words}", "images of one shape")
+    _one_kind(parts[1], parts[3])
+    return ImageData(
+        str(data.name), parts[0], _as_labels(parts[1]), parts[2], _as_labels(parts[3]), mirrored=bool(data.mirrored)
+    )
+
+
 def _npz(path: Path) -> ImageData:
-    keys = ("train_images", "train_labels", "test_images", "test_labels")
-    needed = f"an .npz with arrays {', '.join(keys)}"
-    with open_archive("--data", path, keys, needed) as members:
-        if missing := [key for key in keys if key not in members]:
-            raise BadInput("--data", f"{path} without {', '.join(missing)}", needed)
-        for part in ("train", "test"):
-            images, labels = members[f"{part}_images"], members[f"{part}_labels"]
-            if len(images.shape) != 4 or images.dtype != np.uint8 or images.shape[-1] not in (1, 3):
-                raise BadInput("--data", f"{part}_images {images.shape} {images.dtype}", "N×H×W×C uint8 with C 1 or 3")
-            if not math.prod(images.shape):
-                raise BadInput("--data", f"{part}_images {images.shape}", "at least one image, of at least one pixel")
-            if labels.shape[:1] != images.shape[:1] or len(labels.shape) > 2:
-                raise BadInput(
-                    "--data", f"{part}_labels {labels.shape}", f"one label or row for each of {images.shape[0]} images"
-                )
-        shapes = [members[key].shape[1:] for key in ("train_images", "test_images")]
-        if shapes[0] != shapes[1]:
-            words = " and of ".join("×".join(map(str, shape)) for shape in shapes)
-            raise BadInput("--data", f"training and test images of {words}", "images of one shape")
+    needed = f"an .npz with arrays {', '.join(KEYS)}"
+    with open_archive("--data", path, KEYS, needed) as members:
+        _check_arrays(members, str(path), needed)
         train, test = (_labels(members[key].read(), key) for key in ("train_labels", "test_labels"))
         _one_kind(train, test)
         return ImageData(
             path.stem, read_images(members["train_images"]), _as_labels(train),
             read_images(members["test_images"]), _as_labels(test),
         )  # fmt: skip
+
+
+def _check_arrays(members: Mapping[str, Any], name: str, needed: str) -> None:
+    """Refuse arrays that are missing, of another type, or of shapes that do not fit each other."""
+    if missing := [key for key in KEYS if key not in members]:
+        raise BadInput("--data", f"{name} without {', '.join(missing)}", needed)
+    for part in ("train", "test"):
+        images, labels = members[f"{part}_images"], members[f"{part}_labels"]
+        if len(images.shape) != 4 or images.dtype != np.uint8 or images.shape[-1] not in (1, 3):
+            raise BadInput("--data", f"{part}_images {images.shape} {images.dtype}", "N×H×W×C uint8 with C 1 or 3")
+        if not math.prod(images.shape):
+            raise BadInput("--data", f"{part}_images {images.shape}", "at least one image, of at least one pixel")
+        if labels.shape[:1] != images.shape[:1] or len(labels.shape) > 2:
+            raise BadInput(
+                "--data", f"{part}_labels {labels.shape}", f"one label or row for each of {images.shape[0]} images"
+            )
+    shapes = [members[key].shape[1:] for key in ("train_images", "test_images")]
+    if shapes[0] != shapes[1]:
+        words = " and of ".join("×".join(map(str, shape)) for shape in shapes)
+        raise BadInput("--data", f"training and test images of {words}", "images of one shape")
 
 
 MOST_CLASSES = 100_000

@@ -1,32 +1,158 @@
-"""Mixers by name, as the command lines of both trainers ask for them."""
+"""Mixers by name, as the command lines of both trainers ask for them: msda's, and other people's.
 
+A name is one of `msda.MIXERS`; an entry point of the group ``mixinfo.mixers`` that another package declares;
+``package.module:NAME`` or ``FILE.py:NAME``; or several of these joined by ``+``, which take turns. What NAME stands for
+in somebody else's code is
+
+- a mixer: a callable ``(images, *, generator, partner) -> msda.Mixed``; what has a parameter ``generator`` is one;
+- or something that makes a mixer, a class or a function, called with those of `OPTIONS` that its signature has.
+
+It is tried on a small batch when it is asked for, so that what is no mixer is refused before anything is trained.
+"""
+
+import functools
+import inspect
 import re
+from collections.abc import Mapping
 from typing import Any
 
-from msda import Alternate, Mixer, get_mixer
-from store import BadInput
+import torch
+from torch import Tensor
 
-__all__ = ["in_turn", "mixer_named"]
+from msda import MIXERS, Alternate, Mixed, Mixer, get_mixer
+from store import BadInput
+from store.registry import Registry, called, known_as, source_hash
+
+__all__ = ["AUGMENTATIONS", "OPTIONS", "identity_of", "in_turn", "mixer_named"]
+
+AUGMENTATIONS = Registry(
+    "augmentation", "mixinfo.mixers", MIXERS, forms=("several joined by +",), ours=("msda", "torch")
+)
+
+OPTIONS = ("alpha", "decay_power", "max_soft", "scope", "targets", "target_alpha")
+"""What makes a mixer may have parameters of these names, and gets what the command line says for them."""
+
+NEEDED = "a mixer, (images, *, generator, partner) -> msda.Mixed, or what makes one"
+
+TRIED = (4, 3, 8, 8)
+"""Shape of the batch on which a mixer of somebody else's is tried."""
 
 
 def mixer_named(augmentation: str, argument: str = "--augmentation", **options: Any) -> Mixer:
-    """`msda.get_mixer`, whose complaints name the option of the command line.
+    """The mixer of a name, or of several joined by ``+``; complaints name the option of the command line.
+
+    Args:
+        augmentation: see the module's text.
+        argument: what a wrong name is blamed on.
+        options: of `OPTIONS`; each goes to those mixers that have it.
+
+    Raises:
+        BadInput: an unknown augmentation, options out of range, or code of somebody else's that makes no mixer.
+    """
+    names = augmentation.split("+")
+    for name in names:
+        AUGMENTATIONS.check(name, argument)
+    mixers = [_ours(name, options) if name in MIXERS else _theirs(name, argument, options) for name in names]
+    return mixers[0] if len(mixers) == 1 else Alternate(*mixers)
+
+
+def _ours(name: str, options: Mapping[str, Any]) -> Mixer:
+    try:
+        return get_mixer(name, **options)
+    except ValueError as problem:
+        option, got, needed = re.fullmatch(r"(\w+) (.*); need (.*)", str(problem)).groups()  # type: ignore[union-attr]
+        raise BadInput(f"--{option.replace('_', '-')}", got, needed) from None
+
+
+def _theirs(name: str, argument: str, options: Mapping[str, Any]) -> Mixer:
+    found = AUGMENTATIONS.get(name, argument)
+    if not callable(found):
+        raise BadInput(argument, f"{name}, a {type(found).__name__}", NEEDED)
+    parameters = called(lambda: inspect.signature(found).parameters, name, argument, NEEDED)
+    if isinstance(found, type) or "generator" not in parameters:
+        # what a partial has settled stays settled
+        settled = found.keywords if isinstance(found, functools.partial) else {}
+        fitting = {key: value for key, value in options.items() if key in parameters and key not in settled}
+        found = called(lambda: found(**fitting), name, argument, f"{NEEDED} from {', '.join(OPTIONS)}")
+    _try(found, name, argument)
+    return found
+
+
+def _try(mixer: Mixer, name: str, argument: str) -> None:
+    """Refuse what does not mix a small batch: in one way for one seed of its generator, whom with whom as it is told.
+
+    Raises:
+        BadInput: blaming ``argument``.
+    """
+    images = torch.rand(TRIED, generator=torch.Generator().manual_seed(0))
+    partner = torch.tensor([1, 0, 3, 2])
+    words = f"{name} for images of shape {TRIED}"
+
+    def mixed(seed: int, partner: Tensor | None = None) -> Mixed:
+        stream = torch.Generator().manual_seed(1)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            found = called(
+                lambda: in_turn(mixer, 0)(images.clone(), generator=stream, partner=partner), words, argument, NEEDED
+            )
+        if not isinstance(found, Mixed):
+            raise BadInput(argument, f"{words}, which returns a {type(found).__name__}", "a msda.Mixed")
+        if problem := _unlike(found, images):
+            raise BadInput(argument, f"{words}, {problem}", "a mixed batch like the one given, and weights from 0 to 1")
+        return found
+
+    if not torch.equal(mixed(1).images, mixed(2).images):
+        got = f"{words}, which mixes them in two ways with one seed of its generator"
+        raise BadInput(argument, got, "a mixer that draws from the generator it is given")
+    if not torch.equal(mixed(1, partner).partner, partner):
+        raise BadInput(argument, f"{words}, which takes other partners than it is given", "a mixer that takes these")
+
+
+def _unlike(mixed: Mixed, images: Tensor) -> str:
+    """In what a mixed batch is not like the images it is of; nothing where it is."""
+    batch = (len(images),)
+    parts = (
+        ("images", mixed.images, tuple(images.shape)),
+        ("weights", mixed.weight, batch),
+        ("target weights", mixed.target_weight, batch),
+    )
+    for name, found, shape in parts:
+        if not isinstance(found, Tensor) or not found.is_floating_point():
+            return f"whose {name} are {getattr(found, 'dtype', type(found).__name__)}"
+        if tuple(found.shape) != shape:
+            return f"whose {name} have shape {tuple(found.shape)}"
+        if not found.isfinite().all():
+            return f"whose {name} are not finite"
+        if shape == batch and not ((found >= 0) & (found <= 1)).all():
+            return f"whose {name} are not from 0 to 1"
+    partner = mixed.partner
+    if not isinstance(partner, Tensor) or partner.dtype != torch.int64 or tuple(partner.shape) != batch:
+        return "whose partners are no int64 tensor (4,)"
+    return "" if ((partner >= 0) & (partner < len(images))).all() else "whose partners are not in the batch"
+
+
+def identity_of(augmentation: str) -> dict[str, str]:
+    """What an augmentation adds to the configuration in a run's identity.
 
     Args:
         augmentation: a mixer's name, or several joined by ``+``.
-        argument: what a wrong name is blamed on.
-        options: of the mixers.
+
+    Returns:
+        ``augmentation``, a file without its directories; and where a part is not built in ``augmentation_source``, by
+        which a changed mixer is another run.
 
     Raises:
-        BadInput: an unknown augmentation, or options out of range.
+        BadInput: code of somebody else's that cannot be loaded.
     """
-    try:
-        return get_mixer(augmentation, **options)
-    except ValueError as problem:
-        option, got, needed = re.fullmatch(r"(\w+) (.*); need (.*)", str(problem)).groups()  # type: ignore[union-attr]
-        raise BadInput(argument if option == "mixer" else f"--{option.replace('_', '-')}", got, needed) from None
+    sources = [AUGMENTATIONS.source(name, "--augmentation") for name in augmentation.split("+")]
+    foreign = [source for source in sources if source is not None]
+    hashed = {"augmentation_source": source_hash("\n".join(foreign))} if foreign else {}
+    return {"augmentation": known_as(augmentation)} | hashed
 
 
 def in_turn(mixer: Mixer, turn: int) -> Mixer:
     """The mixer whose turn it is, so that a step depends on its number and not on the steps before it."""
-    return mixer.mixers[turn % len(mixer.mixers)] if isinstance(mixer, Alternate) else mixer
+    while isinstance(mixer, Alternate):
+        mixers = mixer.mixers
+        mixer, turn = mixers[turn % len(mixers)], turn // len(mixers)
+    return mixer

@@ -47,10 +47,11 @@ from torch import Tensor
 from msda import Mixer
 from store import BadInput, Run, in_range, positive, provenance
 from store.command_line import Options, command, json_document
+from store.registry import known_as
 from store.runs import now
 from training import DataOptions, Diverged, ImageData, fit, generator, load
 from training.devices import describe, resolve_device, use_threads
-from training.mixing import mixer_named
+from training.mixing import identity_of, mixer_named
 from training.reuse import Failed, once
 from training.weights import write_weights
 from vae.curve import FLAT, WATCHED, last_fall, negative_elbo, steps_to_watch
@@ -194,7 +195,7 @@ class Config:
     """Train one VAE under one augmentation and record its rate and reconstruction error on the test images."""
 
     augmentation: str = "none"
-    """none, mixup, cutmix, fmix, fmix-reference, or a hybrid such as fmix+mixup"""
+    """none, mixup, cutmix, fmix, fmix-reference, package.module:NAME, FILE.py:NAME, or a hybrid such as fmix+mixup"""
     seed: int = 1
     """seed of initialisation, order and augmentation"""
     data: DataOptions = field(default_factory=DataOptions)
@@ -215,11 +216,11 @@ def vae_run(data: ImageData, augmentation: str, seed: int, settings: Settings, o
     """The run directory of a VAE, trained or not."""
     identity = {
         "version": VERSION,
-        "config": settings.resolved(data) | {"augmentation": augmentation},
+        "config": settings.resolved(data) | identity_of(augmentation),
         "seed": seed,
         "data": data.identity,
     }
-    return Run(options.store, "vae", f"{data.name.lower()}-{augmentation}-seed{seed}", identity)
+    return Run(options.store, "vae", f"{data.name.lower()}-{known_as(augmentation)}-seed{seed}", identity)
 
 
 def active_units(posterior: DiagonalGaussian) -> int:

@@ -27,6 +27,7 @@ from findings.sentences import ADDED, as_paragraph, told_apart
 from findings.table import ruled
 from store import BadInput, Run, evidence, slug
 from store.command_line import Options, json_document
+from store.registry import known_as
 from training import DataOptions, ImageData, load
 from training.data import TENTHS
 from training.reuse import all_once
@@ -64,7 +65,8 @@ class Config:
     values: tuple[float, ...] = ()
     """its values, ascending (none given: 0.05 to 1; 0.2 to 2; 0 to 4)"""
     augmentations: tuple[str, ...] = ()
-    """none, mixup, cutmix, fmix, fmix-reference, or hybrids (none given: those of the paper's figure)"""
+    """none, mixup, cutmix, fmix, fmix-reference, package.module:NAME, FILE.py:NAME, or hybrids (none given: those of
+    the paper's figure)"""
     seeds: int = 3
     """how many classifiers per point: seeds 1 to SEEDS"""
     cross_validate: int | None = None
@@ -154,6 +156,7 @@ def run(config: Config) -> Result:
     )  # fmt: skip
     if not runs:
         raise SystemExit("every classifier failed:\n" + "\n".join(failures))
+    runs = {point._replace(augmentation=known_as(point.augmentation)): each for point, each in runs.items()}
     rows = [
         row | {"vary": config.vary, "setting": point.value, "fold": point.fold}
         for point, each in runs.items()

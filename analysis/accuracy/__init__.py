@@ -56,7 +56,7 @@ class Config:
     """Compare the test accuracies of classifiers trained under each augmentation."""
 
     augmentations: tuple[str, ...] = ("none", "mixup", "cutmix", "fmix")
-    """none, mixup, cutmix, fmix, fmix-reference, or hybrids such as fmix+mixup"""
+    """none, mixup, cutmix, fmix, fmix-reference, package.module:NAME, FILE.py:NAME, or hybrids such as fmix+mixup"""
     seeds: int = 3
     """how many classifiers per augmentation: seeds 1 to SEEDS"""
     first_seed: int = 1
@@ -209,7 +209,7 @@ def draw(document: Mapping[str, Any], directory: Path) -> list[Path]:
 
 def logits_file(directory: Path, augmentation: str, seed: int) -> Path:
     """Where a document in ``directory`` keeps the logits of one classifier."""
-    return directory / f"logits-{augmentation}-seed{seed}.npz"
+    return directory / f"logits-{slug(augmentation)}-seed{seed}.npz"
 
 
 def _write_logits(directory: Path, trained: Run, augmentation: str, seed: int) -> None:

@@ -63,7 +63,8 @@ class Config:
     """Measure how far classifiers' outputs are from the distribution of human labels."""
 
     augmentations: tuple[str, ...] = ("none", "mixup", "cutmix", "fmix")
-    """classifiers trained under these are compared: none, mixup, cutmix, fmix, fmix-reference, or hybrids"""
+    """classifiers trained under these are compared: none, mixup, cutmix, fmix, fmix-reference, package.module:NAME,
+    FILE.py:NAME, or hybrids"""
     seeds: int = 3
     """how many classifiers per augmentation: seeds 1 to SEEDS"""
     human: Path | None = None

@@ -33,7 +33,7 @@ they are independent, jittered and flipped as in training.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -49,9 +49,11 @@ from analysis.mutual_info.rows import Codes, linear_of_clean, linear_rows_of, ow
 from findings import Result, publish
 from store import MOST_SEEDS, BadInput, Run, evidence, in_range, positive, provenance, slug, write_json
 from store.command_line import Options, json_document, refuse_beside
+from store.registry import known_as
 from store.runs import now
 from training import DataOptions, ImageData, load, resolve_device, use_threads
 from training.devices import describe
+from training.mixing import identity_of
 from training.reuse import all_once
 from vae.curve import POINT
 from vae.linear import LinearVAE
@@ -92,7 +94,7 @@ class Config:
     """
 
     augmentations: tuple[str, ...] = ("none", "mixup", "cutmix", "fmix")
-    """none, mixup, cutmix, fmix, fmix-reference, or hybrids such as fmix+mixup"""
+    """none, mixup, cutmix, fmix, fmix-reference, package.module:NAME, FILE.py:NAME, or hybrids such as fmix+mixup"""
     seeds: int = 3
     """how many VAEs per augmentation: seeds 1 to SEEDS"""
     first_seed: int = 1
@@ -130,7 +132,7 @@ class Config:
         check_estimators(self.bounds, "--bounds")
         for name in ("augmentations", "inputs"):
             values = getattr(self, name)
-            if not values or len(set(values)) != len(values):
+            if not values or len({slug(known_as(each)) for each in values}) != len(values):
                 raise BadInput(f"--{name}", " ".join(values) or "nothing", "one or more different names")
         for option, values in (("--noise", self.noise), ("--decoder-scales", self.decoder_scales)):
             if len(set(values)) != len(values):
@@ -228,8 +230,9 @@ def _analysis_run(config: Config, data: ImageData) -> Run:
     identity = {
         "version": VERSION,
         "config": config.settings.resolved(data)
+        | _sources(config.augmentations)
         | {
-            "augmentations": list(config.augmentations),
+            "augmentations": [known_as(augmentation) for augmentation in config.augmentations],
             "seeds": config.seeds,
             "first_seed": config.first_seed,
             "bounds": list(config.bounds),
@@ -244,6 +247,13 @@ def _analysis_run(config: Config, data: ImageData) -> Run:
         "data": data.identity,
     }
     return Run(config.execution.store, "mutual-info", f"{data.name.lower()}-table-1", identity)
+
+
+def _sources(augmentations: Sequence[str]) -> dict[str, Any]:
+    """Of those augmentations that are not built in, the hashes of their sources; nothing where all are."""
+    found = (identity_of(augmentation) for augmentation in augmentations)
+    sources = {each["augmentation"]: each["augmentation_source"] for each in found if "augmentation_source" in each}
+    return {"augmentation_sources": sources} if sources else {}
 
 
 def _dry_run(config: Config, data: ImageData) -> Result:
@@ -291,7 +301,7 @@ def _analyse(
     partial = []
     for augmentation, seed in tqdm(wanted, desc="bounds", unit="VAE", disable=None, leave=False):
         # an interrupted analysis goes on with the next VAE
-        file = analysis.path / f"rows-{augmentation}-seed{seed}.json"
+        file = analysis.path / f"rows-{slug(known_as(augmentation))}-seed{seed}.json"
         partial.append(file)
         weights = runs[augmentation, seed].result()["files"]
         found = None if config.execution.force or not file.exists() else json.loads(file.read_text("utf-8"))
@@ -337,7 +347,7 @@ def _report(config: Config, data: ImageData, records: Mapping[float, dict[str, A
 def _trained(config: Config, data: ImageData) -> list[tuple[dict[str, Any], Run]]:
     """The VAEs behind an analysis that are there, and what tells each from the others."""
     return [
-        ({"augmentation": augmentation, "seed": seed, "decoder_scale": scale}, each)
+        ({"augmentation": known_as(augmentation), "seed": seed, "decoder_scale": scale}, each)
         for scale, part in config.by_scale().items()
         for augmentation, seed in networks(part)
         if (each := vae_run(data, augmentation, seed, part.settings, part.execution)).status == "done"

@@ -28,6 +28,7 @@ from analysis.mutual_info.table import (
 from figures import in_usual_order, save
 from findings.document import check_joinable, latest
 from findings.over_seeds import headlines
+from store.registry import known_as
 from vae.train import Settings
 
 __all__ = ["draw", "joined", "over_seeds", "text_of"]
@@ -123,7 +124,7 @@ def joined(documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     points = latest((point for each in documents for point in each["about"]["curves"]), (*NETWORK_KEYS, "step"))
     runs = latest((run for each in documents for run in each["runs"]), NETWORK_KEYS)
     settings = first["about"]["settings"]
-    names = in_usual_order(name for each in documents for name in each["config"]["augmentations"])
+    names = in_usual_order(known_as(name) for each in documents for name in each["config"]["augmentations"])
     seeds = sorted({row["seed"] for row in rows if row["augmentation"] in names})
     changed = {"augmentations": names, "seeds": len(seeds), "first_seed": seeds[0]}
     results = []

@@ -13,7 +13,8 @@ from analysis.bounds import Bound, Encoded, EncodedPair, bounds_of, decompose, p
 from analysis.bounds.bound import standard_error
 from analysis.bounds.estimators import ESTIMATORS
 from analysis.mutual_info.table import LINEAR, RECONSTRUCTION
-from store import Run, write_atomically
+from store import Run, slug, write_atomically
+from store.registry import known_as
 from training import ImageData, generator
 from vae.encode import encode, load_vae, reconstruct, squared_errors
 from vae.inputs import Inputs
@@ -83,7 +84,7 @@ class Codes:
         which = augmentation, seed
         if which not in self.bounded:
             posterior, fit = self.clean(*which)
-            where: dict[str, Any] = {"inputs": "clean", "augmentation": augmentation, "seed": seed}
+            where: dict[str, Any] = {"inputs": "clean", "augmentation": known_as(augmentation), "seed": seed}
             encoded = Encoded(posterior, fit=fit)
             self.bounded[which] = profile(encoded, self.config.bounds, noise=self.config.noise, **where)
         return self.bounded[which]
@@ -139,13 +140,14 @@ def rows_of_vae(
     config: "Config", codes: Codes, augmentation: str, seed: int, directory: Path
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Every number of one VAE; its posteriors are kept in ``directory``."""
-    rows = []
+    name = known_as(augmentation)
+    rows: list[dict[str, Any]] = []
     data, vae, own = codes.data, codes.vae(augmentation, seed), codes.own(augmentation)
     device, scale = data.test_images.device, config.settings.decoder_scale
     mixed = own.mixtures(data.test_images, generator(device, seed, "test"))
     clean, of_mixed = codes.clean(augmentation, seed), encode(vae, mixed)
     for inputs in config.inputs:
-        where: dict[str, Any] = {"inputs": inputs, "augmentation": augmentation, "seed": seed}
+        where: dict[str, Any] = {"inputs": inputs, "augmentation": name, "seed": seed}
         if inputs == "clean":
             posterior = clean[0]
             rows += codes.measured(augmentation, seed)[1]
@@ -153,7 +155,7 @@ def rows_of_vae(
             posterior = of_mixed
             fit = encode(vae, own.mixtures(data.train_images, generator(device, seed, "fit")))
             rows += profile(Encoded(posterior, fit=fit), config.bounds, noise=config.noise, **where)[1]
-        stem = f"{augmentation}-seed{seed}-{inputs}"
+        stem = f"{slug(name)}-seed{seed}-{inputs}"
         if config.decomposition:
             parts = decompose(posterior)
             rows += parts.rows(**where)
@@ -164,7 +166,7 @@ def rows_of_vae(
             arrays = {"mean": posterior.mean.float().numpy(), "log_var": posterior.log_var.float().numpy()}
             with open(temporary, "wb") as file:
                 np.savez(file, allow_pickle=False, **arrays)
-    where = {"inputs": "clean", "augmentation": augmentation, "seed": seed}
+    where = {"inputs": "clean", "augmentation": name, "seed": seed}
     other = "none", baseline_seed(config, augmentation, seed) or 0
     if other in codes.runs:
         bound = rate(encode(vae, data.test_images, _reconstruction(config, codes.vae(*other), device, seed)))
@@ -188,7 +190,7 @@ def rows_of_vae(
     linear = codes.linear(augmentation)
     poor = worse_than(elbos, linear.negative_elbo(mixed))
     rows = [row | {"under_trained": poor} for row in rows]
-    return rows + linear_rows_of(linear, mixed, **where | {"augmentation": LINEAR, "fitted_on": augmentation})
+    return rows + linear_rows_of(linear, mixed, **where | {"augmentation": LINEAR, "fitted_on": name})
 
 
 def _training_rows(record: Mapping[str, Any], **where: Any) -> list[dict[str, Any]]:

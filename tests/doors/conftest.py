@@ -33,6 +33,32 @@ class Ended:
         return self.err.strip().splitlines()[-1] if self.err.strip() else ""
 
 
+PARTS = """
+import functools
+
+import numpy as np
+from msda import CutMix, MaskMixer
+from msda.mask import box_masks
+from torch import nn
+
+Columns = functools.partial(MaskMixer, box_masks)
+
+
+def nan(images, *, generator=None, partner=None):
+    return CutMix()(images * float("nan"), generator=generator, partner=partner)
+
+
+def images():
+    d = np.load("d.npz")
+    return d["train_images"], d["train_labels"], d["test_images"], d["test_labels"]
+
+
+def net(channels, classes):
+    return nn.Sequential(nn.Conv2d(channels, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, classes))
+"""
+"""Somebody's own mixer, data set and network, in a file."""
+
+
 def called(module: str, *arguments: str) -> Ended:
     """Call a command as its command line does; whatever escapes it is in ``status``."""
     room = importlib.import_module(module)
@@ -62,9 +88,11 @@ def arrays(classes: int = 4, height: int = 16, width: int = 16, channels: int = 
 
 @pytest.fixture
 def here(tmp_path, monkeypatch) -> Path:
-    """A working directory with ``d.npz``, and with the networks of `nets` to be imported."""
+    """A working directory with ``d.npz`` and ``parts.py``, and with the networks of `nets` to be imported."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
     monkeypatch.delitem(sys.modules, "nets", raising=False)
     np.savez(tmp_path / "d.npz", **arrays())
+    (tmp_path / "parts.py").write_text(PARTS)
+    (tmp_path / "fails.py").write_text("1 / 0\n")
     return tmp_path

@@ -61,6 +61,41 @@ def test_a_module_that_fails_when_it_is_imported_is_one_line(here, monkeypatch):
     assert "which ends in SystemExit: bye" in called("attacks.sweep", *SWEEP, "leaving_nets:a").line
 
 
+def test_parts_of_a_users_file_are_trained_with(here):
+    own = ("--data", "parts.py:images", "--augmentation", "fmix+parts.py:Columns", "--network", "parts.py:net")
+    assert called("classifiers.train", *TRAIN, *own).status == 0
+    (run,) = (here / "runs").glob("*/*fmix+parts_py-Columns*/result.json")
+    record = json.loads(run.read_text())
+    assert record["config"]["augmentation"] == "fmix+parts.py:Columns"
+    assert record["data"]["name"] == "images"
+
+
+@pytest.mark.parametrize(
+    ("module", "option", "value", "words"),
+    [
+        ("classifiers.train", "--augmentation", "parts.py:nan", "whose images are not finite"),
+        ("classifiers.train", "--augmentation", "fails.py:x", "which ends in ZeroDivisionError"),
+        ("classifiers.train", "--augmentation", "nowhere.py:x", "nowhere.py, where there is no file"),
+        ("classifiers.train", "--augmentation", "none+parts.py:columns", "needs something that parts.py has"),
+        ("vae.train", "--augmentation", "parts.py:net", "which ends in TypeError"),
+        ("vae.train", "--augmentation", "fmx", "; perhaps fmix?"),
+        ("analysis.accuracy", "--augmentations", "no.such:Mix", "(No module named 'no'); needs package.module:NAME"),
+        ("analysis.mutual_info", "--augmentations", "parts.py:nan", "--augmentations: got parts.py:nan for images"),
+        ("analysis.accuracy", "--data", "parts.py:net", "--data: got parts.py:net, which ends in TypeError"),
+        ("vae.train", "--data", "parts.py:nan", "which ends in TypeError"),
+        ("attacks.sweep", "--model", "parts.py:images", "which makes a tuple; needs a torch.nn.Module"),
+        ("gradcam.sums", "--model", "parts.py:nets", "something that parts.py has; perhaps net?"),
+        ("attacks.sweep", "--model", "fails.py:x", "which ends in ZeroDivisionError"),
+    ],
+)
+def test_parts_that_are_none_are_one_line(here, module, option, value, words):
+    ended = called(module, "--data", "npz:d.npz", option, value, "--store", "runs")
+    assert ended.status == 2, ended
+    assert ended.err.count("\n") == 1
+    assert words in ended.line
+    assert not list(here.glob("runs/*"))
+
+
 def test_autoattack_fits_the_number_of_classes(here):
     pytest.importorskip("pyautoattack")
     for classes in (2, 3, 4):
@@ -342,10 +377,11 @@ def test_trainers_write_json_and_are_quiet_when_asked(here, trainer):
         ("class grid:\n    pass", "which ends in TypeError"),
         ("def grid(scale):\n    return grid(scale)", "which ends in RecursionError"),
         ("import sys\ndef grid(scale):\n    sys.exit(0)", "which ends in SystemExit"),
-        ("import sys\nsys.exit('bye')", "which fails with SystemExit: bye"),
-        ("raise SystemExit(0)", "which fails with SystemExit"),
-        ("1 / 0", "which fails with ZeroDivisionError"),
-        ("grid = 3", "without a function 'grid'"),
+        ("import sys\nsys.exit('bye')", "which ends in SystemExit: bye"),
+        ("raise SystemExit(0)", "which ends in SystemExit"),
+        ("1 / 0", "which ends in ZeroDivisionError"),
+        ("grid = 3", "my.py:grid, a int; needs a function of a Scale"),
+        ("gird = 3", "something that my.py has; perhaps gird?"),
     ],
 )
 def test_grids_of_users_that_fail_are_one_line(here, body, words):

@@ -32,7 +32,8 @@ WORDS = [
     "", "none", "fmix", "nonsense", "fmix+mixup", "fmix+", "+", "none none", "a:b", ":", "os:getcwd", "npz:",
     "folder:.", "npz:d.npz", "npz:nowhere", "folder:nowhere", "digits", "\udcff", "💥", "\x1b[31m", "a" * 5000, "../..",
     "%s{0}", "pgd", "EADAttack", "GenAttack", "mixture_marginal", "clean", "torchvision:", "timm:nonsense",
-    "file:d.npz",
+    "file:d.npz", "parts.py:Columns", "parts.py:images", "parts.py:net", "parts.py:absent", "fails.py:x",
+    "nowhere.py:x", "fmix+parts.py:Columns", "./parts.py:Columns", ".py:x", "d.npz:x", "parts.py:nan",
 ]  # fmt: skip
 
 SAFE = {

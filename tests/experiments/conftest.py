@@ -1,8 +1,11 @@
-"""A grid of a user's own, small enough for tests."""
+"""A grid of a user's own, small enough for tests, and a cluster of two nodes."""
 
 from pathlib import Path
 
 import pytest
+
+LOOPBACK = "127.0.0.1"
+TOKEN = "0123456789abcdef" * 4
 
 GRID = """
 from dataclasses import replace
@@ -41,3 +44,23 @@ def grid(tmp_path) -> Path:
     path = tmp_path / "my.py"
     path.write_text(GRID.replace("EPOCHS", "2"))
     return path
+
+
+@pytest.fixture
+def two_nodes(monkeypatch):
+    """A Ray cluster of two nodes on this machine, which nobody else reaches: the cluster, and its second node."""
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", TOKEN)
+    monkeypatch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # else 127.0.0.1 becomes the network's address
+    ray = pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 1, "node_ip_address": LOOPBACK, "include_dashboard": False}
+    )
+    second = cluster.add_node(num_cpus=1, node_ip_address=LOOPBACK)
+    cluster.wait_for_nodes()
+    yield cluster, second
+    cluster.shutdown()
+    ray.shutdown()

@@ -14,12 +14,10 @@ import pytest
 
 from store import list_runs
 from store.keeping import verify
+from tests.experiments.conftest import LOOPBACK
 from tests.experiments.test_run import ROOT, workers_of
 
 pytestmark = pytest.mark.endurance
-
-LOOPBACK = "127.0.0.1"
-TOKEN = "0123456789abcdef" * 4
 
 GRID = """
 from analysis import accuracy
@@ -132,26 +130,6 @@ def test_two_grids_on_one_store(tmp_path):
     found = list_runs(tmp_path / "runs")
     assert len(found) == 24
     assert {row["found"] for row in verify(tmp_path / "runs")} == {"ok"}
-
-
-@pytest.fixture
-def two_nodes(monkeypatch):
-    """A Ray cluster of two nodes on this machine, which nobody else reaches: the cluster, and its second node."""
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    monkeypatch.setenv("RAY_AUTH_MODE", "token")
-    monkeypatch.setenv("RAY_AUTH_TOKEN", TOKEN)
-    monkeypatch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # else 127.0.0.1 becomes the network's address
-    ray = pytest.importorskip("ray")
-    from ray.cluster_utils import Cluster
-
-    cluster = Cluster(
-        initialize_head=True, head_node_args={"num_cpus": 1, "node_ip_address": LOOPBACK, "include_dashboard": False}
-    )
-    second = cluster.add_node(num_cpus=1, node_ip_address=LOOPBACK)
-    cluster.wait_for_nodes()
-    yield cluster, second
-    cluster.shutdown()
-    ray.shutdown()
 
 
 def trained(store: Path) -> int:

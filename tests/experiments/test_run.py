@@ -223,7 +223,9 @@ def test_an_interrupted_grid_goes_on(grid, options):
     [
         (["table-7"], "EXPERIMENT: got 'table-7'; needs one of table-1"),
         (["nowhere.py:grid"], "nowhere.py, where there is no file"),
-        (["{grid}:missing"], "without a function 'missing'"),
+        (["{grid}:missing"], "my.py:missing; needs something that my.py has"),
+        (["table1"], "perhaps table-1?"),
+        (["no.such.module:grid"], "(No module named 'no'); needs package.module:NAME"),
         (["{grid}:nothing"], "which yields nothing"),
         (["{grid}:other"], "a configuration of type Scale"),
         (["table-1", "--workers", "0"], "--workers: got 0"),
@@ -251,7 +253,7 @@ def test_mistakes_are_one_line_exit_2_and_nothing_written(arguments, words, grid
 
 def test_an_experiment_that_fails_is_one_line(tmp_path):
     (tmp_path / "bad.py").write_text("1 / 0")
-    with pytest.raises(BadInput, match="which fails with ZeroDivisionError"):
+    with pytest.raises(BadInput, match="which ends in ZeroDivisionError"):
         Config(f"{tmp_path / 'bad.py'}:grid")
 
 

@@ -2,6 +2,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from figures import COLOURS, label, save, style
+from figures.style import RESERVE, colour
 
 
 def draw() -> Figure:
@@ -29,3 +30,12 @@ def test_a_watermark_is_in_the_picture(tmp_path):
 
 def test_every_augmentation_has_its_own_colour():
     assert len(set(COLOURS.values())) == len(COLOURS)
+
+
+def test_other_peoples_augmentations_have_colours_of_their_own_and_short_names():
+    assert len(set(RESERVE) | set(COLOURS.values())) == len(RESERVE) + len(COLOURS)
+    names = ("mixes.py:ResizeMix", "my.mixes:ResizeMix", "resizemix", "fmix+resizemix")
+    assert {colour(name) for name in names} <= set(RESERVE)
+    assert colour("mixes.py:ResizeMix") == "#6A3D9A"  # the same in every process
+    assert label("my.mixes:ResizeMix+mixup") == "ResizeMix+MixUp"
+    assert {colour(name) for name in ("the model", "mixup+none", "linear VAE on my mixes")} == {"#000000"}

@@ -1,0 +1,180 @@
+"""Data sets of other people's by name: what a function may return, and what is refused."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from store import BadInput
+from tests.cases import distribution
+from training import DataOptions, load
+
+SETS = """
+import numpy as np
+import torch
+from training import ImageData
+
+rng = np.random.default_rng(0)
+KEYS = ("train_images", "train_labels", "test_images", "test_labels")
+arrays = {
+    "train_images": rng.integers(0, 256, (12, 9, 8, 3)).astype(np.uint8), "train_labels": np.arange(12) % 3,
+    "test_images": rng.integers(0, 256, (6, 9, 8, 3)).astype(np.uint8), "test_labels": np.arange(6) % 3,
+}
+tensors = {key: torch.from_numpy(value) for key, value in arrays.items()}
+data = [arrays[key] for key in KEYS]
+
+
+def mapping():
+    return arrays
+
+
+def several():
+    return tuple(data)
+
+
+def torchs():
+    return tensors
+
+
+def shapes():
+    return [torch.from_numpy(each.transpose(0, 3, 1, 2).copy()) if each.ndim == 4 else each for each in data]
+
+
+def whole(root, download=True):
+    images = [tensors[key].permute(0, 3, 1, 2) for key in KEYS[::2]]
+    return ImageData(
+        f"in {root.name}, {download}", images[0], tensors["train_labels"], images[1], tensors["test_labels"],
+        digest="mine", mirrored=False,
+    )
+
+
+def changed(**more):
+    return lambda: arrays | more
+
+
+one_column = changed(train_labels=arrays["train_labels"][:, None])
+floats = changed(train_images=arrays["train_images"] / 255)
+short = changed(train_labels=arrays["train_labels"][:5])
+negative = changed(train_labels=arrays["train_labels"] - 1)
+other = changed(test_images=arrays["test_images"][:, :5])
+ragged = changed(train_images=[[1], [2, 3]])
+words = changed(train_labels=["a"] * 12)
+
+
+def missing():
+    return {key: arrays[key] for key in KEYS[:3]}
+
+
+def nothing():
+    pass
+
+
+def three():
+    return data[:3]
+
+
+def needs(path):
+    return data
+
+
+def raises():
+    raise KeyError("depth")
+
+
+def leaves():
+    raise SystemExit(0)
+
+
+def no_tensors():
+    return ImageData("x", *data)
+
+
+def half():
+    return ImageData("x", *(tensors[key].float() if "images" in key else tensors[key] for key in KEYS))
+
+
+def turned():
+    images = [tensors[key].permute(0, 3, 1, 2) for key in KEYS[::2]]
+    return ImageData("x", images[0], tensors["train_labels"], images[1].mT, tensors["test_labels"])
+
+
+def labelled():
+    images = [tensors[key].permute(0, 3, 1, 2) for key in KEYS[::2]]
+    return ImageData("x", images[0], tensors["train_labels"].float() + 0.5, images[1], tensors["test_labels"])
+
+
+value = 3
+"""
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "sets.py").write_text(SETS)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["mapping", "several", "torchs", "one_column"])
+def test_four_arrays_of_whatever_kind_are_a_data_set(here, name):
+    data = load(DataOptions(f"sets.py:{name}"))
+    assert data.name == name
+    assert data.shape == (3, 9, 8)
+    assert (data.classes, len(data.train_images), len(data.test_images)) == (3, 12, 6)
+    assert data.train_images.dtype == torch.uint8
+    assert data.train_labels.tolist() == [0, 1, 2] * 4
+    assert data.mirrored
+    assert data.digest == load(DataOptions("sets.py:mapping")).digest
+
+
+def test_an_image_data_keeps_its_name_and_gets_a_digest_of_its_content(here):
+    data = load(DataOptions(f"{here}/sets.py:whole", data_root=Path("some/root")), download=False)
+    assert data.name == "in root, False"
+    assert data.digest == load(DataOptions("sets.py:mapping")).digest
+    assert not data.mirrored
+    assert load(DataOptions("sets.py:whole", data_name="mine")).identity["name"] == "mine"
+    assert len(load(DataOptions("sets.py:whole", train_images=5)).train_images) == 5
+
+
+def test_modules_and_entry_points(here):
+    distribution(here, "mixinfo.tasks", theirs="sets_of_test:mapping")
+    (here / "sets_of_test.py").write_text(SETS)
+    names = ("sets_of_test:mapping", "theirs", "sets.py:mapping")
+    one, registered, file = (load(DataOptions(name)) for name in names)
+    assert one.digest == registered.digest == file.digest
+    assert registered.name == "theirs"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (
+            "digitz",
+            "got 'digitz'; needs one of digits, mnist, .*, folder:PATH, npz:PATH, package.module:NAME or FILE.py:",
+        ),
+        ("npz:", "got 'npz:'; needs one of digits"),
+        ("sets.py:value", "sets.py:value, a int; needs a function that returns an ImageData or train_images"),
+        ("sets.py:absent", "something that sets.py has"),
+        ("sets.py:shapes", r"train_images \(12, 3, 9, 8\) uint8; needs N×H×W×C uint8 with C 1 or 3"),
+        ("sets.py:floats", "float64; needs N×H×W×C uint8"),
+        ("sets.py:short", r"train_labels \(5,\); needs one label or row for each of 12 images"),
+        ("sets.py:negative", "train_labels with negative"),
+        ("sets.py:other", "training and test images of 9×8×3 and of 5×8×3; needs images of one shape"),
+        ("sets.py:ragged", "which ends in ValueError"),
+        ("sets.py:words", "non-numeric values"),
+        ("sets.py:missing", "sets.py:missing without test_labels"),
+        ("sets.py:nothing", "which returns a NoneType"),
+        ("sets.py:three", "which returns a list"),
+        ("sets.py:needs", "which ends in TypeError"),
+        ("sets.py:raises", "which ends in KeyError: 'depth'"),
+        ("sets.py:leaves", "which ends in SystemExit"),
+        ("sets.py:no_tensors", "which ends in AttributeError"),
+        ("sets.py:half", r"train_images \(12, 9, 8, 3\) torch.float32; needs N×C×H×W torch.uint8"),
+        ("sets.py:turned", "training and test images of 3×9×8 and of 3×8×9"),
+        ("sets.py:labelled", "train_labels with fractions"),
+    ],
+)
+def test_what_is_no_data_set_is_refused_in_one_line(here, name, words):
+    with pytest.raises(BadInput, match=f"^--data: .*{words}".replace("--data: .*got", "--data: got")) as mistake:
+        load(DataOptions(name))
+    assert "\n" not in str(mistake.value)
