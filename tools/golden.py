@@ -73,7 +73,7 @@ def without_places(text: str) -> str:
     text = re.sub(r"\b\d+(\.\d+)? s\b", "… s", text)
     text = re.sub(r"\d{4}-\d\d-\d\d(T[\d:]+(\+00:00|Z)?)?", "DATE", text)
     text = re.sub(r'("|&#34;)(seconds|images_per_second)\1: [\d.e+-]+', r"\1\2\1: …", text)
-    return re.sub(r"\b(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{12}\b(?=</)", "COMMIT", text)
+    return re.sub(r"commit [0-9a-f]{12}", "commit …", text)
 
 
 def posteriors(directory: Path) -> dict[str, str]:

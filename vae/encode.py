@@ -16,13 +16,14 @@ __all__ = ["encode", "load_vae", "reconstruct", "squared_errors"]
 BATCH = 1000
 
 
-def load_vae(run: Run | Path, device: torch.device, argument: str = "--posterior") -> VAE:
+def load_vae(run: Run | Path, device: torch.device, argument: str = "--posterior", network: str | None = None) -> VAE:
     """The network of a finished VAE run, in evaluation mode.
 
     Args:
         run: the run, or its directory, in a store or copied out of one.
         device: where to put it.
         argument: of a command line, what a wrong directory is blamed on.
+        network: the network's name, where the record's, a file without its directories, does not lead to the file.
 
     Raises:
         BadInput: not the directory of a finished run of `vae.train`, a network that there no longer is, or weights that
@@ -34,12 +35,16 @@ def load_vae(run: Run | Path, device: torch.device, argument: str = "--posterior
     record = read_record(directory / "result.json")
     if record.get("kind") != "vae":
         raise BadInput(argument, f"{directory}, a run of kind {record.get('kind')}", needed)
-    network = record["config"].get("network", "the mirrored network of 0.1.0")
-    if network not in NETWORKS:
-        raise BadInput(argument, f"{directory}, {network}", f"a run whose network is one of {', '.join(NETWORKS)}")
+    if "network" not in record["config"]:
+        needed = f"a run whose network is {NETWORKS.needed()}"
+        raise BadInput(argument, f"{directory}, the mirrored network of 0.1.0", needed)
     state = read_weights(directory, record)
-    vae = vae_of(record["config"], state["pixel_mean"], state["pixel_std"])
-    vae.load_state_dict(state)
+    try:
+        vae = vae_of(record["config"], state["pixel_mean"], state["pixel_std"], network, str(directory))
+        vae.load_state_dict(state)
+    except (KeyError, RuntimeError) as problem:
+        reason = " ".join(str(problem).split())[:120]
+        raise BadInput(argument, f"{directory}, whose weights are not the network's ({reason})", needed) from None
     return vae.to(device).eval()
 
 

@@ -35,6 +35,7 @@ Adam, batch 128. Batches are always full, and every run is seeded, which the ref
 """
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
@@ -47,7 +48,7 @@ from torch import Tensor
 from msda import Mixer
 from store import BadInput, Run, in_range, positive, provenance
 from store.command_line import Options, command, json_document
-from store.registry import known_as
+from store.registry import known_as, source_hash
 from store.runs import now
 from training import DataOptions, Diverged, ImageData, fit, generator, load
 from training.devices import describe, resolve_device, use_threads
@@ -58,7 +59,7 @@ from vae.curve import FLAT, WATCHED, last_fall, negative_elbo, steps_to_watch
 from vae.encode import encode, squared_errors
 from vae.inputs import Inputs
 from vae.linear import fit_linear
-from vae.nets import VAE, vae_of
+from vae.nets import NETWORKS, VAE, adapted, vae_of
 from vae.posterior import DiagonalGaussian
 
 __all__ = ["Config", "Settings", "active_units", "normalisation", "overfitting", "run", "train", "vae_run"]
@@ -91,6 +92,10 @@ class Settings:
     preset: Literal["default", "reference"] = "default"
     """reference: the reference code's network, normalisation and settings (free log-variance, scope batch, its FMix
     spectrum), but learning rate 1.25e-2: at 5e-2, as published, it diverges"""
+    network: str | None = None
+    """residual, reference, or package.module:factory or FILE.py:factory, called with those of shape=, channels=,
+    latents=, width= and hidden= that it has: it makes a module with encode(images) -> DiagonalGaussian and
+    decode(codes) (None: residual; reference with its preset)"""
     epochs: int | None = None
     """passes over the training images (None: 25; reference 100)"""
     batch_size: int | None = None
@@ -123,6 +128,8 @@ class Settings:
     """bf16: forward pass in bfloat16: faster on GPUs and on CPUs with AVX-512 BF16 or AMX, slower elsewhere"""
 
     def __post_init__(self) -> None:
+        if self.network is not None:
+            NETWORKS.check(self.network, "--network")
         positive("--width", self.width)
         for name in ("epochs", "batch_size", "hidden", "latents"):
             if getattr(self, name) is not None:
@@ -180,11 +187,13 @@ class Settings:
                 "--batch-size", values["batch_size"], f"at most the {len(data.train_images)} training images"
             )  # fmt: skip
         bound = None if reference else 10 - 2 * min(0.0, math.log(self.decoder_scale))
-        values |= {
-            "network": "reference" if reference else "residual",
-            "shape": list(data.shape),
-            "log_var_bound": bound,
-        }
+        network = self.network or ("reference" if reference else "residual")
+        values |= {"network": known_as(network), "shape": list(data.shape), "log_var_bound": bound}
+        if network not in NETWORKS.built_in:
+            source = NETWORKS.source(network, "--network") or ""
+            dimensions = _dimensions(network, source, *data.shape, values["latents"], values["width"], values["hidden"])
+            values |= {"source": source_hash(source), "latents_asked": values["latents"], "latents": dimensions}
+            values["log_var_bound"] = None
         if reference:
             values["normalisation"] = "reference" if data.shape[0] == len(REFERENCE_MEAN) else "data"
         return values
@@ -205,6 +214,20 @@ class Config:
     def __post_init__(self) -> None:
         positive("--seed", self.seed)
         self.settings.mixer(self.augmentation)
+
+
+@functools.lru_cache(maxsize=16)
+def _dimensions(network: str, source: str, *sizes: int) -> int:
+    """Of the code of somebody else's network, which may have another number than it was asked for.
+
+    Args:
+        network: its name.
+        source: its text, with which it may change.
+        sizes: C, H, W, latents, width and hidden.
+    """
+    config = {"shape": sizes[:3], "latents": sizes[3], "width": sizes[4], "hidden": sizes[5]}
+    with torch.random.fork_rng(devices=[]):
+        return adapted(config, network)[1]
 
 
 def small(data: ImageData) -> bool:
@@ -308,7 +331,7 @@ def _train(
     run.begin()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        vae = vae_of(config, *normalisation(data, config)).to(device)
+        vae = vae_of(config, *normalisation(data, config), settings.network).to(device)
     epochs = config["epochs"]
     steps, peak = epochs * (len(data.train_images) // config["batch_size"]), config["learning_rate"]
     inputs, scale = settings.inputs(augmentation, data, vae.normalise), config["decoder_scale"]

@@ -77,7 +77,7 @@ class Codes:
         self.bounded: dict[tuple[str, int], tuple[list[Bound], list[dict[str, Any]]]] = {}
 
     def vae(self, augmentation: str, seed: int) -> VAE:
-        return load_vae(self.runs[augmentation, seed], self.device)
+        return load_vae(self.runs[augmentation, seed], self.device, network=self.config.settings.network)
 
     def measured(self, augmentation: str, seed: int) -> tuple[list[Bound], list[dict[str, Any]]]:
         """Bounds and rows of the clean images, once: a baseline's are wanted of other VAEs too."""

@@ -1,5 +1,6 @@
 """What every VAE here has, whatever its network."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,9 @@ from vae.linear import LinearVAE
 from vae.posterior import DiagonalGaussian
 
 __all__ = ["VAE"]
+
+WARM_UP = 0.1
+"""Share of the steps in which the learning rate rises to its peak."""
 
 
 class VAE(nn.Module):
@@ -62,8 +66,13 @@ class VAE(nn.Module):
         return [{"params": list(self.parameters())}]
 
     def schedule(self, share: float) -> float:
-        """The learning rate, as a share of its peak, after a share of the steps."""
-        raise NotImplementedError
+        """The learning rate, as a share of its peak, after a share of the steps.
+
+        Up linearly in the first tenth, then half a cosine down to nothing.
+        """
+        if share < WARM_UP:
+            return share / WARM_UP
+        return 0.5 * (1 + math.cos(math.pi * (share - WARM_UP) / (1 - WARM_UP)))
 
     def _posterior(self, mean: Tensor, log_var: Tensor) -> DiagonalGaussian:
         if self.log_var_bound is not None:

@@ -13,7 +13,6 @@ and alike at every place, where one that starts from the code must first learn t
 Gimpel 2016) throughout, and no normalisation: there are no running statistics that mixed images could spoil.
 """
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -26,9 +25,6 @@ from vae.nets.base import VAE
 from vae.posterior import DiagonalGaussian
 
 __all__ = ["ResidualVAE"]
-
-WARM_UP = 0.1
-"""Share of the steps in which the learning rate rises to its peak."""
 
 LINEAR_RATE = 0.03
 """Of the learning rate, for the linear maps: their entries are as small."""
@@ -116,12 +112,6 @@ class ResidualVAE(VAE):
         taken = {id(each) for each in linear}
         others = [each for each in self.parameters() if id(each) not in taken]
         return [{"params": others}, {"params": linear, "lr_factor": LINEAR_RATE}]
-
-    def schedule(self, share: float) -> float:
-        """Up linearly in the first tenth of the steps, then half a cosine down to nothing."""
-        if share < WARM_UP:
-            return share / WARM_UP
-        return 0.5 * (1 + math.cos(math.pi * (share - WARM_UP) / (1 - WARM_UP)))
 
     def _patches(self, images: Tensor) -> Tensor:
         return F.pixel_unshuffle(F.pad(images, self.padding), self.patch).contiguous(memory_format=torch.channels_last)
