@@ -6,6 +6,7 @@
 a network. One that is not ours is tried on an image first.
 """
 
+import copy
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -147,6 +148,8 @@ def _timm(name: str, channels: int, classes: int, argument: str) -> nn.Module:
 
 def _factory(name: str, channels: int, classes: int, argument: str) -> nn.Module:
     factory = FACTORIES.get(name, argument)
+    if isinstance(factory, nn.Module):  # at hand, and left as it is
+        return copy.deepcopy(factory)
     if not callable(factory):
         raise BadInput(argument, f"{name}, a {type(factory).__name__}", "a callable that makes a network")
 

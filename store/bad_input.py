@@ -13,10 +13,19 @@ class BadInput(ValueError):
     """A user's mistake, said in one line: the argument, what it got, what it needs.
 
     Command lines print it and exit 2; in a notebook it is an ordinary ``ValueError``.
+
+    Args:
+        argument: of a function, or an option of a command line, with its hyphens.
+        got: its value, and what is wrong with it.
+        needed: instead.
     """
 
     def __init__(self, argument: str, got: object, needed: str):
         super().__init__(f"{argument}: got {got}; needs {needed}")
+        self.argument, self.got, self.needed = argument, got, needed
+
+    def __reduce__(self) -> tuple[type, tuple[str, object, str]]:  # the line alone would not make one again
+        return type(self), (self.argument, str(self.got), self.needed)
 
 
 def positive(argument: str, value: int, at_most: int = LARGEST) -> None:

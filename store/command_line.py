@@ -212,6 +212,10 @@ class Unparsable(BadInput):
 
     def __init__(self, explanation: str):
         ValueError.__init__(self, explanation)
+        self.argument, self.got, self.needed = explanation, "", ""
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.argument,)
 
 
 def _one_line(box: str) -> str:

@@ -15,15 +15,17 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import inspect
+import itertools
+import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
 from store.bad_input import BadInput
 
-__all__ = ["Registry", "called", "known_as", "module_known_as", "source_hash", "text_of"]
+__all__ = ["Registry", "called", "forget", "known_as", "live", "module_known_as", "source_hash", "text_of"]
 
 Made = TypeVar("Made")
 
@@ -31,15 +33,37 @@ _TEXTS: dict[str, str] = {}
 """By a module's name, the text of the ``FILE.py`` that was run as it."""
 
 
+_LIVE: dict[str, Any] = {}
+"""Objects that have no name in any file, by the name that they have in this process for a while."""
+
+
+def live(thing: Any) -> str:
+    """A name for an object at hand, a network or a mixer, which this process alone understands (see `forget`)."""
+    label = re.sub(r"\W", "", getattr(thing, "__name__", type(thing).__name__)) or "object"
+    for number in itertools.count(1):
+        name = f"live:{label}{number if number > 1 else ''}"
+        if _LIVE.setdefault(name, thing) is thing:
+            return name
+    raise AssertionError("there is always another number")
+
+
+def forget(names: Iterable[str]) -> None:
+    """Let go of objects that `live` has named."""
+    for name in names:
+        _LIVE.pop(name, None)
+
+
 def known_as(name: str) -> str:
     """A name, or several joined by ``+``, as records and tables hold it: a file without the directories it lies in.
+
+    And an object at hand (`live`) without what tells that it is one.
 
     Example:
         >>> known_as("fmix+/home/me/mixes.py:ResizeMix"), known_as("my.mixes:ResizeMix")
         ('fmix+mixes.py:ResizeMix', 'my.mixes:ResizeMix')
     """
     parts = (part.rpartition("/")[2] if ".py:" in part else part for part in name.split("+"))
-    return "+".join(parts)
+    return "+".join(part.removeprefix("live:") for part in parts)
 
 
 def module_known_as(module: str) -> str:
@@ -123,6 +147,8 @@ class Registry:
         Raises:
             BadInput: blaming ``argument``: an unknown name, no such module, file or object, or one that fails.
         """
+        if name in _LIVE:
+            return _LIVE[name]
         self.check(name, argument)
         if name in self.built_in:
             found = self.built_in[name]
@@ -135,6 +161,8 @@ class Registry:
         Raises:
             BadInput: as `get`.
         """
+        if name in _LIVE:
+            return getattr(_LIVE[name], "__module__", type(_LIVE[name]).__module__)
         self.check(name, argument)
         return _loaded(self._place(name), argument)[0].__name__
 

@@ -116,6 +116,7 @@ class ImageData:
         scored: which images the test split holds: ``"test"``, or a validation fold.
         mirrored: whether an image's mirror image is one of the same class, so that training may flip it. A fact of the
             data set, which the name that tables print does not change.
+        known_classes: how many there are at least, where not every class has an image.
     """
 
     name: str
@@ -126,6 +127,7 @@ class ImageData:
     digest: str = ""
     scored: str = "test"
     mirrored: bool = True
+    known_classes: int = 0
 
     def __post_init__(self) -> None:
         if not self.digest:
@@ -149,7 +151,8 @@ class ImageData:
     def classes(self) -> int:
         """Number of classes: one more than the largest index, or the columns of the rows."""
         labels = (self.train_labels, self.test_labels)
-        return max(each.shape[1] if each.ndim == 2 else int(each.max()) + 1 for each in labels)
+        found = (each.shape[1] if each.ndim == 2 else int(each.max()) + 1 for each in labels)
+        return max(self.known_classes, *found)
 
     @property
     def identity(self) -> dict[str, str]:
@@ -206,7 +209,11 @@ def load(options: DataOptions, *, download: bool = True) -> ImageData:
     else:
         data = _theirs(options, download)
     data = replace(data, mirrored=data.mirrored and options.data not in NOT_MIRRORED)
-    if data.train_labels.ndim == 1 and (missing := data.classes - len(data.train_labels.unique())):
+    if (
+        not data.known_classes
+        and data.train_labels.ndim == 1
+        and (missing := data.classes - len(data.train_labels.unique()))
+    ):
         print(f"{options.data}: {missing} of {data.classes} classes have no training image", file=sys.stderr)
     if options.data_name:
         data = replace(data, name=options.data_name)
@@ -301,6 +308,8 @@ def _theirs(options: DataOptions, download: bool) -> ImageData:
     """What a function of somebody else's loads, as an `ImageData` whose digest is of the content."""
     name, needed = options.data, f"a function that returns an ImageData or {', '.join(KEYS)}"
     function = TASKS.get(name, "--data")
+    if isinstance(function, ImageData):
+        return function
     if not callable(function):
         raise BadInput("--data", f"{name}, a {type(function).__name__}", needed)
 

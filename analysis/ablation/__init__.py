@@ -86,9 +86,7 @@ class Config:
             try:
                 self.at(value)  # the options check themselves
             except BadInput as mistake:
-                raise BadInput(
-                    "--values", f"{value} for --vary {self.vary}", str(mistake).partition("; needs ")[2]
-                ) from None
+                raise BadInput("--values", f"{value} for --vary {self.vary}", mistake.needed) from None
         if self.cross_validate is not None and not 2 <= self.cross_validate <= TENTHS:
             raise BadInput("--cross-validate", self.cross_validate, f"an integer from 2 to {TENTHS}")
 

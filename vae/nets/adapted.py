@@ -23,6 +23,7 @@ The factory is called with those of ``shape``, ``channels``, ``latents``, ``widt
 has, and what it makes is tried on two images.
 """
 
+import copy
 import inspect
 from collections.abc import Mapping
 from typing import Any
@@ -93,6 +94,8 @@ def adapted(config: Mapping[str, Any], name: str, argument: str = "--network") -
     offered |= {key: config[key] for key in ("width", "hidden")}
 
     def make() -> object:
+        if isinstance(factory, nn.Module):  # at hand, and left as it is
+            return copy.deepcopy(factory)
         known = inspect.signature(factory).parameters
         return factory(**{key: value for key, value in offered.items() if key in known})
 

@@ -1,0 +1,281 @@
+"""Jobs asked from Python, with objects in place of names: a live network, mixers, tensors, a ``Dataset``.
+
+A job's ``run`` takes its configuration, or keyword arguments that are its options (``seeds=5``, ``epochs=2``), in
+whichever part of the configuration they lie. Where an option takes a name, an object does as well: an ``nn.Module``
+(or a factory of them), a mixer, an `ImageData`. What has no name cannot be found again, and so nothing that is computed
+with it is kept in the store; the result says so.
+"""
+
+import dataclasses
+import difflib
+import tempfile
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from findings import Result
+from store import BadInput
+from store.registry import called, forget, known_as, live
+from training.data import ImageData
+
+__all__ = ["configured", "from_python", "images_of"]
+
+NAMED = ("augmentations", "augmentation", "network", "model", "data")
+"""Options that take names, or objects."""
+
+LEVELS = 255
+"""Of pixels: data sets are kept in eight bits."""
+
+
+def from_python(
+    config: type[Any],
+    job: Callable[[Any], Result],
+    asked: Any,
+    options: Mapping[str, Any],
+    images: Any = None,
+    labels: Any = None,
+) -> Result:
+    """Do a job that is asked from Python.
+
+    Args:
+        config: the job's configuration, a dataclass.
+        job: does it.
+        asked: a configuration of it, to which ``options`` are changes; a model, for a job that analyses one; or None.
+        options: by name, values or objects.
+        images: that the model is to see: what `images_of` takes.
+        labels: their classes, (N,); None where ``images`` has them.
+
+    Raises:
+        BadInput: naming the argument, not an option of the command line.
+        TypeError: an option that the job does not have, or a model without images.
+    """
+    with _named(config, asked, options, images, labels) as (whole, nameless):
+        result = job(whole)
+    if not nameless:
+        return result
+    note = f"Nothing of this is kept in the store: {', '.join(nameless)} cannot be found again by a name."
+    return replace(result, text=f"{result.text}\n\n{note}".strip())
+
+
+@contextmanager
+def _named(
+    config: type[Any], asked: Any, options: Mapping[str, Any], images: Any, labels: Any
+) -> Iterator[tuple[Any, list[str]]]:
+    """The configuration with names for objects, which hold as long as the job takes; and what the objects are."""
+    options = dict(options)
+    if asked is not None and not isinstance(asked, config):
+        options["model"], asked = asked, None
+    if images is not None:
+        data = images_of(images, labels)
+        options["data"] = replace(data, known_classes=_classes(options.get("model"), data))
+    elif labels is not None or ("model" in options and not isinstance(options["model"], str) and "data" not in options):
+        raise TypeError("a model is analysed on images and labels: run(model, images, labels)")
+    names: dict[str, Any] = {}
+
+    def name_of(value: Any) -> str:
+        if isinstance(value, str):
+            return value
+        name = live(value)
+        names[name] = value
+        return name
+
+    for key in NAMED:
+        if key in options:
+            value = options[key]
+            several = key == "augmentations" and not isinstance(value, str)
+            options[key] = tuple(map(name_of, value)) if several else name_of(value)
+    try:
+        with _store(names) as store, _arguments():
+            if store is not None:
+                options["store"] = store
+            yield configured(config, options, asked), [_words(value) for value in names.values()]
+    finally:
+        forget(names)
+
+
+def _words(thing: Any) -> str:
+    return "the images" if isinstance(thing, ImageData) else known_as(live(thing))
+
+
+@torch.no_grad()
+def _classes(model: Any, data: ImageData) -> int:
+    """How many classes a model at hand tells apart, of which few images may show only some; 0 where it is not known."""
+    if not isinstance(model, torch.nn.Module):
+        return 0
+    training, device = model.training, next((each.device for each in model.parameters()), torch.device("cpu"))
+    try:
+        logits = called(
+            lambda: model.eval()(data.test_images[:1].to(device).float() / LEVELS),
+            type(model).__name__,
+            "model",
+            f"a network for images of {'×'.join(map(str, data.shape))}",
+        )
+    finally:
+        model.train(training)
+    return int(logits.shape[-1]) if isinstance(logits, Tensor) and logits.ndim == 2 else 0
+
+
+@contextmanager
+def _store(names: Mapping[str, Any]) -> Iterator[Path | None]:
+    if not names:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="mixinfo-") as directory:
+        yield Path(directory)
+
+
+@contextmanager
+def _arguments() -> Iterator[None]:
+    """Mistakes named as Python's caller has them: ``seeds``, not ``--seeds``."""
+    try:
+        yield
+    except BadInput as mistake:
+        if not mistake.argument.startswith("--"):
+            raise
+        argument = mistake.argument.removeprefix("--").replace("-", "_")
+        raise BadInput(argument, mistake.got, mistake.needed) from None
+
+
+def configured(config: type[Any], options: Mapping[str, Any], start: Any = None) -> Any:
+    """A configuration from options by name, wherever in its parts they lie.
+
+    Args:
+        config: a dataclass, whose fields may be dataclasses.
+        options: by name.
+        start: what they change; the usual configuration for None.
+
+    Raises:
+        TypeError: an option that there is not.
+        BadInput: what the dataclasses refuse.
+    """
+    known = _fields(config)
+    for key in options:
+        if key not in known:
+            close = difflib.get_close_matches(key, known, 1)
+            hint = f"; perhaps {close[0]}?" if close else ""
+            raise TypeError(f"{config.__module__}: no option {key!r}{hint}")
+    return _changed(config, start, {key: _fitting(known[key], value) for key, value in options.items()})
+
+
+def _fields(config: type[Any]) -> dict[str, Any]:
+    """The type of every option by its name, those of the parts among them."""
+    hints = typing.get_type_hints(config)
+    found: dict[str, Any] = {}
+    for field in dataclasses.fields(config):
+        hint = hints[field.name]
+        if dataclasses.is_dataclass(hint):
+            found |= _fields(typing.cast(type, hint))
+        else:
+            found[field.name] = hint
+    return found
+
+
+def _changed(config: type[Any], start: Any, options: Mapping[str, Any]) -> Any:
+    hints = typing.get_type_hints(config)
+    values = {}
+    for field in dataclasses.fields(config):
+        hint = hints[field.name]
+        if dataclasses.is_dataclass(hint):
+            part = typing.cast(type, hint)
+            inside = {key: value for key, value in options.items() if key in _fields(part)}
+            # a part may be made with other values than the dataclass's own
+            made = field.default_factory
+            usual = made() if made is not dataclasses.MISSING else None
+            before = getattr(start, field.name) if start is not None else usual
+            values[field.name] = _changed(part, before, inside)
+        elif field.name in options:
+            values[field.name] = options[field.name]
+        elif start is not None:
+            values[field.name] = getattr(start, field.name)
+    return config(**values)
+
+
+def _fitting(hint: Any, value: Any) -> Any:
+    """A value as the dataclass holds it: a tuple for a list, a Path for its text."""
+    kinds = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
+    if isinstance(value, list):
+        return tuple(value)
+    if isinstance(value, str) and Path in kinds and str not in kinds:
+        return Path(value)
+    return value
+
+
+def images_of(images: Any, labels: Any = None, name: str = "images") -> ImageData:
+    """Images at hand as a data set, whose training and test images they both are.
+
+    Args:
+        images: (N, C, H, W) uint8, or floating point in [0, 1] in steps of 1/255, as ``ToTensor`` makes them; as a
+            tensor or an array (an array may be (N, H, W, C) uint8); a ``torch.utils.data.Dataset`` of pairs of such an
+            image and its class; or an `ImageData`, which is returned.
+        labels: (N,) classes.
+        name: of the data set.
+
+    Raises:
+        BadInput: other types, shapes or numbers.
+    """
+    if isinstance(images, ImageData):
+        return images
+    if labels is None and isinstance(images, torch.utils.data.Dataset):
+        images, labels = _collected(images)
+    if labels is None:
+        raise BadInput("labels", "nothing", "the class of each image, (N,)")
+    pixels = _pixels(images)
+    classes = torch.as_tensor(np.asarray(labels) if not isinstance(labels, Tensor) else labels).detach().cpu()
+    if classes.shape != pixels.shape[:1] or classes.is_floating_point() or (len(classes) and int(classes.min()) < 0):
+        got = f"{str(classes.dtype).removeprefix('torch.')} of shape {tuple(classes.shape)}"
+        raise BadInput("labels", got, f"classes from 0, one for each of {len(pixels)} images")
+    return ImageData(name, pixels, classes.long(), pixels, classes.long())
+
+
+def _collected(dataset: Any) -> tuple[list[Any], list[int]]:
+    needed = "a Dataset of pairs of an image and its class"
+    images, labels = [], []
+    for place in range(len(dataset)):
+        item = dataset[place]
+        if not isinstance(item, Sequence) or len(item) < 2:
+            raise BadInput("images", f"a Dataset of {type(item).__name__}", needed)
+        image = item[0]
+        images.append(image if isinstance(image, Tensor) else torch.from_numpy(np.array(image)))
+        labels.append(int(item[1]))
+    return images, labels
+
+
+def _pixels(images: Any) -> Tensor:
+    """(N, C, H, W) uint8."""
+    needed = "(N, C, H, W) of uint8, or of floating point in [0, 1] in steps of 1/255"
+    if isinstance(images, list):
+        try:
+            images = torch.stack([torch.as_tensor(image) for image in images])
+        except (RuntimeError, TypeError, ValueError):
+            raise BadInput("images", "images of several shapes or types", needed) from None
+    pixels = (images if isinstance(images, Tensor) else torch.from_numpy(np.ascontiguousarray(images))).detach().cpu()
+    if pixels.ndim == 3:
+        pixels = pixels[:, None]
+    if (
+        pixels.ndim == 4
+        and pixels.dtype == torch.uint8
+        and pixels.shape[-1] in (1, 3)
+        and pixels.shape[1] not in (1, 3)
+    ):
+        pixels = pixels.permute(0, 3, 1, 2)
+    if pixels.ndim != 4 or not pixels.numel():
+        raise BadInput("images", f"shape {tuple(pixels.shape)}", needed)
+    if pixels.dtype == torch.uint8:
+        return pixels.contiguous()
+    if not pixels.is_floating_point():
+        raise BadInput("images", str(pixels.dtype).removeprefix("torch."), needed)
+    scaled = pixels.double() * LEVELS
+    levels = scaled.round()
+    if not bool(((levels >= 0) & (levels <= LEVELS)).all()):
+        raise BadInput("images", f"pixels from {float(pixels.min()):.3g} to {float(pixels.max()):.3g}", needed)
+    if float((scaled - levels).abs().max()) > 0.01:
+        raise BadInput("images", "pixels between eight-bit levels", needed)
+    return levels.to(torch.uint8).contiguous()
