@@ -5,12 +5,14 @@ An estimator is a function from an encoder's output (`analysis.bounds.encoded`) 
 figures, sentences and the ground truths ask here, so that another estimator is another function in a file.
 """
 
+import difflib
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 
 from store import BadInput
+from store.registry import Registry, known_as, source_hash
 
 if TYPE_CHECKING:
     from analysis.bounds.bound import Bound
@@ -29,6 +31,7 @@ __all__ = [
     "label_of",
     "names_of",
     "sign_of",
+    "sources_of",
     "unasked",
 ]
 
@@ -85,6 +88,9 @@ class Estimator:
 
 ESTIMATORS: dict[str, Estimator] = {}
 """Every estimator by its name, those of one code before those of two, in the order of tables."""
+
+DOORS = Registry("estimator", "mixinfo.estimators", ESTIMATORS, ours=("analysis", "torch"))
+"""Estimators by the names that a user may give."""
 
 Options = ParamSpec("Options")
 Output = TypeVar("Output")
@@ -149,19 +155,45 @@ def described(what: str) -> str:
     return f"{what}: {', '.join(unasked())}; fitted at length: {', '.join(more)}"
 
 
-def check_estimators(names: Sequence[str], argument: str) -> None:
-    """Refuse names that are not of estimators of I(Z;X), none at all, one twice, and one whose package is missing.
+def check_estimators(names: Sequence[str], argument: str) -> tuple[str, ...]:
+    """The names in `ESTIMATORS` of estimators of I(Z;X), other people's among them.
+
+    Args:
+        names: as a user gives them: in `ESTIMATORS`, of an entry point, ``package.module:NAME`` or ``FILE.py:NAME``,
+            where NAME is a function that `estimator` has entered.
+        argument: what mistakes are blamed on.
 
     Raises:
-        BadInput: blaming ``argument``.
+        BadInput: no names, one twice, one that is not of an estimator of I(Z;X), or one whose package is missing.
     """
-    known = names_of()
-    if not names or len(set(names)) != len(names):
+    found = tuple(_entered(name, argument) for name in names)
+    if not found or len(set(found)) != len(found):
         raise BadInput(argument, " ".join(names) or "nothing", "one or more different names")
-    for name in names:
-        if name not in known:
-            raise BadInput(argument, repr(name), f"one of {', '.join(known)}")
+    for name in found:
         missing = ESTIMATORS[name].package
         if missing and importlib.util.find_spec(missing) is None:
             needed = f"pip install 'mixinfo[{ESTIMATORS[name].extra}]'"
             raise BadInput(argument, f"{name} without the package {missing}", needed)
+    return found
+
+
+def _entered(name: str, argument: str) -> str:
+    if name in names_of():
+        return name
+    if ":" not in name and name not in DOORS.registered():
+        known = [*names_of(), *DOORS.registered()]
+        close = difflib.get_close_matches(name, known, 1)
+        needed = f"one of {', '.join(known)}, package.module:NAME or FILE.py:NAME"
+        raise BadInput(argument, repr(name), needed + (f"; perhaps {close[0]}?" if close else ""))
+    function = DOORS.get(name, argument)
+    for known in names_of():
+        if ESTIMATORS[known].compute is function:
+            return known
+    needed = "a function that analysis.bounds.estimator has entered as one of I(Z;X)"
+    raise BadInput(argument, f"{name}, a {type(function).__name__}", needed)
+
+
+def sources_of(names: Iterable[str], argument: str) -> dict[str, str]:
+    """Of those estimators that are not built in, the hashes of their sources, by which a changed one is another run."""
+    sources = {name: DOORS.source(name, argument) for name in names}
+    return {known_as(name): source_hash(source) for name, source in sources.items() if source is not None}

@@ -179,10 +179,11 @@ def run(config: Config) -> Result:
     if config.execution.dry_run:
         print(f"would draw {config.seeds} replicates of {len(config.tasks)} encoders with {config.n:,} images each")
         return Result([])
+    names = check_estimators(config.bounds, "--bounds")
     rows: list[dict[str, Any]] = []
     work = [(TASKS[name], seed) for name in config.tasks for seed in range(1, config.seeds + 1)]
     for task, seed in tqdm(work, desc="ground truths", disable=None, leave=False):
-        rows += _one(task, config.n, seed, config.bounds)
+        rows += _one(task, config.n, seed, names)
     table = summarise(rows)
     directory = config.execution.out / "ground-truth"
     files = save(draw_ground_truth(table, config.n, config.seeds), directory / "ground-truth", table)

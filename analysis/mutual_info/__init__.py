@@ -42,7 +42,7 @@ import pandas as pd
 import tyro
 from tqdm import tqdm
 
-from analysis.bounds.estimators import check_estimators, described, unasked
+from analysis.bounds.estimators import check_estimators, described, sources_of, unasked
 from analysis.mutual_info.document import draw, joined, over_seeds, tables_by_scale, text_of, title_of
 from analysis.mutual_info.posterior import bound_encoder, read_posterior
 from analysis.mutual_info.rows import Codes, linear_of_clean, linear_rows_of, own_inputs, rows_of_vae, worse_than
@@ -153,6 +153,11 @@ class Config:
         for augmentation in self.augmentations:
             self.settings.mixer(augmentation, "--augmentations")
 
+    @property
+    def estimators(self) -> tuple[str, ...]:
+        """The bounds by the names that rows have: somebody else's are entered under one of their own."""
+        return check_estimators(self.bounds, "--bounds")
+
     def by_scale(self) -> dict[float, "Config"]:
         """The same job at each decoder scale, one after the other."""
         scales = self.decoder_scales or (self.settings.decoder_scale,)
@@ -252,11 +257,12 @@ def _analysis_run(config: Config, data: ImageData) -> Run:
         "version": VERSION,
         "config": config.settings.resolved(data)
         | _sources(config.augmentations)
+        | ({"bounds_sources": sources} if (sources := sources_of(config.bounds, "--bounds")) else {})
         | {
             "augmentations": [known_as(augmentation) for augmentation in config.augmentations],
             "seeds": config.seeds,
             "first_seed": config.first_seed,
-            "bounds": list(config.bounds),
+            "bounds": [known_as(name) for name in config.bounds],
             "inputs": list(config.inputs),
             "noise": list(config.noise),
             "shared": config.shared,

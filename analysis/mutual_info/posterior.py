@@ -70,7 +70,7 @@ def bound_encoder(config: "Config") -> tuple[list[dict[str, Any]], str] | None:
         found, rows = profile_of_pair(pair, noise=config.noise)
     else:
         encoded = Encoded(posterior, codes)
-        found, rows = profile(encoded, config.bounds, noise=config.noise)
+        found, rows = profile(encoded, config.estimators, noise=config.noise)
     lines = [repr(bound) for bound in found]
     if config.decomposition and second is None:
         parts = decompose(encoded)

@@ -86,7 +86,7 @@ class Codes:
             posterior, fit = self.clean(*which)
             where: dict[str, Any] = {"inputs": "clean", "augmentation": known_as(augmentation), "seed": seed}
             encoded = Encoded(posterior, fit=fit)
-            self.bounded[which] = profile(encoded, self.config.bounds, noise=self.config.noise, **where)
+            self.bounded[which] = profile(encoded, self.config.estimators, noise=self.config.noise, **where)
         return self.bounded[which]
 
     def upper(self, augmentation: str, seed: int) -> list[Bound]:
@@ -94,7 +94,7 @@ class Codes:
         if "clean" in self.config.inputs:
             return self.measured(augmentation, seed)[0]
         posterior, fit = self.clean(augmentation, seed)
-        upper = [name for name in self.config.bounds if ESTIMATORS[name].far_above]
+        upper = [name for name in self.config.estimators if ESTIMATORS[name].far_above]
         return bounds_of(Encoded(posterior, fit=fit), upper)
 
     def clean(self, augmentation: str, seed: int) -> tuple[DiagonalGaussian, DiagonalGaussian]:
@@ -154,7 +154,7 @@ def rows_of_vae(
         else:
             posterior = of_mixed
             fit = encode(vae, own.mixtures(data.train_images, generator(device, seed, "fit")))
-            rows += profile(Encoded(posterior, fit=fit), config.bounds, noise=config.noise, **where)[1]
+            rows += profile(Encoded(posterior, fit=fit), config.estimators, noise=config.noise, **where)[1]
         stem = f"{slug(name)}-seed{seed}-{inputs}"
         if config.decomposition:
             parts = decompose(posterior)

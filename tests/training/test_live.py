@@ -111,7 +111,7 @@ def test_mistakes_name_the_argument(network, digits):
         sums.run(network, images, labels, layers=["conv9"], quiet=True)
     with pytest.raises(BadInput, match=r"^attack_batch_size: got 0"):
         sweep.run(network, images, labels, attack_batch_size=0)
-    with pytest.raises(TypeError, match="attacks.sweep: no option 'epsilon'; perhaps epsilons"):
+    with pytest.raises(TypeError, match=r"attacks\.sweep: no option 'epsilon'; perhaps epsilons"):
         sweep.run(network, images, labels, epsilon=[0.1])
     with pytest.raises(TypeError, match="images and labels"):
         sweep.run(network)
