@@ -152,8 +152,8 @@ class Registry:
         self.check(name, argument)
         if name in self.built_in:
             found = self.built_in[name]
-            return _from(*_loaded(found, argument), argument) if isinstance(found, str) else found
-        return _from(*_loaded(self._place(name), argument), argument)
+            return _from(*self._loaded(found, argument), argument) if isinstance(found, str) else found
+        return _from(*self._loaded(self._place(name), argument), argument)
 
     def module(self, name: str, argument: str) -> str:
         """The name in ``sys.modules`` of the module that a name which is not built in leads to.
@@ -164,7 +164,7 @@ class Registry:
         if name in _LIVE:
             return getattr(_LIVE[name], "__module__", type(_LIVE[name]).__module__)
         self.check(name, argument)
-        return _loaded(self._place(name), argument)[0].__name__
+        return self._loaded(self._place(name), argument)[0].__name__
 
     def source(self, name: str, argument: str) -> str | None:
         """The text that decides what the object of a name computes; None for what is built in.
@@ -186,33 +186,31 @@ class Registry:
         """``module:object`` or ``FILE.py:object``."""
         return name if ":" in name else self.registered()[name]
 
+    def _loaded(self, place: str, argument: str) -> tuple[ModuleType, str]:
+        """The module of ``module:object`` or ``FILE.py:object``, and the object's name."""
+        where, _, name = place.rpartition(":")
+        if where.endswith(".py"):
+            if not Path(where).is_file():
+                raise BadInput(argument, f"{place}: {where}, where there is no file", f"a file with the {self.what}")
+            return _run_file(Path(where).resolve(), place, argument), name
+
+        def imported() -> ModuleType:
+            try:
+                return importlib.import_module(where)
+            except ModuleNotFoundError as problem:
+                needed = "package.module:NAME that Python can import from here (PYTHONPATH), or FILE.py:NAME"
+                raise BadInput(argument, f"{place} ({problem})", needed) from None
+
+        return called(imported, place, argument, f"a module with the {self.what} that can be imported"), name
+
 
 def source_hash(text: str) -> str:
     """Sixteen hexadecimal digits of a source text's SHA-256, as a run's identity holds them."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _loaded(place: str, argument: str) -> tuple[ModuleType, str]:
-    """The module of ``module:object`` or ``FILE.py:object``, and the object's name."""
-    where, _, name = place.rpartition(":")
-    if where.endswith(".py"):
-        return _run_file(Path(where), place, argument), name
-
-    def imported() -> ModuleType:
-        try:
-            return importlib.import_module(where)
-        except ModuleNotFoundError as problem:
-            needed = "package.module:NAME that Python can import from here (PYTHONPATH), or FILE.py:NAME"
-            raise BadInput(argument, f"{place} ({problem})", needed) from None
-
-    return called(imported, place, argument, "a module that can be imported"), name
-
-
 def _run_file(path: Path, place: str, argument: str) -> ModuleType:
     """The module that a file makes, run once for each content in a process."""
-    if not path.is_file():
-        raise BadInput(argument, f"{place}: {path}, where there is no file", "FILE.py:NAME")
-    path = path.resolve()
     key = f"{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
     content = path.read_bytes()
     text = called(lambda: importlib.util.decode_source(content), place, argument, "a file that runs")
