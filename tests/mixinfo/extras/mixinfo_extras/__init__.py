@@ -1,0 +1,1 @@
+"""Parts that another package adds, one file each."""
