@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import chdir, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -83,16 +83,23 @@ class RayCluster:
         except ImportError:
             raise BadInput("--ray", address, "the package ray (mixinfo[cluster])") from None
         self.ray, self.threads, self.gpus = ray, threads, gpus
-        self.own: Path | None = None
-        if address == "local":
-            self.own = _own_directory()
-            ray.init(
-                "local", include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR,
-                _node_ip_address="127.0.0.1", _temp_dir=str(self.own / "ray"),
-            )  # fmt: skip
-        else:
+        if address != "local":
             _check_answer(address)
-            ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
+        # workers look for modules first where the driver was when it joined: there, none of anybody's hide ours
+        self.own = _own_directory()
+        if address == "local":
+            with chdir(self.own):
+                ray.init(
+                    "local",
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    _node_ip_address="127.0.0.1",
+                    _temp_dir=str(self.own / "ray"),
+                )
+        else:
+            with chdir(self.own):
+                ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
         self.head: str = ray.get_runtime_context().gcs_address
         remote: Any = ray.remote(num_cpus=threads, num_gpus=gpus, max_retries=DEATHS - 1)
         self.remote = remote(_execute_in)
@@ -158,14 +165,15 @@ class RayCluster:
         """Leave the cluster, and take away what an own one has left."""
         self.closed.set()
         self.ray.shutdown()
-        if self.own is not None:
-            shutil.rmtree(self.own, ignore_errors=True)
+        shutil.rmtree(self.own, ignore_errors=True)
 
 
 def _execute_in(directory: Path, step: Step, log: Path) -> Outcome:
     """Do a step in the working directory of whoever gave it, from which ``mixes.py:ResizeMix`` is looked for."""
     with suppress(OSError):  # a node without the directory does what needs nothing that lies in it
         os.chdir(directory)
+        if str(directory) not in sys.path:
+            sys.path.append(str(directory))
     return execute(step, log)
 
 

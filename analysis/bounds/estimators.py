@@ -181,9 +181,9 @@ def _entered(name: str, argument: str) -> str:
     if name in names_of():
         return name
     if ":" not in name and name not in DOORS.registered():
-        known = [*names_of(), *DOORS.registered()]
-        close = difflib.get_close_matches(name, known, 1)
-        needed = f"one of {', '.join(known)}, package.module:NAME or FILE.py:NAME"
+        all_known = [*names_of(), *DOORS.registered()]
+        close = difflib.get_close_matches(name, all_known, 1)
+        needed = f"one of {', '.join(all_known)}, package.module:NAME or FILE.py:NAME"
         raise BadInput(argument, repr(name), needed + (f"; perhaps {close[0]}?" if close else ""))
     function = DOORS.get(name, argument)
     for known in names_of():
