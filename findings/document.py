@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 from findings.over_seeds import of_networks
+from findings.row import oddity
 from store import BadInput, digest_of, provenance, slug, write_atomically
 from store.command_line import as_text, json_document
 from store.places import in_own_directory, is_plain_name
@@ -259,10 +260,8 @@ def _oddity(found: dict[str, Any]) -> str | None:
             return f"{name} of type {type(value).__name__}"
     if not results or not all(isinstance(row, dict) for row in results):
         return "results that are not rows"
-    for row in results:
-        for key, kinds in ROW.items():
-            if not isinstance(row.get(key), kinds) or isinstance(row.get(key), bool):
-                return f"a row whose {key} is {str(row.get(key))[:40]!r}"
+    if (odd := next(filter(None, map(oddity, results)), None)) is not None:
+        return odd
     if not all(isinstance(digest, str) for digest in found["files"].values()):
         return "files without hashes"
     for run in found["runs"]:
@@ -271,14 +270,6 @@ def _oddity(found: dict[str, Any]) -> str | None:
         if not isinstance(data, dict) or not all(isinstance(data.get(key), str) for key in ("name", "sha256")):
             return "runs without their records"
     return None
-
-
-ROW: dict[str, Any] = {
-    "quantity": str, "estimator": str, "value": (int, float, type(None)), "standard_error": (int, float, type(None)),
-    "n": (int, type(None)), "augmentation": (str, type(None)), "seed": (int, type(None)),
-    "noise": (int, float, type(None)), "inputs": (str, type(None)), "cap": (int, float, type(None)),
-}  # fmt: skip
-"""Types of what is read of every row."""
 
 
 def read_documents(directories: Sequence[Path]) -> tuple[list[Document], list[Path], list[BadInput]]:

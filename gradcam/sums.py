@@ -41,6 +41,7 @@ from findings.comparisons import compare_augmentations
 from findings.components import Components, components
 from findings.over_seeds import headlines, of_networks, over_seeds
 from findings.published import claims_sentence
+from findings.row import row
 from findings.sentences import ADDED, as_paragraph, told_apart
 from findings.table import ruled
 from gradcam.figures import draw_maps
@@ -171,20 +172,20 @@ def _rows(config: Config, run: Run, augmentation: str | None, seed: int | None) 
                 good = values[np.isfinite(values)]
                 if not len(good):
                     continue
+                error = good.std(ddof=1) / math.sqrt(len(good)) if len(good) > 1 else 0.0
+                where = {"inputs": "clean", "augmentation": augmentation, "seed": seed, "layer": layer}
+                where |= {"classes": classes, "empty": len(values) - len(good), "n": len(good)}
                 rows.append(
-                    {
-                        "quantity": f"{kind} sum of Grad-CAM", "estimator": f"gradcam_{kind}", "value": good.mean(),
-                        "standard_error": good.std(ddof=1) / math.sqrt(len(good)) if len(good) > 1 else 0.0,
-                        "direction": None, "cap": None, "saturated": None, "n": len(good), "k": None, "noise": None,
-                        "inputs": "clean", "augmentation": augmentation, "seed": seed, "units": None, "layer": layer,
-                        "classes": classes, "empty": len(values) - len(good),
-                    }
+                    row(
+                        f"{kind} sum of Grad-CAM", f"gradcam_{kind}", good.mean(), units=None, standard_error=error,
+                        **where,
+                    )
                 )  # fmt: skip
     return rows
 
 
 def _report(config: Config, data: ImageData, found: Analysed) -> Result:
-    rows = [row for which, each in found.runs.items() for row in _rows(config, each, *which)]
+    rows = list(itertools.chain.from_iterable(_rows(config, run, *network) for network, run in found.runs.items()))
     table = pd.DataFrame(rows).fillna({"augmentation": "model"})
     n = len(some_test_images(data, config.images))
     head = f"Sums of Grad-CAM maps on {data.name}: {who(config)}, {n:,} test images"

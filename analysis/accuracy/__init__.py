@@ -36,6 +36,7 @@ from findings.components import Components, components
 from findings.document import check_joinable, latest
 from findings.over_seeds import headlines, of_networks
 from findings.published import beside, published
+from findings.row import row
 from findings.sentences import ADDED, as_paragraph, the, told_apart
 from findings.table import ruled
 from store import BadInput, Run, evidence, slug, write_atomically
@@ -83,9 +84,9 @@ def run(config: Config) -> Result:
         say_grid(*grid)
         return Result([])
     trained, failures = train_grid(*grid)
-    rows = [
-        row for which, each in trained.items() for row in accuracy_rows(each, *which) + training_rows(each, *which)
-    ]  # fmt: skip
+    rows: list[dict[str, Any]] = []
+    for network, classifier in trained.items():
+        rows += accuracy_rows(classifier, *network) + training_rows(classifier, *network)
     return _report(config, trained, rows, failures)
 
 
@@ -114,17 +115,17 @@ def accuracy_rows(trained: Run, augmentation: str, seed: int) -> list[dict[str, 
     """Accuracy in per cent and cross entropy of one classifier from its logits, with their errors over images."""
     scored = "test" if trained.result()["scored"] == "test" else "validation"
     logits, labels = _logits(trained)
+    measured = (
+        ("accuracy", 100 * correct(logits, labels).double(), "%"),
+        ("cross_entropy", cross_entropies(logits, labels), "nats"),
+    )
     return [
-        {
-            "quantity": quantity, "estimator": name, "value": float(values.mean()),
-            "standard_error": standard_error(values) if len(values) > 1 else None, "direction": None, "cap": None,
-            "saturated": None, "n": len(values), "k": None, "noise": None, "inputs": "clean",
-            "augmentation": augmentation, "seed": seed, "units": units,
-        }
-        for quantity, name, values, units in (
-            (f"{scored} accuracy", "accuracy", 100 * correct(logits, labels).double(), "%"),
-            (f"{scored} cross entropy", "cross_entropy", cross_entropies(logits, labels), "nats"),
+        row(
+            f"{scored} {name.replace('_', ' ')}", name, float(values.mean()), units=units, n=len(values),
+            standard_error=standard_error(values) if len(values) > 1 else None, inputs="clean",
+            augmentation=augmentation, seed=seed,
         )
+        for name, values, units in measured
     ]  # fmt: skip
 
 
@@ -138,17 +139,14 @@ def training_rows(trained: Run, augmentation: str, seed: int) -> list[dict[str, 
     if not (curve := recorded_curve(trained)):
         return []
     n, share = min(WATCHED, record["training_images"]), curve[-1]["training_accuracy"]
-    rest = {
-        "direction": None, "cap": None, "saturated": None, "k": None, "noise": None, "augmentation": augmentation,
-        "seed": seed,
-    }  # fmt: skip
     error = 100 * math.sqrt(share * (1 - share) / (n - 1)) if n > 1 else None
+    network = {"augmentation": augmentation, "seed": seed}
+    clean = {"inputs": "clean", "standard_error": error, "n": n} | network
+    augmented = {"inputs": "own-augmented", "n": record["training_images"]} | network
     return [
-        {"quantity": "training accuracy", "estimator": "training_accuracy", "value": 100 * share, "units": "%"}
-        | {"standard_error": error, "n": n, "inputs": "clean"} | rest,
-        {"quantity": "training loss", "estimator": "training_loss", "value": curve[-1]["loss"], "units": "nats"}
-        | {"standard_error": None, "n": record["training_images"], "inputs": "own-augmented"} | rest,
-    ]  # fmt: skip
+        row("training accuracy", "training_accuracy", 100 * share, units="%", **clean),
+        row("training loss", "training_loss", curve[-1]["loss"], units="nats", **augmented),
+    ]
 
 
 def _report(config: Config, trained: dict[Which, Run], rows: list[dict[str, Any]], failures: list[str]) -> Result:

@@ -9,7 +9,7 @@ augmentation.
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from findings.comparisons import compare_augmentations
 from findings.components import Components, components
 from findings.over_seeds import headlines, of_networks
 from findings.published import claims_sentence
+from findings.row import row
 from findings.sentences import ADDED, as_paragraph, the, told_apart
 from findings.table import ruled
 from store import BadInput, Run, evidence, slug
@@ -165,11 +166,7 @@ def _run_logits(config: Config) -> Result:
 
 
 def _row(measure: Measure, augmentation: str | None, seed: int | None) -> dict[str, Any]:
-    return {
-        "quantity": measure.quantity, "estimator": measure.estimator, "value": measure.value,
-        "standard_error": measure.standard_error, "direction": None, "cap": None, "saturated": None, "n": measure.n,
-        "k": None, "noise": None, "inputs": "clean", "augmentation": augmentation, "seed": seed, "units": measure.units,
-    }  # fmt: skip
+    return row(**asdict(measure), inputs="clean", augmentation=augmentation, seed=seed)
 
 
 def _report_one(config: Config, found: list[Measure], counts: Tensor, name: str) -> Result:
