@@ -43,7 +43,7 @@ from findings.over_seeds import headlines, of_networks, over_seeds
 from findings.published import claims_sentence
 from findings.row import row
 from findings.sentences import ADDED, as_paragraph, told_apart
-from findings.table import ruled
+from findings.table import plus_minus, ruled
 from gradcam.figures import draw_maps
 from gradcam.maps import KINDS, check_layer, grad_cam, normalised, sums
 from store import BadInput, Run, positive, provenance, slug, write_atomically
@@ -256,8 +256,7 @@ def _text_table(config: Mapping[str, Any], table: pd.DataFrame, head: str) -> st
         line = [label(str(place[2])), place[0], place[1]]
         for kind in KINDS:
             values = own[own["estimator"] == f"gradcam_{kind}"]["value"]
-            mean, std = values.mean(), values.std()
-            line.append(f"{mean:.4g}" + ("" if pd.isna(std) else f" ± {std:.2g}"))
+            line.append(plus_minus(values.mean(), values.std(), (".4g", ".2g")))
         line.append(str(int(own[own["estimator"] == "gradcam_normalised"]["empty"].sum())))
         cells.append(line)
     note = as_paragraph(
@@ -280,7 +279,7 @@ def sums_conclusions(document: Mapping[str, Any], table: pd.DataFrame) -> str:
         (table["estimator"] == "gradcam_normalised") & (table["layer"] == layer) & (table["classes"] == classes)
     ]
     parts = Components.from_json((document.get("components") or {}).get("gradcam_normalised"))
-    found = compare_augmentations(over_seeds(chosen), parts)
+    found = compare_augmentations(over_seeds(chosen, ("augmentation",)), parts)
     if found is None:
         return ""
     lines = told_apart(found, f"Normalised sum at {layer}, {classes} class", "pixels", 1)

@@ -8,7 +8,6 @@ import pandas as pd
 
 from analysis import accuracy
 from analysis.ablation import SYMBOLS, measure_of
-from analysis.mutual_info.table import LINEAR, mostly_under_trained
 from attacks.sentences import mean_over_sizes
 from figures import label
 from findings.comparisons import LEVEL, Comparison, Difference, as_family, compare_augmentations, skewed
@@ -17,11 +16,14 @@ from findings.document import Document
 from findings.over_seeds import over_seeds
 from findings.published import Claim, Published, claims, measures, published
 from findings.sentences import p_value
-from reports.tables import Cell, Table, group_of
+from findings.table import Cell, Table, group_of, plus_minus
+from findings.under_trained import LINEAR, with_under_trained
 
 __all__ = ["Judged", "claims_table", "judged", "measured", "published_table"]
 
 ATTACK = "attack "
+
+BY = ("augmentation",)
 
 
 def measured(document: Document, measure: str) -> pd.DataFrame:
@@ -48,9 +50,7 @@ def measured(document: Document, measure: str) -> pd.DataFrame:
     if not len(chosen):
         return empty
     chosen = chosen[chosen["augmentation"] != LINEAR]
-    table = over_seeds(chosen)
-    poor = mostly_under_trained(chosen) if "under_trained" in chosen else {}
-    return table.assign(under_trained=pd.Series([poor.get(name) for name in table["augmentation"]], dtype=object))
+    return with_under_trained(over_seeds(chosen, BY), chosen)
 
 
 class _Measured(NamedTuple):
@@ -78,7 +78,7 @@ def _tables(document: Document, measure: str) -> list[_Measured]:
         chosen = own.assign(augmentation=[f"{SYMBOLS[vary]} = {value:g}" for value in own["setting"]], setting=0.0)
     found = []
     for value, own in chosen.groupby("setting"):
-        table = over_seeds(own)
+        table = over_seeds(own, BY)
         if document.settings["scored"] == "validation":  # other images in every fold: the spread holds their draw
             table["image_error"] = 0.0
         words = f", {value:.3g} of the images" if measure == "training size" else ""
@@ -101,7 +101,7 @@ def published_table(documents: Sequence[Document]) -> Table:
         found = each.equivalence(ours) if ours else None
         if ours:
             mean, std, n = ours
-            text = f"{mean:.{what.digits}f}" + ("" if pd.isna(std) else f" ± {std:.{what.digits}f}") + f" (n = {n})"
+            text = plus_minus(mean, std, what.digits, n=n)
             difference = f"{mean - each.mean:+.{what.digits}f}"
         if found:
             low, high = found.low, found.high

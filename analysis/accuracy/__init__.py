@@ -22,7 +22,6 @@ import torch
 
 from analysis.accuracy.figures import draw_learning_curves
 from analysis.bound import standard_error
-from analysis.mutual_info.table import summarise
 from classifiers.curve import WATCHED, recorded_curve
 from classifiers.grid import Which, check_grid, say_grid, settings_of, smoked, train_grid
 from classifiers.load import kept_logits
@@ -34,11 +33,11 @@ from findings import Result, publish
 from findings.comparisons import Comparison, as_family, compare_augmentations
 from findings.components import Components, components
 from findings.document import check_joinable, latest
-from findings.over_seeds import headlines, of_networks
+from findings.over_seeds import headlines, of_networks, over_seeds
 from findings.published import beside, published
 from findings.row import row
 from findings.sentences import ADDED, as_paragraph, the, told_apart
-from findings.table import ruled
+from findings.table import plus_minus, ruled
 from store import BadInput, Run, evidence, slug, write_atomically
 from store.command_line import Options, json_document
 from store.places import in_own_directory
@@ -167,7 +166,7 @@ def _report(config: Config, trained: dict[Which, Run], rows: list[dict[str, Any]
     for which, each in trained.items():
         _write_logits(directory, each, *which)
     files = draw(document, directory)
-    table = summarise(rows)
+    table = over_seeds(rows)
     rows = headlines(rows) + rows
     result = Result(rows, table, text, files, failures)
     behind_it = evidence(({"augmentation": one, "seed": seed}, each) for (one, seed), each in trained.items())
@@ -317,7 +316,7 @@ def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
     """
     about = document["about"]
     settings, watermark = about["settings"], about["watermark"]
-    table = summarise(of_networks(document["results"]))
+    table = over_seeds(of_networks(document["results"]))
     parts = [f"{watermark}: two epochs, one seed. The numbers below mean nothing."] if watermark else []
     found = Components.from_json((document.get("components") or {}).get("accuracy"))
     conclusions = accuracy_conclusions(table, settings, found)
@@ -346,8 +345,7 @@ def _text_table(table: pd.DataFrame, head: str, settings: dict[str, Any]) -> str
         by = own.set_index("estimator")
         line = [label(str(augmentation))]
         for name, (_, _, digits) in shown.items():
-            std = by["std"][name]
-            line.append(f"{by['mean'][name]:.{digits}f}" + ("" if pd.isna(std) else f" ± {std:.{digits}f}"))
+            line.append(plus_minus(by["mean"][name], by["std"][name], digits))
         if quoted:
             line.append(quoted.get(str(augmentation), ""))
         cells.append(line)
@@ -369,7 +367,7 @@ def accuracy_conclusions(
     """What the accuracies allow one to say.
 
     Args:
-        table: `analysis.mutual_info.table.summarise`'s rows of ``accuracy``, in per cent.
+        table: `findings.over_seeds.over_seeds`' lines of ``accuracy``, in per cent.
         settings: of the runs, with ``data``, ``train_images`` and ``scored``.
         parts: variance components of the accuracy; without, the images' errors of both are added in full.
     """
@@ -430,7 +428,7 @@ def _spectra(found: Comparison, accuracy: pd.DataFrame) -> str:
         return ""
     rows = accuracy.set_index("augmentation")
     values = " and ".join(
-        f"{rows['mean'][name]:.2f} ± {rows['std'][name]:.2f}% (n = {rows['seeds'][name]})"
+        plus_minus(rows["mean"][name], rows["std"][name], 2, unit="%", n=rows["seeds"][name])
         for name in ("fmix", "fmix-reference")
     )
     verdict = "they differ" if each.claimed else "they are not told apart"

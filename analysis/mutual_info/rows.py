@@ -14,9 +14,9 @@ from analysis.bound import Bound, standard_error
 from analysis.decomposition import decompose
 from analysis.estimate import bound_posterior
 from analysis.measure import measure, measure_pair
-from analysis.mutual_info.table import LINEAR
 from analysis.two_encoders import SINGLE_BOUNDS
 from findings.row import row
+from findings.under_trained import LINEAR
 from store import Run, write_atomically
 from training import ImageData, generator
 from vae.encode import encode, load_vae, reconstruct, squared_errors

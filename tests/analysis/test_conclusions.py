@@ -16,15 +16,9 @@ from analysis.mutual_info.sentences import (
     shared_conclusions,
     trained_conclusions,
 )
-from analysis.mutual_info.table import (
-    LINEAR,
-    decomposition_text,
-    mostly_under_trained,
-    shared_table,
-    summarise,
-    text_table,
-)
+from analysis.mutual_info.table import decomposition_text, shared_table, summarise, text_table
 from findings.comparisons import compare_augmentations
+from findings.under_trained import LINEAR, mostly_under_trained
 from tests.analysis.test_mutual_info import rows_of
 
 SETTINGS = {
