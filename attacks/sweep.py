@@ -309,6 +309,7 @@ def interval(broken: int, n: int) -> tuple[float, float]:
 
 def _rows(config: Config, swept: Run, augmentation: str | None, seed: int | None) -> list[dict[str, Any]]:
     rows = []
+    network = {"inputs": "clean", "augmentation": augmentation, "seed": seed}
     with np.load(swept.path / "verdicts.npz") as kept:
         for curve in config.curves:
             verdicts = kept[curve]
@@ -316,13 +317,9 @@ def _rows(config: Config, swept: Run, augmentation: str | None, seed: int | None
                 for epsilon, at in zip(config.epsilons, broken, strict=True):
                     n, share = len(at), 1 - at.mean()
                     low, high = interval(int(at.sum()), n)
-                    rows.append(
-                        row(
-                            "accuracy under attack", name, 100 * float(share), units="%", n=n, inputs="clean",
-                            standard_error=100 * math.sqrt(share * (1 - share) / n), augmentation=augmentation,
-                            seed=seed, curve=curve, epsilon=epsilon, low=low, high=high,
-                        )
-                    )  # fmt: skip
+                    where = network | {"curve": curve, "epsilon": epsilon, "low": low, "high": high, "n": n}
+                    where |= {"standard_error": 100 * math.sqrt(share * (1 - share) / n)}
+                    rows.append(row("accuracy under attack", name, 100 * float(share), units="%", **where))
     return rows
 
 

@@ -52,10 +52,14 @@ def over_seeds(rows: pd.DataFrame | Sequence[Mapping[str, Any]], by: Sequence[st
         frame["noise"] = pd.to_numeric(frame["noise"])
     groups = frame.groupby(list(by), sort=False, dropna=False)
     table = groups.agg(
-        mean=("value", "mean"), std=("value", "std"), seeds=("value", "size"),
+        mean=("value", "mean"),
+        std=("value", "std"),
+        seeds=("value", "size"),
         image_error=("square", lambda squares: squares.mean(skipna=False)),
-        cap=("cap", "first"), saturated=("saturated", "any"), n=("n", "first"),
-    )  # fmt: skip
+        cap=("cap", "first"),
+        saturated=("saturated", "any"),
+        n=("n", "first"),
+    )
     return table.assign(image_error=table["image_error"] ** 0.5).reset_index()
 
 

@@ -12,16 +12,13 @@ from importlib import resources
 from typing import Any, Literal
 
 from figures.style import label
-from findings.comparisons import Comparison, Difference, Equivalence, equivalence
+from findings.comparisons import Comparison, Difference, Equivalence, Summary, equivalence
 from findings.sentences import as_item, as_paragraph, p_value, the
 from findings.table import plus_minus
 
 __all__ = ["Claim", "Measure", "Published", "beside", "claims", "claims_sentence", "measures", "published"]
 
 Verdict = Literal["agrees", "differs", "not distinguishable", "not comparable", "not run"]
-
-Ours = tuple[float, float, int]
-"""Mean, standard deviation and number of seeds."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +36,20 @@ class Measure:
     units: str
     digits: int
     claim: str = "{above} is above {below}"
+
+
+OTHERWISE = {
+    "data": "{} instead of {}",
+    "train_images": "{:,} instead of {:,} training images",
+    "epochs": "{} instead of {} epochs",
+    "decoder_scale": "decoder scale {:g} instead of {:g}",
+    "preset": "the {} instead of the {} settings",
+    "normalisation": "units of the data's own mean and standard deviation instead of the reference code's",
+    "network": "{} instead of {}",
+    "width": "width {} instead of {}",
+    "policy": "policy {} instead of {}",
+}
+"""How it is said that a setting is ours instead of the published one."""
 
 
 @dataclass(frozen=True)
@@ -79,27 +90,19 @@ class Published:
 
     def otherwise(self, settings: Mapping[str, Any]) -> list[str]:
         """In what our settings differ from the published ones, in words."""
-        words = {
-            "data": "{} instead of {}", "train_images": "{:,} instead of {:,} training images",
-            "epochs": "{} instead of {} epochs", "decoder_scale": "decoder scale {:g} instead of {:g}",
-            "preset": "the {} instead of the {} settings",
-            "normalisation": "units of the data's own mean and standard deviation instead of the reference code's",
-            "network": "{} instead of {}",
-            "width": "width {} instead of {}", "policy": "policy {} instead of {}",
-        }  # fmt: skip
         return [
-            words[key].format(settings.get(key), value)
+            OTHERWISE[key].format(settings.get(key), value)
             for key, value in self.setting.items()
             if settings.get(key) != value
         ]
 
-    def equivalence(self, ours: Ours) -> Equivalence | None:
+    def equivalence(self, ours: Summary) -> Equivalence | None:
         """Two one-sided tests within the margin; None without spread on both sides."""
         if self.std is None or self.n is None:
             return None
         return equivalence(ours, (self.mean, self.std, self.n), self.margin)
 
-    def verdict(self, ours: Ours | None, settings: Mapping[str, Any]) -> Verdict:
+    def verdict(self, ours: Summary | None, settings: Mapping[str, Any]) -> Verdict:
         """How ours stands to it; ``settings`` are those ours was measured with."""
         if ours is None:
             return "not run"
@@ -181,7 +184,7 @@ def claims(measure: str | None = None) -> tuple[Claim, ...]:
     return tuple(Claim(**entry) for entry in _file()["claim"] if measure in (None, entry["measure"]))
 
 
-def beside(ours: Mapping[tuple[str, str], Ours], settings: Mapping[str, Any]) -> str:
+def beside(ours: Mapping[tuple[str, str], Summary], settings: Mapping[str, Any]) -> str:
     """How our numbers stand to published ones, as a paragraph; empty where none is published.
 
     Args:

@@ -14,15 +14,17 @@ from store import write_atomically
 __all__ = ["Cell", "Column", "Table", "cells_over_seeds", "group_of", "plus_minus", "ruled"]
 
 
-def plus_minus(
-    mean: float, std: float | None, digits: int | tuple[str, str], *, unit: str = "", n: int | None = None
-) -> str:  # fmt: skip
+Digits = int | tuple[str, str]
+"""After the point; or the formats of a mean and of its spread where they differ, such as ``(".4g", ".2g")``."""
+
+
+def plus_minus(mean: float, std: float | None, digits: Digits, *, unit: str = "", n: int | None = None) -> str:
     """A mean over seeds with its standard deviation: ``83.67 ± 0.89``, or ``83.67`` where there is no spread.
 
     Args:
         mean: over seeds.
         std: over seeds; None or NaN for a single one.
-        digits: after the point; or the formats of both where they differ, such as ``(".4g", ".2g")``.
+        digits: after the point, or the formats of both.
         unit: that follows at once.
         n: seeds, added as ``(n = 5)``.
     """

@@ -175,12 +175,8 @@ def _rows(config: Config, run: Run, augmentation: str | None, seed: int | None) 
                 error = good.std(ddof=1) / math.sqrt(len(good)) if len(good) > 1 else 0.0
                 where = {"inputs": "clean", "augmentation": augmentation, "seed": seed, "layer": layer}
                 where |= {"classes": classes, "empty": len(values) - len(good), "n": len(good)}
-                rows.append(
-                    row(
-                        f"{kind} sum of Grad-CAM", f"gradcam_{kind}", good.mean(), units=None, standard_error=error,
-                        **where,
-                    )
-                )  # fmt: skip
+                quantity, name = f"{kind} sum of Grad-CAM", f"gradcam_{kind}"
+                rows.append(row(quantity, name, good.mean(), units=None, standard_error=error, **where))
     return rows
 
 

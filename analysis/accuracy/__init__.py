@@ -118,14 +118,12 @@ def accuracy_rows(trained: Run, augmentation: str, seed: int) -> list[dict[str, 
         ("accuracy", 100 * correct(logits, labels).double(), "%"),
         ("cross_entropy", cross_entropies(logits, labels), "nats"),
     )
+    network = {"inputs": "clean", "augmentation": augmentation, "seed": seed, "n": len(logits)}
     return [
-        row(
-            f"{scored} {name.replace('_', ' ')}", name, float(values.mean()), units=units, n=len(values),
-            standard_error=standard_error(values) if len(values) > 1 else None, inputs="clean",
-            augmentation=augmentation, seed=seed,
-        )
+        row(f"{scored} {name.replace('_', ' ')}", name, float(values.mean()), units=units, **network)
+        | {"standard_error": standard_error(values) if len(values) > 1 else None}
         for name, values, units in measured
-    ]  # fmt: skip
+    ]
 
 
 def training_rows(trained: Run, augmentation: str, seed: int) -> list[dict[str, Any]]:
@@ -361,9 +359,7 @@ def _text_table(table: pd.DataFrame, head: str, settings: dict[str, Any]) -> str
     return "\n".join([head, *ruled(cells), *notes])
 
 
-def accuracy_conclusions(
-    table: pd.DataFrame, settings: dict[str, Any], parts: Components | None = None
-) -> str:  # fmt: skip
+def accuracy_conclusions(table: pd.DataFrame, settings: dict[str, Any], parts: Components | None = None) -> str:
     """What the accuracies allow one to say.
 
     Args:
