@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from figures import colour, label, style
+from findings.over_seeds import over_seeds
 
 __all__ = ["draw_sweep"]
 
@@ -27,11 +28,8 @@ def draw_sweep(table: pd.DataFrame, title: str) -> tuple[Figure, pd.DataFrame]:
         The figure, and mean, standard deviation and number of seeds of every point.
     """
     table = table.fillna({"augmentation": "model"})
-    behind = (
-        table.groupby(["estimator", "augmentation", "curve", "epsilon"], sort=False)["value"]
-        .agg(mean="mean", std="std", seeds="size")
-        .reset_index()
-    )
+    point = ["estimator", "augmentation", "curve", "epsilon"]
+    behind = over_seeds(table, point)[[*point, "mean", "std", "seeds"]]
     attacks, names = list(dict.fromkeys(behind["estimator"])), list(dict.fromkeys(behind["augmentation"]))
     columns = min(3, len(attacks))
     sizes = sorted(epsilon for epsilon in behind["epsilon"].unique() if epsilon > 0)

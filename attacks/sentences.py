@@ -15,7 +15,7 @@ from findings.components import Components
 from findings.over_seeds import over_seeds
 from findings.published import claims_sentence
 from findings.sentences import ADDED, as_item, as_paragraph, the, told_apart
-from findings.table import ruled
+from findings.table import plus_minus, ruled
 
 __all__ = [
     "SHARE",
@@ -150,7 +150,7 @@ def shares_of_clean(table: pd.DataFrame, curve: str) -> pd.DataFrame:
             {"augmentation": augmentation, "seed": seed, "value": 100 * ratio, "standard_error": error, "n": n}
         )
     columns = ["augmentation", "seed", "value", "standard_error", "n"]
-    return over_seeds(pd.DataFrame(found, columns=columns))
+    return over_seeds(pd.DataFrame(found, columns=columns), ("augmentation",))
 
 
 def _records(runs: Sequence[Mapping[str, Any]], kind: str) -> list[tuple[str, Mapping[str, Any]]]:
@@ -212,17 +212,14 @@ def summary_table(table: pd.DataFrame, curve: str, runs: Sequence[Mapping[str, A
         cells[0].append("AutoAttack's lead")
         cells[1].append(f"{min(each[2] for each in lead.values()):,} images, points")
 
-    def said(mean: float, std: float) -> str:
-        return f"{mean:.1f}" + ("" if pd.isna(std) else f" ± {std:.1f}")
-
     for name, mean, std in zip(means.index.astype(str), means["mean"], means["std"], strict=True):
-        line = [label(name), said(mean, std)]
-        line.append(said(shares["mean"][name], shares["std"][name]) if name in shares.index else "—")
+        line = [label(name), plus_minus(mean, std, 1)]
+        line.append(plus_minus(shares["mean"][name], shares["std"][name], 1) if name in shares.index else "—")
         line.append(f"{own[name]:.1f}" if name in own.index else "—")
         if everywhere:
             line.append(f"{everywhere[name][0]:.1f}" if name in everywhere else "—")
         if lead:
-            line.append(said(*lead[name][:2]) if name in lead else "—")
+            line.append(plus_minus(*lead[name][:2], 1) if name in lead else "—")
         cells.append(line)
     note = f"Worst case over all attacks, mean over ε above 0, {curve}; mean ± standard deviation over seeds."
     if lead:

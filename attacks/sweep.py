@@ -10,6 +10,7 @@ of the store: its verdicts (``verdicts.npz``) are kept, and an interrupted one g
 
 import base64
 import importlib.util
+import itertools
 import math
 import time
 import zlib
@@ -46,6 +47,7 @@ from figures import label, save
 from findings import Result, publish
 from findings.components import components
 from findings.over_seeds import headlines, of_networks
+from findings.row import row
 from store import BadInput, Run, evidence, positive, provenance, slug, write_atomically
 from store.command_line import Options, command, json_document, refuse_beside
 from store.runs import now
@@ -332,6 +334,7 @@ def interval(broken: int, n: int) -> tuple[float, float]:
 
 def _rows(config: Config, swept: Run, augmentation: str | None, seed: int | None) -> list[dict[str, Any]]:
     rows = []
+    network = {"inputs": "clean", "augmentation": augmentation, "seed": seed}
     with np.load(swept.path / "verdicts.npz") as kept:
         for curve in config.curves:
             verdicts = kept[curve]
@@ -339,20 +342,14 @@ def _rows(config: Config, swept: Run, augmentation: str | None, seed: int | None
                 for epsilon, at in zip(config.epsilons, broken, strict=True):
                     n, share = len(at), 1 - at.mean()
                     low, high = interval(int(at.sum()), n)
-                    rows.append(
-                        {
-                            "quantity": "accuracy under attack", "estimator": name, "value": 100 * float(share),
-                            "standard_error": 100 * math.sqrt(share * (1 - share) / n), "direction": None,
-                            "cap": None, "saturated": None, "n": n, "k": None, "noise": None, "inputs": "clean",
-                            "augmentation": augmentation, "seed": seed, "units": "%", "curve": curve,
-                            "epsilon": epsilon, "low": low, "high": high,
-                        }
-                    )  # fmt: skip
+                    where = network | {"curve": curve, "epsilon": epsilon, "low": low, "high": high, "n": n}
+                    where |= {"standard_error": 100 * math.sqrt(share * (1 - share) / n)}
+                    rows.append(row("accuracy under attack", name, 100 * float(share), units="%", **where))
     return rows
 
 
 def _report(config: Config, data: ImageData, found: Analysed, outside: dict[Which, Run]) -> Result:
-    rows = [row for which, each in found.runs.items() for row in _rows(config, each, *which)]
+    rows = list(itertools.chain.from_iterable(_rows(config, run, *network) for network, run in found.runs.items()))
     head = f"Accuracy under attack on {data.name}: {who(config)}, {rows[0]['n']:,} test images"
     checked = evidence(({"augmentation": one, "seed": seed}, each) for (one, seed), each in outside.items())
     watermark = "SMOKE RUN" if config.smoke else None
@@ -434,9 +431,9 @@ def _text_table(table: pd.DataFrame, curve: str, head: str) -> str:
     lines = [f"{head}\n{titles[curve]}; mean over seeds, %"]
     sizes = "".join(f"{f'{epsilon:g}':>8}" for epsilon in means.columns)
     lines.append(f"{'attack':<16}{'ε →':<18}{sizes}")
-    for place, row in means.iterrows():
+    for place, line in means.iterrows():
         attack, augmentation = map(str, place)  # type: ignore[call-overload]
-        cells = "".join(f"{value:>8.1f}" for value in row)
+        cells = "".join(f"{value:>8.1f}" for value in line)
         lines.append(f"{attack:<16}{label(augmentation):<18}{cells}")
     return "\n".join(lines)
 

@@ -7,7 +7,7 @@ is given with ``--policy file:PATH``.
 
 from store import BadInput
 
-__all__ = ["AUGMENTATIONS", "PRESETS", "row"]
+__all__ = ["AUGMENTATIONS", "PRESETS", "parts_of"]
 
 AUGMENTATIONS = (
     "none", "mixup", "cutmix", "fmix", "fmix-reference", "fmix+mixup", "cutmix+mixup", "fmix+cutmix",
@@ -30,11 +30,11 @@ PRESETS: dict[str, tuple[str, str, str]] = {
 """Data set, network and augmentation of every row."""
 
 
-def row(preset: str) -> tuple[str, str, str]:
-    """Data set, network and augmentation of a row.
+def parts_of(preset: str) -> tuple[str, str, str]:
+    """Data set, network and augmentation of a preset.
 
     Raises:
-        BadInput: no such row.
+        BadInput: no such preset.
     """
     if preset not in PRESETS:
         rows = ", ".join(f"{data}-{network}-AUGMENTATION" for network, rows in ROWS.items() for data in rows)

@@ -38,8 +38,9 @@ from classifiers.curve import KEPT, SHARES, curve_of, epochs_of, scores_of_watch
 from classifiers.load import Classifier, logits_of
 from classifiers.networks import NETWORKS, build, known_name, source_of
 from classifiers.objectives import OBJECTIVES
-from classifiers.presets import row
+from classifiers.presets import parts_of
 from classifiers.scores import scores
+from findings.row import row
 from msda import Mixer
 from store import BadInput, Run, positive, provenance, write_atomically
 from store.command_line import Options, command, json_document
@@ -233,7 +234,7 @@ def from_preset(preset: str | None) -> Config:
     """
     if preset is None:
         return Config()
-    data, network, augmentation = row(preset)
+    data, network, augmentation = parts_of(preset)
     return Config(preset, augmentation, data=DataOptions(data), settings=Settings(network))
 
 
@@ -446,13 +447,10 @@ def run(config: Config) -> Run:
 def rows_of(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Accuracy in per cent and cross entropy on the scored images, from a run's record, as rows of a document."""
     metrics, scored = record["metrics"], "test" if record["scored"] == "test" else "validation"
-    shared = {
-        "standard_error": None, "direction": None, "cap": None, "saturated": None, "n": metrics["n"], "k": None,
-        "noise": None, "inputs": "clean", "augmentation": record["config"]["augmentation"], "seed": record["seed"],
-    }  # fmt: skip
     found = (("accuracy", 100 * metrics["accuracy"], "%"), ("cross_entropy", metrics["cross_entropy"], "nats"))
+    network = {"augmentation": record["config"]["augmentation"], "seed": record["seed"]}
     return [
-        {"quantity": f"{scored} {name.replace('_', ' ')}", "estimator": name, "value": value, "units": units} | shared
+        row(f"{scored} {name.replace('_', ' ')}", name, value, units=units, n=metrics["n"], inputs="clean", **network)
         for name, value, units in found
     ]
 

@@ -91,10 +91,10 @@ def satterthwaite(variances: Sequence[ArrayLike], freedoms: Sequence[ArrayLike])
     Returns:
         Sum and degrees of freedom; infinitely many for a sum of 0.
     """
-    total = sum(np.asarray(each, dtype=float) for each in variances)
+    total = sum(np.asarray(variance, dtype=float) for variance in variances)
     spread = sum(
-        np.asarray(each, dtype=float) ** 2 / np.asarray(freedom, dtype=float)
-        for each, freedom in zip(variances, freedoms, strict=True)
+        np.asarray(variance, dtype=float) ** 2 / np.asarray(freedom, dtype=float)
+        for variance, freedom in zip(variances, freedoms, strict=True)
     )
     with np.errstate(divide="ignore", invalid="ignore"):
         return total, np.where(spread > 0, total**2 / spread, np.inf)
@@ -109,10 +109,10 @@ def holm(p: ArrayLike) -> NDArray[np.float64]:
     values = np.asarray(p, dtype=float)
     order = np.argsort(values, axis=-1)
     steps = np.arange(values.shape[-1], 0, -1)
-    adjusted = np.maximum.accumulate(np.take_along_axis(values, order, -1) * steps, axis=-1).clip(max=1)
-    found = np.empty_like(adjusted)
-    np.put_along_axis(found, order, adjusted, -1)
-    return found
+    ascending = np.maximum.accumulate(np.take_along_axis(values, order, -1) * steps, axis=-1).clip(max=1)
+    adjusted = np.empty_like(ascending)
+    np.put_along_axis(adjusted, order, ascending, -1)
+    return adjusted
 
 
 def skewed(seeds: int) -> float | None:
@@ -224,14 +224,14 @@ def as_family(differences: Iterable[Difference]) -> list[Difference]:
     differences = list(differences)
     if not differences:
         return []
-    adjusted = holm([each.alone for each in differences])
-    found = []
-    for each, p in zip(differences, adjusted, strict=True):
-        half = _limit(LEVEL / 2 / len(differences), each.seed_error, each.freedom, each.image_error)
-        low = each.value - half
+    adjusted = holm([difference.alone for difference in differences])
+    family = []
+    for alone, p in zip(differences, adjusted, strict=True):
+        half = _limit(LEVEL / 2 / len(differences), alone.seed_error, alone.freedom, alone.image_error)
+        low = alone.value - half
         low = max(low, 0.0) if p < LEVEL else low
-        found.append(replace(each, tests=len(differences), p=float(p), low=low, high=each.value + half))
-    return found
+        family.append(replace(alone, tests=len(differences), p=float(p), low=low, high=alone.value + half))
+    return family
 
 
 @dataclass(frozen=True)
@@ -257,7 +257,7 @@ class Comparison:
 
     def between(self, one: str, other: str) -> Difference | None:
         """The difference of these two, in whichever order; None where they have not been compared."""
-        return next((each for each in self.differences if {each.higher, each.lower} == {one, other}), None)
+        return next((pair for pair in self.differences if {pair.higher, pair.lower} == {one, other}), None)
 
     def found(self) -> list[Difference]:
         """Differences that are claimed at the 5% level over the family."""
@@ -281,31 +281,38 @@ def compare_augmentations(table: pd.DataFrame, components: "Components | None" =
     differences = []
     for first, second in itertools.combinations(rows, 2):
         higher, lower = (first, second) if first["mean"] >= second["mean"] else (second, first)
-        names = str(higher["augmentation"]), str(lower["augmentation"])
         seed_error, freedom = _seed_error(higher, lower)
         image_error = _image_error(higher, lower, components)
         included = not math.isnan(image_error)
-        if not seed_error + (image_error if included else 0.0) > 0:
+        image_error = image_error if included else 0.0
+        if not seed_error + image_error > 0:
             continue
-        images = _images(components, higher, lower)
-        value, seeds = float(higher["mean"] - lower["mean"]), int(min(higher["seeds"], lower["seeds"]))
-        poor = any(bool(row.get("under_trained") or False) for row in (higher, lower))
-        differences.append(
-            Difference(
-                *names, value, seed_error, freedom, seeds, images, image_error if included else 0.0, included, poor
-            )
-        )  # fmt: skip
+        difference = Difference(
+            str(higher["augmentation"]),
+            str(lower["augmentation"]),
+            float(higher["mean"] - lower["mean"]),
+            seed_error,
+            freedom,
+            seeds=int(min(higher["seeds"], lower["seeds"])),
+            images=_images(components, higher, lower),
+            image_error=image_error,
+            images_included=included,
+            under_trained=any(bool(row.get("under_trained") or False) for row in (higher, lower)),
+        )
+        differences.append(difference)
     if not differences:
         return None
     family = sorted(as_family(differences), key=lambda difference: -difference.value)
-    fewest = min(each.seeds for each in family)
-    error = math.sqrt(sum(each.error**2 for each in family) / len(family))
-    known = [each.images for each in family if each.images is not None]
+    fewest = min(pair.seeds for pair in family)
+    error = math.sqrt(sum(pair.error**2 for pair in family) / len(family))
     return Comparison(
-        tuple(family), {str(row["augmentation"]): float(row["std"]) for row in rows}, fewest,
-        min(known) if known else None, all(each.images_included for each in family),
-        _noncentrality(len(family), 2 * (fewest - 1)) * error,
-    )  # fmt: skip
+        tuple(family),
+        spreads={str(row["augmentation"]): float(row["std"]) for row in rows},
+        seeds=fewest,
+        images=min((pair.images for pair in family if pair.images is not None), default=None),
+        images_included=all(pair.images_included for pair in family),
+        detectable=_noncentrality(len(family), 2 * (fewest - 1)) * error,
+    )
 
 
 def _seed_error(a: dict[Any, Any], b: dict[Any, Any]) -> tuple[float, float]:
@@ -341,9 +348,11 @@ def _noncentrality(tests: int, freedom: int) -> float:
     return float(brentq(lambda x: 1 - special.nctdtr(freedom, x, critical) - POWER, 0.0, 10 * critical + 10))
 
 
-def certificates(
-    lower: pd.DataFrame, upper: pd.DataFrame, confidence: float = CONFIDENCE
-) -> list[tuple[str, str, float]]:  # fmt: skip
+Certificate = tuple[str, str, float]
+"""Of A over B at a level of noise: A, B and the level."""
+
+
+def certificates(lower: pd.DataFrame, upper: pd.DataFrame, confidence: float = CONFIDENCE) -> list[Certificate]:
     """Ordered pairs for which a lower bound of the one is above an upper bound of the other, at every level of noise.
 
     Welch's test, one-sided, of whether the mean lower bound of A exceeds the mean upper bound of B at the same level:
@@ -360,7 +369,7 @@ def certificates(
         (A, B, level) for every certified I_A > I_B, in the order of the levels.
     """
     lows, highs = (
-        {(row["augmentation"], row["level"]): row for row in each.to_dict("records")} for each in (lower, upper)
+        {(row["augmentation"], row["level"]): row for row in table.to_dict("records")} for table in (lower, upper)
     )
     names = [name for name in dict.fromkeys(lower["augmentation"]) if name in set(upper["augmentation"])]
     tested, p = [], []
@@ -395,14 +404,16 @@ class Equivalence:
     verdict: Literal["agrees", "differs", "not distinguishable"]
 
 
-def equivalence(
-    ours: tuple[float, float, int], published: tuple[float, float, int], margin: float
-) -> Equivalence | None:  # fmt: skip
+Summary = tuple[float, float, int]
+"""Mean, standard deviation and number of replicates."""
+
+
+def equivalence(ours: Summary, published: Summary, margin: float) -> Equivalence | None:
     """Two one-sided Welch tests.
 
     Args:
-        ours: mean, standard deviation and number of replicates.
-        published: likewise.
+        ours: what was measured here.
+        published: what it is compared with.
         margin: largest difference that counts as agreement.
 
     Returns:
@@ -410,9 +421,8 @@ def equivalence(
     """
     if min(ours[2], published[2]) < 2:
         return None
-    variance, freedom = satterthwaite(
-        [std**2 / n for _, std, n in (ours, published)], [n - 1 for _, _, n in (ours, published)]
-    )  # fmt: skip
+    both = ours, published
+    variance, freedom = satterthwaite([std**2 / n for _, std, n in both], [n - 1 for _, _, n in both])
     error = math.sqrt(variance)
     if not error > 0:
         return None

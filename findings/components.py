@@ -16,6 +16,7 @@ What all networks find hard alike leaves a difference alone: :math:`s_\text{imag
 smaller than the two variances over images together.
 """
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -51,24 +52,22 @@ class Components:
 
     def image_variance(self, one: str, other: str) -> float:
         """What the draw of the images adds to the variance of the difference of two augmentations' means."""
-        rest = sum(self.residuals[name] / self.seeds[name] for name in (one, other))
+        of_seeds = sum(self.residuals[name] / self.seeds[name] for name in (one, other))
         between = self.between.get((one, other), self.between.get((other, one), 0.0))
-        return max(0.0, between - rest) / self.images
+        return max(0.0, between - of_seeds) / self.images
 
     def as_json(self) -> dict[str, Any]:
         """Plain numbers and lists, as a document carries them."""
-        return {
-            "images": self.images, "residuals": self.residuals, "seeds": self.seeds,
-            "between": [[*pair, value] for pair, value in self.between.items()],
-        }  # fmt: skip
+        between = [[*pair, value] for pair, value in self.between.items()]
+        return {"images": self.images, "residuals": self.residuals, "seeds": self.seeds, "between": between}
 
     @classmethod
-    def from_json(cls, found: Mapping[str, Any] | None) -> "Components | None":
+    def from_json(cls, kept: Mapping[str, Any] | None) -> "Components | None":
         """What `as_json` gave; None of nothing, as in older documents."""
-        if found is None:
+        if kept is None:
             return None
-        between = {(one, other): float(value) for one, other, value in found["between"]}
-        return cls(int(found["images"]), dict(found["residuals"]), dict(found["seeds"]), between)
+        between = {(one, other): float(value) for one, other, value in kept["between"]}
+        return cls(int(kept["images"]), dict(kept["residuals"]), dict(kept["seeds"]), between)
 
 
 def components(scores: Mapping[str, Scores]) -> Components | None:
@@ -82,22 +81,21 @@ def components(scores: Mapping[str, Scores]) -> Components | None:
     Returns:
         None with fewer than two augmentations of several seeds, or fewer than two images.
     """
-    several = {name: np.asarray(each, dtype=float) for name, each in scores.items() if len(each) > 1}
+    several = {name: np.asarray(table, dtype=float) for name, table in scores.items() if len(table) > 1}
     if len(several) < 2:
         return None
-    whole = np.logical_and.reduce([np.isfinite(each).all(0) for each in several.values()])
-    several = {name: each[:, whole] for name, each in several.items()}
+    whole = np.logical_and.reduce([np.isfinite(table).all(0) for table in several.values()])
+    several = {name: table[:, whole] for name, table in several.items()}
     images = int(whole.sum())
     if images < 2:
         return None
-    means = {name: each.mean(0) for name, each in several.items()}
+    means = {name: table.mean(0) for name, table in several.items()}
     residuals = {}
-    for name, each in several.items():
-        rest = each - each.mean(1, keepdims=True) - means[name] + each.mean()
-        residuals[name] = float((rest**2).sum() / (len(each) - 1) / (images - 1))
-    names = list(several)
+    for name, table in several.items():
+        residual = table - table.mean(1, keepdims=True) - means[name] + table.mean()
+        residuals[name] = float((residual**2).sum() / (len(table) - 1) / (images - 1))
     between = {
         (one, other): float((means[one] - means[other]).var(ddof=1))
-        for place, one in enumerate(names) for other in names[place + 1 :]
-    }  # fmt: skip
-    return Components(images, residuals, {name: len(each) for name, each in several.items()}, between)
+        for one, other in itertools.combinations(several, 2)
+    }
+    return Components(images, residuals, {name: len(table) for name, table in several.items()}, between)

@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 from findings.over_seeds import of_networks
+from findings.row import oddity
 from store import BadInput, digest_of, provenance, slug, write_atomically
 from store.command_line import as_text, json_document
 from store.places import in_own_directory, is_plain_name
@@ -50,24 +51,30 @@ class Result:
         return self.text
 
     def _repr_html_(self) -> str:
+        shown = [file for file in self.files if file.suffix == ".png" and file.exists()]
         pictures = "".join(
             f'<img alt="{file.stem}" style="max-width: 48em" '
             f'src="data:image/png;base64,{base64.b64encode(file.read_bytes()).decode("ascii")}">'
-            for file in self.files if file.suffix == ".png" and file.exists()
-        )  # fmt: skip
+            for file in shown
+        )
         style = "font-family: monospace; white-space: pre; overflow-x: auto"
         return f'<pre style="{style}">{html.escape(self.text)}</pre>{pictures}'
 
 
 def _origin() -> dict[str, Any]:
-    found = provenance("", 0)
-    return {"versions": found["versions"], "command": found["command"]}
+    origin = provenance("", 0)
+    return {"versions": origin["versions"], "command": origin["command"]}
 
 
 def publish(
-    result: Result, program: str, config: Any, directory: Path, about: dict[str, Any], runs: list[dict[str, Any]],
+    result: Result,
+    program: str,
+    config: Any,
+    directory: Path,
+    about: dict[str, Any],
+    runs: list[dict[str, Any]],
     more: Mapping[str, Any] | None = None,
-) -> Result:  # fmt: skip
+) -> Result:
     """Print a result, and write ``rows.csv``, ``conclusions.txt`` and the document ``result.json`` beside its figures.
 
     The document is what ``--json`` writes, and what the report is made from.
@@ -188,8 +195,8 @@ class Document:
         """
         path = self.directory / name
         if not path.is_file() or digest_of(path) != self.files[name]:
-            found = "another file" if path.is_file() else "nothing"
-            raise BadInput(str(path), found, f"the file that {self.directory / 'result.json'} describes; run it again")
+            got = "another file" if path.is_file() else "nothing"
+            raise BadInput(str(path), got, f"the file that {self.directory / 'result.json'} describes; run it again")
         return path
 
     def pictures(self) -> list[str]:
@@ -213,24 +220,23 @@ def read_document(path: Path, name: str) -> Document | None:
     if path.stat().st_size > LARGEST:
         raise BadInput(str(path), f"{path.stat().st_size:,} bytes", f"at most {LARGEST:,}")
     try:
-        found = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
+        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
     except (ValueError, RecursionError) as problem:
         raise BadInput(str(path), f"a file that is not JSON ({str(problem)[:120]})", needed) from None
-    if not isinstance(found, dict) or found.get("schema") != 1 or not found.keys() >= NEEDED:
+    if not isinstance(content, dict) or content.get("schema") != 1 or not content.keys() >= NEEDED:
         return None
-    if (odd := _oddity(found)) is not None:
+    if (odd := _oddity(content)) is not None:
         raise BadInput(str(path), odd, needed)
-    for each in found["files"]:  # they become parts of paths that are written
-        if not is_plain_name(each):
-            raise BadInput(str(path), f"a file called {each!r}", "names of files beside it, without directories")
-    rest = {key: found[key] for key in ("config", "about", "results", "files", "runs")}
+    for file in content["files"]:  # they become parts of paths that are written
+        if not is_plain_name(file):
+            raise BadInput(str(path), f"a file called {file!r}", "names of files beside it, without directories")
     return Document(
         path.parent,
         name,
-        program=found["command"],
-        failures=found.get("failures", []),
-        components=found.get("components", {}),
-        **rest,
+        program=content["command"],
+        failures=content.get("failures", []),
+        components=content.get("components", {}),
+        **{key: content[key] for key in ("config", "about", "results", "files", "runs")},
     )
 
 
@@ -242,14 +248,12 @@ def _no_number(word: str) -> float:
     raise ValueError(f"{word}, which is no number")
 
 
-def _oddity(found: dict[str, Any]) -> str | None:
+def _oddity(content: dict[str, Any]) -> str | None:
     """What about a document is of another type than all that is read from it; None where nothing is."""
-    about, results = found["about"], found["results"]
-    shapes = [
-        ("command", found["command"], str), ("config", found["config"], dict), ("about", about, dict),
-        ("results", results, list), ("files", found["files"], dict), ("runs", found["runs"], list),
-        ("failures", found.get("failures", []), list), ("components", found.get("components", {}), dict),
-    ]  # fmt: skip
+    kinds = {"command": str, "config": dict, "about": dict, "results": list, "files": dict, "runs": list}
+    shapes: list[tuple[str, Any, type]] = [(key, content[key], kind) for key, kind in kinds.items()]
+    shapes += [("failures", content.get("failures", []), list), ("components", content.get("components", {}), dict)]
+    about, results = content["about"], content["results"]
     if isinstance(about, dict):
         shapes += [(f"about’s {key}", about.get(key), str) for key in ("title", "data", "command")]
         shapes += [("about’s settings", about.get("settings"), dict), ("about’s versions", about.get("versions"), dict)]
@@ -259,26 +263,16 @@ def _oddity(found: dict[str, Any]) -> str | None:
             return f"{name} of type {type(value).__name__}"
     if not results or not all(isinstance(row, dict) for row in results):
         return "results that are not rows"
-    for row in results:
-        for key, kinds in ROW.items():
-            if not isinstance(row.get(key), kinds) or isinstance(row.get(key), bool):
-                return f"a row whose {key} is {str(row.get(key))[:40]!r}"
-    if not all(isinstance(digest, str) for digest in found["files"].values()):
+    if (odd := next(filter(None, map(oddity, results)), None)) is not None:
+        return odd
+    if not all(isinstance(digest, str) for digest in content["files"].values()):
         return "files without hashes"
-    for run in found["runs"]:
+    for run in content["runs"]:
         record = run.get("record") if isinstance(run, dict) else None
         data = record.get("data") if isinstance(record, dict) else None
         if not isinstance(data, dict) or not all(isinstance(data.get(key), str) for key in ("name", "sha256")):
             return "runs without their records"
     return None
-
-
-ROW: dict[str, Any] = {
-    "quantity": str, "estimator": str, "value": (int, float, type(None)), "standard_error": (int, float, type(None)),
-    "n": (int, type(None)), "augmentation": (str, type(None)), "seed": (int, type(None)),
-    "noise": (int, float, type(None)), "inputs": (str, type(None)), "cap": (int, float, type(None)),
-}  # fmt: skip
-"""Types of what is read of every row."""
 
 
 def read_documents(directories: Sequence[Path]) -> tuple[list[Document], list[Path], list[BadInput]]:

@@ -1,4 +1,12 @@
-"""Rows of numbers, one a network, put together over seeds."""
+"""Numbers of networks put together over seeds: mean, standard deviation and how many, with what belongs to them.
+
+Seeds are the replicates. What the networks of a group say beside their values is pooled in one way:
+
+- standard errors over images by their root mean square, because all networks are scored on the same images, whose draw
+  does not average out over seeds; unknown where it is unknown of any of them;
+- a flag is set where it is of any network; but under-trained are the networks of an augmentation where most of them are
+  (`findings.under_trained`).
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,7 +15,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-__all__ = ["headlines", "of_networks", "over_seeds"]
+__all__ = ["GROUP", "headlines", "of_networks", "over_seeds"]
+
+GROUP = ("inputs", "augmentation", "noise", "estimator")
+"""What tells one number of an analysis from the others, but for seeds."""
+
+FLAGS = ("saturated", "heavy_tailed")
+"""Flags of a row that say how far its value can be trusted."""
 
 
 def of_networks(results: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -18,43 +32,61 @@ def of_networks(results: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return frame.drop_duplicates(ignore_index=True)  # the mean over one model is the model's own row again
 
 
-def over_seeds(rows: pd.DataFrame, by: Sequence[str] = ("augmentation",)) -> pd.DataFrame:
-    """What `findings.comparisons.compare_augmentations` takes, from one row per network.
+def over_seeds(rows: pd.DataFrame | Sequence[Mapping[str, Any]], by: Sequence[str] = GROUP) -> pd.DataFrame:
+    """One line for each combination of ``by``, from one row per network: what tables, figures and comparisons take.
 
     Args:
-        rows: with the columns of ``by``, ``value``, ``standard_error`` over images (NaN unknown) and ``n``, images.
-        by: what tells the groups apart.
+        rows: with the columns of ``by`` and ``value``, and as far as they are known ``standard_error`` over images,
+            ``cap``, ``saturated`` and ``n``, images.
+        by: what tells the groups apart; null is a value like any other.
 
     Returns:
-        The columns of ``by``, ``mean``, ``std`` over seeds, ``seeds``, ``image_error``, the root mean square over
-        seeds of the standard error, and ``n``.
+        The columns of ``by`` (``noise`` as numbers, NaN without), in the order of the rows, and ``mean``; ``std`` over
+        seeds, NaN for one; ``seeds``; ``image_error``, the root mean square of the standard errors over images, NaN
+        where one of them is unknown; ``cap`` and ``n``, the first that is known; ``saturated``, of any network.
     """
-    rows = rows.assign(square=pd.to_numeric(rows["standard_error"]) ** 2)
-    found = rows.groupby(list(by), sort=False).agg(
-        mean=("value", "mean"), std=("value", "std"), seeds=("value", "size"),
-        image_error=("square", lambda squares: squares.mean(skipna=False)), n=("n", "first"),
-    )  # fmt: skip
-    return found.assign(image_error=found["image_error"] ** 0.5).reset_index()
+    frame = pd.DataFrame(rows)
+    frame = frame.assign(**{name: None for name in ("standard_error", "cap", "saturated", "n") if name not in frame})
+    frame = frame.assign(saturated=frame["saturated"].eq(True))
+    if "noise" in by:
+        frame["noise"] = pd.to_numeric(frame["noise"])
+    groups = frame.groupby(list(by), sort=False, dropna=False)
+    table = groups.agg(
+        mean=("value", "mean"),
+        std=("value", "std"),
+        seeds=("value", "size"),
+        cap=("cap", "first"),
+        saturated=("saturated", "any"),
+        n=("n", "first"),
+    )
+    # pandas' own mean would leave out what is unknown, and is slow where it is told not to
+    squares = pd.to_numeric(frame["standard_error"]).to_numpy(float) ** 2
+    group = groups.ngroup().to_numpy()
+    means = np.array([squares[group == number].mean() for number in range(len(table))], dtype=float)
+    table.insert(3, "image_error", means**0.5)
+    return table.reset_index()
 
 
-def headlines(
-    rows: list[dict[str, Any]], by: Sequence[str] = ("inputs", "augmentation", "estimator", "noise")
-) -> list[dict[str, Any]]:
-    """One row for each combination of ``by``: the mean over seeds, with the standard error of that mean.
+def headlines(rows: Sequence[dict[str, Any]], by: Sequence[str] = GROUP) -> list[dict[str, Any]]:
+    """`over_seeds` as rows of a document: for each combination of ``by`` the mean, with the standard error of the mean.
 
-    With one seed the standard error is the seed's own, over images.
+    With one seed the standard error is the seed's own, over images. All else is the first seed's, and a flag is null
+    where it is known of no seed.
     """
-    grouped: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for row in rows:
         # a linear VAE's rows also differ in the inputs it was fitted on
-        grouped.setdefault((*(row[name] for name in by), row.get("fitted_on")), []).append(row)
-    result = []
-    for same in grouped.values():
-        values = np.array([row["value"] for row in same])
-        error = float(values.std(ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else same[0]["standard_error"]
-        own = {"value": float(values.mean()), "standard_error": error, "seed": None}
-        for flag in ("saturated", "heavy_tailed"):
-            known = [row[flag] for row in same if row.get(flag) is not None]
-            own[flag] = any(known) if known else None
-        result.append(same[0] | own)
-    return result
+        groups.setdefault((*(row[name] for name in by), row.get("fitted_on")), []).append(row)
+    return [_headline(group) for group in groups.values()]
+
+
+def _headline(group: list[dict[str, Any]]) -> dict[str, Any]:
+    """The mean of one number's rows; sums are numpy's, whose last bit is not always pandas'."""
+    values = np.array([row["value"] for row in group])
+    several = len(values) > 1
+    error = float(values.std(ddof=1)) / math.sqrt(len(values)) if several else group[0]["standard_error"]
+    mean = group[0] | {"value": float(values.mean()), "standard_error": error, "seed": None}
+    for flag in FLAGS:
+        known = [row[flag] for row in group if row.get(flag) is not None]
+        mean[flag] = any(known) if known else None
+    return mean

@@ -12,15 +12,13 @@ from importlib import resources
 from typing import Any, Literal
 
 from figures.style import label
-from findings.comparisons import Comparison, Difference, Equivalence, equivalence
+from findings.comparisons import Comparison, Difference, Equivalence, Summary, equivalence
 from findings.sentences import as_item, as_paragraph, p_value, the
+from findings.table import plus_minus
 
 __all__ = ["Claim", "Measure", "Published", "beside", "claims", "claims_sentence", "measures", "published"]
 
 Verdict = Literal["agrees", "differs", "not distinguishable", "not comparable", "not run"]
-
-Ours = tuple[float, float, int]
-"""Mean, standard deviation and number of seeds."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +36,20 @@ class Measure:
     units: str
     digits: int
     claim: str = "{above} is above {below}"
+
+
+OTHERWISE = {
+    "data": "{} instead of {}",
+    "train_images": "{:,} instead of {:,} training images",
+    "epochs": "{} instead of {} epochs",
+    "decoder_scale": "decoder scale {:g} instead of {:g}",
+    "preset": "the {} instead of the {} settings",
+    "normalisation": "units of the data's own mean and standard deviation instead of the reference code's",
+    "network": "{} instead of {}",
+    "width": "width {} instead of {}",
+    "policy": "policy {} instead of {}",
+}
+"""How it is said that a setting is ours instead of the published one."""
 
 
 @dataclass(frozen=True)
@@ -78,38 +90,29 @@ class Published:
 
     def otherwise(self, settings: Mapping[str, Any]) -> list[str]:
         """In what our settings differ from the published ones, in words."""
-        words = {
-            "data": "{} instead of {}", "train_images": "{:,} instead of {:,} training images",
-            "epochs": "{} instead of {} epochs", "decoder_scale": "decoder scale {:g} instead of {:g}",
-            "preset": "the {} instead of the {} settings",
-            "normalisation": "units of the data's own mean and standard deviation instead of the reference code's",
-            "network": "{} instead of {}",
-            "width": "width {} instead of {}", "policy": "policy {} instead of {}",
-        }  # fmt: skip
         return [
-            words[key].format(settings.get(key), value)
+            OTHERWISE[key].format(settings.get(key), value)
             for key, value in self.setting.items()
             if settings.get(key) != value
         ]
 
-    def equivalence(self, ours: Ours) -> Equivalence | None:
+    def equivalence(self, ours: Summary) -> Equivalence | None:
         """Two one-sided tests within the margin; None without spread on both sides."""
         if self.std is None or self.n is None:
             return None
         return equivalence(ours, (self.mean, self.std, self.n), self.margin)
 
-    def verdict(self, ours: Ours | None, settings: Mapping[str, Any]) -> Verdict:
+    def verdict(self, ours: Summary | None, settings: Mapping[str, Any]) -> Verdict:
         """How ours stands to it; ``settings`` are those ours was measured with."""
         if ours is None:
             return "not run"
         if self.otherwise(settings):
             return "not comparable"
-        found = self.equivalence(ours)
-        return "not distinguishable" if found is None else found.verdict
+        test = self.equivalence(ours)
+        return "not distinguishable" if test is None else test.verdict
 
     def __str__(self) -> str:
-        text = f"{self.mean:.{_decimals(self.mean, self.std)}f}"
-        return text if self.std is None else f"{text} ± {self.std:.{_decimals(self.mean, self.std)}f}"
+        return plus_minus(self.mean, self.std, _decimals(self.mean, self.std))
 
 
 def _decimals(*values: float | None) -> int:
@@ -166,13 +169,13 @@ def measures() -> dict[str, Measure]:
 @functools.cache
 def published(measure: str | None = None) -> tuple[Published, ...]:
     """The published values of a measure, or all of them."""
-    file, found = _file(), []
+    file, values = _file(), []
     for entry in file["value"]:
         if measure in (None, entry["measure"]):
             source, setting = file["source"][entry["source"]], file["setting"][entry["setting"]]
             more = {"source": source["title"], "link": source["link"], "setting": setting}
-            found.append(Published(**entry | more))
-    return tuple(found)
+            values.append(Published(**entry | more))
+    return tuple(values)
 
 
 @functools.cache
@@ -181,7 +184,7 @@ def claims(measure: str | None = None) -> tuple[Claim, ...]:
     return tuple(Claim(**entry) for entry in _file()["claim"] if measure in (None, entry["measure"]))
 
 
-def beside(ours: Mapping[tuple[str, str], Ours], settings: Mapping[str, Any]) -> str:
+def beside(ours: Mapping[tuple[str, str], Summary], settings: Mapping[str, Any]) -> str:
     """How our numbers stand to published ones, as a paragraph; empty where none is published.
 
     Args:
@@ -190,38 +193,38 @@ def beside(ours: Mapping[tuple[str, str], Ours], settings: Mapping[str, Any]) ->
             value's setting names.
     """
     sentences, other = [], []
-    for (measure, augmentation), value in ours.items():
-        for each in published(measure):
-            if not each.stands_beside(augmentation) or not _same_kind(each, settings):
+    for (measure, augmentation), (mean, std, n) in ours.items():
+        what = measures()[measure]
+        for value in published(measure):
+            if not value.stands_beside(augmentation) or not _same_kind(value, settings):
                 continue
-            what = measures()[measure]
-            mean, std, n = value
-            said = f"{label(augmentation)}'s {what.name}: published {each}" + (f" ({each.n} trials)" if each.n else "")
-            said += f", here {mean:.{what.digits}f}"
-            found = each.equivalence(value)
-            if found is not None:
-                said += f" ± {std:.{what.digits}f} ({n} seeds); difference {found.difference:+.{what.digits}f} "
-                said += f"({found.low:+.{what.digits}f} to {found.high:+.{what.digits}f}), margin {each.margin:g} "
-                said += f"{what.units}: {each.verdict(value, settings)}"
-            other += [word for word in each.otherwise(settings) if word not in other]
-            sentences.append(said + ".")
+            test = value.equivalence((mean, std, n))
+            trials = f" ({value.n} trials)" if value.n else ""
+            here = plus_minus(mean, None if test is None else std, what.digits)
+            sentence = f"{label(augmentation)}'s {what.name}: published {value}{trials}, here {here}"
+            if test is not None:
+                difference, low, high = (f"{part:+.{what.digits}f}" for part in (test.difference, test.low, test.high))
+                sentence += f" ({n} seeds); difference {difference} ({low} to {high}), margin {value.margin:g} "
+                sentence += f"{what.units}: {value.verdict((mean, std, n), settings)}"
+            other += [word for word in value.otherwise(settings) if word not in other]
+            sentences.append(sentence + ".")
     if sentences and other:
         sentences.append(f"Not comparable because of {', '.join(other)}.")
     return as_paragraph("Beside the paper. " + " ".join(sentences)) if sentences else ""
 
 
-def _same_kind(each: Published, settings: Mapping[str, Any]) -> bool:
+def _same_kind(value: Published, settings: Mapping[str, Any]) -> bool:
     """An accuracy of another network or of ImageNet is another number, not the same one at another scale."""
-    return each.setting.get("network") == settings.get("network") and each.setting["data"] != "ImageNet"
+    return value.setting.get("network") == settings.get("network") and value.setting["data"] != "ImageNet"
 
 
-def claims_sentence(measure: str, found: Comparison) -> str:
+def claims_sentence(measure: str, comparison: Comparison) -> str:
     """What becomes of the paper's statements about a measure, as an item of a list; empty where nothing is compared."""
-    said = []
-    for each in claims(measure):
-        pair = found.between(each.above, each.below)
-        verdict = each.verdict(pair)
+    sentences = []
+    for claim in claims(measure):
+        pair = comparison.between(claim.above, claim.below)
+        verdict = claim.verdict(pair)
         if verdict and pair:
             here = f"no verdict, {verdict}" if pair.withheld else f"{verdict} here"
-            said.append(f"{each}: {here} ({p_value(pair.p)})")
-    return as_item(f"Of the paper's statements, {'; '.join(said)}.") if said else ""
+            sentences.append(f"{claim}: {here} ({p_value(pair.p)})")
+    return as_item(f"Of the paper's statements, {'; '.join(sentences)}.") if sentences else ""

@@ -42,31 +42,35 @@ def p_value(value: float) -> str:
     return "p < 0.001" if value < 0.001 else f"p = {value:.3f}" if value < 0.0995 else f"p = {value:.2f}"
 
 
-def how_tested(found: Comparison, replicates: str = "seeds") -> str:
+def how_tested(comparison: Comparison, replicates: str = "seeds") -> str:
     """How augmentations were compared, in the words that stand in brackets beside what came of it.
 
     Args:
-        found: of all pairs.
+        comparison: of all pairs.
         replicates: what they are called.
     """
-    pairs = len(found.differences)
-    images = f", {found.images:,} images" if found.images else ""
-    rare = skewed(found.seeds)
+    pairs = len(comparison.differences)
+    images = f", {comparison.images:,} images" if comparison.images else ""
+    rare = skewed(comparison.seeds)
     return (
-        f"{found.seeds} {replicates}{images}; Welch's test, Holm's correction over "
+        f"{comparison.seeds} {replicates}{images}; Welch's test, Holm's correction over "
         f"{f'all {pairs} pairs' if pairs > 1 else 'one pair'}, 5%"
         + (f", up to {100 * rare:.2g}% if {replicates} were skewed and spread unequally" if rare else "")
     )
 
 
 def told_apart(
-    found: Comparison, subject: str, unit: str, digits: int, above: str = "{higher} is above {lower} by {value}",
+    comparison: Comparison,
+    subject: str,
+    unit: str,
+    digits: int,
+    above: str = "{higher} is above {lower} by {value}",
     replicates: str = "seeds",
-) -> list[str]:  # fmt: skip
+) -> list[str]:
     """Which augmentations differ in one number, which do not, and what would have been found.
 
     Args:
-        found: of all pairs.
+        comparison: of all pairs.
         subject: what was compared.
         unit: of it, in words.
         digits: after the point.
@@ -76,28 +80,28 @@ def told_apart(
     Returns:
         A paragraph and items of a list.
     """
-    low, high = (f"{pick(found.spreads.values()):.{digits}f}" for pick in (min, max))
+    low, high = (f"{pick(comparison.spreads.values()):.{digits}f}" for pick in (min, max))
     lines = [
         as_paragraph(
-            f"{subject} ({how_tested(found, replicates)}): over {replicates} it spreads by "
+            f"{subject} ({how_tested(comparison, replicates)}): over {replicates} it spreads by "
             f"{low if low == high else f'{low} to {high}'} {unit}; a true difference of "
-            f"{found.detectable:.{digits}f} {unit} would be found with a power of 80%."
+            f"{comparison.detectable:.{digits}f} {unit} would be found with a power of 80%."
         )
     ]
 
-    def as_words(each: Difference) -> str:
-        value = f"{each.value:.{digits}f} {unit}"
-        return f"{above.format(higher=the(each.higher), lower=the(each.lower), value=value)} ({p_value(each.p)})"
+    def as_words(pair: Difference) -> str:
+        value = f"{pair.value:.{digits}f} {unit}"
+        return f"{above.format(higher=the(pair.higher), lower=the(pair.lower), value=value)} ({p_value(pair.p)})"
 
-    for each in found.found():
-        text = as_words(each)
+    for pair in comparison.found():
+        text = as_words(pair)
         first = text[0].upper() if text[0].isascii() else text[0]  # δ stays δ
         lines.append(as_item(f"{first}{text[1:]}."))
-    rest = [each for each in found.differences if each.p >= LEVEL]
-    if rest:
-        listed = "; ".join(f"{the(each.higher)} and {the(each.lower)} ({p_value(each.p)})" for each in rest)
+    if open_ones := [pair for pair in comparison.differences if pair.p >= LEVEL]:
+        listed = "; ".join(f"{the(pair.higher)} and {the(pair.lower)} ({p_value(pair.p)})" for pair in open_ones)
         lines.append(as_item(f"Not told apart: {listed}."))
     for why, words in WITHHELD.items():
-        if listed := "; ".join(as_words(each) for each in found.differences if each.p < LEVEL and each.withheld == why):
+        withheld = [pair for pair in comparison.differences if pair.p < LEVEL and pair.withheld == why]
+        if listed := "; ".join(map(as_words, withheld)):
             lines.append(as_item(f"Not claimed, because {words}: {listed}."))
     return lines

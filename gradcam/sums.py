@@ -41,8 +41,9 @@ from findings.comparisons import compare_augmentations
 from findings.components import Components, components
 from findings.over_seeds import headlines, of_networks, over_seeds
 from findings.published import claims_sentence
+from findings.row import row
 from findings.sentences import ADDED, as_paragraph, told_apart
-from findings.table import ruled
+from findings.table import plus_minus, ruled
 from gradcam.figures import draw_maps
 from gradcam.maps import KINDS, check_layer, grad_cam, normalised, sums
 from store import BadInput, Run, positive, provenance, slug, write_atomically
@@ -196,20 +197,16 @@ def _rows(config: Config, run: Run, augmentation: str | None, seed: int | None) 
                 good = values[np.isfinite(values)]
                 if not len(good):
                     continue
-                rows.append(
-                    {
-                        "quantity": f"{kind} sum of Grad-CAM", "estimator": f"gradcam_{kind}", "value": good.mean(),
-                        "standard_error": good.std(ddof=1) / math.sqrt(len(good)) if len(good) > 1 else 0.0,
-                        "direction": None, "cap": None, "saturated": None, "n": len(good), "k": None, "noise": None,
-                        "inputs": "clean", "augmentation": augmentation, "seed": seed, "units": None, "layer": layer,
-                        "classes": classes, "empty": len(values) - len(good),
-                    }
-                )  # fmt: skip
+                error = good.std(ddof=1) / math.sqrt(len(good)) if len(good) > 1 else 0.0
+                where = {"inputs": "clean", "augmentation": augmentation, "seed": seed, "layer": layer}
+                where |= {"classes": classes, "empty": len(values) - len(good), "n": len(good)}
+                quantity, name = f"{kind} sum of Grad-CAM", f"gradcam_{kind}"
+                rows.append(row(quantity, name, good.mean(), units=None, standard_error=error, **where))
     return rows
 
 
 def _report(config: Config, data: ImageData, found: Analysed) -> Result:
-    rows = [row for which, each in found.runs.items() for row in _rows(config, each, *which)]
+    rows = list(itertools.chain.from_iterable(_rows(config, run, *network) for network, run in found.runs.items()))
     table = pd.DataFrame(rows).fillna({"augmentation": "model"})
     n = len(some_test_images(data, config.images))
     head = f"Sums of Grad-CAM maps on {data.name}: {who(config)}, {n:,} test images"
@@ -280,8 +277,7 @@ def _text_table(config: Mapping[str, Any], table: pd.DataFrame, head: str) -> st
         line = [label(str(place[2])), place[0], place[1]]
         for kind in KINDS:
             values = own[own["estimator"] == f"gradcam_{kind}"]["value"]
-            mean, std = values.mean(), values.std()
-            line.append(f"{mean:.4g}" + ("" if pd.isna(std) else f" ± {std:.2g}"))
+            line.append(plus_minus(values.mean(), values.std(), (".4g", ".2g")))
         line.append(str(int(own[own["estimator"] == "gradcam_normalised"]["empty"].sum())))
         cells.append(line)
     note = as_paragraph(
@@ -304,7 +300,7 @@ def sums_conclusions(document: Mapping[str, Any], table: pd.DataFrame) -> str:
         (table["estimator"] == "gradcam_normalised") & (table["layer"] == layer) & (table["classes"] == classes)
     ]
     parts = Components.from_json((document.get("components") or {}).get("gradcam_normalised"))
-    found = compare_augmentations(over_seeds(chosen), parts)
+    found = compare_augmentations(over_seeds(chosen, ("augmentation",)), parts)
     if found is None:
         return ""
     lines = told_apart(found, f"Normalised sum at {layer}, {classes} class", "pixels", 1)

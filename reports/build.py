@@ -21,10 +21,10 @@ from tqdm import tqdm
 from figures import save
 from findings.document import Document, read_documents
 from findings.published import published
+from findings.table import Cell, Table
 from reports.figure_2 import draw_masks
 from reports.page import Records, check_picture, embedded, render
 from reports.sections import SECTIONS, Section
-from reports.tables import Cell, Table
 from reports.verdicts import claims_table, published_table
 from store import BadInput, below, list_runs, write_atomically
 from store.command_line import Options, command, json_document

@@ -90,7 +90,7 @@ class Records:
         self.runs: dict[str, dict[str, Any]] = {}
 
     def open(self, group: str) -> str:
-        """The address on the page of a group of runs (`reports.tables.group_of`); empty for none."""
+        """The address on the page of a group of runs (`findings.table.group_of`); empty for none."""
         if not group:
             return ""
         if group not in self.groups:

@@ -7,11 +7,13 @@ import pandas as pd
 
 from analysis.ablation import SYMBOLS
 from analysis.bounds.estimators import ESTIMATORS
-from analysis.mutual_info.table import LINEAR, RECONSTRUCTION, UNDER_TRAINED, columns, mostly_under_trained
+from analysis.mutual_info.table import RECONSTRUCTION, UNDER_TRAINED, columns
 from attacks.sentences import clean_accuracies, leads
 from figures import label
 from findings.document import Document
-from reports.tables import Cell, Column, Table, over_seeds
+from findings.over_seeds import over_seeds
+from findings.table import Cell, Column, Table, cells_over_seeds
+from findings.under_trained import LINEAR, mostly_under_trained
 
 __all__ = ["SECTIONS", "Section"]
 
@@ -57,7 +59,7 @@ def _information(document: Document) -> Table:
     shown = {name: column for name, column in shown.items() if (chosen["estimator"] == name).any()}
     chosen = chosen[chosen["estimator"].isin(list(shown))]
     by = ("augmentation", "decoder_scale") if chosen["decoder_scale"].nunique() > 1 else ("augmentation",)
-    lines, numbers = over_seeds(document, chosen, shown, by)
+    lines, numbers = cells_over_seeds(document, chosen, shown, by)
     places = list(dict.fromkeys(chosen[list(by)].itertuples(index=False, name=None)))
     marked = False
     for place, line in zip(places, lines, strict=True):
@@ -98,7 +100,7 @@ def _training(document: Document) -> Table | None:
     }  # fmt: skip
     chosen = chosen[chosen["estimator"].isin(list(shown))]
     by = ("augmentation", "decoder_scale") if chosen["decoder_scale"].nunique() > 1 else ("augmentation",)
-    lines, numbers = over_seeds(document, chosen, shown, by)
+    lines, numbers = cells_over_seeds(document, chosen, shown, by)
     head = [*(["augmentation", "decoder scale"][: len(by)]), *(column.head for column in shown.values())]
     note = (
         "nats an image, mean ± standard deviation over seeds; held-out inputs like a VAE's own, and the linear VAE "
@@ -143,7 +145,7 @@ def _accuracy(document: Document) -> Table:
         "training_loss": Column("training loss, augmented images, nats", 3),
     }  # fmt: skip
     shown = {name: column for name, column in shown.items() if document.rows["estimator"].eq(name).any()}
-    lines, numbers = over_seeds(document, document.rows, shown)
+    lines, numbers = cells_over_seeds(document, document.rows, shown)
     head = ["augmentation", *(column.head for column in shown.values())]
     scored = document.rows[document.rows["estimator"] == "accuracy"]
     note = f"{_images(scored)}; last epoch; mean ± standard deviation over seeds"
@@ -157,7 +159,7 @@ def _human(document: Document) -> Table:
         "entropy": Column("entropy", 3), "ece": Column("ECE", 3), "accuracy": Column("accuracy, %"),
         "second_best_agreement": Column("second choice agrees, %", 1),
     }  # fmt: skip
-    lines, numbers = over_seeds(document, document.rows, shown)
+    lines, numbers = cells_over_seeds(document, document.rows, shown)
     head = ["augmentation", *(column.head for column in shown.values())]
     note = (
         f"{_images(document.rows)}; nats where no unit is given; mean ± standard deviation over seeds. Human labels: "
@@ -174,7 +176,7 @@ def _sums(document: Document) -> Table:
         "gradcam_raw": Column("raw", 3),
     }  # fmt: skip
     chosen = rows[rows["classes"] == document.config["classes"][0]]
-    lines, numbers = over_seeds(document, chosen, shown, ("augmentation", "layer"))
+    lines, numbers = cells_over_seeds(document, chosen, shown, ("augmentation", "layer"))
     head = ["augmentation", "layer", *(column.head for column in shown.values())]
     note = f"mean ± standard deviation over seeds of the mean over {_images(chosen)}; empty maps are left out"
     return Table(f"Sums over pixels, {document.config['classes'][0]} class", head, lines, numbers, [note])
@@ -196,9 +198,9 @@ def _attacks(document: Document) -> Table:
     together = pd.concat([clean[[*keys, "value"]], means, shares])
     shown = {name: Column(name, 1) for name in ("clean", *config["attacks"], "worst case")}
     shown["share"] = Column("worst case, % of clean", 1)
-    lines, _ = over_seeds(document, together, shown, ("augmentation", "curve"))
+    lines, _ = cells_over_seeds(document, together, shown, ("augmentation", "curve"))
     points = ["curve", "estimator", "augmentation", "epsilon"]
-    numbers = rows.groupby(points, sort=False)["value"].agg(mean="mean", std="std", seeds="size").reset_index()
+    numbers = over_seeds(rows, points)[[*points, "mean", "std", "seeds"]]
     note = (
         f"accuracy in % on {_images(rows)}, mean over the ε above 0 of "
         f"{', '.join(f'{size:g}' for size in config['epsilons'] if size)}; mean ± standard deviation over seeds. The "
@@ -237,7 +239,7 @@ def _ablation(document: Document) -> Table:
     vary, values = document.config["vary"], sorted(rows["setting"].unique())
     named = rows.assign(estimator=[f"{value:g}" for value in rows["setting"]])
     shown = {f"{value:g}": Column(f"{SYMBOLS[vary]} = {value:g}") for value in values}
-    lines, numbers = over_seeds(document, named, shown)
+    lines, numbers = cells_over_seeds(document, named, shown)
     head = ["augmentation", *(column.head for column in shown.values())]
     numbers = numbers.rename(columns={"estimator": vary})
     note = f"accuracy in % on the {int(rows['n'].max()):,} {document.settings['scored']} images, last epoch; "

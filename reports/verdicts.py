@@ -8,20 +8,22 @@ import pandas as pd
 
 from analysis import accuracy
 from analysis.ablation import SYMBOLS, measure_of
-from analysis.mutual_info.table import LINEAR, mostly_under_trained
 from attacks.sentences import mean_over_sizes
 from figures import label
-from findings.comparisons import LEVEL, Comparison, Difference, as_family, compare_augmentations, skewed
+from findings.comparisons import LEVEL, Comparison, Difference, Summary, as_family, compare_augmentations, skewed
 from findings.components import Components
 from findings.document import Document
 from findings.over_seeds import over_seeds
 from findings.published import Claim, Published, claims, measures, published
 from findings.sentences import p_value
-from reports.tables import Cell, Table, group_of
+from findings.table import Cell, Table, group_of, plus_minus
+from findings.under_trained import LINEAR, with_under_trained
 
 __all__ = ["Judged", "claims_table", "judged", "measured", "published_table"]
 
 ATTACK = "attack "
+
+BY = ("augmentation",)
 
 
 def measured(document: Document, measure: str) -> pd.DataFrame:
@@ -48,9 +50,7 @@ def measured(document: Document, measure: str) -> pd.DataFrame:
     if not len(chosen):
         return empty
     chosen = chosen[chosen["augmentation"] != LINEAR]
-    table = over_seeds(chosen)
-    poor = mostly_under_trained(chosen) if "under_trained" in chosen else {}
-    return table.assign(under_trained=pd.Series([poor.get(name) for name in table["augmentation"]], dtype=object))
+    return with_under_trained(over_seeds(chosen, BY), chosen)
 
 
 class _Measured(NamedTuple):
@@ -74,17 +74,17 @@ def _tables(document: Document, measure: str) -> list[_Measured]:
         return []
     chosen = rows[rows["estimator"] == "accuracy"]
     if measure == "decay power":
-        own = chosen[chosen["augmentation"] == "fmix"]
-        chosen = own.assign(augmentation=[f"{SYMBOLS[vary]} = {value:g}" for value in own["setting"]], setting=0.0)
-    found = []
-    for value, own in chosen.groupby("setting"):
-        table = over_seeds(own)
+        fmix = chosen[chosen["augmentation"] == "fmix"]
+        chosen = fmix.assign(augmentation=[f"{SYMBOLS[vary]} = {value:g}" for value in fmix["setting"]], setting=0.0)
+    tables = []
+    for value, networks in chosen.groupby("setting"):
+        table = over_seeds(networks, BY)
         if document.settings["scored"] == "validation":  # other images in every fold: the spread holds their draw
             table["image_error"] = 0.0
         words = f", {value:.3g} of the images" if measure == "training size" else ""
         of = measure_of(vary, float(value) if vary == "fraction" else "fmix")  # type: ignore[arg-type]
-        found.append(_Measured(document.data + words, table, of))
-    return found
+        tables.append(_Measured(document.data + words, table, of))
+    return tables
 
 
 def published_table(documents: Sequence[Document]) -> Table:
@@ -93,47 +93,52 @@ def published_table(documents: Sequence[Document]) -> Table:
     Of several documents with the measure, the one whose settings differ least from the published ones stands beside.
     """
     lines, numbers = [], []
-    for each in published():
-        what = measures()[each.measure]
-        document, ours = _closest(each, documents)
-        verdict = each.verdict(ours, document.settings if document else {})
-        text, difference, low, high = "", "", None, None
-        found = each.equivalence(ours) if ours else None
+    for value in published():
+        what = measures()[value.measure]
+        document, ours = _closest(value, documents)
+        verdict = value.verdict(ours, document.settings if document else {})
+        text, difference = "", ""
+        test = value.equivalence(ours) if ours else None
         if ours:
             mean, std, n = ours
-            text = f"{mean:.{what.digits}f}" + ("" if pd.isna(std) else f" ± {std:.{what.digits}f}") + f" (n = {n})"
-            difference = f"{mean - each.mean:+.{what.digits}f}"
-        if found:
-            low, high = found.low, found.high
-            difference += f" ({low:+.{what.digits}f} to {high:+.{what.digits}f})"
-        scale = "; ".join(each.otherwise(document.settings)) if document else ""
+            text = plus_minus(mean, std, what.digits, n=n)
+            difference = f"{mean - value.mean:+.{what.digits}f}"
+        if test:
+            difference += f" ({test.low:+.{what.digits}f} to {test.high:+.{what.digits}f})"
+        scale = "; ".join(value.otherwise(document.settings)) if document else ""
         title = document.title if document else ""
-        group = group_of(document, augmentation=each.augmentation) if document else ""
-        lines.append(
-            [
-                Cell(f"{each.where}: {label(each.augmentation)}, {what.name}"), Cell(verdict, kind=verdict),
-                Cell(str(each) + (f" (n = {each.n})" if each.n else "")), Cell(text, group),
-                Cell(difference.replace("-", "−")), Cell(f"±{each.margin:g}"), Cell(scale or title),
-            ]
-        )  # fmt: skip
-        numbers.append(
-            {
-                "where": each.where, "augmentation": each.augmentation, "measure": each.measure, "published": each.mean,
-                "published_std": each.std, "published_n": each.n, "ours": ours[0] if ours else None,
-                "std": ours[1] if ours else None, "n": ours[2] if ours else None, "low": low, "high": high,
-                "margin": each.margin, "verdict": verdict, "otherwise": scale, "command": each.command,
-                "source": each.source,
-            }
-        )  # fmt: skip
-    head = (
-        "published value",
-        "verdict",
-        "published",
-        "ours",
-        "difference (90% interval)",
-        "margin",
-        "ours was measured with",
-    )
+        group = group_of(document, augmentation=value.augmentation) if document else ""
+        line = [
+            Cell(f"{value.where}: {label(value.augmentation)}, {what.name}"),
+            Cell(verdict, kind=verdict),
+            Cell(str(value) + (f" (n = {value.n})" if value.n else "")),
+            Cell(text, group),
+            Cell(difference.replace("-", "−")),
+            Cell(f"±{value.margin:g}"),
+            Cell(scale or title),
+        ]
+        lines.append(line)
+        number = {
+            "where": value.where,
+            "augmentation": value.augmentation,
+            "measure": value.measure,
+            "published": value.mean,
+            "published_std": value.std,
+            "published_n": value.n,
+            "ours": ours[0] if ours else None,
+            "std": ours[1] if ours else None,
+            "n": ours[2] if ours else None,
+            "low": test.low if test else None,
+            "high": test.high if test else None,
+            "margin": value.margin,
+            "verdict": verdict,
+            "otherwise": scale,
+            "command": value.command,
+            "source": value.source,
+        }
+        numbers.append(number)
+    head = ["published value", "verdict", "published", "ours"]
+    head += ["difference (90% interval)", "margin", "ours was measured with"]
     notes = (
         "Agrees: equivalence within the margin is shown (two one-sided tests, 5%). Differs: a difference is shown. "
         "Not comparable: measured on other data or at another scale, whatever the difference.",
@@ -147,20 +152,21 @@ def published_table(documents: Sequence[Document]) -> Table:
     )
 
 
-def _closest(each: Published, documents: Sequence[Document]) -> tuple[Document | None, tuple[float, float, int] | None]:
-    best: tuple[int, int, Document, tuple[float, float, int]] | None = None
+def _closest(value: Published, documents: Sequence[Document]) -> tuple[Document | None, Summary | None]:
+    """The document to stand beside a published value, and its mean, standard deviation and number of seeds."""
+    best: tuple[int, int, Document, Summary] | None = None
     for place, document in enumerate(documents):
-        if document.watermark or each.setting.get("network") != document.settings.get("network"):
+        if document.watermark or value.setting.get("network") != document.settings.get("network"):
             continue
-        found = measured(document, each.measure)
-        own = found[found["augmentation"] == each.augmentation]
-        if not len(own) or each.setting["data"] == "ImageNet":
+        table = measured(document, value.measure)
+        same = table[table["augmentation"] == value.augmentation]
+        if not len(same) or value.setting["data"] == "ImageNet":
             continue
-        row = own.iloc[0]
-        ours = float(row["mean"]), float(row["std"]), int(row["seeds"])
-        found_here = (len(each.otherwise(document.settings)), place, document, ours)
-        if best is None or found_here[:2] < best[:2]:
-            best = found_here
+        line = same.iloc[0]
+        ours = float(line["mean"]), float(line["std"]), int(line["seeds"])
+        candidate = len(value.otherwise(document.settings)), place, document, ours
+        if best is None or candidate[:2] < best[:2]:
+            best = candidate
     return (None, None) if best is None else best[2:]
 
 
@@ -170,14 +176,14 @@ def _once(documents: Sequence[Document], measure: str) -> list[tuple[Document, s
     best: dict[tuple[object, ...], tuple[Document, str, Comparison]] = {}
     for document in documents:
         for words, table, components in [] if document.watermark else _tables(document, measure):
-            found = compare_augmentations(table, Components.from_json(document.components.get(components)))
-            if found is None:
+            comparison = compare_augmentations(table, Components.from_json(document.components.get(components)))
+            if comparison is None:
                 continue
             settings = document.settings
             scale = (settings.get(key) for key in ("train_images", "epochs", "width", "preset", "network"))
             networks = (words, *scale)
-            if networks not in best or _size(best[networks][2]) < _size(found):
-                best[networks] = document, words, found
+            if networks not in best or _size(best[networks][2]) < _size(comparison):
+                best[networks] = document, words, comparison
     return list(best.values())
 
 
@@ -222,61 +228,68 @@ def judged(documents: Sequence[Document]) -> list[Judged]:
 
     Statements of which nothing may be claimed, whatever the difference, are no part of the family.
     """
-    found = []
+    alone = []
     for claim in claims():
         for document, on, comparison in _once(documents, claim.measure):
             if pair := comparison.between(claim.above, claim.below):
-                found.append((claim, document, on, comparison, pair))
-    open_ones = iter(as_family(pair for *_, pair in found if not pair.withheld))
-    together = [pair if pair.withheld else next(open_ones) for *_, pair in found]
+                alone.append((claim, document, on, comparison, pair))
+    open_ones = iter(as_family(pair for *_, pair in alone if not pair.withheld))
+    together = [pair if pair.withheld else next(open_ones) for *_, pair in alone]
     return [
         Judged(claim, document, on, comparison, pair, str(claim.verdict(pair)))
-        for (claim, document, on, comparison, _), pair in zip(found, together, strict=True)
+        for (claim, document, on, comparison, _), pair in zip(alone, together, strict=True)
     ]
 
 
 def claims_table(documents: Sequence[Document]) -> Table:
     """Every ordering that the paper states, with a verdict from each data set and scale on which it was measured."""
     lines, numbers = [], []
-    found = judged(documents)
-    tests = sum(not each.pair.withheld for each in found)
+    statements = judged(documents)
+    tested = [statement.pair for statement in statements if not statement.pair.withheld]
     for claim in claims():
         what = measures()[claim.measure]
-        here = [each for each in found if each.claim == claim]
-        for each in here:
-            pair, (low, high) = each.pair, each.limits
-            interval = (
-                f"{each.sign * pair.value:+.{what.digits}f} ({low:+.{what.digits}f} to {high:+.{what.digits}f}) "
-                f"{what.units}"
-            )
-            spreads = [each.comparison.spreads[name] for name in (claim.above, claim.below)]
+        here = [statement for statement in statements if statement.claim == claim]
+        for statement in here:
+            pair, (low, high) = statement.pair, statement.limits
+            difference = statement.sign * pair.value
+            interval = f"{difference:+.{what.digits}f} ({low:+.{what.digits}f} to {high:+.{what.digits}f}) {what.units}"
+            spreads = [statement.comparison.spreads[name] for name in (claim.above, claim.below)]
             spread = " and ".join(f"{value:.{what.digits}f}" for value in spreads) + f", {pair.seeds} seeds"
-            images = f"{pair.images:,}" if pair.images else ""
-            lines.append(
-                [
-                    Cell(f"{claim.where}: {claim}"), Cell(each.verdict, kind=each.verdict), Cell(each.on),
-                    Cell(interval.replace("-", "−"), group_of(each.document)), Cell(spread), Cell(images),
-                    Cell("" if pair.withheld else p_value(pair.p)),
-                ]
-            )  # fmt: skip
-            numbers.append(
-                {
-                    "where": claim.where, "claim": str(claim), "data": each.on, "title": each.document.title,
-                    "difference": each.sign * pair.value, "low": low, "high": high, "error": pair.error,
-                    "freedom": pair.freedom, "seeds": pair.seeds, "images": pair.images,
-                    "p": None if pair.withheld else pair.p, "verdict": each.verdict,
-                }
-            )  # fmt: skip
+            line = [
+                Cell(f"{claim.where}: {claim}"),
+                Cell(statement.verdict, kind=statement.verdict),
+                Cell(statement.on),
+                Cell(interval.replace("-", "−"), group_of(statement.document)),
+                Cell(spread),
+                Cell(f"{pair.images:,}" if pair.images else ""),
+                Cell("" if pair.withheld else p_value(pair.p)),
+            ]
+            lines.append(line)
+            number = {
+                "where": claim.where,
+                "claim": str(claim),
+                "data": statement.on,
+                "title": statement.document.title,
+                "difference": difference,
+                "low": low,
+                "high": high,
+                "error": pair.error,
+                "freedom": pair.freedom,
+                "seeds": pair.seeds,
+                "images": pair.images,
+                "p": None if pair.withheld else pair.p,
+                "verdict": statement.verdict,
+            }
+            numbers.append(number)
         if not here:
             lines.append([Cell(f"{claim.where}: {claim}"), Cell("not run", kind="not run"), *[Cell("")] * 5])
             numbers.append({"where": claim.where, "claim": str(claim), "verdict": "not run"})
-    head = (
-        "the paper says", "verdict", "measured on", "difference (simultaneous 95%)", "spread over seeds", "images", "p",
-    )  # fmt: skip
-    rare = max((skewed(each.pair.seeds) or LEVEL for each in found if not each.pair.withheld), default=LEVEL)
+    head = ["the paper says", "verdict", "measured on", "difference (simultaneous 95%)", "spread over seeds"]
+    head += ["images", "p"]
+    rare = max((skewed(pair.seeds) or LEVEL for pair in tested), default=LEVEL)
     notes = (
-        f"One family of {tests} comparisons: Welch's test of the two augmentations in question, seeds as replicates, "
-        f"Holm's correction over the whole table at 5%"
+        f"One family of {len(tested)} comparisons: Welch's test of the two augmentations in question, seeds as "
+        f"replicates, Holm's correction over the whole table at 5%"
         + (f" (up to {100 * rare:.2g}% if seeds were skewed and spread unequally). " if rare > LEVEL else ". ")
         + "A statement that something is not improved is not contradicted as long as no improvement is found, and "
         "holds where the opposite is.",

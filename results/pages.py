@@ -19,8 +19,10 @@ import pandas as pd
 
 from figures import label
 from findings.document import read_documents
+from findings.over_seeds import over_seeds
 from findings.published import measures, published
 from findings.sentences import the
+from findings.table import plus_minus
 from reports.verdicts import Judged, judged
 from store import write_atomically
 
@@ -43,19 +45,18 @@ def rows(folder: str) -> pd.DataFrame:
 
 
 def over(folder: str, estimator: str, **where: Any) -> pd.DataFrame:
-    """Mean, standard deviation and number over seeds of one number, by augmentation; on clean images, without noise."""
+    """One number over seeds, by augmentation (`findings.over_seeds.over_seeds`); on clean images, without noise."""
     chosen = rows(folder)
     for key, value in ({"estimator": estimator, "inputs": "clean", "noise": None} | where).items():
         chosen = chosen[chosen[key].isna() if value is None else chosen[key] == value]
-    return chosen.groupby("augmentation", sort=False)["value"].agg(["mean", "std", "size"])
+    return over_seeds(chosen, ("augmentation",)).set_index("augmentation")
 
 
 def cell(table: pd.DataFrame, augmentation: str, digits: int) -> str:
     """Mean ± standard deviation; nothing where there is none."""
     if augmentation not in table.index:
         return ""
-    mean, std = table.loc[augmentation, "mean"], table.loc[augmentation, "std"]
-    return f"{mean:.{digits}f}" + ("" if pd.isna(std) else f" ± {std:.{digits}f}")
+    return plus_minus(table["mean"][augmentation], table["std"][augmentation], digits)
 
 
 def table(head: list[str], lines: list[list[str]]) -> str:
@@ -287,10 +288,10 @@ def linear_table() -> str:
         for scale in rows(folder)["decoder_scale"].unique():
             ours = own_elbo(folder, scale)
             for name, row in ours.iterrows():
-                std = "" if pd.isna(row["std"]) else f" ± {row['std']:,.1f}"
                 lines.append(
                     [settings["data"], f"{scale:g}", label(name), "its own", f"{row['linear']:,.1f}",
-                     f"{row['mean']:,.1f}{std}", f"{row['mean'] - row['linear']:+,.1f}".replace("-", "−")]
+                     plus_minus(row["mean"], row["std"], (",.1f", ",.1f")),
+                     f"{row['mean'] - row['linear']:+,.1f}".replace("-", "−")]
                 )  # fmt: skip
     earlier = of_earlier_networks().sort_values(["data", "decoder_scale"], ascending=[True, False], kind="stable")
     for row in earlier.to_dict("records"):
@@ -298,7 +299,7 @@ def linear_table() -> str:
             [
                 row["data"], f"{row['decoder_scale']:g}", label(row["augmentation"]), "clean (0.1.0)",
                 f"{row['linear_negative_elbo_clean']:,.1f}",
-                f"{row['vae_negative_elbo']:,.1f} ± {row['vae_negative_elbo_std']:,.1f}",
+                plus_minus(row["vae_negative_elbo"], row["vae_negative_elbo_std"], (",.1f", ",.1f")),
                 f"{row['worse_by']:+,.1f}".replace("-", "−"),
             ]
         )  # fmt: skip
@@ -319,8 +320,8 @@ def own_elbo(folder: str, scale: float = 1.0) -> pd.DataFrame:
     frame = rows(folder)
     chosen = (frame["estimator"] == "negative_elbo") & (frame["inputs"] == "own-augmented")
     frame = frame[chosen & (frame["decoder_scale"] == scale)]
-    ours = frame[frame["fitted_on"].isna()].groupby("augmentation", sort=False)["value"].agg(["mean", "std"])
-    return ours.assign(linear=frame[frame["fitted_on"].notna()].groupby("fitted_on")["value"].mean())
+    ours = over_seeds(frame[frame["fitted_on"].isna()], ("augmentation",)).set_index("augmentation")
+    return ours[["mean", "std"]].assign(linear=frame[frame["fitted_on"].notna()].groupby("fitted_on")["value"].mean())
 
 
 def linear_sentence() -> str:
@@ -460,7 +461,7 @@ def attacks_table() -> str:
                 *(attacked[kind, augmentation] for kind in ("noise", "deepfool", "worst case")),
             ]
             cells.append(100 * attacked["worst case", augmentation] / clean[augmentation])
-            lines.append([label(augmentation), *(f"{each.mean():.1f} ± {each.std():.1f}" for each in cells)])
+            lines.append([label(augmentation), *(plus_minus(each.mean(), each.std(), 1) for each in cells)])
     head = [
         "mean accuracy over ε above 0, robust, in %",
         "clean",

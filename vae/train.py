@@ -45,6 +45,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from findings.row import row
 from msda import Mixer
 from store import BadInput, Run, in_range, positive, provenance
 from store.command_line import Options, command, json_document
@@ -433,17 +434,13 @@ def run(config: Config) -> Run:
 
 def rows_of(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Rate and squared error on the clean test images, from a run's record, as rows of a document."""
-    shared = {
-        "standard_error": None, "cap": None, "saturated": None, "n": None, "k": None, "noise": None, "inputs": "clean",
-        "augmentation": record["config"]["augmentation"], "seed": record["seed"],
-        "decoder_scale": record["config"]["decoder_scale"],
-    }  # fmt: skip
-    metrics = record["metrics"]
-    rate = {"quantity": "I(Z;X)", "estimator": "rate", "direction": "upper", "units": "nats"}
-    error = {"quantity": "MSE", "estimator": "mse", "direction": None, "units": "squared normalised pixels"}
+    metrics, config = record["metrics"], record["config"]
+    where = {"inputs": "clean", "augmentation": config["augmentation"], "seed": record["seed"]}
+    where |= {"decoder_scale": config["decoder_scale"]}
     return [
-        row | shared | {"value": metrics[name]} for row, name in ((rate, "test_rate"), (error, "test_mse"))
-    ]  # fmt: skip
+        row("I(Z;X)", "rate", metrics["test_rate"], direction="upper", units="nats", **where),
+        row("MSE", "mse", metrics["test_mse"], units="squared normalised pixels", **where),
+    ]
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from findings.components import Components
 from findings.over_seeds import headlines, of_networks, over_seeds
 from findings.published import claims_sentence
 from findings.sentences import ADDED, as_paragraph, told_apart
-from findings.table import ruled
+from findings.table import plus_minus, ruled
 from store import BadInput, Run, evidence, slug
 from store.command_line import Options, json_document
 from store.registry import known_as
@@ -182,7 +182,7 @@ def _report(config: Config, runs: dict[Point, Run], rows: list[dict[str, Any]], 
     text, about["conclusions"] = text_of(document)
     directory = config.execution.out / f"ablation-{config.vary}-{slug(data.lower())}{'-smoke' if config.smoke else ''}"
     table = _table_of(rows)
-    behind = table[table["estimator"] == "accuracy"]
+    behind = table[table["estimator"] == "accuracy"].drop(columns=["cap", "saturated"])
     figure = draw_ablation(behind, config.vary, settings["scored"], head)
     files = save(figure, directory / "ablation", behind, watermark=watermark)
     behind_it = evidence((point._asdict(), each) for point, each in runs.items())
@@ -236,8 +236,7 @@ def _text_table(table: pd.DataFrame, vary: str, head: str, scored: str) -> str:
     values = sorted(accuracy["setting"].unique())
     cells = [["augmentation", *(f"{SYMBOLS[vary]} = {value:g}" for value in values)], [""] * (len(values) + 1)]
     found = {
-        (row["augmentation"], row["setting"]): f"{row['mean']:.2f}"
-        + ("" if pd.isna(row["std"]) else f" ± {row['std']:.2f}")
+        (row["augmentation"], row["setting"]): plus_minus(row["mean"], row["std"], 2)
         for row in accuracy.to_dict("records")
     }
     for augmentation in dict.fromkeys(accuracy["augmentation"]):

@@ -22,7 +22,6 @@ import torch
 
 from analysis.accuracy.figures import draw_learning_curves
 from analysis.bounds.bound import standard_error
-from analysis.mutual_info.table import summarise
 from classifiers.curve import WATCHED, recorded_curve
 from classifiers.grid import Which, check_grid, say_grid, settings_of, smoked, train_grid
 from classifiers.load import kept_logits
@@ -34,10 +33,11 @@ from findings import Result, publish
 from findings.comparisons import Comparison, as_family, compare_augmentations
 from findings.components import Components, components
 from findings.document import check_joinable, latest
-from findings.over_seeds import headlines, of_networks
+from findings.over_seeds import headlines, of_networks, over_seeds
 from findings.published import beside, published
+from findings.row import row
 from findings.sentences import ADDED, as_paragraph, the, told_apart
-from findings.table import ruled
+from findings.table import plus_minus, ruled
 from store import BadInput, Run, evidence, slug, write_atomically
 from store.command_line import Options, json_document
 from store.places import in_own_directory
@@ -83,9 +83,9 @@ def run(config: Config) -> Result:
         say_grid(*grid)
         return Result([])
     trained, failures = train_grid(*grid)
-    rows = [
-        row for which, each in trained.items() for row in accuracy_rows(each, *which) + training_rows(each, *which)
-    ]  # fmt: skip
+    rows: list[dict[str, Any]] = []
+    for network, classifier in trained.items():
+        rows += accuracy_rows(classifier, *network) + training_rows(classifier, *network)
     return _report(config, trained, rows, failures)
 
 
@@ -114,18 +114,16 @@ def accuracy_rows(trained: Run, augmentation: str, seed: int) -> list[dict[str, 
     """Accuracy in per cent and cross entropy of one classifier from its logits, with their errors over images."""
     scored = "test" if trained.result()["scored"] == "test" else "validation"
     logits, labels = _logits(trained)
+    measured = (
+        ("accuracy", 100 * correct(logits, labels).double(), "%"),
+        ("cross_entropy", cross_entropies(logits, labels), "nats"),
+    )
+    network = {"inputs": "clean", "augmentation": augmentation, "seed": seed, "n": len(logits)}
     return [
-        {
-            "quantity": quantity, "estimator": name, "value": float(values.mean()),
-            "standard_error": standard_error(values) if len(values) > 1 else None, "direction": None, "cap": None,
-            "saturated": None, "n": len(values), "k": None, "noise": None, "inputs": "clean",
-            "augmentation": augmentation, "seed": seed, "units": units,
-        }
-        for quantity, name, values, units in (
-            (f"{scored} accuracy", "accuracy", 100 * correct(logits, labels).double(), "%"),
-            (f"{scored} cross entropy", "cross_entropy", cross_entropies(logits, labels), "nats"),
-        )
-    ]  # fmt: skip
+        row(f"{scored} {name.replace('_', ' ')}", name, float(values.mean()), units=units, **network)
+        | {"standard_error": standard_error(values) if len(values) > 1 else None}
+        for name, values, units in measured
+    ]
 
 
 def training_rows(trained: Run, augmentation: str, seed: int) -> list[dict[str, Any]]:
@@ -138,17 +136,14 @@ def training_rows(trained: Run, augmentation: str, seed: int) -> list[dict[str, 
     if not (curve := recorded_curve(trained)):
         return []
     n, share = min(WATCHED, record["training_images"]), curve[-1]["training_accuracy"]
-    rest = {
-        "direction": None, "cap": None, "saturated": None, "k": None, "noise": None, "augmentation": augmentation,
-        "seed": seed,
-    }  # fmt: skip
     error = 100 * math.sqrt(share * (1 - share) / (n - 1)) if n > 1 else None
+    network = {"augmentation": augmentation, "seed": seed}
+    clean = {"inputs": "clean", "standard_error": error, "n": n} | network
+    augmented = {"inputs": "own-augmented", "n": record["training_images"]} | network
     return [
-        {"quantity": "training accuracy", "estimator": "training_accuracy", "value": 100 * share, "units": "%"}
-        | {"standard_error": error, "n": n, "inputs": "clean"} | rest,
-        {"quantity": "training loss", "estimator": "training_loss", "value": curve[-1]["loss"], "units": "nats"}
-        | {"standard_error": None, "n": record["training_images"], "inputs": "own-augmented"} | rest,
-    ]  # fmt: skip
+        row("training accuracy", "training_accuracy", 100 * share, units="%", **clean),
+        row("training loss", "training_loss", curve[-1]["loss"], units="nats", **augmented),
+    ]
 
 
 def _report(config: Config, trained: dict[Which, Run], rows: list[dict[str, Any]], failures: list[str]) -> Result:
@@ -169,7 +164,7 @@ def _report(config: Config, trained: dict[Which, Run], rows: list[dict[str, Any]
     for which, each in trained.items():
         _write_logits(directory, each, *which)
     files = draw(document, directory)
-    table = summarise(rows)
+    table = over_seeds(rows)
     rows = headlines(rows) + rows
     result = Result(rows, table, text, files, failures)
     behind_it = evidence(({"augmentation": one, "seed": seed}, each) for (one, seed), each in trained.items())
@@ -319,7 +314,7 @@ def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
     """
     about = document["about"]
     settings, watermark = about["settings"], about["watermark"]
-    table = summarise(of_networks(document["results"]))
+    table = over_seeds(of_networks(document["results"]))
     parts = [f"{watermark}: two epochs, one seed. The numbers below mean nothing."] if watermark else []
     found = Components.from_json((document.get("components") or {}).get("accuracy"))
     conclusions = accuracy_conclusions(table, settings, found)
@@ -348,8 +343,7 @@ def _text_table(table: pd.DataFrame, head: str, settings: dict[str, Any]) -> str
         by = own.set_index("estimator")
         line = [label(str(augmentation))]
         for name, (_, _, digits) in shown.items():
-            std = by["std"][name]
-            line.append(f"{by['mean'][name]:.{digits}f}" + ("" if pd.isna(std) else f" ± {std:.{digits}f}"))
+            line.append(plus_minus(by["mean"][name], by["std"][name], digits))
         if quoted:
             line.append(quoted.get(str(augmentation), ""))
         cells.append(line)
@@ -365,13 +359,11 @@ def _text_table(table: pd.DataFrame, head: str, settings: dict[str, Any]) -> str
     return "\n".join([head, *ruled(cells), *notes])
 
 
-def accuracy_conclusions(
-    table: pd.DataFrame, settings: dict[str, Any], parts: Components | None = None
-) -> str:  # fmt: skip
+def accuracy_conclusions(table: pd.DataFrame, settings: dict[str, Any], parts: Components | None = None) -> str:
     """What the accuracies allow one to say.
 
     Args:
-        table: `analysis.mutual_info.table.summarise`'s rows of ``accuracy``, in per cent.
+        table: `findings.over_seeds.over_seeds`' lines of ``accuracy``, in per cent.
         settings: of the runs, with ``data``, ``train_images`` and ``scored``.
         parts: variance components of the accuracy; without, the images' errors of both are added in full.
     """
@@ -432,7 +424,7 @@ def _spectra(found: Comparison, accuracy: pd.DataFrame) -> str:
         return ""
     rows = accuracy.set_index("augmentation")
     values = " and ".join(
-        f"{rows['mean'][name]:.2f} ± {rows['std'][name]:.2f}% (n = {rows['seeds'][name]})"
+        plus_minus(rows["mean"][name], rows["std"][name], 2, unit="%", n=rows["seeds"][name])
         for name in ("fmix", "fmix-reference")
     )
     verdict = "they differ" if each.claimed else "they are not told apart"

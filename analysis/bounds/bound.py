@@ -7,13 +7,14 @@ is how `combine` gets it: no second pass, no assumption of independence.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from analysis.bounds.estimators import Direction, label_of, sign_of
+from findings.row import row
 
 __all__ = ["Bound", "combine", "is_heavy_tailed", "mean_of", "standard_error"]
 
@@ -89,9 +90,20 @@ class Bound:
 
     def row(self, **where: Any) -> dict[str, Any]:
         """The bound as a row of the ``--json`` document: every field, null where it does not apply."""
-        context = {"noise": None, "inputs": "clean", "augmentation": None, "seed": None} | where
-        own = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "influence"}
-        return {"quantity": self.quantity} | own | context | {"units": "nats", "heavy_tailed": self.heavy_tailed}
+        return row(
+            self.quantity,
+            self.estimator,
+            self.value,
+            units="nats",
+            standard_error=self.standard_error,
+            direction=self.direction,
+            cap=self.cap,
+            saturated=self.saturated,
+            n=self.n,
+            k=self.k,
+            heavy_tailed=self.heavy_tailed,
+            **{"inputs": "clean"} | where,
+        )
 
 
 def standard_error(influence: Tensor) -> float:

@@ -27,6 +27,7 @@ from analysis.bounds.contrastive import index_code
 from analysis.bounds.encoded import Encoded, as_encoded
 from analysis.bounds.estimators import derived
 from analysis.bounds.product import log_marginals
+from findings.row import row
 from vae.posterior import DiagonalGaussian
 
 __all__ = ["Decomposition", "decompose", "gap"]
@@ -65,15 +66,11 @@ class Decomposition:
             "total_correlation": ("TC(q_N)", self.total_correlation),
             "dimensionwise_kl": ("Σ KL(q_N(z_d)‖p(z_d))", float(self.dimensions["kl"].sum())),
         }
-        context = {"noise": None, "inputs": "clean", "augmentation": None, "seed": None} | where
-        empty = {
-            "standard_error": None, "direction": None, "cap": None, "saturated": self.saturated, "heavy_tailed": None,
-        }  # fmt: skip
+        known: dict[str, Any] = {"inputs": "clean", "saturated": self.saturated, "n": self.n, "k": self.n} | where
         return [
-            {"quantity": quantity, "estimator": name, "value": value} | empty | {"n": self.n, "k": self.n} | context
-            | {"units": "nats"}
+            row(quantity, name, value, units="nats", heavy_tailed=None, **known)
             for name, (quantity, value) in parts.items()
-        ]  # fmt: skip
+        ]
 
     def __repr__(self) -> str:
         note = " (I_N is saturated: the other parts are mostly artefacts of N)" if self.saturated else ""

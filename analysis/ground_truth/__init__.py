@@ -59,6 +59,7 @@ from analysis.ground_truth.figures import draw_ground_truth
 from analysis.ground_truth.sentences import head_of, text_of
 from figures import save
 from findings import Result, publish
+from findings.row import row
 from store import MOST_SEEDS, BadInput, positive, write_atomically
 from store.command_line import Options
 from training import use_threads
@@ -126,16 +127,8 @@ def _one(task: Task, n: int, seed: int, bounds: tuple[str, ...]) -> list[dict[st
                 (bound,) = task.bounds(n, seed, (estimator,))
                 rows.append(bound.row(seed=seed) | known | {"error": None})
             except Exception as failure:
-                empty = dict.fromkeys(
-                    (
-                        "value", "standard_error", "direction", "cap", "saturated", "heavy_tailed", "n", "k", "noise",
-                        "augmentation",
-                    )
-                )  # fmt: skip
-                what = {
-                    "quantity": task.quantity, "estimator": estimator, "inputs": "clean", "seed": seed, "units": "nats",
-                }  # fmt: skip
-                rows.append(what | empty | known | {"error": f"{type(failure).__name__}: {failure}"})
+                failed = row(task.quantity, estimator, None, units="nats", inputs="clean", seed=seed, heavy_tailed=None)
+                rows.append(failed | known | {"error": f"{type(failure).__name__}: {failure}"})
     return rows
 
 
@@ -205,11 +198,11 @@ def _means(rows: list[dict[str, Any]], table: pd.DataFrame, seeds: int) -> list[
     first = {(row["task"], row["estimator"]): row for row in reversed(rows)}
     found = []
     for line in table.astype(object).where(table.notna(), None).to_dict("records"):
-        row = first[line["task"], line["estimator"]]
+        replicate = first[line["task"], line["estimator"]]
         error = None if line["spread"] is None else line["spread"] / math.sqrt(seeds * (1 - line["failed"]))
         columns = ("truth", "bias", "spread", "reported", "holds", "covers", "holds_unflagged", "failed")
         more = {key: line[key] for key in columns} | {"heavy_tailed_share": line["heavy_tailed"]}
         flags = {flag: bool(line[flag] > 0.5) for flag in ("saturated", "heavy_tailed")}
         own = {"value": line["mean"], "standard_error": error, "seed": None} | flags
-        found.append({key: row[key] for key in row if key not in ("error", "truth_error")} | own | more)
+        found.append({key: replicate[key] for key in replicate if key not in ("error", "truth_error")} | own | more)
     return found

@@ -9,7 +9,7 @@ augmentation.
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,6 @@ from torch import Tensor
 from analysis.human_uncertainty.figures import draw_human_uncertainty
 from analysis.human_uncertainty.labels import check_order, cifar10h, credit, made_up, read_human
 from analysis.human_uncertainty.measures import Measure, cross_fitted, measures, per_image, plug_in_bias
-from analysis.mutual_info.table import summarise
 from classifiers.grid import Which, check_grid, say_grid, settings_of, smoked, train_grid
 from classifiers.load import ModelOptions, finite, kept_logits, load_classifier, logits_of
 from classifiers.scores import distributions
@@ -30,10 +29,11 @@ from figures import label, save
 from findings import Result, publish
 from findings.comparisons import compare_augmentations
 from findings.components import Components, components
-from findings.over_seeds import headlines, of_networks
+from findings.over_seeds import headlines, of_networks, over_seeds
 from findings.published import claims_sentence
+from findings.row import row
 from findings.sentences import ADDED, as_paragraph, the, told_apart
-from findings.table import ruled
+from findings.table import plus_minus, ruled
 from store import BadInput, Run, evidence, slug
 from store.command_line import Options, json_document, refuse_beside
 from training import DataOptions, load, resolve_device, use_threads
@@ -166,11 +166,7 @@ def _run_logits(config: Config) -> Result:
 
 
 def _row(measure: Measure, augmentation: str | None, seed: int | None) -> dict[str, Any]:
-    return {
-        "quantity": measure.quantity, "estimator": measure.estimator, "value": measure.value,
-        "standard_error": measure.standard_error, "direction": None, "cap": None, "saturated": None, "n": measure.n,
-        "k": None, "noise": None, "inputs": "clean", "augmentation": augmentation, "seed": seed, "units": measure.units,
-    }  # fmt: skip
+    return row(**asdict(measure), inputs="clean", augmentation=augmentation, seed=seed)
 
 
 def _report_one(config: Config, found: list[Measure], counts: Tensor, name: str) -> Result:
@@ -217,7 +213,7 @@ def _report(
     document = json_document(PROGRAM, config, rows) | {"about": about, "failures": failures} | more
     text, about["conclusions"] = text_of(document)
     directory = config.execution.out / f"human-uncertainty-{slug(name.lower())}{'-smoke' if config.smoke else ''}"
-    table = summarise(rows)
+    table = over_seeds(rows)
     figure, behind = draw_human_uncertainty(table, head)
     files = save(figure, directory / "human-uncertainty", behind, watermark=watermark)
     rows = headlines(rows) + rows
@@ -234,7 +230,7 @@ def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
     Returns:
         The whole text, and its sentences without the table.
     """
-    table = summarise(of_networks(document["results"]))
+    table = over_seeds(of_networks(document["results"]))
     conclusions = uncertainty_conclusions(table, document.get("components"))
     head = _text_table(table, document["about"]["title"], document.get("human") or "")
     return "\n\n".join(part for part in (head, conclusions) if part), conclusions
@@ -246,8 +242,7 @@ def _text_table(table: pd.DataFrame, head: str, human: str) -> str:
         by = own.set_index("estimator")
         line = [label(str(augmentation))]
         for estimator, (_, _, digits) in SHOWN.items():
-            std = by["std"][estimator]
-            line.append(f"{by['mean'][estimator]:.{digits}f}" + ("" if pd.isna(std) else f" ± {std:.{digits}f}"))
+            line.append(plus_minus(by["mean"][estimator], by["std"][estimator], digits))
         cells.append(line)
     note = as_paragraph(
         "Mean ± standard deviation over seeds. KL(h‖p) is KL(human‖model), and beside it what is left after one "
@@ -261,7 +256,7 @@ def uncertainty_conclusions(table: pd.DataFrame, parts: Mapping[str, Any] | None
     """What the divergences allow one to say, before and after temperature.
 
     Args:
-        table: `analysis.mutual_info.table.summarise`'s rows.
+        table: `findings.over_seeds.over_seeds`' lines.
         parts: a document's variance components, by estimator; without, the images' errors are added in full.
     """
     lines = []

@@ -14,7 +14,7 @@ def draw_human_uncertainty(table: pd.DataFrame, title: str) -> tuple[Figure, pd.
     """KL(human ‖ model) of each augmentation as it is, and after one temperature.
 
     Args:
-        table: `analysis.mutual_info.table.summarise`'s rows.
+        table: `findings.over_seeds.over_seeds`' lines.
         title: above the figure.
 
     Returns:

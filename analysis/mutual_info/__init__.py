@@ -43,7 +43,7 @@ import tyro
 from tqdm import tqdm
 
 from analysis.bounds.estimators import check_estimators, described, sources_of, unasked
-from analysis.mutual_info.document import draw, joined, over_seeds, tables_by_scale, text_of, title_of
+from analysis.mutual_info.document import draw, flagged_headlines, joined, tables_by_scale, text_of, title_of
 from analysis.mutual_info.posterior import bound_encoder, read_posterior
 from analysis.mutual_info.rows import Codes, linear_of_clean, linear_rows_of, own_inputs, rows_of_vae, worse_than
 from findings import Result, publish
@@ -341,7 +341,7 @@ def _analyse(
     if not rows:
         raise SystemExit(f"{PROGRAM}: every VAE failed:\n" + "\n".join(failures))
     analysis.finish(
-        metrics={"headline": over_seeds(rows)}, started=started, origin=origin, rows=rows, failures=failures,
+        metrics={"headline": flagged_headlines(rows)}, started=started, origin=origin, rows=rows, failures=failures,
         vaes=len(runs), inputs_sha256={each.name: each.result()["files"] for each in runs.values()},
         images={"train": len(data.train_images), "test": len(data.test_images)},
     )  # fmt: skip

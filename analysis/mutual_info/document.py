@@ -16,10 +16,7 @@ from analysis.mutual_info.sentences import (
     trained_conclusions,
 )
 from analysis.mutual_info.table import (
-    LINEAR,
     decomposition_text,
-    mostly_under_trained,
-    networks_of,
     shared_table,
     summarise,
     text_table,
@@ -28,13 +25,14 @@ from analysis.mutual_info.table import (
 from figures import in_usual_order, save
 from findings.document import check_joinable, latest
 from findings.over_seeds import headlines
+from findings.under_trained import LINEAR, mostly_under_trained, networks_of
 from store.registry import known_as
 from vae.train import Settings
 
-__all__ = ["draw", "joined", "over_seeds", "text_of"]
+__all__ = ["draw", "flagged_headlines", "joined", "text_of"]
 
 
-def over_seeds(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def flagged_headlines(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The headline rows, means over seeds, each marked under-trained where most of its augmentation's VAEs are."""
     flags = mostly_under_trained(rows)
     return [row | {"under_trained": flags.get(row["augmentation"])} for row in headlines(rows)]
@@ -133,7 +131,7 @@ def joined(documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             (row for row in rows if row["decoder_scale"] == scale),
             key=lambda row: names.index(row["augmentation"]) if row["augmentation"] in names else len(names),
         )
-        results += [row | {"decoder_scale": scale} for row in over_seeds(own)] + own
+        results += [row | {"decoder_scale": scale} for row in flagged_headlines(own)] + own
     about = first["about"] | {"settings": settings | changed, "curves": points}
     whole = dict(first) | {
         "config": first["config"] | changed, "results": results, "about": about, "runs": runs,

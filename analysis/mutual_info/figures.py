@@ -8,9 +8,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from analysis.mutual_info.table import LINEAR, name_of, networks_of, under_trained
+from analysis.mutual_info.table import name_of
 from figures import colour, label, style
 from figures.panels import log_ticks, wrapped
+from findings.under_trained import LINEAR, networks_of, under_trained
 
 __all__ = ["draw_noise_profile", "draw_rate_distortion", "draw_table_1", "draw_training"]
 

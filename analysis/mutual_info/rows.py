@@ -12,7 +12,9 @@ from torch import Tensor
 from analysis.bounds import Bound, Encoded, EncodedPair, bounds_of, decompose, profile, profile_of_pair, rate
 from analysis.bounds.bound import standard_error
 from analysis.bounds.estimators import ESTIMATORS
-from analysis.mutual_info.table import LINEAR, RECONSTRUCTION
+from analysis.mutual_info.table import RECONSTRUCTION
+from findings.row import row
+from findings.under_trained import LINEAR
 from store import Run, slug, write_atomically
 from store.registry import known_as
 from training import ImageData, generator
@@ -161,7 +163,7 @@ def rows_of_vae(
             rows += parts.rows(**where)
             with write_atomically(directory / f"dimensions-{stem}.csv") as temporary:
                 parts.dimensions.to_csv(temporary)
-        rows.append(_measured("active units", "active_units", active_units(posterior), None, **where))
+        rows.append(row("active units", "active_units", active_units(posterior), units=None, **where))
         with write_atomically(directory / f"posterior-{stem}.npz") as temporary:
             arrays = {"mean": posterior.mean.float().numpy(), "log_var": posterior.log_var.float().numpy()}
             with open(temporary, "wb") as file:
@@ -189,7 +191,7 @@ def rows_of_vae(
     rows += _training_rows(codes.runs[augmentation, seed].result(), **where)
     linear = codes.linear(augmentation)
     poor = worse_than(elbos, linear.negative_elbo(mixed))
-    rows = [row | {"under_trained": poor} for row in rows]
+    rows = [one | {"under_trained": poor} for one in rows]
     return rows + linear_rows_of(linear, mixed, **where | {"augmentation": LINEAR, "fitted_on": name})
 
 
@@ -198,10 +200,10 @@ def _training_rows(record: Mapping[str, Any], **where: Any) -> list[dict[str, An
     metrics, rows = record["metrics"], []
     if metrics.get("overfitting") is not None:
         over = metrics["overfitting"]
-        row = _measured("−ELBO of test less training inputs", "overfitting", over["value"], "nats", **where)
-        rows.append(row | {"standard_error": over["standard_error"], "n": over["n"]})
+        rows.append(row("−ELBO of test less training inputs", "overfitting", units="nats", **over, **where))
     if metrics.get("last_fall") is not None:
-        rows.append(_measured("fall of −ELBO over the last fifth", "last_fall", metrics["last_fall"], "nats", **where))
+        fall = metrics["last_fall"]
+        rows.append(row("fall of −ELBO over the last fifth", "last_fall", fall, units="nats", **where))
     return rows
 
 
@@ -223,8 +225,8 @@ def worse_than(elbos: Tensor, linear: Tensor) -> bool:
 
 def _mean_row(quantity: str, name: str, values: Tensor, units: str, **where: Any) -> dict[str, Any]:
     """The mean over images of something that bounds nothing, with its standard error, as a row."""
-    row = _measured(quantity, name, float(values.mean()), units, **where)
-    return row | {"standard_error": standard_error(values), "n": len(values)}
+    error = standard_error(values)
+    return row(quantity, name, float(values.mean()), units=units, standard_error=error, n=len(values), **where)
 
 
 def _elbo_rows(errors: Tensor, elbos: Tensor, **where: Any) -> list[dict[str, Any]]:
@@ -240,7 +242,7 @@ def linear_rows_of(linear: LinearVAE, images: Tensor, **where: Any) -> list[dict
     posterior, errors = linear.encode(images), linear.squared_error(images)
     rows = [bound.row(**where) for bound in bounds_of(posterior, ("rate", "gaussian_marginal"))]
     rows += _elbo_rows(errors / images[0].numel(), _elbos(errors, posterior, linear.scale), **where)
-    return [row | where for row in rows]
+    return rows
 
 
 def linear_of_clean(codes: Codes) -> list[dict[str, Any]]:
@@ -260,11 +262,3 @@ def _reconstruction(config: "Config", baseline: VAE, device: torch.device, seed:
         return mean + config.reconstruction_scale * torch.randn(mean.shape, device=device, generator=stream)
 
     return reconstruction
-
-
-def _measured(quantity: str, name: str, value: float, units: str | None, **where: Any) -> dict[str, Any]:
-    """A number that is not a bound, as a row."""
-    empty = {"standard_error": None, "direction": None, "cap": None, "saturated": None, "n": None, "k": None}
-    return {"quantity": quantity, "estimator": name, "value": value} | empty | {"noise": None} | where | {
-        "units": units
-    }  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.bounds.estimators import ESTIMATORS, names_of
-from analysis.mutual_info.table import LINEAR, RECONSTRUCTION, networks_of, share_of_ceiling, under_trained
+from analysis.mutual_info.table import RECONSTRUCTION, share_of_ceiling
 from figures import label
 from findings.comparisons import (
     CONFIDENCE,
@@ -22,6 +22,7 @@ from findings.comparisons import (
 )
 from findings.published import beside, claims_sentence
 from findings.sentences import WITHHELD, as_item, as_paragraph, how_tested, p_value, the, told_apart
+from findings.under_trained import LINEAR, networks_of, under_trained
 
 __all__ = [
     "certified_pairs",

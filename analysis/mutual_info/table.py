@@ -1,37 +1,32 @@
 """Rows as data frames and as text."""
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection
 from typing import Any
 
 import pandas as pd
 
 from analysis.bounds.estimators import ESTIMATORS, SHARED, Estimator, derived, sign_of
 from figures import label
+from findings.over_seeds import over_seeds
 from findings.published import published
-from findings.table import ruled
+from findings.table import plus_minus, ruled
+from findings.under_trained import LINEAR, networks_of, under_trained, with_under_trained
 
 __all__ = [
-    "LINEAR",
     "decomposition_text",
-    "mostly_under_trained",
     "name_of",
-    "networks_of",
     "share_of_ceiling",
     "shared_table",
     "summarise",
     "text_table",
     "training_table",
-    "under_trained",
 ]
 
 RECONSTRUCTION = "rate_reconstruction"
 """The paper's second column, the rate of another variable: a reconstruction x̂."""
 
 derived(RECONSTRUCTION, "rate on x̂", quantity="I(Z;X̂)", column="rate on x̂ †")
-
-LINEAR = "linear-vae"
-"""What the linear VAE's rows have in place of an augmentation."""
 
 
 def columns() -> dict[str, tuple[str, str]]:
@@ -59,61 +54,16 @@ def _bounded(each: Estimator) -> str:
 
 
 def summarise(rows: list[dict[str, Any]] | pd.DataFrame) -> pd.DataFrame:
-    """One row per inputs, augmentation, noise level and estimator.
+    """`findings.over_seeds.over_seeds` of VAEs at one decoder scale, with ``under_trained``: whether most of them are.
 
-    Columns: ``inputs``, ``augmentation``, ``noise`` (NaN without), ``estimator``, ``mean``, ``std`` (over seeds; NaN
-    for one seed), ``seeds``, ``image_error`` (root mean square over seeds of the standard error over images), ``cap``,
-    ``saturated``, ``n``, and ``under_trained``: whether most of the networks are, None where it is not known. A linear
-    VAE that was fitted on another augmentation's inputs is called after it.
+    A linear VAE that was fitted on another augmentation's inputs is called after it.
     """
-    frame = pd.DataFrame(rows).copy()
-    frame["square"] = pd.to_numeric(frame["standard_error"]) ** 2
-    frame["noise"] = pd.to_numeric(frame["noise"])
+    frame = pd.DataFrame(rows)
     if "fitted_on" in frame:
         mixed = (frame["augmentation"] == LINEAR) & (frame["inputs"] != "clean")
-        frame.loc[mixed, "augmentation"] = LINEAR + " on " + frame.loc[mixed, "fitted_on"].astype(str)
-    if "under_trained" not in frame:
-        frame["under_trained"] = None
-    grouped = frame.groupby(["inputs", "augmentation", "noise", "estimator"], sort=False, dropna=False)
-    table = grouped.agg(
-        mean=("value", "mean"), std=("value", "std"), seeds=("value", "size"), image_error=("square", "mean"),
-        cap=("cap", "first"), saturated=("saturated", "any"), n=("n", "first"),
-    ).reset_index()  # fmt: skip
-    table["image_error"] **= 0.5
-    flags = mostly_under_trained(frame)
-    table["under_trained"] = pd.Series([flags.get(name) for name in table["augmentation"]], dtype=object)
-    return table
-
-
-def mostly_under_trained(rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> dict[str, bool | None]:
-    """Whether an augmentation counts as under-trained: more than half of its VAEs are, of those of which it is known.
-
-    Args:
-        rows: of networks at one decoder scale, with ``augmentation``, ``seed`` and, except in older records,
-            ``under_trained``: as a frame, or as documents hold them. Linear VAEs and means over seeds take no part.
-
-    Returns:
-        By augmentation; None where it is known of none of its VAEs.
-    """
-    frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
-    frame = networks_of(frame[frame["seed"].notna()])
-    found: dict[str, bool | None] = {}
-    for name, own in frame.groupby("augmentation", sort=False):
-        flags = own.groupby("seed")["under_trained"].first() if "under_trained" in own else pd.Series(dtype=object)
-        known = [bool(flag) for flag in flags.dropna()]
-        found[str(name)] = sum(known) > len(known) / 2 if known else None
-    return found
-
-
-def networks_of(table: pd.DataFrame) -> pd.DataFrame:
-    """`summarise`'s rows of networks, without those of linear VAEs, which are fitted once and compared with nothing."""
-    return table[~table["augmentation"].astype(str).str.startswith(LINEAR)]
-
-
-def under_trained(table: pd.DataFrame) -> list[str]:
-    """The augmentations of which most VAEs are worse than the linear VAE, in `summarise`'s rows."""
-    flagged = table[table["under_trained"].eq(True)]  # a list of flags would choose columns where there are no rows
-    return [str(name) for name in dict.fromkeys(flagged["augmentation"])]
+        named = LINEAR + " on " + frame["fitted_on"].astype(str)
+        frame = frame.assign(augmentation=frame["augmentation"].where(~mixed, named))
+    return with_under_trained(over_seeds(frame), frame)
 
 
 def name_of(augmentation: str, poor: Collection[str] = ()) -> str:
@@ -133,10 +83,6 @@ UNDER_TRAINED = (
     "‡ under-trained: −ELBO above that of a linear VAE of as many latents, on inputs like its own, by more than two "
     "standard errors, in more than half of its VAEs; nothing is claimed of it"
 )
-
-
-def _cell(mean: float, std: float, digits: int) -> str:
-    return f"{mean:.{digits}f}" if pd.isna(std) else f"{mean:.{digits}f} ± {std:.{digits}f}"
 
 
 def text_table(table: pd.DataFrame, title: str) -> str:
@@ -162,7 +108,7 @@ def text_table(table: pd.DataFrame, title: str) -> str:
         for estimator in shown:
             digits = {"mse": 4, "negative_elbo": 1}.get(estimator, 2)
             found = own[own["estimator"] == estimator]
-            text = _cell(found["mean"].iloc[0], found["std"].iloc[0], digits) if len(found) else "—"
+            text = plus_minus(found["mean"].iloc[0], found["std"].iloc[0], digits) if len(found) else "—"
             line.append(text + (" *" if len(found) and bool(found["saturated"].iloc[0]) else ""))
         cells.append(line)
         active = own[own["estimator"] == "active_units"]["mean"]
@@ -194,7 +140,7 @@ def training_table(table: pd.DataFrame) -> str:
 
     def cell(inputs: str, augmentation: str, estimator: str, digits: int = 1) -> str:
         key = inputs, augmentation, estimator
-        return _cell(by["mean"][key], by["std"][key], digits) if key in by.index else "—"
+        return plus_minus(by["mean"][key], by["std"][key], digits) if key in by.index else "—"
 
     cells = [
         ["training", "−ELBO", "linear VAE", "test − training", "last fifth", "active units"],
@@ -265,7 +211,9 @@ def shared_table(table: pd.DataFrame) -> str:
     means = {level: own.set_index(["augmentation", "estimator"])["mean"] for level, own in chosen.groupby(levels)}
     for (augmentation, level), own in chosen.groupby(["augmentation", levels], sort=False):
         by = own.set_index("estimator")
-        numbers = [_cell(by["mean"][key], by["std"][key], 2) + (" *" if by["saturated"][key] else "") for key in shown]
+        numbers = [
+            plus_minus(by["mean"][key], by["std"][key], 2) + (" *" if by["saturated"][key] else "") for key in shown
+        ]
         vacuous = by["saturated"].reindex(["three_term_lower", "three_term_upper"]).eq(True).any()
         share = None if vacuous else share_of_ceiling(means[level], str(augmentation))
         numbers.append("—" if share is None else f"{100 * share[0]:.0f} to {100 * share[1]:.0f}%")

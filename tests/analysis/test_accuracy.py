@@ -20,9 +20,9 @@ from analysis.accuracy import (
     run,
     text_of,
 )
-from analysis.mutual_info.table import summarise
 from classifiers.scores import scores
 from classifiers.train import Settings, classifier_run
+from findings.over_seeds import over_seeds
 from store import BadInput, digest_of
 from store.command_line import command
 from training import DataOptions, load
@@ -52,7 +52,7 @@ def kept_in(directory):
 
 
 def words(values, **settings) -> str:
-    return " ".join(accuracy_conclusions(summarise(rows_of(values)), SETTINGS | settings).split())
+    return " ".join(accuracy_conclusions(over_seeds(rows_of(values)), SETTINGS | settings).split())
 
 
 def test_the_job_from_end_to_end(options, capsys):

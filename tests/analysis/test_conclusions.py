@@ -16,15 +16,9 @@ from analysis.mutual_info.sentences import (
     shared_conclusions,
     trained_conclusions,
 )
-from analysis.mutual_info.table import (
-    LINEAR,
-    decomposition_text,
-    mostly_under_trained,
-    shared_table,
-    summarise,
-    text_table,
-)
+from analysis.mutual_info.table import decomposition_text, shared_table, summarise, text_table
 from findings.comparisons import compare_augmentations
+from findings.under_trained import LINEAR
 from tests.analysis.test_mutual_info import rows_of
 
 SETTINGS = {
@@ -249,22 +243,6 @@ def elbo_rows(values: dict[str, tuple[float, float]], linear: float = 50.0, erro
         rows.append(fitted | {"estimator": "negative_elbo", "value": linear})
     clean = template | {"augmentation": LINEAR, "seed": 1, "fitted_on": "none", "estimator": "negative_elbo"}
     return [*rows, clean | {"value": linear}]
-
-
-def test_most_of_an_augmentations_vaes_decide_whether_it_is_under_trained():
-    rows = rows_of({"none": (5, 4, 3), "mixup": (5, 4, 3), "fmix": (5, 4, 3), "cutmix": (5, 4, 3)})
-    flags = {"none": (True, True, False), "mixup": (True, False, False), "fmix": (None, None, None)}
-    flags["cutmix"] = (None, True, None)
-    rows = [row | {"under_trained": flags[row["augmentation"]][row["seed"] - 1]} for row in rows]
-    expected = {"none": True, "mixup": False, "fmix": None, "cutmix": True}
-    assert mostly_under_trained(rows) == expected
-    table = summarise(rows)
-    assert {name: own.iloc[0] for name, own in table.groupby("augmentation")["under_trained"]} == expected
-    # means over seeds and linear VAEs have no say; older records have no such field
-    mean = rows[0] | {"augmentation": "mixup", "seed": None, "under_trained": True}
-    assert mostly_under_trained([*rows, *[mean] * 9, mean | {"augmentation": LINEAR, "seed": 1}]) == expected
-    older = [{key: row[key] for key in row if key != "under_trained"} for row in rows]
-    assert set(mostly_under_trained(older).values()) == {None}
 
 
 def test_nothing_is_claimed_of_an_under_trained_vae():

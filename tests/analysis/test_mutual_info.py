@@ -17,8 +17,9 @@ from analysis.mutual_info import Config, read_posterior, run
 from analysis.mutual_info.document import ROW_KEYS, tables_by_scale
 from analysis.mutual_info.rows import baseline_seed
 from analysis.mutual_info.sentences import certified_pairs, conclusions
-from analysis.mutual_info.table import LINEAR, summarise, text_table
+from analysis.mutual_info.table import summarise, text_table
 from findings.over_seeds import headlines
+from findings.under_trained import LINEAR
 from store import BadInput, list_runs
 from store.command_line import command
 from training import generator, load
