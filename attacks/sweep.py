@@ -29,12 +29,14 @@ from attacks.checks import Check, check_autoattack, check_model, check_steps, ch
 from attacks.curves import Images, Seen, as_published, robust
 from attacks.figures import draw_sweep
 from attacks.foolbox_attacks import attack_named
+from attacks.section import SECTIONS
 from attacks.sentences import SHARE, WORST, measure_of, share_scores, summary_table, survival, sweep_conclusions
 from classifiers.grid import (
     Analysed,
     Which,
     analyse,
     check_grid,
+    grid_steps,
     of_model,
     once_of_function,
     smoked,
@@ -54,6 +56,7 @@ from store.runs import now
 from training import DataOptions, ImageData, load
 from training.data import some_test_images
 from training.devices import describe
+from training.job import Job
 from training.live import from_python
 from training.reuse import once
 
@@ -451,6 +454,9 @@ def _checks_text(checks: dict[Which, list[Check]]) -> str:
         count = f"{len(found) - len(bad)} of {len(found)}: " if len(found) > 1 else ""
         lines.append(f"- {worst}: {name}: {count}{shown[1].found}{who}")
     return "\n".join(lines)
+
+
+JOB = Job(PROGRAM, lambda config, _: grid_steps(config, "attacks"), SECTIONS)
 
 
 if __name__ == "__main__":

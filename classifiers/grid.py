@@ -1,7 +1,7 @@
 """Classifiers of several augmentations and seeds, trained or found trained: what analyses compare."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,11 +10,13 @@ import torch
 from torch import Tensor
 
 from classifiers.load import Classifier, ModelOptions, fixed_logits, load_classifier, load_run
-from classifiers.train import Settings, classifier_run, train
+from classifiers.train import Config as TrainConfig
+from classifiers.train import Settings, classifier_run, step_of, train
 from store import MOST_SEEDS, BadInput, Run, evidence, positive, read_record, slug
 from store.command_line import Options
 from store.registry import known_as
 from training import DataOptions, ImageData, load, resolve_device, use_threads
+from training.job import Step, document_step, loaded, told
 from training.reuse import all_once, once
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "analyse",
     "check_grid",
     "grid",
+    "grid_steps",
     "of_model",
     "once_of_function",
     "run_of_function",
@@ -307,3 +310,31 @@ def of_model(config: Compares) -> str:
     """What the directory of an analysis of ``--model`` is called, so that it lies beside that of the grid."""
     model = f"-{slug(Path(config.model.model).name)}" if config.model.model else ""
     return f"{model}-smoke" if getattr(config, "smoke", False) else model
+
+
+def grid_steps(config: Any, kind: str = "") -> Iterator[Step]:
+    """The steps of an analysis of a grid of classifiers: each trained, analysed on its own, and put together.
+
+    Args:
+        config: of the analysis; of one classifier (``--model``) or of given logits, it is one step.
+        kind: of the analyses' runs, which the module's function ``part`` makes; nothing where the document is made of
+            what training has left.
+    """
+    if (getattr(config, "model", None) and config.model.model) or getattr(config, "logits", None):
+        yield from document_step(config)
+        return
+    small = smoked(config)
+    needs: list[Step] = []
+    for augmentation, seed in grid(small.augmentations, small.seeds):
+        network = step_of(TrainConfig(None, augmentation, seed, small.data, small.settings, small.execution))
+        yield network
+        last = network
+        if kind:
+            module = type(config).__module__
+            name = f"{network.name} {module.partition('.')[0]} {told(config)}"
+            work = small.images or len(loaded(small.data, not config.execution.dry_run).test_images)
+            arguments = (config, augmentation, seed)
+            last = Step(name, kind, f"{module}:part", arguments, (network.name,), work=work)
+            yield last
+        needs.append(last)
+    yield from document_step(config, needs)

@@ -49,6 +49,7 @@ from store.runs import now
 from training import DataOptions, Diverged, ImageData, fit, load, random_crop, random_flip
 from training.devices import describe, resolve_device, use_threads
 from training.distributed import Ranks, join
+from training.job import Job, Step, loaded
 from training.mixing import identity_of, in_turn, mixer_named
 from training.policies import LISTED, BatchPolicy, policy_named
 from training.reuse import Failed, once
@@ -56,8 +57,17 @@ from training.seeds import derive
 from training.weights import write_weights
 
 __all__ = [
-    "Config", "Settings", "classifier_run", "from_preset", "objective", "optimiser", "run", "train", "version_of",
-]  # fmt: skip
+    "Config",
+    "Settings",
+    "classifier_run",
+    "from_preset",
+    "objective",
+    "optimiser",
+    "run",
+    "step_of",
+    "train",
+    "version_of",
+]
 
 
 PROGRAM = "python -m classifiers.train"
@@ -453,6 +463,17 @@ def rows_of(record: Mapping[str, Any]) -> list[dict[str, Any]]:
         row(f"{scored} {name.replace('_', ' ')}", name, value, units=units, n=metrics["n"], inputs="clean", **network)
         for name, value, units in found
     ]
+
+
+def step_of(config: Config) -> Step:
+    """The step of a grid that trains the network of a configuration."""
+    data = loaded(config.data, not config.execution.dry_run)
+    run = classifier_run(data, config.augmentation, config.seed, config.settings, config.execution)
+    work = run.identity["config"]["epochs"] * len(data.train_images)
+    return Step(f"{run.name} {run.hash}", "classifier", "classifiers.train:run", (config,), run=run, work=work)
+
+
+JOB = Job(PROGRAM, lambda config, _: [step_of(config)])
 
 
 if __name__ == "__main__":

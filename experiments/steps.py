@@ -4,68 +4,24 @@ A step is one run of the store, a network or the analysis of one, or a document,
 that several jobs need is one step. Steps are pure data for whoever does them: a function's name and its arguments.
 """
 
-import functools
 import importlib
 import os
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from analysis import ablation, accuracy, human_uncertainty, mutual_info
-from attacks import sweep
-from classifiers import train as classifiers
-from classifiers.grid import smoked
-from gradcam import sums
-from reports import build
 from store import BadInput, Run, list_runs, provenance
-from store.command_line import Options
 from store.places import make_directory
 from store.runs import now
-from training import ImageData, load
-from training.data import DataOptions
+from training.job import Step, job_of
 from training.loop import Interrupted
 from training.reuse import Failed
-from vae import train as vaes
 
-__all__ = ["Outcome", "Step", "execute", "particulars", "seconds_of", "steps_of"]
-
-
-@dataclass(frozen=True)
-class Step:
-    """Something to be done.
-
-    Args:
-        name: of the run, or of the document's job; unique in a grid.
-        kind: ``"vae"``, ``"classifier"``, ``"attacks"``, ``"gradcam"``, or ``"document"``.
-        function: that does it, ``module:name``.
-        arguments: of it: a configuration, and what else.
-        needs: names of the steps that come before.
-        run: its directory, where it can be known before it is done.
-        work: images times epochs, or images.
-    """
-
-    name: str
-    kind: str
-    function: str
-    arguments: tuple[Any, ...]
-    needs: tuple[str, ...] = ()
-    run: Run | None = field(default=None, compare=False)
-    work: int = 0
-
-    @property
-    def status(self) -> str:
-        """Of the run; ``"new"`` for what is not known before it is done."""
-        return self.run.status if self.run else "new"
-
-    def on(self, options: Options) -> "Step":
-        """The same step with other execution options: a device, a number of threads."""
-        config = replace(self.arguments[0], execution=options)
-        run = None if self.run is None else replace(self.run, store=options.store)
-        return replace(self, arguments=(config, *self.arguments[1:]), run=run)
+__all__ = ["Outcome", "execute", "particulars", "seconds_of", "steps_of"]
 
 
 @dataclass(frozen=True)
@@ -83,103 +39,6 @@ class Outcome:
     fresh: bool = True
 
 
-@functools.lru_cache(maxsize=4)
-def _images(options: DataOptions, download: bool) -> ImageData:
-    return load(options, download=download)
-
-
-def _classifier(data: DataOptions, augmentation: str, seed: int, settings: Any, options: Options) -> Step:
-    images = _images(data, not options.dry_run)
-    run = classifiers.classifier_run(images, augmentation, seed, settings, options)
-    config = classifiers.Config(None, augmentation, seed, data, settings, options)
-    work = run.identity["config"]["epochs"] * len(images.train_images)
-    return Step(f"{run.name} {run.hash}", "classifier", "classifiers.train:run", (config,), run=run, work=work)
-
-
-def _vae(data: DataOptions, augmentation: str, seed: int, settings: Any, options: Options) -> Step:
-    images = _images(data, not options.dry_run)
-    run = vaes.vae_run(images, augmentation, seed, settings, options)
-    config = vaes.Config(augmentation, seed, data, settings, options)
-    work = run.identity["config"]["epochs"] * len(images.train_images)
-    return Step(f"{run.name} {run.hash}", "vae", "vae.train:run", (config,), run=run, work=work)
-
-
-@functools.singledispatch
-def _steps(config: Any) -> Iterator[Step]:
-    raise BadInput("EXPERIMENT", f"a configuration of type {type(config).__name__}", "the Config of a job")
-
-
-@_steps.register
-def _(config: classifiers.Config) -> Iterator[Step]:
-    yield _classifier(config.data, config.augmentation, config.seed, config.settings, config.execution)
-
-
-@_steps.register
-def _(config: vaes.Config) -> Iterator[Step]:
-    yield _vae(config.data, config.augmentation, config.seed, config.settings, config.execution)
-
-
-@_steps.register
-def _(config: mutual_info.Config) -> Iterator[Step]:
-    if config.posterior is not None:
-        yield _document(config, [])
-        return
-    networks = []
-    for part in mutual_info.as_run(config).by_scale().values():
-        for augmentation, seed in mutual_info.networks(part):
-            networks.append(_vae(part.data, augmentation, seed, part.settings, part.execution))
-    yield from networks
-    yield _document(config, networks)
-
-
-@_steps.register(accuracy.Config)
-@_steps.register(human_uncertainty.Config)
-@_steps.register(sums.Config)
-@_steps.register(sweep.Config)
-def _(config: Any) -> Iterator[Step]:
-    if (getattr(config, "model", None) and config.model.model) or getattr(config, "logits", None):
-        yield _document(config, [])
-        return
-    small = smoked(config)
-    before: list[Step] = []
-    for seed in range(1, small.seeds + 1):
-        for augmentation in small.augmentations:
-            network = _classifier(small.data, augmentation, seed, small.settings, small.execution)
-            yield network
-            part = network
-            if isinstance(config, (sums.Config, sweep.Config)):
-                module = type(config).__module__
-                arguments = (config, augmentation, seed)
-                name = f"{network.name} {module.partition('.')[0]} {_told(config)}"
-                kind = {"attacks.sweep": "attacks", "gradcam.sums": "gradcam"}[module]
-                work = small.images or len(_images(small.data, not config.execution.dry_run).test_images)
-                part = Step(name, kind, f"{module}:part", arguments, (network.name,), work=work)
-                yield part
-            before.append(part)
-    yield _document(config, before)
-
-
-@_steps.register
-def _(config: ablation.Config) -> Iterator[Step]:
-    networks = []
-    for point in config.points():
-        data, settings = config.data_at(point.value, point.fold), config.at(point.value)
-        networks.append(_classifier(data, point.augmentation, point.seed, settings, config.execution))
-    yield from networks
-    yield _document(config, networks)
-
-
-def _told(config: Any) -> str:
-    """A configuration's own words, by which two of the same job differ."""
-    return Run(Path(), "", "", {"config": repr(replace(config, execution=Options()))}).hash
-
-
-def _document(config: Any, before: Iterable[Step]) -> Step:
-    module = type(config).__module__
-    needs = tuple(dict.fromkeys(step.name for step in before))
-    return Step(f"{module} {_told(config)}", "document", f"{module}:run", (config,), needs)
-
-
 def steps_of(configs: Iterable[Any]) -> list[Step]:
     """The steps of some jobs, each once, none before those that it needs.
 
@@ -188,11 +47,7 @@ def steps_of(configs: Iterable[Any]) -> list[Step]:
     """
     found: dict[str, Step] = {}
     for config in configs:
-        if isinstance(config, build.Config):  # of all that comes before
-            own = iter([_document(config, [step for step in found.values() if step.kind == "document"])])
-        else:
-            own = _steps(config)
-        for step in own:
+        for step in job_of(config).steps(config, list(found.values())):
             found.setdefault(step.name, step)
     return list(found.values())
 

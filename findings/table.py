@@ -11,7 +11,7 @@ from findings.document import Document
 from findings.over_seeds import over_seeds
 from store import write_atomically
 
-__all__ = ["Cell", "Column", "Table", "cells_over_seeds", "group_of", "plus_minus", "ruled"]
+__all__ = ["Cell", "Column", "Table", "cells_over_seeds", "group_of", "images_in", "plus_minus", "ruled"]
 
 
 Digits = int | tuple[str, str]
@@ -166,3 +166,8 @@ def cells_over_seeds(
 
 def _plain(name: object) -> str:
     return f"{name:g}" if isinstance(name, float) else str(name)
+
+
+def images_in(rows: pd.DataFrame) -> str:
+    """How many images the rows are of, in words."""
+    return f"{int(rows['n'].max()):,} images"

@@ -26,6 +26,7 @@ from classifiers.grid import (
     Analysed,
     analyse,
     check_grid,
+    grid_steps,
     of_model,
     once_of_function,
     smoked,
@@ -46,12 +47,14 @@ from findings.sentences import ADDED, as_paragraph, told_apart
 from findings.table import plus_minus, ruled
 from gradcam.figures import draw_maps
 from gradcam.maps import KINDS, check_layer, grad_cam, normalised, sums
+from gradcam.section import SECTIONS
 from store import BadInput, Run, positive, provenance, slug, write_atomically
 from store.command_line import Options, command, json_document, refuse_beside
 from store.runs import now
 from training import DataOptions, ImageData, load
 from training.data import some_test_images
 from training.devices import describe
+from training.job import Job
 from training.live import from_python
 
 __all__ = ["Config", "part", "run", "sums_conclusions", "sums_of", "text_of"]
@@ -314,6 +317,9 @@ def sums_conclusions(document: Mapping[str, Any], table: pd.DataFrame) -> str:
         "say which layer was used."
     )
     return "\n".join([*lines, as_paragraph(notes)])
+
+
+JOB = Job(PROGRAM, lambda config, _: grid_steps(config, "gradcam"), SECTIONS)
 
 
 if __name__ == "__main__":

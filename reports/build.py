@@ -21,13 +21,15 @@ from tqdm import tqdm
 from figures import save
 from findings.document import Document, read_documents
 from findings.published import published
+from findings.section import Section
 from findings.table import Cell, Table
 from reports.figure_2 import draw_masks
 from reports.page import Records, check_picture, embedded, render
-from reports.sections import SECTIONS, Section
+from reports.sections import MASKS, sections
 from reports.verdicts import claims_table, published_table
 from store import BadInput, below, list_runs, write_atomically
 from store.command_line import Options, command, json_document
+from training.job import Job, document_step
 
 __all__ = ["Config", "Report", "run"]
 
@@ -99,9 +101,9 @@ def run(config: Config) -> Report | None:
     for path in left_out:
         options.say(f"left out: {path}, which another version has written; run the job again")
     if options.dry_run:
-        for section in SECTIONS:
+        for section in sections():
             own = [each.directory.as_posix() for each in documents if _section(each) is section]
-            made = "made while building" if section.key == "masks" else "nothing"
+            made = "made while building" if section is MASKS else "nothing"
             options.say(f"{section.title}: {', '.join(own) or made}")
         for problem in damaged:
             options.say(f"damaged: {problem}")
@@ -117,11 +119,11 @@ def run(config: Config) -> Report | None:
     records = Records(documents)
     files: list[Path] = []
     parts = []
-    for section in tqdm(SECTIONS, desc="sections", unit="section", disable=None, leave=False):
+    for section in tqdm(sections(), desc="sections", unit="section", disable=None, leave=False):
         blocks = [
             _block(section, each, records, exhibits, files) for each in documents if _section(each) is section
         ]  # fmt: skip
-        if section.key == "masks":
+        if section is MASKS:
             blocks = [_masks(section, exhibits, files)]
         parts.append({"section": section, "blocks": blocks})
     beside, stated = published_table(documents), claims_table(documents)
@@ -171,7 +173,7 @@ def _showable(documents: list[Document]) -> tuple[list[Document], list[BadInput]
 
 
 def _section(document: Document) -> Section | None:
-    return next((each for each in SECTIONS if each.program == document.program and each.wanted(document)), None)
+    return next((each for each in sections() if each.program == document.program and each.wanted(document)), None)
 
 
 def _ordered(documents: list[Document]) -> list[Document]:
@@ -292,6 +294,9 @@ def _data(documents: list[Document]) -> list[tuple[str, str]]:
 def _versions(documents: list[Document]) -> list[str]:
     found = {f"{name} {version}" for each in documents for name, version in each.about["versions"].items()}
     return sorted(found)
+
+
+JOB = Job(PROGRAM, lambda config, before: document_step(config, [step for step in before if step.kind == "document"]))
 
 
 if __name__ == "__main__":

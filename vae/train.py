@@ -53,6 +53,7 @@ from store.registry import known_as, source_hash
 from store.runs import now
 from training import DataOptions, Diverged, ImageData, fit, generator, load
 from training.devices import describe, resolve_device, use_threads
+from training.job import Job, Step, loaded
 from training.mixing import identity_of, mixer_named
 from training.reuse import Failed, once
 from training.weights import write_weights
@@ -60,10 +61,10 @@ from vae.curve import FLAT, WATCHED, last_fall, negative_elbo, steps_to_watch
 from vae.encode import encode, squared_errors
 from vae.inputs import Inputs
 from vae.linear import fit_linear
-from vae.nets import NETWORKS, VAE, adapted, vae_of
+from vae.nets import NETWORKS, VAE, adapted_network, vae_of
 from vae.posterior import DiagonalGaussian
 
-__all__ = ["Config", "Settings", "active_units", "normalisation", "overfitting", "run", "train", "vae_run"]
+__all__ = ["Config", "Settings", "active_units", "normalisation", "overfitting", "run", "step_of", "train", "vae_run"]
 
 PROGRAM = "python -m vae.train"
 
@@ -228,7 +229,7 @@ def _dimensions(network: str, source: str, *sizes: int) -> int:
     """
     config = {"shape": sizes[:3], "latents": sizes[3], "width": sizes[4], "hidden": sizes[5]}
     with torch.random.fork_rng(devices=[]):
-        return adapted(config, network)[1]
+        return adapted_network(config, network)[1]
 
 
 def small(data: ImageData) -> bool:
@@ -441,6 +442,17 @@ def rows_of(record: Mapping[str, Any]) -> list[dict[str, Any]]:
         row("I(Z;X)", "rate", metrics["test_rate"], direction="upper", units="nats", **where),
         row("MSE", "mse", metrics["test_mse"], units="squared normalised pixels", **where),
     ]
+
+
+def step_of(config: Config) -> Step:
+    """The step of a grid that trains the network of a configuration."""
+    data = loaded(config.data, not config.execution.dry_run)
+    run = vae_run(data, config.augmentation, config.seed, config.settings, config.execution)
+    work = run.identity["config"]["epochs"] * len(data.train_images)
+    return Step(f"{run.name} {run.hash}", "vae", "vae.train:run", (config,), run=run, work=work)
+
+
+JOB = Job(PROGRAM, lambda config, _: [step_of(config)])
 
 
 if __name__ == "__main__":

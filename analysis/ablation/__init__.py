@@ -14,9 +14,11 @@ import numpy as np
 import pandas as pd
 
 from analysis.ablation.figures import draw_ablation
+from analysis.ablation.section import SECTIONS, SYMBOLS
 from analysis.accuracy import accuracy_components, accuracy_rows, verdicts_of
 from classifiers.grid import check_grid, settings_of
-from classifiers.train import Settings, classifier_run, train
+from classifiers.train import Config as TrainConfig
+from classifiers.train import Settings, classifier_run, step_of, train
 from figures import label, save
 from findings import Result, publish
 from findings.comparisons import Comparison, compare_augmentations
@@ -30,14 +32,12 @@ from store.command_line import Options, json_document
 from store.registry import known_as
 from training import DataOptions, ImageData, load
 from training.data import TENTHS
+from training.job import Job, Step, document_step
 from training.reuse import all_once
 
 __all__ = ["SYMBOLS", "Config", "Point", "ablation_conclusions", "measure_of", "run", "text_of"]
 
 PROGRAM = "python -m analysis.ablation"
-
-SYMBOLS = {"fraction": "share", "alpha": "α", "decay-power": "δ"}
-"""What an option is called in tables."""
 
 USUAL: dict[str, tuple[tuple[float, ...], tuple[str, ...]]] = {
     "fraction": ((0.05, 0.1, 0.25, 0.5, 1.0), ("none", "mixup", "fmix", "fmix+mixup")),
@@ -309,3 +309,15 @@ def ablation_conclusions(
     elif not components:
         notes.append(ADDED)
     return "\n\n".join([*parts, as_paragraph(" ".join(notes))] if notes else parts)
+
+
+def _steps(config: Config, _: Sequence[Step]) -> Iterator[Step]:
+    networks = []
+    for point in config.points():
+        data, settings = config.data_at(point.value, point.fold), config.at(point.value)
+        networks.append(step_of(TrainConfig(None, point.augmentation, point.seed, data, settings, config.execution)))
+    yield from networks
+    yield from document_step(config, networks)
+
+
+JOB = Job(PROGRAM, _steps, SECTIONS)

@@ -21,9 +21,10 @@ import pandas as pd
 import torch
 
 from analysis.accuracy.figures import draw_learning_curves
+from analysis.accuracy.section import SECTIONS
 from analysis.bounds.bound import standard_error
 from classifiers.curve import WATCHED, recorded_curve
-from classifiers.grid import Which, check_grid, say_grid, settings_of, smoked, train_grid
+from classifiers.grid import Which, check_grid, grid_steps, say_grid, settings_of, smoked, train_grid
 from classifiers.load import kept_logits
 from classifiers.scores import correct, cross_entropies
 from classifiers.train import Settings
@@ -42,6 +43,7 @@ from store import BadInput, Run, evidence, slug, write_atomically
 from store.command_line import Options, json_document
 from store.places import in_own_directory
 from training import DataOptions, load
+from training.job import Job
 
 __all__ = [
     "Config", "accuracy_components", "accuracy_conclusions", "accuracy_rows", "draw", "joined", "logits_file", "pays",
@@ -434,3 +436,6 @@ def _spectra(found: Comparison, accuracy: pd.DataFrame) -> str:
         f"FMix's masks as the paper describes them and as the reference code draws them: {values}; difference "
         f"{sign * each.value:+.2f} points ({low:+.2f} to {high:+.2f}, simultaneous 95%): {verdict}."
     )
+
+
+JOB = Job(PROGRAM, lambda config, _: grid_steps(config), SECTIONS)

@@ -36,7 +36,7 @@ from analysis.bounds.flow import flow_marginal
 from analysis.bounds.mixture import mixture_marginal
 from analysis.bounds.noise import aggregate_variance, relative_to_prior, with_noise
 from analysis.bounds.product import product_marginal
-from analysis.bounds.profile import profile, profile_of_pair
+from analysis.bounds.profiles import profile, profile_of_pair
 from analysis.bounds.shared import (
     EncodedPair,
     critic,

@@ -56,6 +56,7 @@ from analysis.ground_truth.encoders import (
     mixture_information,
 )
 from analysis.ground_truth.figures import draw_ground_truth
+from analysis.ground_truth.section import SECTIONS
 from analysis.ground_truth.sentences import head_of, text_of
 from figures import save
 from findings import Result, publish
@@ -63,6 +64,7 @@ from findings.row import row
 from store import MOST_SEEDS, BadInput, positive, write_atomically
 from store.command_line import Options
 from training import use_threads
+from training.job import Job, document_step
 
 __all__ = [
     "TASKS",
@@ -206,3 +208,6 @@ def _means(rows: list[dict[str, Any]], table: pd.DataFrame, seeds: int) -> list[
         own = {"value": line["mean"], "standard_error": error, "seed": None} | flags
         found.append({key: replicate[key] for key in replicate if key not in ("error", "truth_error")} | own | more)
     return found
+
+
+JOB = Job(PROGRAM, lambda config, _: document_step(config), SECTIONS)

@@ -21,7 +21,8 @@ from torch import Tensor
 from analysis.human_uncertainty.figures import draw_human_uncertainty
 from analysis.human_uncertainty.labels import check_order, cifar10h, credit, made_up, read_human
 from analysis.human_uncertainty.measures import Measure, cross_fitted, measures, per_image, plug_in_bias
-from classifiers.grid import Which, check_grid, say_grid, settings_of, smoked, train_grid
+from analysis.human_uncertainty.section import SECTIONS
+from classifiers.grid import Which, check_grid, grid_steps, say_grid, settings_of, smoked, train_grid
 from classifiers.load import ModelOptions, finite, kept_logits, load_classifier, logits_of
 from classifiers.scores import distributions
 from classifiers.train import Settings
@@ -37,6 +38,7 @@ from findings.table import plus_minus, ruled
 from store import BadInput, Run, evidence, slug
 from store.command_line import Options, json_document, refuse_beside
 from training import DataOptions, load, resolve_device, use_threads
+from training.job import Job
 
 __all__ = ["Config", "run", "text_of", "uncertainty_conclusions"]
 
@@ -286,3 +288,6 @@ def _confounds(table: pd.DataFrame) -> str:
         f"for a network is far from humans wherever it is wrong, and the accuracies are {right}. Only networks of like "
         "accuracy can be compared for their uncertainty."
     )
+
+
+JOB = Job(PROGRAM, lambda config, _: grid_steps(config), SECTIONS)

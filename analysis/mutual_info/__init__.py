@@ -33,7 +33,7 @@ they are independent, jittered and flipped as in training.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -46,6 +46,7 @@ from analysis.bounds.estimators import check_estimators, described, sources_of, 
 from analysis.mutual_info.document import draw, flagged_headlines, joined, tables_by_scale, text_of, title_of
 from analysis.mutual_info.posterior import bound_encoder, read_posterior
 from analysis.mutual_info.rows import Codes, linear_of_clean, linear_rows_of, own_inputs, rows_of_vae, worse_than
+from analysis.mutual_info.section import SECTIONS
 from findings import Result, publish
 from store import MOST_SEEDS, BadInput, Run, evidence, in_range, positive, provenance, slug, write_json
 from store.command_line import Options, json_document, refuse_beside
@@ -53,12 +54,14 @@ from store.registry import known_as
 from store.runs import now
 from training import DataOptions, ImageData, load, resolve_device, use_threads
 from training.devices import describe
+from training.job import Job, Step, document_step
 from training.live import from_python
 from training.mixing import identity_of
 from training.reuse import all_once
 from vae.curve import POINT
 from vae.linear import LinearVAE
-from vae.train import SCALES, Settings, train, vae_run
+from vae.train import SCALES, Settings, step_of, train, vae_run
+from vae.train import Config as TrainConfig
 
 __all__ = [
     "Config",
@@ -379,3 +382,19 @@ def _trained(config: Config, data: ImageData) -> list[tuple[dict[str, Any], Run]
         for augmentation, seed in networks(part)
         if (each := vae_run(data, augmentation, seed, part.settings, part.execution)).status == "done"
     ]
+
+
+def _steps(config: Config, _: Sequence[Step]) -> Iterator[Step]:
+    if config.posterior is not None:
+        yield from document_step(config)
+        return
+    trained = [
+        step_of(TrainConfig(augmentation, seed, part.data, part.settings, part.execution))
+        for part in as_run(config).by_scale().values()
+        for augmentation, seed in networks(part)
+    ]
+    yield from trained
+    yield from document_step(config, trained)
+
+
+JOB = Job(PROGRAM, _steps, SECTIONS)

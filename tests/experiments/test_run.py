@@ -13,10 +13,11 @@ from analysis import accuracy
 from classifiers.train import Settings
 from experiments.paper import EXPERIMENTS, Scale
 from experiments.run import Config, run
-from experiments.steps import Step, execute, particulars, seconds_of, steps_of
+from experiments.steps import execute, particulars, seconds_of, steps_of
 from store import BadInput, Run, list_runs
 from store.command_line import command
 from training import DataOptions
+from training.job import Step
 
 ROOT = Path(__file__).resolve().parents[2]
 FAST = Settings(epochs=2, width=2)

@@ -8,9 +8,9 @@ import pytest
 
 from analysis.ablation import measure_of
 from analysis.accuracy import accuracy_components
+from analysis.mutual_info.section import _information
 from analysis.mutual_info.table import UNDER_TRAINED
 from findings.document import read_document
-from reports.sections import _information
 from reports.verdicts import _tables, judged
 from results.remake import RESULTS
 

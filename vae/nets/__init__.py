@@ -5,12 +5,12 @@ from typing import Any
 
 from torch import Tensor
 
-from vae.nets.adapted import NETWORKS, AdaptedVAE, adapted
+from vae.nets.adapted import NETWORKS, AdaptedVAE, adapted_network
 from vae.nets.base import VAE
 from vae.nets.own import ResidualVAE
 from vae.nets.reference import ReferenceVAE
 
-__all__ = ["NETWORKS", "VAE", "AdaptedVAE", "ReferenceVAE", "ResidualVAE", "adapted", "vae_of"]
+__all__ = ["NETWORKS", "VAE", "AdaptedVAE", "ReferenceVAE", "ResidualVAE", "adapted_network", "vae_of"]
 
 
 def vae_of(
@@ -34,7 +34,7 @@ def vae_of(
     """
     name = config["network"]
     if name not in NETWORKS.built_in:
-        module, _ = adapted(config, network or name, argument)
+        module, _ = adapted_network(config, network or name, argument)
         return AdaptedVAE(tuple(config["shape"]), pixel_mean, pixel_std, module)
     return NETWORKS.get(name, argument)(
         tuple(config["shape"]), pixel_mean, pixel_std, width=config["width"], hidden=config["hidden"],

@@ -38,7 +38,7 @@ from vae.nets.own import ResidualVAE
 from vae.nets.reference import ReferenceVAE
 from vae.posterior import DiagonalGaussian
 
-__all__ = ["NETWORKS", "AdaptedVAE", "adapted"]
+__all__ = ["NETWORKS", "AdaptedVAE", "adapted_network"]
 
 NETWORKS = Registry(
     "network", "mixinfo.vaes", {"residual": ResidualVAE, "reference": ReferenceVAE}, ours=("vae", "torch")
@@ -71,7 +71,7 @@ class AdaptedVAE(VAE):
         return self.network.decode(codes)
 
 
-def adapted(config: Mapping[str, Any], name: str, argument: str = "--network") -> tuple[nn.Module, int]:
+def adapted_network(config: Mapping[str, Any], name: str, argument: str = "--network") -> tuple[nn.Module, int]:
     """The module that somebody else's factory makes, with weights from torch's global generator, tried on two images.
 
     Args:

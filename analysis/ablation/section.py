@@ -1,0 +1,68 @@
+"""What the report shows of this analysis: its table, and what its numbers mean and do not mean."""
+
+from findings.document import Document
+from findings.section import Section
+from findings.table import Column, Table, cells_over_seeds
+
+__all__ = ["SECTIONS", "SYMBOLS"]
+
+SYMBOLS = {"fraction": "share", "alpha": "α", "decay-power": "δ"}
+"""What an option is called in tables."""
+
+
+def _ablation(document: Document) -> Table:
+    rows = document.rows
+    rows = rows[rows["estimator"] == "accuracy"]
+    vary, values = document.config["vary"], sorted(rows["setting"].unique())
+    named = rows.assign(estimator=[f"{value:g}" for value in rows["setting"]])
+    shown = {f"{value:g}": Column(f"{SYMBOLS[vary]} = {value:g}") for value in values}
+    lines, numbers = cells_over_seeds(document, named, shown)
+    head = ["augmentation", *(column.head for column in shown.values())]
+    numbers = numbers.rename(columns={"estimator": vary})
+    note = f"accuracy in % on the {int(rows['n'].max()):,} {document.settings['scored']} images, last epoch; "
+    note += "mean ± standard deviation"
+    return Table(f"Accuracy over {SYMBOLS[vary]}", head, lines, numbers, [note])
+
+
+SECTIONS = (
+    Section(
+        key="training-size",
+        title="Size of the training set",
+        paper="Figure 3",
+        program="python -m analysis.ablation",
+        measured="Test accuracy against the share of the training images that is used, at a fixed number of epochs.",
+        does_not=(
+            "At a fixed number of epochs fewer images are also fewer steps: what too few steps cost is not told from "
+            "what too few images cost."
+        ),
+        get="python -m analysis.ablation --vary fraction --data cifar10 --seeds 5",
+        cost="for every share and seed, as long as four classifiers on that share",
+        pictures={
+            "ablation": "Test accuracy against the share of the training images, a line for every augmentation.",
+        },
+        table=_ablation,
+        wanted=lambda document: document.config["vary"] == "fraction",
+    ),
+    Section(
+        key="ablations",
+        title="Ablations of α and δ",
+        paper="Figure 6",
+        program="python -m analysis.ablation",
+        measured=(
+            "Validation accuracy over five folds, a tenth of the training images held out each time, against the "
+            "parameter α of λ's distribution, and against FMix's decay power δ."
+        ),
+        does_not=(
+            "Folds share most of their training images: their spread is less than that of independent training sets. "
+            "The best value at few epochs need not be the best at many."
+        ),
+        get="python -m analysis.ablation --vary decay-power --cross-validate 5 --data cifar10",
+        cost="as long as one classifier for every value, augmentation and fold: 25 for δ, 60 for α",
+        pictures={
+            "ablation": "Validation accuracy against the option's value, a line for every augmentation.",
+        },
+        table=_ablation,
+        wanted=lambda document: document.config["vary"] != "fraction",
+    ),
+)
+"""What the report shows of this analysis."""

@@ -1,0 +1,50 @@
+"""What the report shows of this analysis: its table, and what its numbers mean and do not mean."""
+
+from findings.document import Document
+from findings.section import Section
+from findings.table import Column, Table, cells_over_seeds, images_in
+
+__all__ = ["SECTIONS"]
+
+
+def _human(document: Document) -> Table:
+    shown = {
+        "kl_human_model": Column("KL(human‖model)", 3),
+        "kl_human_model_temperature_scaled": Column("after one temperature", 3), "js": Column("Jensen–Shannon", 3),
+        "entropy": Column("entropy", 3), "ece": Column("ECE", 3), "accuracy": Column("accuracy, %"),
+        "second_best_agreement": Column("second choice agrees, %", 1),
+    }  # fmt: skip
+    lines, numbers = cells_over_seeds(document, document.rows, shown)
+    head = ["augmentation", *(column.head for column in shown.values())]
+    note = (
+        f"{images_in(document.rows)}; nats where no unit is given; mean ± standard deviation over seeds. Human labels: "
+        "CIFAR-10H, CC BY-NC-SA 4.0"
+    )
+    return Table("Divergence from human labels, and what belongs to it", head, lines, numbers, [note])
+
+
+SECTIONS = (
+    Section(
+        key="human-uncertainty",
+        title="Human uncertainty",
+        paper="Table 6",
+        program="python -m analysis.human_uncertainty",
+        measured=(
+            "KL(human ‖ model) between the labels that people gave CIFAR-10's test images (CIFAR-10H) and what "
+            "classifiers say of them; before and after one temperature, fitted on other images."
+        ),
+        does_not=(
+            "A small divergence need not mean a human-like notion of uncertainty: it also holds confidence, and "
+            "mistakes. Only classifiers of like accuracy can be compared for their uncertainty."
+        ),
+        get="python -m analysis.human_uncertainty --data cifar10 --seeds 5",
+        cost="seconds, besides training the classifiers",
+        pictures={
+            "human-uncertainty": (
+                "KL(human‖model) before and after one temperature, a dot for every seed of every augmentation."
+            ),
+        },
+        table=_human,
+    ),
+)
+"""What the report shows of this analysis."""
