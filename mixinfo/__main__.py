@@ -9,7 +9,7 @@ import os
 import runpy
 import sys
 from difflib import get_close_matches
-from importlib.metadata import version
+from importlib.metadata import entry_points, version
 
 __all__ = ["COMMANDS", "main"]
 
@@ -40,6 +40,12 @@ def usage() -> str:
     return "\n".join(["usage: mixinfo COMMAND [OPTIONS]", "", *lines, "", "mixinfo COMMAND --help lists its options"])
 
 
+def _of_others(name: str) -> str | None:
+    """The module of an analysis that another package has registered (`training.job.JOBS`)."""
+    found = [point.module for point in entry_points(group="mixinfo.jobs") if point.name == name]
+    return found[0] if found else None
+
+
 def main() -> None:
     """Run the command that the first argument names; exit 2 where there is none such."""
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"
@@ -49,7 +55,8 @@ def main() -> None:
     if name == "--version":
         print(f"mixinfo {version('mixinfo')}")
         return
-    if name not in COMMANDS:
+    module = COMMANDS[name][0] if name in COMMANDS else _of_others(name)
+    if module is None:
         close = get_close_matches(name, COMMANDS, 1)
         hint = f"; perhaps {close[0]}?" if close else ""
         print(f"mixinfo: COMMAND: got {name!r}; needs one of {', '.join(COMMANDS)}{hint}", file=sys.stderr)
@@ -57,7 +64,7 @@ def main() -> None:
     here = os.getcwd()
     sys.path[:] = [*(each for each in sys.path if each and os.path.realpath(each) != os.path.realpath(here)), here]
     sys.argv[:] = [f"mixinfo {name}", *sys.argv[2:]]
-    runpy.run_module(COMMANDS[name][0], run_name="__main__", alter_sys=True)
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

@@ -63,13 +63,36 @@ def test_all_parts_run_in_workers(scripts, tmp_path, where):
         document["command"].rpartition(".")[2]: document
         for document in (json.loads(path.read_text("utf-8")) for path in tmp_path.glob("out/*/result.json"))
     }
-    accuracy, information = documents["accuracy"], documents["mutual_info"]
+    accuracy, information, confidence = (documents[name] for name in ("accuracy", "mutual_info", "confidence"))
+    # what both ask for was trained once
+    digests = [{run["record"]["hash"] for run in document["runs"]} for document in (accuracy, confidence)]
+    assert digests[0] == digests[1]
     assert accuracy["about"]["data"] == "dots"
     assert {row["augmentation"] for row in accuracy["results"]} == {"none", "columns"}
     assert {run["record"]["config"]["network"] for run in accuracy["runs"]} == {"tiny"}
     assert {"fmix+columns", "none"} <= {row["augmentation"] for row in information["results"]}
     assert "mean_upper" in {row["estimator"] for row in information["results"]}
     assert {run["record"]["config"]["network"] for run in information["runs"]} == {"flat"}
+    # its command is one of ours, and finds all done
+    again = (
+        "--data",
+        "dots",
+        "--augmentations",
+        "none",
+        "columns",
+        "--seeds",
+        "2",
+        "--network",
+        "tiny",
+        "--epochs",
+        "2",
+    )
+    said = done(
+        scripts / "mixinfo", "confidence", *again, "--epochs", "2", "--threads", "1", "--device", "cpu", cwd=tmp_path
+    )
+    assert "reused 4 trained networks" in said
     # the report is made of them as of any other
     page = done(scripts / "mixinfo", "report", "--results", "out", cwd=tmp_path)
-    assert "2 documents" in page
+    assert "3 documents" in page
+    assert "<h2" in (html := (tmp_path / "out" / "report" / "index.html").read_text("utf-8"))
+    assert "Confidence is no accuracy." in html

@@ -2,6 +2,7 @@
 
 from analysis import accuracy, mutual_info
 from classifiers.train import Settings
+from mixinfo_extras import confidence
 from training import DataOptions
 from vae.train import Settings as VaeSettings
 
@@ -10,6 +11,7 @@ def extras(scale):
     """Classifiers and VAEs of this package's networks, under its augmentation, on its data."""
     common = {"seeds": scale.seeds, "data": DataOptions("dots"), "execution": scale.execution}
     yield accuracy.Config(("none", "columns"), settings=Settings(network="tiny", epochs=2), **common)
+    yield confidence.Config(("none", "columns"), settings=Settings(network="tiny", epochs=2), **common)
     yield mutual_info.Config(
         ("none", "fmix+columns"),
         bounds=("rate", "gaussian_marginal", "mean_upper"),
