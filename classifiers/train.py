@@ -109,8 +109,9 @@ class Settings:
     flip: bool | None = None
     """mirror half of the images (None: except digits, mnist, kmnist and svhn)"""
     policy: str = "none"
-    """none, autoaugment (its CIFAR-10 policy), randaugment, trivialaugment, or file:PATH, a list of sub-policies of
-    ("ShearX", probability, level), as Fast AutoAugment published its own; after crop and flip, a list before them"""
+    """none, autoaugment (its CIFAR-10 policy), randaugment, trivialaugment, package.module:NAME or FILE.py:NAME, from
+    one image to another, or file:PATH, a list of sub-policies of ("ShearX", probability, level), as Fast AutoAugment
+    published its own; after crop and flip, a list before them"""
     alpha: float = 1.0
     """λ is drawn from Beta(alpha, alpha)"""
     decay_power: float = 3.0

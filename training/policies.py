@@ -32,6 +32,7 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as image_functional
 
 from store import BadInput
+from store.registry import Registry, called, known_as, source_hash
 
 __all__ = ["LISTED", "BatchPolicy", "Policy", "SubPolicies", "policy_named"]
 
@@ -207,7 +208,10 @@ class BatchPolicy:
 
 
 def policy_named(name: str) -> BatchPolicy:
-    """The policy of a name: none, autoaugment, randaugment, trivialaugment, or file:PATH, which is read now.
+    """The policy of a name: none, autoaugment, randaugment, trivialaugment, file:PATH, which is read now, or another's.
+
+    Another's is an entry point of the group ``mixinfo.views``, ``package.module:NAME`` or ``FILE.py:NAME``: a callable
+    from one image (C, H, W) uint8 to another, which draws from torch's global generator, or a class that makes one.
 
     Raises:
         BadInput: an unknown name or an unsuitable file.
@@ -219,4 +223,28 @@ def policy_named(name: str) -> BatchPolicy:
         return BatchPolicy(identity, policy)
     if name in NAMED:
         return BatchPolicy(name, NAMED[name]())
-    raise BadInput("--policy", repr(name), f"none, {', '.join(NAMED)}, or file:PATH")
+    return _theirs(name)
+
+
+VIEWS = Registry(
+    "policy", "mixinfo.views", {"none": None, **NAMED}, forms=("file:PATH",), ours=("torch", "torchvision")
+)
+"""Policies by name."""
+
+
+def _theirs(name: str) -> BatchPolicy:
+    """A policy of somebody else's, from one image to another, or of a class that makes one; tried on an image."""
+    needed = "a callable from an image (C, H, W) uint8 to another of its shape, or a class that makes one"
+    found = VIEWS.get(name, "--policy")
+    if isinstance(found, type):
+        found = called(found, name, "--policy", needed)
+    if not callable(found):
+        raise BadInput("--policy", f"{name}, a {type(found).__name__}", needed)
+    image = torch.arange(3 * 256, dtype=torch.int64).remainder(256).to(torch.uint8).view(3, 16, 16)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)
+        made = called(lambda: found(image.clone()), f"{name} on an image (3, 16, 16)", "--policy", needed)
+    if not isinstance(made, Tensor) or made.dtype != torch.uint8 or made.shape != image.shape:
+        kind = f"{made.dtype} {tuple(made.shape)}" if isinstance(made, Tensor) else type(made).__name__
+        raise BadInput("--policy", f"{name}, which makes {kind} of an image (3, 16, 16)", needed)
+    return BatchPolicy(f"{known_as(name)} {source_hash(VIEWS.source(name, '--policy') or '')}", found)

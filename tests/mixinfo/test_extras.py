@@ -70,26 +70,13 @@ def test_all_parts_run_in_workers(scripts, tmp_path, where):
     assert accuracy["about"]["data"] == "dots"
     assert {row["augmentation"] for row in accuracy["results"]} == {"none", "columns"}
     assert {run["record"]["config"]["network"] for run in accuracy["runs"]} == {"tiny"}
+    assert all(run["record"]["config"]["policy"].startswith("maybe-inverted ") for run in accuracy["runs"])
     assert {"fmix+columns", "none"} <= {row["augmentation"] for row in information["results"]}
     assert "mean_upper" in {row["estimator"] for row in information["results"]}
     assert {run["record"]["config"]["network"] for run in information["runs"]} == {"flat"}
     # its command is one of ours, and finds all done
-    again = (
-        "--data",
-        "dots",
-        "--augmentations",
-        "none",
-        "columns",
-        "--seeds",
-        "2",
-        "--network",
-        "tiny",
-        "--epochs",
-        "2",
-    )
-    said = done(
-        scripts / "mixinfo", "confidence", *again, "--epochs", "2", "--threads", "1", "--device", "cpu", cwd=tmp_path
-    )
+    asked = "--data dots --augmentations none columns --seeds 2 --network tiny --policy maybe-inverted --epochs 2"
+    said = done(scripts / "mixinfo", "confidence", *asked.split(), "--threads", "1", "--device", "cpu", cwd=tmp_path)
     assert "reused 4 trained networks" in said
     # the report is made of them as of any other
     page = done(scripts / "mixinfo", "report", "--results", "out", cwd=tmp_path)

@@ -237,3 +237,25 @@ def test_unsuitable_lists(tmp_path, text, words):
     path.write_text(text)
     with pytest.raises(BadInput, match=words):
         policy_named(f"file:{path}")
+
+
+def test_policies_of_other_people(tmp_path):
+    path = tmp_path / "views.py"
+    text = "import torch\n\n\ndef half(image):\n    return 255 - image if torch.rand(()) < 0.5 else image\n\n\n"
+    path.write_text(text + "def floats(image):\n    return image / 255\n\n\nnumber = 3\n")
+    policy = policy_named(f"{path}:half")
+    images = torch.zeros(400, 1, 4, 4, dtype=torch.uint8)
+    inverted = policy(images, 1).flatten(1).amin(1) == 255
+    # of 400 draws of one half, with 4.5 standard deviations: fails once in 10⁵
+    assert abs(int(inverted.sum()) - 200) < 45
+    assert torch.equal(policy(images, 1), policy(images, 1))
+    assert policy.identity.startswith("views.py:half ")
+    path.write_text(text.replace("0.5", "0.4") + "number = 3\n")
+    assert policy_named(f"{path}:half").identity != policy.identity
+    assert policy_named("torchvision.transforms.v2:TrivialAugmentWide")(images[:2], 1).shape == (2, 1, 4, 4)
+    for name, words in (("number", "number, a int"), ("nothing", "something that views.py has")):
+        with pytest.raises(BadInput, match=words):
+            policy_named(f"{path}:{name}")
+    path.write_text("def floats(image):\n    return image / 255\n")
+    with pytest.raises(BadInput, match=r"which makes torch.float32 \(3, 16, 16\) of an image"):
+        policy_named(f"{path}:floats")

@@ -10,8 +10,9 @@ from vae.train import Settings as VaeSettings
 def extras(scale):
     """Classifiers and VAEs of this package's networks, under its augmentation, on its data."""
     common = {"seeds": scale.seeds, "data": DataOptions("dots"), "execution": scale.execution}
-    yield accuracy.Config(("none", "columns"), settings=Settings(network="tiny", epochs=2), **common)
-    yield confidence.Config(("none", "columns"), settings=Settings(network="tiny", epochs=2), **common)
+    settings = Settings(network="tiny", policy="maybe-inverted", epochs=2)
+    yield accuracy.Config(("none", "columns"), settings=settings, **common)
+    yield confidence.Config(("none", "columns"), settings=settings, **common)
     yield mutual_info.Config(
         ("none", "fmix+columns"),
         bounds=("rate", "gaussian_marginal", "mean_upper"),
