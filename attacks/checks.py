@@ -74,23 +74,27 @@ def check_model(model: nn.Module, x: Tensor) -> list[Check]:
     return [
         _check("evaluation mode", not training, f"in training mode: {training[0]}" if training else "every layer"),
         _check(
-            "deterministic", steady,
-            f"two passes differ by at most {float((first - second).abs().max()):.1e}", "warn",
+            "deterministic",
+            steady,
+            f"two passes differ by at most {float((first - second).abs().max()):.1e}",
+            "warn",
         ),
         _check(
             "an image alone is as in a batch", independent, f"alone and together logits differ by at most {apart:.1e}"
         ),
         _check(
-            "outputs are logits", not probabilities and not wrong,
-            f"not finite for {wrong} of {len(first)} images" if wrong
-            else "rows sum to 1: gradients of a softmax vanish" if probabilities else "rows are no probabilities",
+            "outputs are logits",
+            not probabilities and not wrong,
+            f"not finite for {wrong} of {len(first)} images"
+            if wrong
+            else "rows sum to 1: gradients of a softmax vanish"
+            if probabilities
+            else "rows are no probabilities",
         ),
-    ]  # fmt: skip
+    ]
 
 
-def check_steps(
-    model: nn.Module, images: Images, epsilon: float, seed: int, name: str = "pgd"
-) -> Check:  # fmt: skip
+def check_steps(model: nn.Module, images: Images, epsilon: float, seed: int, name: str = "pgd") -> Check:
     """Whether twice the steps of PGD break more.
 
     Args:
@@ -188,30 +192,33 @@ def check_verdicts(
     inside = seen.excess <= 1e-6 and seen.lowest >= 0 and seen.highest <= 1 and not seen.not_finite
     checks.append(
         _check(
-            "perturbed images within ε and [0, 1], no NaN", inside,
+            "perturbed images within ε and [0, 1], no NaN",
+            inside,
             f"excess {max(seen.excess, 0):.1e}, pixels {seen.lowest:g} to {seen.highest:g}, {seen.not_finite} NaN",
         )
-    )  # fmt: skip
+    )
     checks.append(
         _check(
-            "gradients are not zero", zero_gradients <= 0.01 * n,
-            f"zero for {zero_gradients} of {n} images", "warn" if zero_gradients < 0.5 * n else "fail",
+            "gradients are not zero",
+            zero_gradients <= 0.01 * n,
+            f"zero for {zero_gradients} of {n} images",
+            "warn" if zero_gradients < 0.5 * n else "fail",
         )
-    )  # fmt: skip
+    )
     share = seen.unconfirmed / max(seen.broken, 1)
     checks.append(
         _check(
-            "broken images are broken in another pass", share <= 0.01,
-            f"{seen.unconfirmed} of {seen.broken} were not, and count as whole", "warn",
+            "broken images are broken in another pass",
+            share <= 0.01,
+            f"{seen.unconfirmed} of {seen.broken} were not, and count as whole",
+            "warn",
         )
-    )  # fmt: skip
+    )
     large = [i for i, epsilon in enumerate(epsilons) if epsilon >= 0.5]
     iterative = [name for name in ("bim", "pgd") if name in accuracy]
     if large and iterative:
         left = max(float(accuracy[name][large].max()) for name in iterative)
-        checks.append(
-            _check("iterative attacks reach 0 at ε ≥ 0.5", left == 0, f"at most {left:.1f}% left", "warn")
-        )  # fmt: skip
+        checks.append(_check("iterative attacks reach 0 at ε ≥ 0.5", left == 0, f"at most {left:.1f}% left", "warn"))
     comparisons = [
         ("iterative attacks are not weaker than FGSM", "pgd" if "pgd" in accuracy else "bim", "fgsm", TOLERANCE),
         ("noise is weaker than gradients", "pgd" if "pgd" in accuracy else "bim", "noise", TOLERANCE),
@@ -223,8 +230,10 @@ def check_verdicts(
             at = int(gap.argmax())
             checks.append(
                 _check(
-                    name, float(gap.max()) <= tolerance,
-                    f"largest lead of {weak}: {max(float(gap.max()), 0):.1f} points at ε = {epsilons[at]:g}", "warn",
+                    name,
+                    float(gap.max()) <= tolerance,
+                    f"largest lead of {weak}: {max(float(gap.max()), 0):.1f} points at ε = {epsilons[at]:g}",
+                    "warn",
                 )
-            )  # fmt: skip
+            )
     return checks

@@ -12,9 +12,13 @@ from findings.over_seeds import over_seeds
 __all__ = ["draw_sweep"]
 
 NAMES = {
-    "fgsm": "FGSM", "bim": "BIM (10 steps)", "pgd": "PGD (40 steps)", "noise": "uniform noise", "deepfool": "DeepFool",
+    "fgsm": "FGSM",
+    "bim": "BIM (10 steps)",
+    "pgd": "PGD (40 steps)",
+    "noise": "uniform noise",
+    "deepfool": "DeepFool",
     "repeated-noise": "repeated noise",
-}  # fmt: skip
+}
 
 
 def draw_sweep(table: pd.DataFrame, title: str) -> tuple[Figure, pd.DataFrame]:

@@ -26,9 +26,16 @@ with warnings.catch_warnings():
     from foolbox.attacks.gradient_descent_base import BaseGradientDescent
 
 __all__ = [
-    "ATTACKS", "Attack", "BaseGradientDescent", "DeepFoolAttack", "attack_named", "clip_to", "drawn_per_image", "eager",
+    "ATTACKS",
+    "Attack",
+    "BaseGradientDescent",
+    "DeepFoolAttack",
+    "attack_named",
+    "clip_to",
+    "drawn_per_image",
+    "eager",
     "plain_verdicts",
-]  # fmt: skip
+]
 
 ATTACKS: dict[str, tuple[str, dict[str, Any]]] = {
     "fgsm": ("LinfFastGradientAttack", {}),

@@ -101,9 +101,15 @@ def _networks(table: pd.DataFrame, curve: str) -> pd.DataFrame:
         variance = _squares(own) - (mean / 100) ** 2 if curve == "robust" else math.nan
         error = 100 * math.sqrt(max(variance, 0) / max(n - 1, 1)) if curve == "robust" else math.nan
         found.append(
-            {"estimator": attack, "augmentation": augmentation, "seed": seed, "value": mean, "standard_error": error,
-             "n": n}
-        )  # fmt: skip
+            {
+                "estimator": attack,
+                "augmentation": augmentation,
+                "seed": seed,
+                "value": mean,
+                "standard_error": error,
+                "n": n,
+            }
+        )
     columns = ["estimator", "augmentation", "seed", "value", "standard_error", "n"]
     return pd.DataFrame(found, columns=columns)
 
@@ -285,9 +291,7 @@ def _clean_sentence(clean: pd.DataFrame, everywhere: Mapping[str, tuple[float, i
     return f"{text}: what is wrong is wrong at every ε."
 
 
-def _weakness(
-    found: Comparison, lead: Mapping[str, tuple[float, float, int, tuple[float, float]]]
-) -> list[str]:  # fmt: skip
+def _weakness(found: Comparison, lead: Mapping[str, tuple[float, float, int, tuple[float, float]]]) -> list[str]:
     """How much of each difference in the worst case the attacks' weakness could be, an item of a list."""
     said, none = [], []
     for each in found.differences:

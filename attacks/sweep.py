@@ -164,9 +164,13 @@ def _run_job(config: Config) -> Result:
     data = load(config.data, download=not options.dry_run)
     some_test_images(data, config.images)  # refuses what cannot be
     found = analyse(
-        config, data, lambda classifier, name: _run(config, classifier, data, name),
-        lambda classifier, name: sweep(config, classifier, data, name), "swept", "sweep",
-    )  # fmt: skip
+        config,
+        data,
+        lambda classifier, name: _run(config, classifier, data, name),
+        lambda classifier, name: sweep(config, classifier, data, name),
+        "swept",
+        "sweep",
+    )
     if found is None:
         return Result([])
     outside = {}
@@ -181,12 +185,15 @@ def _run(config: Config, classifier: Classifier, data: ImageData, name: str) -> 
     identity = {
         "version": VERSION,
         "config": {
-            "classifier": classifier.digest(), "attacks": list(config.attacks), "epsilons": list(config.epsilons),
-            "curves": list(config.curves), "images": len(some_test_images(data, config.images)),
+            "classifier": classifier.digest(),
+            "attacks": list(config.attacks),
+            "epsilons": list(config.epsilons),
+            "curves": list(config.curves),
+            "images": len(some_test_images(data, config.images)),
         },
         "seed": config.attack_seed,
         "data": data.identity,
-    }  # fmt: skip
+    }
     return Run(config.execution.store, "attacks", f"{slug(name)}-sweep", identity)
 
 
@@ -200,9 +207,12 @@ def sweep(config: Config, classifier: Classifier, data: ImageData, name: str) ->
         name: of the classifier, for people.
     """
     return once_of_function(
-        _run(config, classifier, data, name), classifier, data, config.execution,
+        _run(config, classifier, data, name),
+        classifier,
+        data,
+        config.execution,
         lambda run: _sweep(config, classifier.requires_grad_(False), data, run),
-    )  # fmt: skip
+    )
 
 
 def part(config: Config, augmentation: str, seed: int) -> Run:
@@ -239,9 +249,11 @@ def autoattack(config: Config, classifier: Classifier, data: ImageData, swept: R
             images = _images(classifier.requires_grad_(False), data, torch.from_numpy(chosen))
             checks = [check_autoattack(classifier, images, broken, config.epsilons[middle], config.attack_seed)]
         run.finish(
-            metrics={"seconds": time.perf_counter() - start}, started=started, origin=origin,
+            metrics={"seconds": time.perf_counter() - start},
+            started=started,
+            origin=origin,
             checks=[asdict(check) for check in checks],
-        )  # fmt: skip
+        )
 
     return once(run, config.execution, work)
 
@@ -295,8 +307,10 @@ def _sweep(config: Config, classifier: Classifier, data: ImageData, run: Run) ->
         np.savez_compressed(kept_file, **arrays)
     run.finish(
         metrics={"seconds": seconds, "clean_accuracy": 100 * (1 - float(verdicts["wrong"].mean()))},
-        started=started, origin=origin, checks=[asdict(check) for check in checks],
-    )  # fmt: skip
+        started=started,
+        origin=origin,
+        checks=[asdict(check) for check in checks],
+    )
     for file in run.path.glob(".batch-*.npz"):
         file.unlink()
 
@@ -315,12 +329,12 @@ def _attack(config: Config, classifier: Classifier, data: ImageData, some: torch
     for curve in config.curves:
         arrays[curve] = np.stack(
             [
-                CURVES[curve](
-                    classifier, attack_named(name), name, images, config.epsilons, config.attack_seed, seen
-                ).cpu().numpy()
+                CURVES[curve](classifier, attack_named(name), name, images, config.epsilons, config.attack_seed, seen)
+                .cpu()
+                .numpy()
                 for name in config.attacks
             ]
-        )  # fmt: skip
+        )
     arrays |= asdict(seen) | {
         "zero_gradients": int((images.gradient.flatten(1) == 0).all(1).sum()),
         "seconds": time.perf_counter() - start,
@@ -365,9 +379,7 @@ def _report(config: Config, data: ImageData, found: Analysed, outside: dict[Whic
     figure, behind = draw_sweep(table, head)
     files = save(figure, directory / "attacks", behind, watermark=watermark)
     rows = headlines(rows, ("augmentation", "curve", "estimator", "epsilon")) + rows
-    return publish(
-        Result(rows, table, text, files, found.failures), PROGRAM, config, directory, about, runs, more
-    )  # fmt: skip
+    return publish(Result(rows, table, text, files, found.failures), PROGRAM, config, directory, about, runs, more)
 
 
 def _kept(config: Config, runs: Mapping[Which, Run]) -> dict[str, Any]:

@@ -86,8 +86,9 @@ class Analysed:
         """Of the analyses and of the training behind them, as `store.evidence` gives it."""
         return evidence(
             ({"augmentation": augmentation, "seed": seed}, run)
-            for runs in (self.runs, self.trained) for (augmentation, seed), run in runs.items()
-        )  # fmt: skip
+            for runs in (self.runs, self.trained)
+            for (augmentation, seed), run in runs.items()
+        )
 
 
 def check_grid(augmentations: tuple[str, ...], seeds: int, settings: Settings, first_seed: int = 1) -> None:
@@ -118,9 +119,13 @@ def smoked(config: Any) -> Any:
 
 
 def say_grid(
-    data: ImageData, augmentations: tuple[str, ...], seeds: int, settings: Settings, options: Options,
+    data: ImageData,
+    augmentations: tuple[str, ...],
+    seeds: int,
+    settings: Settings,
+    options: Options,
     first_seed: int = 1,
-) -> None:  # fmt: skip
+) -> None:
     """Say what would be trained and what would be reused (``--dry-run``)."""
     runs = [classifier_run(data, *which, settings, options) for which in grid(augmentations, seeds, first_seed)]
     for each in runs:
@@ -130,9 +135,13 @@ def say_grid(
 
 
 def train_grid(
-    data: ImageData, augmentations: tuple[str, ...], seeds: int, settings: Settings, options: Options,
+    data: ImageData,
+    augmentations: tuple[str, ...],
+    seeds: int,
+    settings: Settings,
+    options: Options,
     first_seed: int = 1,
-) -> tuple[dict[Which, Run], list[str]]:  # fmt: skip
+) -> tuple[dict[Which, Run], list[str]]:
     """Train what is missing.
 
     Returns:
@@ -144,10 +153,12 @@ def train_grid(
     """
     needed = grid(augmentations, seeds, first_seed)
     trained, failures = all_once(
-        needed, lambda which: classifier_run(data, *which, settings, options),
-        lambda which: train(data, *which, settings, options), options,
+        needed,
+        lambda which: classifier_run(data, *which, settings, options),
+        lambda which: train(data, *which, settings, options),
+        options,
         lambda record: f"accuracy {record['metrics']['accuracy']:.2%}   {record['metrics']['seconds']:.0f} s",
-    )  # fmt: skip
+    )
     if not trained:
         raise SystemExit("every classifier failed:\n" + "\n".join(failures))
     return {(known_as(which[0]), which[1]): trained[which] for which in needed if which in trained}, failures
@@ -224,9 +235,14 @@ def analyse(
         return run_of_function(run_of(classifier(which), loads[which][0]), fixed_logits(classifier(which), data.shape))
 
     runs, more = all_once(
-        loads, run, lambda which: work(classifier(which), loads[which][0]), options,
-        lambda record: f"{record['metrics']['seconds']:.0f} s", did, what,
-    )  # fmt: skip
+        loads,
+        run,
+        lambda which: work(classifier(which), loads[which][0]),
+        options,
+        lambda record: f"{record['metrics']['seconds']:.0f} s",
+        did,
+        what,
+    )
     return Analysed({which: runs[which] for which in loads if which in runs}, classifier, failures + more, trained)
 
 

@@ -23,9 +23,16 @@ from training import ImageData
 from training.weights import WEIGHTS, read_weights
 
 __all__ = [
-    "Classifier", "ModelOptions", "finite", "fixed_logits", "in_batches", "kept_logits", "load_classifier", "load_run",
+    "Classifier",
+    "ModelOptions",
+    "finite",
+    "fixed_logits",
+    "in_batches",
+    "kept_logits",
+    "load_classifier",
+    "load_run",
     "logits_of",
-]  # fmt: skip
+]
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 """Mean and standard deviation per channel with which torchvision's and most of timm's weights were trained."""
@@ -152,11 +159,14 @@ class ModelOptions:
 
     def __post_init__(self) -> None:
         given = [
-            option for option, there in (
-                ("--weights", self.weights is not None), ("--model-width", self.model_width is not None),
+            option
+            for option, there in (
+                ("--weights", self.weights is not None),
+                ("--model-width", self.model_width is not None),
                 ("--normalisation", self.normalisation != "auto"),
-            ) if there
-        ]  # fmt: skip
+            )
+            if there
+        ]
         if given and self.model is None:
             raise BadInput(given[0], "a value without --model", "--model, the classifier that it is about")
 
@@ -233,9 +243,10 @@ def load_run(
     shape, classes = tuple(config["shape"]), config["classes"]
     if data is not None and (data.shape[0] != shape[0] or data.classes != classes):
         raise BadInput(
-            "--model", f"{directory}, for {classes} classes and {shape[0]} channels",
+            "--model",
+            f"{directory}, for {classes} classes and {shape[0]} channels",
             f"the data's {data.classes} classes and {data.shape[0]} channels",
-        )  # fmt: skip
+        )
     kept = [name for name in record["files"] if name.endswith(".safetensors")]
     if weights is not None and weights not in kept:
         raise BadInput("--weights", f"{weights} with the run {directory}", f"one of its files: {', '.join(kept)}")
@@ -365,9 +376,10 @@ def _fill(network: nn.Module, state: dict[str, Tensor], name: str) -> None:
     for key in own:
         if key in state and own[key].shape != state[key].shape:
             raise BadInput(
-                "--weights", f"{name}, where {key} is {tuple(state[key].shape)}",
+                "--weights",
+                f"{name}, where {key} is {tuple(state[key].shape)}",
                 f"{tuple(own[key].shape)}, as the network for these images and classes has it",
-            )  # fmt: skip
+            )
     missing, extra = [key for key in own if key not in state], [key for key in state if key not in own]
     if missing or extra:
         found = [f"without {missing[0]} and {len(missing) - 1} more"] if missing else []

@@ -10,8 +10,15 @@ from store import BadInput
 __all__ = ["AUGMENTATIONS", "PRESETS", "parts_of"]
 
 AUGMENTATIONS = (
-    "none", "mixup", "cutmix", "fmix", "fmix-reference", "fmix+mixup", "cutmix+mixup", "fmix+cutmix",
-)  # fmt: skip
+    "none",
+    "mixup",
+    "cutmix",
+    "fmix",
+    "fmix-reference",
+    "fmix+mixup",
+    "cutmix+mixup",
+    "fmix+cutmix",
+)
 """The paper's, FMix with both spectra."""
 
 ROWS = {

@@ -171,9 +171,14 @@ class Settings:
             BadInput: an unknown augmentation, or options out of range or not for it.
         """
         return mixer_named(
-            augmentation, alpha=self.alpha, decay_power=self.decay_power, max_soft=self.max_soft, scope=self.scope,
-            targets=self.targets, target_alpha=self.target_alpha,
-        )  # fmt: skip
+            augmentation,
+            alpha=self.alpha,
+            decay_power=self.decay_power,
+            max_soft=self.max_soft,
+            scope=self.scope,
+            targets=self.targets,
+            target_alpha=self.target_alpha,
+        )
 
     def resolved(self, data: ImageData, device: torch.device, ranks: Ranks) -> dict[str, Any]:
         """Every setting with its value for these images: what a run's identity holds."""
@@ -330,9 +335,12 @@ def objective(
 def optimiser(classifier: Classifier, settings: Settings) -> torch.optim.Optimizer:
     """SGD, as published, for the classifier's network."""
     return torch.optim.SGD(
-        classifier.network.parameters(), lr=settings.learning_rate, momentum=settings.momentum,
-        weight_decay=settings.weight_decay, fused=True,
-    )  # fmt: skip
+        classifier.network.parameters(),
+        lr=settings.learning_rate,
+        momentum=settings.momentum,
+        weight_decay=settings.weight_decay,
+        fused=True,
+    )
 
 
 def train(data: ImageData, augmentation: str, seed: int, settings: Settings, options: Options) -> Run:
@@ -402,12 +410,22 @@ def _train(
     try:
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             trained = fit(
-                run, classifier, optimiser(classifier, settings), losses,
-                images=len(data.train_images), batch_size=config["batch_size"], epochs=config["epochs"], seed=seed,
-                learning_rate=learning_rate, device=device, checkpoint_seconds=options.checkpoint_seconds,
-                label=run.name, ranks=ranks,
-                watch=watch, watched=[epoch * per_epoch for epoch in epochs_of(SHARES, config["epochs"])],
-            )  # fmt: skip
+                run,
+                classifier,
+                optimiser(classifier, settings),
+                losses,
+                images=len(data.train_images),
+                batch_size=config["batch_size"],
+                epochs=config["epochs"],
+                seed=seed,
+                learning_rate=learning_rate,
+                device=device,
+                checkpoint_seconds=options.checkpoint_seconds,
+                label=run.name,
+                ranks=ranks,
+                watch=watch,
+                watched=[epoch * per_epoch for epoch in epochs_of(SHARES, config["epochs"])],
+            )
     except Diverged as problem:
         if ranks.main:
             run.fail(str(problem), started=started, origin=origin)
@@ -422,14 +440,18 @@ def _train(
         np.savez(file, logits=logits.numpy(), labels=data.test_labels.cpu().numpy())
     metrics = scores(logits, data.test_labels, multi_label=multi_label)
     run.finish(
-        metrics=metrics | {
+        metrics=metrics
+        | {
             "images_per_second": trained.pop("images_per_second"),
             "seconds": trained.pop("seconds"),
             "last_epoch": trained,
         },
-        started=started, origin=origin, scored=data.scored, training_images=len(data.train_images),
+        started=started,
+        origin=origin,
+        scored=data.scored,
+        training_images=len(data.train_images),
         curve=curve_of(run.logged()),
-    )  # fmt: skip
+    )
 
 
 def run(config: Config) -> Run:

@@ -51,9 +51,12 @@ class Scale:
     def classifiers(self) -> dict[str, Any]:
         """What all jobs on classifiers have in common."""
         return {
-            "seeds": self.seeds, "smoke": self.smoke, "data": self.data, "settings": self.classifier,
+            "seeds": self.seeds,
+            "smoke": self.smoke,
+            "data": self.data,
+            "settings": self.classifier,
             "execution": self.execution,
-        }  # fmt: skip
+        }
 
 
 Experiment = Callable[[Scale], Iterable[Any]]
@@ -64,9 +67,15 @@ FOUR = ("none", "mixup", "cutmix", "fmix")
 def table_1(scale: Scale) -> Iterable[Any]:
     """Table 1: VAEs under every augmentation, and their information."""
     yield mutual_info.Config(
-        (*FOUR, "fmix-reference"), scale.seeds, inputs=("clean", "own-augmented"), noise=(0.5, 1.0, 2.0, 4.0),
-        smoke=scale.smoke, data=scale.data, settings=scale.vae, execution=scale.execution,
-    )  # fmt: skip
+        (*FOUR, "fmix-reference"),
+        scale.seeds,
+        inputs=("clean", "own-augmented"),
+        noise=(0.5, 1.0, 2.0, 4.0),
+        smoke=scale.smoke,
+        data=scale.data,
+        settings=scale.vae,
+        execution=scale.execution,
+    )
 
 
 def table_2_preact_resnet18(scale: Scale) -> Iterable[Any]:

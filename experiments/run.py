@@ -91,9 +91,15 @@ class Config:
             data = replace(data, data="digits")
         preset: Any = self.vae_preset
         return Scale(
-            data, self.seeds, self.smoke, Settings(width=2 if self.smoke else self.width, epochs=self.epochs),
-            VaeSettings(preset=preset, epochs=self.vae_epochs), self.images, self.human, execution,
-        )  # fmt: skip
+            data,
+            self.seeds,
+            self.smoke,
+            Settings(width=2 if self.smoke else self.width, epochs=self.epochs),
+            VaeSettings(preset=preset, epochs=self.vae_epochs),
+            self.images,
+            self.human,
+            execution,
+        )
 
 
 @dataclass(frozen=True)
@@ -228,7 +234,7 @@ def _run(config: Config, steps: list[Step], pool: Pool) -> Grid:
 
 def _ready(
     waiting: dict[str, Step], outcomes: dict[str, Outcome], settle: Callable[[Step, Outcome], None]
-) -> Iterator[Step]:  # fmt: skip
+) -> Iterator[Step]:
     """Steps whose needs are done, those that another process is at last; what is there already is settled on the way.
 
     Only as far as it is asked, for every status is a look at the store. A document waits until all that it needs has

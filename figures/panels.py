@@ -30,9 +30,15 @@ def draw_seeds(table: pd.DataFrame, words: str, title: str) -> Figure:
             axes.plot(values, np.full(len(values), position), "o", color=colour(name), alpha=0.45, markersize=5)
             if len(values) > 1:
                 axes.errorbar(
-                    values.mean(), position, xerr=values.std(ddof=1), fmt="|", color=colour(name), markersize=16,
-                    markeredgewidth=2, capsize=3,
-                )  # fmt: skip
+                    values.mean(),
+                    position,
+                    xerr=values.std(ddof=1),
+                    fmt="|",
+                    color=colour(name),
+                    markersize=16,
+                    markeredgewidth=2,
+                    capsize=3,
+                )
         axes.set_yticks(range(len(names)), [label(name) for name in names])
         axes.set_ylim(len(names) - 0.4, -0.6)
         axes.grid(axis="y", visible=False)

@@ -32,9 +32,17 @@ def save(figure: "Figure", stem: Path, data: pd.DataFrame, *, watermark: str | N
         in_own_directory(path)
     if watermark:
         figure.text(
-            0.5, 0.5, watermark, fontsize=48, color="#b00000", alpha=0.22, rotation=25, ha="center", va="center",
+            0.5,
+            0.5,
+            watermark,
+            fontsize=48,
+            color="#b00000",
+            alpha=0.22,
+            rotation=25,
+            ha="center",
+            va="center",
             zorder=10,
-        )  # fmt: skip
+        )
     for path in paths[:2]:
         with style(), write_atomically(path) as temporary:
             kind = path.suffix[1:]

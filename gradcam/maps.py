@@ -73,9 +73,10 @@ def check_layer(classifier: Classifier, name: str, x: Tensor) -> nn.Module:
         raise BadInput("--layers", f"{name}, whose output is {tuple(output.shape)}", "a layer of maps (B, C, H, W)")
     if not torch.equal(output, copy):
         raise BadInput(
-            "--layers", f"{name}, whose output is changed in place by what follows",
+            "--layers",
+            f"{name}, whose output is changed in place by what follows",
             "the layer that changes it, or an activation with inplace=False",
-        )  # fmt: skip
+        )
     return layer
 
 

@@ -11,9 +11,10 @@ def _sums(document: Document) -> Table:
     rows = document.rows
     rows = rows.assign(augmentation=rows["augmentation"].fillna("the model"))
     shown = {
-        "gradcam_normalised": Column("normalised, pixels", 1), "gradcam_relu": Column("ReLU", 3),
+        "gradcam_normalised": Column("normalised, pixels", 1),
+        "gradcam_relu": Column("ReLU", 3),
         "gradcam_raw": Column("raw", 3),
-    }  # fmt: skip
+    }
     chosen = rows[rows["classes"] == document.config["classes"][0]]
     lines, numbers = cells_over_seeds(document, chosen, shown, ("augmentation", "layer"))
     head = ["augmentation", "layer", *(column.head for column in shown.values())]

@@ -130,9 +130,13 @@ def _run_job(config: Config) -> Result:
     data = load(config.data, download=not config.execution.dry_run)
     some_test_images(data, config.images)  # refuses what cannot be
     found = analyse(
-        config, data, lambda classifier, name: _run(config, classifier, data, name),
-        lambda classifier, name: sums_of(config, classifier, data, name), "summed", "Grad-CAM run",
-    )  # fmt: skip
+        config,
+        data,
+        lambda classifier, name: _run(config, classifier, data, name),
+        lambda classifier, name: sums_of(config, classifier, data, name),
+        "summed",
+        "Grad-CAM run",
+    )
     return Result([]) if found is None else _report(config, data, found)
 
 
@@ -140,12 +144,14 @@ def _run(config: Config, classifier: Classifier, data: ImageData, name: str) -> 
     identity = {
         "version": VERSION,
         "config": {
-            "classifier": classifier.digest(), "layers": list(config.layers), "classes": list(config.classes),
+            "classifier": classifier.digest(),
+            "layers": list(config.layers),
+            "classes": list(config.classes),
             "images": len(some_test_images(data, config.images)),
         },
         "seed": None,
         "data": data.identity,
-    }  # fmt: skip
+    }
     return Run(config.execution.store, "gradcam", f"{slug(name)}-sums", identity)
 
 
@@ -158,9 +164,12 @@ def sums_of(config: Config, classifier: Classifier, data: ImageData, name: str) 
     for layer in config.layers:
         check_layer(classifier, layer, data.test_images[:2].to(device).float() / 255)
     return once_of_function(
-        _run(config, classifier, data, name), classifier, data, config.execution,
+        _run(config, classifier, data, name),
+        classifier,
+        data,
+        config.execution,
         lambda run: _sum(config, classifier, data, run),
-    )  # fmt: skip
+    )
 
 
 def part(config: Config, augmentation: str, seed: int) -> Run:

@@ -40,9 +40,19 @@ if TYPE_CHECKING:
     from vae import *
 
 ROOMS = (
-    "msda", "store", "figures", "findings", "training", "classifiers", "vae", "gradcam", "attacks", "analysis",
-    "reports", "experiments",
-)  # fmt: skip
+    "msda",
+    "store",
+    "figures",
+    "findings",
+    "training",
+    "classifiers",
+    "vae",
+    "gradcam",
+    "attacks",
+    "analysis",
+    "reports",
+    "experiments",
+)
 """From the mixer, which needs torch alone, to whole grids."""
 
 COMMANDS = {

@@ -120,21 +120,26 @@ def run(config: Config) -> Report | None:
     files: list[Path] = []
     parts = []
     for section in tqdm(sections(), desc="sections", unit="section", disable=None, leave=False):
-        blocks = [
-            _block(section, each, records, exhibits, files) for each in documents if _section(each) is section
-        ]  # fmt: skip
+        blocks = [_block(section, each, records, exhibits, files) for each in documents if _section(each) is section]
         if section is MASKS:
             blocks = [_masks(section, exhibits, files)]
         parts.append({"section": section, "blocks": blocks})
     beside, stated = published_table(documents), claims_table(documents)
     files += beside.write(exhibits / "published-values") + stated.write(exhibits / "statements")
     page = render(
-        parts=parts, beside=_shown(beside, records), stated=_shown(stated, records), records=records, commit=_commit(),
-        version=metadata.version("mixinfo"), built=datetime.now(UTC).strftime("%Y-%m-%d"), store=_store(options.store),
-        data=_data(documents), versions=_versions(documents),
+        parts=parts,
+        beside=_shown(beside, records),
+        stated=_shown(stated, records),
+        records=records,
+        commit=_commit(),
+        version=metadata.version("mixinfo"),
+        built=datetime.now(UTC).strftime("%Y-%m-%d"),
+        store=_store(options.store),
+        data=_data(documents),
+        versions=_versions(documents),
         sources=sorted({(each.source, each.link) for each in published()}),
         commands=sorted({each.command for each in published()}),
-    )  # fmt: skip
+    )
     with write_atomically(directory / "index.html") as temporary:
         temporary.write_text(page, encoding="utf-8")
     report = Report(directory / "index.html", files, documents, beside.numbers, stated.numbers, damaged)
@@ -187,9 +192,7 @@ def _ordered(documents: list[Document]) -> list[Document]:
     return sorted(documents, key=place)
 
 
-def _block(
-    section: Section, document: Document, records: Records, exhibits: Path, files: list[Path]
-) -> dict[str, Any]:  # fmt: skip
+def _block(section: Section, document: Document, records: Records, exhibits: Path, files: list[Path]) -> dict[str, Any]:
     """One document in its section; its exhibits are written beside the page."""
     pictures = []
     for name in document.pictures():
@@ -206,12 +209,15 @@ def _block(
         if each:
             files += each.write(exhibits / f"{document.name}-{name}")
     return {
-        "title": document.title, "watermark": document.watermark, "pictures": pictures,
+        "title": document.title,
+        "watermark": document.watermark,
+        "pictures": pictures,
         "tables": [_shown(each, records) for each in (table, further) if each],
         "conclusions": document.about.get("conclusions", ""),
-        "command": document.about["command"], "group": records.open(document.directory.as_posix()),
+        "command": document.about["command"],
+        "group": records.open(document.directory.as_posix()),
         "runs": len(document.runs),
-    }  # fmt: skip
+    }
 
 
 def _masks(section: Section, exhibits: Path, files: list[Path]) -> dict[str, Any]:
@@ -226,23 +232,29 @@ def _masks(section: Section, exhibits: Path, files: list[Path]) -> dict[str, Any
     table = Table("Masks of 32×32 pixels, λ uniform, δ = 3", head, lines, statistics)
     files += table.write(exhibits / "figure-2-statistics")
     return {
-        "title": "Masks and mixed photographs", "watermark": None, "tables": [_shown(table, Records([]))],
+        "title": "Masks and mixed photographs",
+        "watermark": None,
+        "tables": [_shown(table, Records([]))],
         "pictures": [{"data": data, "width": width, "height": height, "words": section.pictures["figure-2"]}],
         "conclusions": "The masks that the reference code draws, and with which the published numbers were very likely "
         "obtained, are not those of the paper's text: its frequencies reach one along the last axis and are positive "
         "along the first, so that a mask is a single band, and slants one way.",
-        "command": PROGRAM, "group": "", "runs": 0,
-    }  # fmt: skip
+        "command": PROGRAM,
+        "group": "",
+        "runs": 0,
+    }
 
 
 def _shown(table: Table, records: Records) -> dict[str, Any]:
     return {
-        "caption": table.caption, "head": table.head, "notes": table.notes,
+        "caption": table.caption,
+        "head": table.head,
+        "notes": table.notes,
         "lines": [
             [(cell, records.open(cell.group), span) for cell in line]
             for line, span in zip(table.lines, _spans([line[0].text for line in table.lines]), strict=True)
         ],
-    }  # fmt: skip
+    }
 
 
 def _spans(names: list[str]) -> list[int]:

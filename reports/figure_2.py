@@ -58,14 +58,15 @@ def mask_statistics(count: int = 4000, size: int = 32, seed: int = 1) -> pd.Data
         most = (masks.diff(dim=2) != 0).sum(2).amax(1)
         rows.append(
             {
-                "spectrum": spectrum, "masks": count,
+                "spectrum": spectrum,
+                "masks": count,
                 "changes along the first axis": float(first.mean()),
                 "error of the first": float(first.std()) / count**0.5,
                 "changes along the last axis": float(last.mean()),
                 "error of the last": float(last.std()) / count**0.5,
                 "at most two changes in every row": float((most <= 2).double().mean()),
             }
-        )  # fmt: skip
+        )
     return pd.DataFrame(rows)
 
 

@@ -98,31 +98,40 @@ class Records:
             document = self.documents[directory]
             where = dict(condition.split("=", 1) for condition in conditions)
             own = [
-                entry["record"] for entry in document.runs
+                entry["record"]
+                for entry in document.runs
                 if all(str(entry.get(key)) == value for key, value in where.items())
-            ]  # fmt: skip
+            ]
             self.groups[group] = {
-                "id": f"group-{len(self.groups)}", "title": document.title, "where": ", ".join(where.values()),
-                "command": document.about["command"], "versions": document.about["versions"],
+                "id": f"group-{len(self.groups)}",
+                "title": document.title,
+                "where": ", ".join(where.values()),
+                "command": document.about["command"],
+                "versions": document.about["versions"],
                 "runs": [self._run(record) for record in own],
-            }  # fmt: skip
+            }
         return str(self.groups[group]["id"])
 
     def _run(self, record: dict[str, Any]) -> dict[str, Any]:
         key = f"{record['kind']} {record['hash']}"
         if key not in self.runs:
             self.runs[key] = {
-                "id": f"run-{len(self.runs)}", "name": record["name"], "kind": record["kind"],
+                "id": f"run-{len(self.runs)}",
+                "name": record["name"],
+                "kind": record["kind"],
                 "json": json.dumps(record, ensure_ascii=False, indent=1),
-            }  # fmt: skip
+            }
         return self.runs[key]
 
 
 def render(**values: Any) -> str:
     """The page, from the template's values; everything that is not from this package is escaped."""
     environment = Environment(
-        loader=PackageLoader("reports"), autoescape=select_autoescape(["html"]), undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+        loader=PackageLoader("reports"),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     environment.filters["paragraphs"] = paragraphs
     return environment.get_template("report.html").render(values)

@@ -195,10 +195,12 @@ def _plain_number(info: tyro.constructors.PrimitiveTypeInfo) -> tyro.constructor
         return kind(words[0])
 
     return tyro.constructors.PrimitiveConstructorSpec(
-        nargs=1, metavar=kind.__name__.upper(), instance_from_str=read,
+        nargs=1,
+        metavar=kind.__name__.upper(),
+        instance_from_str=read,
         is_instance=lambda value: isinstance(value, int if kind is int else (int, float)),
         str_from_instance=lambda value: [str(value)],
-    )  # fmt: skip
+    )
 
 
 MOST_DIGITS = 400

@@ -27,9 +27,10 @@ def _rotate_hue(images: Tensor, turn: Tensor) -> Tensor:
     value, chroma = images.amax(1), images.amax(1) - images.amin(1)
     step = torch.where(chroma > 0, chroma, 1)
     hue = torch.where(
-        value == red, (green - blue) / step,
+        value == red,
+        (green - blue) / step,
         torch.where(value == green, 2 + (blue - red) / step, 4 + (red - green) / step),
-    )  # fmt: skip
+    )
     hue = hue + 6 * turn.squeeze(1)
     # a channel is value - chroma * clip(min(k, 4 - k), 0, 1), with k the angular distance from its own colour
     offsets = torch.tensor([5.0, 3.0, 1.0], device=images.device, dtype=images.dtype).view(1, 3, 1, 1)

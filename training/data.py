@@ -162,9 +162,7 @@ class ImageData:
 
     def train_on(self, chosen: Tensor) -> "ImageData":
         """The same data with the training images of these indices only."""
-        return replace(
-            self, train_images=self.train_images[chosen], train_labels=self.train_labels[chosen], digest=""
-        )  # fmt: skip
+        return replace(self, train_images=self.train_images[chosen], train_labels=self.train_labels[chosen], digest="")
 
     def statistics(self) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation per channel, (C,) each, of the training pixels in [0, 1].
@@ -268,9 +266,12 @@ def _fold(data: ImageData, fold: int, folds: int | None) -> ImageData:
     rest = torch.ones(len(data.train_labels), dtype=torch.bool)
     rest[held_out] = False
     return replace(
-        data.train_on(rest), test_images=data.train_images[held_out], test_labels=data.train_labels[held_out],
-        digest="", scored=f"validation fold {fold} of {folds}",
-    )  # fmt: skip
+        data.train_on(rest),
+        test_images=data.train_images[held_out],
+        test_labels=data.train_labels[held_out],
+        digest="",
+        scored=f"validation fold {fold} of {folds}",
+    )
 
 
 def _digits() -> ImageData:
@@ -290,9 +291,7 @@ def _from_arrays(name: str, train_images, train_labels, test_images, test_labels
     def images(array: np.ndarray) -> Tensor:
         return torch.from_numpy(array.transpose(0, 3, 1, 2).copy())
 
-    return ImageData(
-        name, images(train_images), _as_labels(train_labels), images(test_images), _as_labels(test_labels)
-    )  # fmt: skip
+    return ImageData(name, images(train_images), _as_labels(train_labels), images(test_images), _as_labels(test_labels))
 
 
 def _as_labels(array: np.ndarray) -> Tensor:
@@ -371,9 +370,12 @@ def _npz(path: Path) -> ImageData:
         train, test = (_labels(members[key].read(), key) for key in ("train_labels", "test_labels"))
         _one_kind(train, test)
         return ImageData(
-            path.stem, read_images(members["train_images"]), _as_labels(train),
-            read_images(members["test_images"]), _as_labels(test),
-        )  # fmt: skip
+            path.stem,
+            read_images(members["train_images"]),
+            _as_labels(train),
+            read_images(members["test_images"]),
+            _as_labels(test),
+        )
 
 
 def _check_arrays(members: Mapping[str, Any], name: str, needed: str) -> None:
@@ -570,9 +572,10 @@ def _torchvision(word: str, root: Path, download: bool) -> ImageData:
             if getattr(error, "errno", None):
                 raise
             raise BadInput(
-                "--data", f"{word!r}, which is not under {root} and cannot be downloaded ({error})",
+                "--data",
+                f"{word!r}, which is not under {root} and cannot be downloaded ({error})",
                 "a network connection, or torchvision's files under --data-root",
-            ) from None  # fmt: skip
+            ) from None
 
     def arrays(dataset) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[no-untyped-def]
         images = np.asarray(dataset.data)

@@ -103,16 +103,19 @@ def _read(run: Run) -> dict[str, Any] | None:
 
 def _restore(
     state: dict[str, Any], run: Run, model: nn.Module, optimizer: torch.optim.Optimizer, total: int
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Put a checkpoint's state into model and optimiser; return how far it was."""
     progress = state.get("progress")
     if not isinstance(progress, dict) or progress.keys() != {"step", "first", "sums", "last"}:
         raise BadInput(str(run.resume), "a checkpoint that does not say how far it was", REMEDY)
     first, sums, last = (progress[name] for name in ("first", "sums", "last"))
     if (
-        type(progress["step"]) is not int or not 0 <= progress["step"] <= total or not isinstance(last, dict)
-        or not isinstance(first, float | None) or not isinstance(sums, Tensor | None)
-    ):  # fmt: skip
+        type(progress["step"]) is not int
+        or not 0 <= progress["step"] <= total
+        or not isinstance(last, dict)
+        or not isinstance(first, float | None)
+        or not isinstance(sums, Tensor | None)
+    ):
         got = f"a checkpoint after step {progress['step']!s:.40} of {total}, or with other sums than a training's"
         raise BadInput(str(run.resume), got, REMEDY)
     try:
@@ -208,10 +211,18 @@ def fit(
     # Reading a loss waits for the GPU; on the CPU it is free.
     check_every = 1 if device.type == "cpu" else 50
 
-    with _signals() as received, tqdm(
-        total=total, initial=first_step, desc=label, unit="step", disable=None if ranks.main else True, leave=False,
-        dynamic_ncols=True,
-    ) as bar:  # fmt: skip
+    with (
+        _signals() as received,
+        tqdm(
+            total=total,
+            initial=first_step,
+            desc=label,
+            unit="step",
+            disable=None if ranks.main else True,
+            leave=False,
+            dynamic_ncols=True,
+        ) as bar,
+    ):
         for step in range(first_step, total):
             epoch, position = divmod(step, per_epoch)
             if position == 0 or order is None:

@@ -49,9 +49,7 @@ def load_vae(run: Run | Path, device: torch.device, argument: str = "--posterior
 
 
 @torch.no_grad()
-def encode(
-    vae: VAE, images: Tensor, transform: Callable[[Tensor], Tensor] | None = None
-) -> DiagonalGaussian:  # fmt: skip
+def encode(vae: VAE, images: Tensor, transform: Callable[[Tensor], Tensor] | None = None) -> DiagonalGaussian:
     """The posterior of every image, in float64 on the CPU.
 
     Args:

@@ -32,9 +32,7 @@ class Inputs:
     jitter: float
     flip: bool
 
-    def __call__(
-        self, images: Tensor, generator: torch.Generator, turn: int, partner: Tensor | None = None
-    ) -> Tensor:  # fmt: skip
+    def __call__(self, images: Tensor, generator: torch.Generator, turn: int, partner: Tensor | None = None) -> Tensor:
         """A batch, jittered, flipped, normalised and mixed within itself.
 
         Args:

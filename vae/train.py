@@ -159,7 +159,7 @@ class Settings:
             augmentation = "+".join(parts)
         return mixer_named(
             augmentation, argument, alpha=self.alpha, decay_power=self.decay_power, max_soft=self.max_soft, scope=scope
-        )  # fmt: skip
+        )
 
     def inputs(self, augmentation: str, data: ImageData, normalise: Callable[[Tensor], Tensor]) -> Inputs:
         """What a VAE of an augmentation sees; ``normalise`` gives images in [0, 1] its units."""
@@ -187,7 +187,7 @@ class Settings:
         if values["batch_size"] > len(data.train_images):
             raise BadInput(
                 "--batch-size", values["batch_size"], f"at most the {len(data.train_images)} training images"
-            )  # fmt: skip
+            )
         bound = None if reference else 10 - 2 * min(0.0, math.log(self.decoder_scale))
         network = self.network or ("reference" if reference else "residual")
         values |= {"network": known_as(network), "shape": list(data.shape), "log_var_bound": bound}
@@ -349,13 +349,21 @@ def _train(
 
     try:
         trained = fit(
-            run, vae, torch.optim.Adam(vae.parameter_groups(), lr=peak, fused=True),
+            run,
+            vae,
+            torch.optim.Adam(vae.parameter_groups(), lr=peak, fused=True),
             objective(vae, data, inputs, config, steps),
-            images=len(data.train_images), batch_size=config["batch_size"], epochs=epochs, seed=seed,
-            learning_rate=lambda step: peak * vae.schedule(step / steps), device=device,
-            checkpoint_seconds=options.checkpoint_seconds, label=run.name,
-            watch=watch, watched=steps_to_watch(steps),
-        )  # fmt: skip
+            images=len(data.train_images),
+            batch_size=config["batch_size"],
+            epochs=epochs,
+            seed=seed,
+            learning_rate=lambda step: peak * vae.schedule(step / steps),
+            device=device,
+            checkpoint_seconds=options.checkpoint_seconds,
+            label=run.name,
+            watch=watch,
+            watched=steps_to_watch(steps),
+        )
     except Diverged as problem:
         run.fail(str(problem), started=started, origin=origin)
         raise Failed(f"{run.path}: {problem} (recorded; a smaller --learning-rate may help)") from None

@@ -149,9 +149,12 @@ def run(config: Config) -> Result:
         options.say(f"{len(points) - waiting} classifiers to reuse, {waiting} to train")
         return Result([])
     runs, failures = all_once(
-        points, run_of, trained, options,
+        points,
+        run_of,
+        trained,
+        options,
         lambda record: f"accuracy {record['metrics']['accuracy']:.2%}   {record['metrics']['seconds']:.0f} s",
-    )  # fmt: skip
+    )
     if not runs:
         raise SystemExit("every classifier failed:\n" + "\n".join(failures))
     runs = {point._replace(augmentation=known_as(point.augmentation)): each for point, each in runs.items()}
@@ -187,9 +190,7 @@ def _report(config: Config, runs: dict[Point, Run], rows: list[dict[str, Any]], 
     files = save(figure, directory / "ablation", behind, watermark=watermark)
     behind_it = evidence((point._asdict(), each) for point, each in runs.items())
     rows = headlines(rows, ("augmentation", "setting", "estimator")) + rows
-    return publish(
-        Result(rows, table, text, files, failures), PROGRAM, config, directory, about, behind_it, more
-    )  # fmt: skip
+    return publish(Result(rows, table, text, files, failures), PROGRAM, config, directory, about, behind_it, more)
 
 
 def _table_of(results: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -248,7 +249,7 @@ def _text_table(table: pd.DataFrame, vary: str, head: str, scored: str) -> str:
 
 def ablation_conclusions(
     table: pd.DataFrame, vary: str, replicates: str = "seeds", components: Mapping[str, Any] | None = None
-) -> str:  # fmt: skip
+) -> str:
     """What the accuracies allow one to say.
 
     Over shares of the training images, augmentations are compared at each; over α and δ, the values of each

@@ -29,9 +29,15 @@ def draw_ablation(table: pd.DataFrame, vary: str, scored: str, title: str) -> Fi
             # side by side, so that error bars do not hide each other
             positions = [ticks.index(value) + 0.08 * (place - (len(names) - 1) / 2) for value in own["setting"]]
             axes.errorbar(
-                positions, own["mean"], yerr=own["std"].fillna(0), fmt="o-", color=colour(augmentation),
-                label=label(augmentation), capsize=3, markersize=4,
-            )  # fmt: skip
+                positions,
+                own["mean"],
+                yerr=own["std"].fillna(0),
+                fmt="o-",
+                color=colour(augmentation),
+                label=label(augmentation),
+                capsize=3,
+                markersize=4,
+            )
         axes.set_xticks(range(len(ticks)), [f"{tick:g}" for tick in ticks])
         axes.set_xlabel(words[vary])
         axes.set_ylabel(f"{scored} accuracy, %")

@@ -46,9 +46,20 @@ from training import DataOptions, load
 from training.job import Job
 
 __all__ = [
-    "Config", "accuracy_components", "accuracy_conclusions", "accuracy_rows", "draw", "joined", "logits_file", "pays",
-    "read_logits", "run", "text_of", "training_rows", "verdicts_of",
-]  # fmt: skip
+    "Config",
+    "accuracy_components",
+    "accuracy_conclusions",
+    "accuracy_rows",
+    "draw",
+    "joined",
+    "logits_file",
+    "pays",
+    "read_logits",
+    "run",
+    "text_of",
+    "training_rows",
+    "verdicts_of",
+]
 
 PROGRAM = "python -m analysis.accuracy"
 
@@ -156,8 +167,9 @@ def _report(config: Config, trained: dict[Which, Run], rows: list[dict[str, Any]
     about = {"title": "", "data": name, "settings": settings, "watermark": watermark, "conclusions": ""}
     about["curves"] = [
         {"augmentation": augmentation, "seed": seed} | point
-        for (augmentation, seed), each in trained.items() for point in recorded_curve(each)
-    ]  # fmt: skip
+        for (augmentation, seed), each in trained.items()
+        for point in recorded_curve(each)
+    ]
     more = _kept(trained)
     document = json_document(PROGRAM, config, rows) | {"about": about, "failures": failures} | more
     about["title"] = _title(document)
@@ -333,9 +345,11 @@ def _text_table(table: pd.DataFrame, head: str, settings: dict[str, Any]) -> str
         if each.augmentation == name and each.setting["network"] == settings["network"]
     }
     shown = {
-        "accuracy": ("accuracy", "%", 2), "cross_entropy": ("cross entropy", "nats", 3),
-        "training_accuracy": ("on training images", "%", 1), "training_loss": ("training loss", "nats", 3),
-    }  # fmt: skip
+        "accuracy": ("accuracy", "%", 2),
+        "cross_entropy": ("cross entropy", "nats", 3),
+        "training_accuracy": ("on training images", "%", 1),
+        "training_loss": ("training loss", "nats", 3),
+    }
     shown = {name: column for name, column in shown.items() if (table["estimator"] == name).any()}
     cells = [["augmentation", *(head for head, _, _ in shown.values())], ["", *(unit for _, unit, _ in shown.values())]]
     if quoted:

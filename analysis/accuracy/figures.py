@@ -19,9 +19,10 @@ def draw_learning_curves(curves: pd.DataFrame, title: str) -> Figure:
         title: above the figure.
     """
     words = {
-        "accuracy": "accuracy on scored images, %", "training_accuracy": "on training images, as they are, %",
+        "accuracy": "accuracy on scored images, %",
+        "training_accuracy": "on training images, as they are, %",
         "loss": "training loss, augmented images, nats",
-    }  # fmt: skip
+    }
     names = in_usual_order(curves["augmentation"])
     with style():
         figure = Figure(figsize=(9.6, 3.4))

@@ -9,10 +9,11 @@ __all__ = ["SECTIONS"]
 
 def _accuracy(document: Document) -> Table:
     shown = {
-        "accuracy": Column("accuracy, %"), "cross_entropy": Column("cross entropy, nats", 3),
+        "accuracy": Column("accuracy, %"),
+        "cross_entropy": Column("cross entropy, nats", 3),
         "training_accuracy": Column("on training images, %", 1),
         "training_loss": Column("training loss, augmented images, nats", 3),
-    }  # fmt: skip
+    }
     shown = {name: column for name, column in shown.items() if document.rows["estimator"].eq(name).any()}
     lines, numbers = cells_over_seeds(document, document.rows, shown)
     head = ["augmentation", *(column.head for column in shown.values())]

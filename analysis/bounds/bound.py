@@ -150,9 +150,7 @@ def mean_of(estimator: str, values: Tensor, direction: Direction = "upper", **re
     value = float(values.mean())
     how: dict[str, Any] = {"cap": None, "saturated": False, "k": None} | rest
     influence = values - value
-    return Bound(
-        estimator, value, standard_error(influence), direction, n=len(values), influence=influence, **how
-    )  # fmt: skip
+    return Bound(estimator, value, standard_error(influence), direction, n=len(values), influence=influence, **how)
 
 
 def combine(
@@ -177,7 +175,14 @@ def combine(
         raise ValueError("combine: needs bounds of the same images, each with its influence")
     influence = torch.stack(influences).sum(0)
     return Bound(
-        estimator, sum(weight * bound.value for weight, bound in terms), standard_error(influence), direction, cap,
-        any(bound.saturated for _, bound in terms), len(influence), max((bound.k or 0 for _, bound in terms)) or None,
-        quantity, influence,
-    )  # fmt: skip
+        estimator,
+        sum(weight * bound.value for weight, bound in terms),
+        standard_error(influence),
+        direction,
+        cap,
+        any(bound.saturated for _, bound in terms),
+        len(influence),
+        max((bound.k or 0 for _, bound in terms)) or None,
+        quantity,
+        influence,
+    )

@@ -62,9 +62,13 @@ def infonce_controlled(encoded: Encoded | DiagonalGaussian) -> Bound:
         control[scored] *= slope
     influence = plain.influence - (control - control.mean())
     return replace(
-        plain, estimator="infonce_controlled", value=plain.value - float(control.mean()),
-        standard_error=standard_error(influence), cap=None, influence=influence,
-    )  # fmt: skip
+        plain,
+        estimator="infonce_controlled",
+        value=plain.value - float(control.mean()),
+        standard_error=standard_error(influence),
+        cap=None,
+        influence=influence,
+    )
 
 
 @estimator("leave_one_out", label="leave-one-out", direction="upper", unasked=True, noised=True, ink=("#CC79A7", "s"))

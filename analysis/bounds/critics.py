@@ -82,7 +82,7 @@ def _gaussian_critics(fit: DiagonalGaussian, width: int) -> Iterator[Critic]:
 
 def _gaussian_scores(
     rho: Tensor, means: tuple[Tensor, Tensor], maps: tuple[Tensor, Tensor], a: Tensor, b: Tensor
-) -> Callable[[slice], Tensor]:  # fmt: skip
+) -> Callable[[slice], Tensor]:
     u, v = ((codes - mean) @ each.T for codes, mean, each in zip((a, b), means, maps, strict=True))
     weight = rho / (1 - rho.square())
     own = -0.5 * (rho * weight)
@@ -99,7 +99,7 @@ def _mixture_critics(fit: DiagonalGaussian, width: int) -> Iterator[Critic]:
 
 def _mixture_scores(
     floor: float, known: tuple[DiagonalGaussian, DiagonalGaussian], a: Tensor, b: Tensor
-) -> Callable[[slice], Tensor]:  # fmt: skip
+) -> Callable[[slice], Tensor]:
     left, right = _responsibilities(known[0], a), _responsibilities(known[1], b).T.contiguous()
     # any critic gives a lower bound: its large product may be in single precision, at half the cost
     return lambda rows: (left[rows] @ right).double().mul_((1 - floor) * len(known[0])).add_(floor).log_()

@@ -104,9 +104,7 @@ def decompose(encoded: Encoded | DiagonalGaussian) -> Decomposition:
         index=pd.RangeIndex(len(rate), name="dimension"),
     )
     total = float(rate.sum())
-    return Decomposition(
-        total, index.value, total - index.value - float(kl.sum()), dimensions, index.saturated, n
-    )  # fmt: skip
+    return Decomposition(total, index.value, total - index.value - float(kl.sum()), dimensions, index.saturated, n)
 
 
 def gap(rate: Bound, marginal: Bound) -> Bound:

@@ -184,15 +184,16 @@ def check_posterior(posterior: DiagonalGaussian) -> DiagonalGaussian:
     if low < -LARGEST or high > LARGEST:
         worst = int(posterior.log_var.abs().argmax()) % mean.shape[1]
         raise BadInput(
-            "log_var", f"values from {low:.4g} to {high:.4g}, in dimension {worst} for one",
+            "log_var",
+            f"values from {low:.4g} to {high:.4g}, in dimension {worst} for one",
             f"variances between e^-{LARGEST} and e^{LARGEST}",
-        )  # fmt: skip
+        )
     size = posterior.mean.abs()
     if float(size.max()) > math.exp(LARGEST / 2):
         worst = int(size.argmax()) % mean.shape[1]
         raise BadInput(
             "mean", f"{float(size.max()):.4g} in dimension {worst}", f"at most e^{LARGEST / 2:g} in absolute value"
-        )  # fmt: skip
+        )
     _check_span(posterior)
     return posterior
 
@@ -203,10 +204,11 @@ def _check_span(posterior: DiagonalGaussian) -> None:
     worst = int((largest - smallest).argmax())
     if float(largest[worst] - smallest[worst]) > SPAN:
         raise BadInput(
-            "posterior", f"a mean or standard deviation of {math.exp(0.5 * float(largest[worst])):.2g} beside a "
+            "posterior",
+            f"a mean or standard deviation of {math.exp(0.5 * float(largest[worst])):.2g} beside a "
             f"standard deviation of {math.exp(0.5 * float(smallest[worst])):.2g} in dimension {worst}",
             f"a ratio of at most e^{SPAN // 2}, whose square float64 can hold",
-        )  # fmt: skip
+        )
 
 
 def check_spacing(posterior: DiagonalGaussian, what: str = "posterior") -> DiagonalGaussian:
@@ -226,10 +228,11 @@ def check_spacing(posterior: DiagonalGaussian, what: str = "posterior") -> Diago
     if own < SPACINGS * apart:
         image, dimension = divmod(worst, size.shape[1])
         raise BadInput(
-            what, f"a standard deviation of {own:.2g} in dimension {dimension} (image {image}), {own / apart:.2g} of "
+            what,
+            f"a standard deviation of {own:.2g} in dimension {dimension} (image {image}), {own / apart:.2g} of "
             f"the spacing {apart:.2g} of float64 numbers near its mean {float(posterior.mean[image, dimension]):.6g}",
             f"at least {SPACINGS} spacings, for a code to be told from its mean",
-        )  # fmt: skip
+        )
     return posterior
 
 
@@ -265,9 +268,10 @@ def check_codes(posterior: DiagonalGaussian, codes: Tensor) -> Tensor:
     tolerance = 4 * math.sqrt(2 / codes.numel())
     if not abs(residual - 1) <= tolerance:
         raise BadInput(
-            "codes", f"mean squared residual {residual:.4g} in units of the posterior variance",
+            "codes",
+            f"mean squared residual {residual:.4g} in units of the posterior variance",
             f"1 ± {tolerance:.2g}: one code drawn from each image's own posterior",
-        )  # fmt: skip
+        )
     return codes
 
 

@@ -57,9 +57,15 @@ FEW = 20
 
 
 @estimator(
-    "rate", label="rate", column="rate on x", direction="upper", unasked=True, closed_form=True, far_above=True,
+    "rate",
+    label="rate",
+    column="rate on x",
+    direction="upper",
+    unasked=True,
+    closed_form=True,
+    far_above=True,
     ink=("#7f7f7f", "D"),
-)  # fmt: skip
+)
 def rate(encoded: Encoded | DiagonalGaussian) -> Bound:
     r"""Upper bound by the prior: :math:`E_i KL(q(z|x_i) \| \mathcal{N}(0, I))`; the paper's "mutual information".
 
@@ -69,9 +75,16 @@ def rate(encoded: Encoded | DiagonalGaussian) -> Bound:
 
 
 @estimator(
-    "gaussian_marginal", label="R_m", column="R_m", direction="upper", unasked=True, closed_form=True, noised=True,
-    far_above=True, ink=("#0072B2", "<"),
-)  # fmt: skip
+    "gaussian_marginal",
+    label="R_m",
+    column="R_m",
+    direction="upper",
+    unasked=True,
+    closed_form=True,
+    noised=True,
+    far_above=True,
+    ink=("#0072B2", "<"),
+)
 def gaussian_marginal(encoded: Encoded | DiagonalGaussian) -> Bound:
     r"""Upper bound by a Gaussian fitted to q(z): :math:`R_m = E_i KL(q(z|x_i) \| m)`.
 

@@ -33,9 +33,15 @@ SCORED = 1024
 
 
 @estimator(
-    "flow_marginal", label="flow marginal", column="flow", direction="upper", density="flow", far_above=True,
-    package="zuko", extra="flows",
-)  # fmt: skip
+    "flow_marginal",
+    label="flow marginal",
+    column="flow",
+    direction="upper",
+    density="flow",
+    far_above=True,
+    package="zuko",
+    extra="flows",
+)
 def flow_marginal(encoded: Encoded | DiagonalGaussian, *, epochs: int = 40, seed: int = 0) -> Bound:
     r"""Upper bound by a neural spline flow (Durkan et al. 2019), :math:`E_i KL(q(z|x_i) \| m)`.
 
@@ -61,9 +67,7 @@ def _zuko() -> Any:
     try:
         import zuko  # optional: only this bound needs it
     except ImportError:
-        raise BadInput(
-            "--bounds", "flow_marginal without the package zuko", "pip install 'mixinfo[flows]'"
-        ) from None  # fmt: skip
+        raise BadInput("--bounds", "flow_marginal without the package zuko", "pip install 'mixinfo[flows]'") from None
     return zuko
 
 

@@ -27,9 +27,13 @@ EM_VARIANCE = 1e-6
 
 
 @estimator(
-    "mixture_marginal", label="mixture marginal", column="mixture", direction="upper", density="mixture",
+    "mixture_marginal",
+    label="mixture marginal",
+    column="mixture",
+    direction="upper",
+    density="mixture",
     far_above=True,
-)  # fmt: skip
+)
 def mixture_marginal(
     encoded: Encoded | DiagonalGaussian, *, components: Sequence[int] = (1, 2, 4, 8, 16), seed: int = 0
 ) -> Bound:

@@ -28,9 +28,13 @@ SINGLE_RANGE = 80.0
 
 
 @estimator(
-    "product_marginal", label="product marginal", direction="upper", unasked=True, far_above=True,
+    "product_marginal",
+    label="product marginal",
+    direction="upper",
+    unasked=True,
+    far_above=True,
     ink=("#009E73", "v"),
-)  # fmt: skip
+)
 def product_marginal(encoded: Encoded | DiagonalGaussian, *, rotation: Tensor | None = None, k: int = 2000) -> Bound:
     r"""Upper bound by independent coordinates: :math:`I(X;Z) \le \sum_d H(Z_d) - H(Z|X)`.
 
@@ -68,9 +72,16 @@ def product_marginal(encoded: Encoded | DiagonalGaussian, *, rotation: Tensor | 
         influence[group] = jackknife(terms, without)
         below += _below_cap(codes[group], mean[group], variance[group], found) / len(groups)
     return Bound(
-        "product_marginal", total / n, standard_error(influence), "upper", None, bool((below < 1).any()), n,
-        max(map(len, groups)), influence=influence,
-    )  # fmt: skip
+        "product_marginal",
+        total / n,
+        standard_error(influence),
+        "upper",
+        None,
+        bool((below < 1).any()),
+        n,
+        max(map(len, groups)),
+        influence=influence,
+    )
 
 
 def _below_cap(codes: Tensor, mean: Tensor, variance: Tensor, others: Tensor) -> Tensor:
@@ -135,7 +146,7 @@ def _single_precision(codes: Tensor, mean: Tensor, scale: Tensor, offset: Tensor
 
 def _double_precision(
     which: Tensor, codes: Tensor, mean: Tensor, scale: Tensor, offset: Tensor, without: Tensor
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """(m,): one dimension of `log_marginals` for the codes ``which`` (m,); subtracts from ``without``."""
     parts = []
     height = max(1, BLOCK // len(codes))

@@ -159,9 +159,13 @@ def three_term_upper(pair: EncodedPair) -> Bound:
 
 
 @estimator(
-    "data_processing", label="data processing", column="shared", direction="upper", quantity=SHARED,
+    "data_processing",
+    label="data processing",
+    column="shared",
+    direction="upper",
+    quantity=SHARED,
     ink=("#009E73", "v"),
-)  # fmt: skip
+)
 def data_processing(pair: EncodedPair) -> Bound:
     """Upper bound by the smallest of upper bounds on the information of either code.
 
@@ -182,9 +186,13 @@ def data_processing(pair: EncodedPair) -> Bound:
 
 
 @estimator(
-    "critic", label="held-out critic", column="shared, critic", direction="lower", quantity=SHARED,
+    "critic",
+    label="held-out critic",
+    column="shared, critic",
+    direction="lower",
+    quantity=SHARED,
     ink=("#E69F00", "^"),
-)  # fmt: skip
+)
 def critic(pair: EncodedPair) -> Bound:
     """Lower bound: InfoNCE over pairs of codes, the critic fitted, selected and scored on disjoint sets of images.
 

@@ -158,12 +158,20 @@ def summarise(rows: list[dict[str, Any]]) -> pd.DataFrame:
     frame["holds_unflagged"] = frame["holds"].where(~frame["heavy_tailed"])
     grouped = frame.groupby(["task", "estimator"], sort=False)
     table = grouped.agg(
-        quantity=("quantity", "first"), direction=("direction", "first"), cap=("cap", "first"),
-        truth=("truth", "first"), mean=("value", "mean"), spread=("value", "std"),
-        reported=("standard_error", "mean"), holds=("holds", "mean"), covers=("covers", "mean"),
-        saturated=("saturated", "mean"), heavy_tailed=("heavy_tailed", "mean"),
-        holds_unflagged=("holds_unflagged", "mean"), failed=("failed", "mean"),
-    ).reset_index()  # fmt: skip
+        quantity=("quantity", "first"),
+        direction=("direction", "first"),
+        cap=("cap", "first"),
+        truth=("truth", "first"),
+        mean=("value", "mean"),
+        spread=("value", "std"),
+        reported=("standard_error", "mean"),
+        holds=("holds", "mean"),
+        covers=("covers", "mean"),
+        saturated=("saturated", "mean"),
+        heavy_tailed=("heavy_tailed", "mean"),
+        holds_unflagged=("holds_unflagged", "mean"),
+        failed=("failed", "mean"),
+    ).reset_index()
     table.insert(6, "bias", table["mean"] - table["truth"])
     return table
 
@@ -188,9 +196,12 @@ def run(config: Config) -> Result:
     means = _means(rows, table, config.seeds)
     text, conclusions = text_of({"config": {"seeds": config.seeds, "n": config.n}, "results": means})
     about: dict[str, Any] = {
-        "title": f"Ground truths: {head_of(config.seeds, config.n)}", "data": "encoders of known information",
-        "settings": {}, "conclusions": conclusions, "watermark": None,
-    }  # fmt: skip
+        "title": f"Ground truths: {head_of(config.seeds, config.n)}",
+        "data": "encoders of known information",
+        "settings": {},
+        "conclusions": conclusions,
+        "watermark": None,
+    }
     found = publish(Result(means, table, text, files), PROGRAM, config, directory, about, [])
     return replace(found, rows=rows)
 

@@ -299,9 +299,11 @@ def _tasks() -> list[Task]:
 def _pairs() -> list[Task]:
     def gaussian(name: str, d: int, information: float, shared: int | None = None) -> Task:
         return Task(
-            name, lambda n, seed: gaussian_pair(n, d, information, seed, shared=shared), lambda: (information, 0.0),
+            name,
+            lambda n, seed: gaussian_pair(n, d, information, seed, shared=shared),
+            lambda: (information, 0.0),
             "I(Z_A;Z_B)",
-        )  # fmt: skip
+        )
 
     def codebook(codewords: int) -> Task:
         name, truth = f"pair-codebook-m{codewords}", math.log(codewords)

@@ -37,15 +37,26 @@ def draw_ground_truth(table: pd.DataFrame, n: int, seeds: int) -> Figure:
         left.annotate("truth", (limit, limit), (-4, -12), textcoords="offset points", ha="right", fontsize=8.5)
         left.axhline(ceiling, color="black", linewidth=1, linestyle=(0, (4, 3)))
         left.annotate(
-            f"log N = {ceiling:.2f}, InfoNCE’s ceiling", (limit, ceiling), (-2, 3), textcoords="offset points",
-            ha="right", fontsize=8.5,
-        )  # fmt: skip
+            f"log N = {ceiling:.2f}, InfoNCE’s ceiling",
+            (limit, ceiling),
+            (-2, 3),
+            textcoords="offset points",
+            ha="right",
+            fontsize=8.5,
+        )
         for estimator, (ink, marker, name) in inks(INFORMATION).items():
             chosen = curve[(curve["estimator"] == estimator) & (curve["truth"] <= limit)].sort_values("truth")
             left.errorbar(
-                chosen["truth"], chosen["mean"], chosen["spread"], fmt=marker + "-", color=ink, label=name,
-                markersize=5, linewidth=1, capsize=2,
-            )  # fmt: skip
+                chosen["truth"],
+                chosen["mean"],
+                chosen["spread"],
+                fmt=marker + "-",
+                color=ink,
+                label=name,
+                markersize=5,
+                linewidth=1,
+                capsize=2,
+            )
         left.set(xlim=(0, limit), ylim=(0, 1.25 * limit), xlabel="true I(Z;X), nats", ylabel="estimate, nats")
         left.set_title(f"Linear-Gaussian encoders, d = 64, N = {n:,}", fontsize=10)
 
@@ -58,9 +69,15 @@ def draw_ground_truth(table: pd.DataFrame, n: int, seeds: int) -> Figure:
                     flagged = max(rows["saturated"][estimator], rows["heavy_tailed"][estimator]) > 0.5
                     face = "white" if flagged else ink
                     right.errorbar(
-                        rows["bias"][estimator], position, xerr=rows["spread"][estimator], fmt=marker, color=ink,
-                        markerfacecolor=face, markersize=4.5, linewidth=1,
-                    )  # fmt: skip
+                        rows["bias"][estimator],
+                        position,
+                        xerr=rows["spread"][estimator],
+                        fmt=marker,
+                        color=ink,
+                        markerfacecolor=face,
+                        markersize=4.5,
+                        linewidth=1,
+                    )
         if pairs and len(pairs) < len(tasks):
             right.axhline(len(tasks) - len(pairs) - 0.5, color="black", linewidth=0.6)
         labels = [f"{task} ({table[table['task'] == task]['truth'].iloc[0]:.3g})" for task in tasks]
@@ -74,16 +91,25 @@ def draw_ground_truth(table: pd.DataFrame, n: int, seeds: int) -> Figure:
         right.set_title("Every encoder (true nats): right of 0 holds for ≤, left for ≥", fontsize=10)
         handles, names = left.get_legend_handles_labels()
         figure.legend(
-            handles, names, loc="outside lower left", ncols=2, fontsize=8.5, title_fontsize=8.5,
+            handles,
+            names,
+            loc="outside lower left",
+            ncols=2,
+            fontsize=8.5,
+            title_fontsize=8.5,
             title=f"of I(Z;X); mean and standard deviation over {seeds} replicates",
-        )  # fmt: skip
+        )
         if pairs:
             marks = [
                 right.plot([], [], marker, color=ink, markersize=5, label=name)[0]
                 for ink, marker, name in inks(SHARED).values()
             ]
             figure.legend(
-                handles=marks, loc="outside lower right", ncols=2, fontsize=8.5, title_fontsize=8.5,
+                handles=marks,
+                loc="outside lower right",
+                ncols=2,
+                fontsize=8.5,
+                title_fontsize=8.5,
                 title="of I(Z_A;Z_B), what two encoders share (the tasks named pair-…)",
-            )  # fmt: skip
+            )
     return figure

@@ -199,9 +199,13 @@ def _bias(counts: Tensor) -> str:
 
 
 def _report(
-    config: Config, trained: dict[Which, Run], rows: list[dict[str, Any]], counts: Tensor, failures: list[str],
+    config: Config,
+    trained: dict[Which, Run],
+    rows: list[dict[str, Any]],
+    counts: Tensor,
+    failures: list[str],
     parts: dict[str, Any],
-) -> Result:  # fmt: skip
+) -> Result:
     settings = settings_of(next(iter(trained.values())))
     name = settings["data"]
     width = f" of width {settings['width']}" if settings["width"] else ""

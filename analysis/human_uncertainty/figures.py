@@ -34,9 +34,15 @@ def draw_human_uncertainty(table: pd.DataFrame, title: str) -> tuple[Figure, pd.
             rows = behind[behind["estimator"] == estimator].set_index("augmentation")
             for position, name in enumerate(names):
                 axes.errorbar(
-                    rows["mean"][name], position + lane, xerr=np.nan_to_num(rows["std"][name]), fmt=marker,
-                    color=colour(name), markerfacecolor="white" if lane else colour(name), capsize=2, elinewidth=1.2,
-                )  # fmt: skip
+                    rows["mean"][name],
+                    position + lane,
+                    xerr=np.nan_to_num(rows["std"][name]),
+                    fmt=marker,
+                    color=colour(name),
+                    markerfacecolor="white" if lane else colour(name),
+                    capsize=2,
+                    elinewidth=1.2,
+                )
         axes.set_yticks(range(len(names)), [label(name) for name in names])
         axes.set_ylim(len(names) - 0.5, -0.6)
         axes.set_xlim(left=0)

@@ -55,9 +55,7 @@ def read_human(path: Path) -> tuple[Tensor, Tensor | None]:
     return _checked(arrays["counts"], arrays.get("labels"), str(path), needed)
 
 
-def _checked(
-    counts: np.ndarray, labels: np.ndarray | None, source: str, needed: str
-) -> tuple[Tensor, Tensor | None]:  # fmt: skip
+def _checked(counts: np.ndarray, labels: np.ndarray | None, source: str, needed: str) -> tuple[Tensor, Tensor | None]:
     if counts.ndim != 2 or counts.shape[1] < 2 or counts.dtype.kind not in "biuf":
         raise BadInput("--human", f"{source} with counts {counts.shape} {counts.dtype}", needed)
     if not (counts >= 0).all() or not (counts == np.rint(counts)).all():
@@ -147,6 +145,7 @@ def check_order(counts: Tensor, human_labels: Tensor | None, labels: Tensor) -> 
     if agree < (0.9 if human_labels is None else 1.0):
         who = "humans" if human_labels is None else "its labels"
         raise BadInput(
-            "--human", f"counts of images in another order ({who} agree with {agree:.1%} of the true labels)",
+            "--human",
+            f"counts of images in another order ({who} agree with {agree:.1%} of the true labels)",
             "the order of the scored images",
-        )  # fmt: skip
+        )

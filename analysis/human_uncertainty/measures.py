@@ -158,9 +158,12 @@ def plug_in_bias(counts: Tensor) -> Bias:
         excess += float(each * (special.entr(probability) - expected))
     first_order = 1 / (2 * votes.double())
     return Bias(
-        chosen=float(((shown - 1) * first_order).mean()), redrawn=excess / len(counts),
-        every=float(((classes - 1) * first_order).mean()), shown=float(shown.mean()), classes=classes,
-    )  # fmt: skip
+        chosen=float(((shown - 1) * first_order).mean()),
+        redrawn=excess / len(counts),
+        every=float(((classes - 1) * first_order).mean()),
+        shown=float(shown.mean()),
+        classes=classes,
+    )
 
 
 def fit_temperature(logits: Tensor, rows: Tensor) -> float:
@@ -235,12 +238,16 @@ def measures(logits: Tensor, counts: Tensor, labels: Tensor) -> list[Measure]:
     images: list[tuple[str, str, Tensor, str | None]] = [
         ("kl_human_model", "KL(human‖model)", nats["kl_human_model"], "nats"),
         (
-            "kl_human_model_temperature_scaled", "KL(human‖model), temperature fitted to humans",
-            per_image(to_human, counts)["kl_human_model"], "nats",
+            "kl_human_model_temperature_scaled",
+            "KL(human‖model), temperature fitted to humans",
+            per_image(to_human, counts)["kl_human_model"],
+            "nats",
         ),
         (
-            "kl_human_model_label_temperature", "KL(human‖model), temperature fitted to labels",
-            per_image(to_labels, counts)["kl_human_model"], "nats",
+            "kl_human_model_label_temperature",
+            "KL(human‖model), temperature fitted to labels",
+            per_image(to_labels, counts)["kl_human_model"],
+            "nats",
         ),
         ("kl_model_human_smoothed", "KL(model‖human + ½)", nats["kl_model_human_smoothed"], "nats"),
         ("js", "JS(human, model)", nats["js"], "nats"),
@@ -249,15 +256,19 @@ def measures(logits: Tensor, counts: Tensor, labels: Tensor) -> list[Measure]:
         ("accuracy", "test accuracy", 100 * right.double(), "%"),
         ("second_best_agreement", "second choice agrees", 100 * second.double(), "%"),
         ("brier", "Brier score", (p - y).square().sum(1), None),
-    ]  # fmt: skip
+    ]
     found = [
         Measure(
-            name, quantity, float(values.mean()),
-            standard_error(values) if len(values) > 1 else None, len(values), units,
+            name,
+            quantity,
+            float(values.mean()),
+            standard_error(values) if len(values) > 1 else None,
+            len(values),
+            units,
         )
         for name, quantity, values, units in images
         if len(values)
-    ]  # fmt: skip
+    ]
     stream = torch.Generator().manual_seed(0)
     draws = [torch.randint(n, (n,), generator=stream) for _ in range(RESAMPLES)]
     resampled = torch.tensor([calibration_error(confidence[each], right[each]) for each in draws])

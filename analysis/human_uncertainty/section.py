@@ -10,10 +10,13 @@ __all__ = ["SECTIONS"]
 def _human(document: Document) -> Table:
     shown = {
         "kl_human_model": Column("KL(human‖model)", 3),
-        "kl_human_model_temperature_scaled": Column("after one temperature", 3), "js": Column("Jensen–Shannon", 3),
-        "entropy": Column("entropy", 3), "ece": Column("ECE", 3), "accuracy": Column("accuracy, %"),
+        "kl_human_model_temperature_scaled": Column("after one temperature", 3),
+        "js": Column("Jensen–Shannon", 3),
+        "entropy": Column("entropy", 3),
+        "ece": Column("ECE", 3),
+        "accuracy": Column("accuracy, %"),
         "second_best_agreement": Column("second choice agrees, %", 1),
-    }  # fmt: skip
+    }
     lines, numbers = cells_over_seeds(document, document.rows, shown)
     head = ["augmentation", *(column.head for column in shown.values())]
     note = (

@@ -308,9 +308,12 @@ def _train_all(config: Config, data: ImageData) -> tuple[dict[tuple[str, int], R
         return f"rate {rate:7.2f} nats   MSE {mse:.4f}   {seconds:.0f} s"
 
     return all_once(
-        networks(config), lambda which: vae_run(data, *which, config.settings, options),
-        lambda which: train(data, *which, config.settings, options), options, summary,
-    )  # fmt: skip
+        networks(config),
+        lambda which: vae_run(data, *which, config.settings, options),
+        lambda which: train(data, *which, config.settings, options),
+        options,
+        summary,
+    )
 
 
 def _analyse(
@@ -344,10 +347,15 @@ def _analyse(
     if not rows:
         raise SystemExit(f"{PROGRAM}: every VAE failed:\n" + "\n".join(failures))
     analysis.finish(
-        metrics={"headline": flagged_headlines(rows)}, started=started, origin=origin, rows=rows, failures=failures,
-        vaes=len(runs), inputs_sha256={each.name: each.result()["files"] for each in runs.values()},
+        metrics={"headline": flagged_headlines(rows)},
+        started=started,
+        origin=origin,
+        rows=rows,
+        failures=failures,
+        vaes=len(runs),
+        inputs_sha256={each.name: each.result()["files"] for each in runs.values()},
         images={"train": len(data.train_images), "test": len(data.test_images)},
-    )  # fmt: skip
+    )
     for file in partial:
         file.unlink()
 
@@ -359,8 +367,9 @@ def _report(config: Config, data: ImageData, records: Mapping[float, dict[str, A
     settings = first["config"] | {"data": name, "train_images": first["images"]["train"]}
     rows = [
         FURTHER | row | {"decoder_scale": scale}
-        for scale, record in records.items() for row in record["metrics"]["headline"] + record["rows"]
-    ]  # fmt: skip
+        for scale, record in records.items()
+        for row in record["metrics"]["headline"] + record["rows"]
+    ]
     failures = [failure for record in records.values() for failure in record["failures"]]
     about = {"title": "", "data": name, "watermark": watermark, "conclusions": "", "settings": settings}
     document = json_document(PROGRAM, config, rows) | {"about": about, "failures": failures}

@@ -57,11 +57,12 @@ def _missing_excess(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     found = [row for row in rows if (row["estimator"], row["inputs"]) == ("negative_elbo", "clean")]
     baseline = {row["seed"]: row["value"] for row in found if row["augmentation"] == "none"}
     return [
-        row | {"estimator": "negative_elbo_excess", "value": row["value"] - baseline[row["seed"]]}
+        row
+        | {"estimator": "negative_elbo_excess", "value": row["value"] - baseline[row["seed"]]}
         | {"standard_error": None}
         for row in found
         if row["augmentation"] not in ("none", LINEAR) and row["seed"] in baseline
-    ]  # fmt: skip
+    ]
 
 
 def _head(document: Mapping[str, Any], scale: float) -> str:
@@ -134,9 +135,12 @@ def joined(documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         results += [row | {"decoder_scale": scale} for row in flagged_headlines(own)] + own
     about = first["about"] | {"settings": settings | changed, "curves": points}
     whole = dict(first) | {
-        "config": first["config"] | changed, "results": results, "about": about, "runs": runs,
+        "config": first["config"] | changed,
+        "results": results,
+        "about": about,
+        "runs": runs,
         "failures": [failure for each in documents for failure in each["failures"]],
-    }  # fmt: skip
+    }
     about["title"] = title_of(whole)
     whole["text"], about["conclusions"] = text_of(whole)
     return whole
@@ -198,9 +202,7 @@ def _text_tables(config: Mapping[str, Any], everything: pd.DataFrame, head: str)
     return parts
 
 
-def _sentences(
-    config: Mapping[str, Any], everything: pd.DataFrame, settings: dict[str, Any], alone: bool
-) -> list[str]:  # fmt: skip
+def _sentences(config: Mapping[str, Any], everything: pd.DataFrame, settings: dict[str, Any], alone: bool) -> list[str]:
     """What the numbers at one decoder scale allow one to say."""
     # a VAE's own-augmented −ELBO is always there: the bounds on these inputs only when they were asked for
     chosen = everything[everything["inputs"].isin(config["inputs"])]

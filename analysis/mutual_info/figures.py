@@ -50,21 +50,35 @@ def draw_table_1(table: pd.DataFrame, title: str) -> tuple[Figure, pd.DataFrame]
                 axes.barh(position, high - low, left=low, height=0.62, color=ink, alpha=0.28, linewidth=0)
             # one lane each: where bounds nearly meet, their marks must not hide each other
             for lane, bound, marker, face in (
-                (-0.17, rate, "D", "white"), (0.0, upper, "<", ink), (0.17, lower, ">", ink),
-            ):  # fmt: skip
+                (-0.17, rate, "D", "white"),
+                (0.0, upper, "<", ink),
+                (0.17, lower, ">", ink),
+            ):
                 if bound is not None and name in bound.index:
                     axes.errorbar(
-                        bound["mean"][name], position + lane, xerr=np.nan_to_num(bound["std"][name]), fmt=marker,
-                        color=ink, markerfacecolor=face, markersize=6, capsize=2, elinewidth=1.2,
-                    )  # fmt: skip
+                        bound["mean"][name],
+                        position + lane,
+                        xerr=np.nan_to_num(bound["std"][name]),
+                        fmt=marker,
+                        color=ink,
+                        markerfacecolor=face,
+                        markersize=6,
+                        capsize=2,
+                        elinewidth=1.2,
+                    )
         if not math.isnan(cap):
             axes.axvline(cap, color="black", linewidth=1, linestyle=(0, (4, 3)))
             inward = cap > 0.5 * axes.get_xlim()[1]  # outside the axes, the words would squeeze them
             axes.annotate(
-                f"log N = {cap:.2f}, InfoNCE’s ceiling", (cap, 1), (-3 if inward else 3, -2),
-                xycoords=("data", "axes fraction"), textcoords="offset points", va="top",
-                ha="right" if inward else "left", fontsize=8.5,
-            )  # fmt: skip
+                f"log N = {cap:.2f}, InfoNCE’s ceiling",
+                (cap, 1),
+                (-3 if inward else 3, -2),
+                xycoords=("data", "axes fraction"),
+                textcoords="offset points",
+                va="top",
+                ha="right" if inward else "left",
+                fontsize=8.5,
+            )
         active = chosen[chosen["estimator"] == "active_units"].set_index("augmentation")["mean"]
         collapsed = {name for name in names if name in active.index and active[name] < 1}
         poor = under_trained(chosen)
@@ -155,9 +169,16 @@ def draw_noise_profile(table: pd.DataFrame, title: str) -> tuple[Figure, pd.Data
                 # side by side, so that augmentations that agree do not hide each other
                 x = [places[level] + 0.09 * (number - (len(names) - 1) / 2) for level in rows["noise"]]
                 axes.errorbar(
-                    x, rows["mean"], np.nan_to_num(rows["std"]), fmt=marker, color=ink, markersize=5, capsize=2,
-                    linewidth=1, label=None if drawn else name_of(name, poor),
-                )  # fmt: skip
+                    x,
+                    rows["mean"],
+                    np.nan_to_num(rows["std"]),
+                    fmt=marker,
+                    color=ink,
+                    markersize=5,
+                    capsize=2,
+                    linewidth=1,
+                    label=None if drawn else name_of(name, poor),
+                )
                 drawn = True
             both = behind[behind["augmentation"] == name].pivot(index="noise", columns="estimator", values="mean")
             if {"infonce", "gaussian_marginal"} <= set(both):
@@ -167,9 +188,14 @@ def draw_noise_profile(table: pd.DataFrame, title: str) -> tuple[Figure, pd.Data
         if not math.isnan(cap):
             axes.axhline(cap, color="black", linewidth=1, linestyle=(0, (4, 3)))
             axes.annotate(
-                f"log N = {cap:.2f}, InfoNCE’s ceiling", (1, cap), (-2, 3), xycoords=("axes fraction", "data"),
-                textcoords="offset points", ha="right", fontsize=8.5,
-            )  # fmt: skip
+                f"log N = {cap:.2f}, InfoNCE’s ceiling",
+                (1, cap),
+                (-2, 3),
+                xycoords=("axes fraction", "data"),
+                textcoords="offset points",
+                ha="right",
+                fontsize=8.5,
+            )
         axes.set_xticks(range(len(levels)), [f"{level:g}" for level in levels])
         axes.set_ylim(bottom=0)
         axes.grid(axis="x", visible=False)
@@ -179,9 +205,12 @@ def draw_noise_profile(table: pd.DataFrame, title: str) -> tuple[Figure, pd.Data
         if poor:
             axes.plot([], [], " ", label="‡ under-trained")
         figure.legend(
-            loc="outside lower center", ncols=min(len(names), 5), fontsize=8.5,
-            title="▼ at most (R_m)   ▲ at least (InfoNCE); bars: ± s.d. over seeds", title_fontsize=8.5,
-        )  # fmt: skip
+            loc="outside lower center",
+            ncols=min(len(names), 5),
+            fontsize=8.5,
+            title="▼ at most (R_m)   ▲ at least (InfoNCE); bars: ± s.d. over seeds",
+            title_fontsize=8.5,
+        )
     return figure, behind
 
 
@@ -203,10 +232,19 @@ def draw_rate_distortion(table: pd.DataFrame, title: str) -> tuple[Figure, pd.Da
     behind = chosen.assign(mse=errors["mean"].reindex(at).values, mse_std=errors["std"].reindex(at).values)
     behind = behind[
         [
-            "inputs", "augmentation", "decoder_scale", "estimator", "mean", "std", "mse", "mse_std", "seeds", "n",
+            "inputs",
+            "augmentation",
+            "decoder_scale",
+            "estimator",
+            "mean",
+            "std",
+            "mse",
+            "mse_std",
+            "seeds",
+            "n",
             "under_trained",
         ]
-    ]  # fmt: skip
+    ]
     names = list(dict.fromkeys(behind["augmentation"]))
     poor = behind[[flag is True for flag in behind["under_trained"]]]
     with style():
@@ -217,21 +255,40 @@ def draw_rate_distortion(table: pd.DataFrame, title: str) -> tuple[Figure, pd.Da
                 rows = behind[(behind["augmentation"] == name) & (behind["estimator"] == estimator)]
                 rows = rows.sort_values("decoder_scale")
                 axes.errorbar(
-                    rows["mse"], rows["mean"], np.nan_to_num(rows["std"]), np.nan_to_num(rows["mse_std"]),
-                    marker=marker, linestyle=line, color=colour(name), markersize=5, capsize=2, elinewidth=1,
-                    linewidth=1.3, markerfacecolor="white" if estimator == "rate" else colour(name),
+                    rows["mse"],
+                    rows["mean"],
+                    np.nan_to_num(rows["std"]),
+                    np.nan_to_num(rows["mse_std"]),
+                    marker=marker,
+                    linestyle=line,
+                    color=colour(name),
+                    markersize=5,
+                    capsize=2,
+                    elinewidth=1,
+                    linewidth=1.3,
+                    markerfacecolor="white" if estimator == "rate" else colour(name),
                     label=name_of(name) if estimator == "rate" else None,
-                )  # fmt: skip
+                )
         if len(poor):
             axes.plot(
-                poor["mse"], poor["mean"], "x", color="black", markersize=9, markeredgewidth=1.2, zorder=5,
+                poor["mse"],
+                poor["mean"],
+                "x",
+                color="black",
+                markersize=9,
+                markeredgewidth=1.2,
+                zorder=5,
                 label="under-trained",
-            )  # fmt: skip
+            )
         for scale, rows in networks_of(behind).groupby("decoder_scale"):
             axes.annotate(
-                f"decoder scale {scale:g}", (rows["mse"].max(), rows["mean"].max()), (4, 5),
-                textcoords="offset points", fontsize=8.5, color="#444444",
-            )  # fmt: skip
+                f"decoder scale {scale:g}",
+                (rows["mse"].max(), rows["mean"].max()),
+                (4, 5),
+                textcoords="offset points",
+                fontsize=8.5,
+                color="#444444",
+            )
         axes.set_yscale("log")
         low, high = behind["mean"].min() / 1.5, behind["mean"].max() * 1.6
         ticks = [tick for power in range(-3, 5) for tick in (10**power, 2 * 10**power, 5 * 10**power)]
@@ -246,7 +303,10 @@ def draw_rate_distortion(table: pd.DataFrame, title: str) -> tuple[Figure, pd.Da
         axes.set_ylabel("nats")
         axes.set_title(wrapped(f"Rate-distortion plane: {title}"), fontsize=10)
         figure.legend(
-            loc="outside lower center", ncols=min(len(names) + bool(len(poor)), 4), fontsize=8.5,
-            title="◇ rate   ▼ R_m, which I(Z;X) does not exceed; bars: ± s.d. over seeds", title_fontsize=8.5,
-        )  # fmt: skip
+            loc="outside lower center",
+            ncols=min(len(names) + bool(len(poor)), 4),
+            fontsize=8.5,
+            title="◇ rate   ▼ R_m, which I(Z;X) does not exceed; bars: ± s.d. over seeds",
+            title_fontsize=8.5,
+        )
     return figure, behind

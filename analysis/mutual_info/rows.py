@@ -138,9 +138,7 @@ class Codes:
         return replace(self.fitted[augmentation], scale=settings.decoder_scale)
 
 
-def rows_of_vae(
-    config: "Config", codes: Codes, augmentation: str, seed: int, directory: Path
-) -> list[dict[str, Any]]:  # fmt: skip
+def rows_of_vae(config: "Config", codes: Codes, augmentation: str, seed: int, directory: Path) -> list[dict[str, Any]]:
     """Every number of one VAE; its posteriors are kept in ``directory``."""
     name = known_as(augmentation)
     rows: list[dict[str, Any]] = []

@@ -56,10 +56,12 @@ def _training(document: Document) -> Table | None:
     active = rows[rows["estimator"].eq("active_units") & rows["inputs"].eq(document.config["inputs"][0])]
     chosen = pd.concat([own[own["augmentation"].ne(LINEAR) & own["estimator"].ne("active_units")], beside, active])
     shown = {
-        "negative_elbo": Column("−ELBO, own inputs", 1), "linear": Column("the linear VAE's", 1),
-        "overfitting": Column("test less training −ELBO", 1), "last_fall": Column("fall over the last fifth"),
+        "negative_elbo": Column("−ELBO, own inputs", 1),
+        "linear": Column("the linear VAE's", 1),
+        "overfitting": Column("test less training −ELBO", 1),
+        "last_fall": Column("fall over the last fifth"),
         "active_units": Column("active units", 1),
-    }  # fmt: skip
+    }
     chosen = chosen[chosen["estimator"].isin(list(shown))]
     by = ("augmentation", "decoder_scale") if chosen["decoder_scale"].nunique() > 1 else ("augmentation",)
     lines, numbers = cells_over_seeds(document, chosen, shown, by)

@@ -159,10 +159,18 @@ def coded_worse(table: pd.DataFrame) -> list[Difference]:
             continue
         found.append(
             Difference(
-                higher, lower, abs(float(row["mean"])), seed_error, row["seeds"] - 1, int(row["seeds"]),
-                None if pd.isna(row["n"]) else int(row["n"]), images, included, bool(set(names) & set(poor)),
+                higher,
+                lower,
+                abs(float(row["mean"])),
+                seed_error,
+                row["seeds"] - 1,
+                int(row["seeds"]),
+                None if pd.isna(row["n"]) else int(row["n"]),
+                images,
+                included,
+                bool(set(names) & set(poor)),
             )
-        )  # fmt: skip
+        )
     return as_family(found)
 
 
@@ -266,9 +274,10 @@ def _sentences(everything: pd.DataFrame, settings: dict[str, Any]) -> list[str]:
             same = list(again.index) == list(order.index)
             listed = " < ".join(f"{label(str(name))} {value:.2f}" for name, value in again.items())
             sentences.append(
-                f"The tighter upper bound R_m keeps that order ({listed})." if same
+                f"The tighter upper bound R_m keeps that order ({listed})."
+                if same
                 else f"The tighter upper bound R_m orders them differently ({listed})."
-            )  # fmt: skip
+            )
     if upper is not None and lower is not None:
         ranges = "; ".join(
             f"{label(str(name))} {_between(lower['mean'][name], upper['mean'][name])}" for name in upper.index
@@ -544,8 +553,9 @@ def shared_conclusions(table: pd.DataFrame) -> str:
     elif "none" in names and plain["none", "critic"] > 0 and len(names) > 1:
         shares = "; ".join(
             f"{the(name)} {100 * plain[name, 'critic'] / plain['none', 'critic']:.0f}%"
-            for name in names if name != "none"
-        )  # fmt: skip
+            for name in names
+            if name != "none"
+        )
         sentences.append(f"The critic's bound as a share of the ceiling's, a ratio of bounds and no bound: {shares}.")
     levels = sorted(level for level in chosen["noise"].dropna().unique())
     shown: list[tuple[str, float]] = [(name, 0.0) for name in SHARED_BOUNDS if name != "critic" or not capped]
@@ -570,14 +580,16 @@ def shared_conclusions(table: pd.DataFrame) -> str:
     said = [
         (f"at s = {level:g}, " if level else "of the codes as they are, ")
         + _and([f"{the(a)} above {the(b)}" for a, b in pairs])
-        for level, pairs in certified.items() if pairs
-    ]  # fmt: skip
+        for level, pairs in certified.items()
+        if pairs
+    ]
     over = "all pairs and noise levels" if levels else "all pairs"
     if _tested(chosen) > 1:
         sentences.append(
             f"Differences in I(Z_A;Z_X) certified at {CONFIDENCE:.0%} over {over}{_skewed()}: {'; '.join(said)}."
-            if said else f"No difference in I(Z_A;Z_X) is certified ({CONFIDENCE:.0%} over {over})."
-        )  # fmt: skip
+            if said
+            else f"No difference in I(Z_A;Z_X) is certified ({CONFIDENCE:.0%} over {over})."
+        )
     spread = _shared_rows(table)
     seeds = int(spread["seeds"].max()) if len(spread) else 0
     if "none" in names and seeds > 2:

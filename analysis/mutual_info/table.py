@@ -37,8 +37,12 @@ def columns() -> dict[str, tuple[str, str]]:
     """
     heads = {name: (each.column, _bounded(each)) for name, each in ESTIMATORS.items() if each.column}
     kinds = (
-        ("I(Z;X)", "upper"), ("KL(q(z)‖p(z))", "lower"), ("I(Z;X)", "lower"), (SHARED, "lower"), (SHARED, "upper"),
-    )  # fmt: skip
+        ("I(Z;X)", "upper"),
+        ("KL(q(z)‖p(z))", "lower"),
+        ("I(Z;X)", "lower"),
+        (SHARED, "lower"),
+        (SHARED, "upper"),
+    )
     first, *others = (
         name for kind in kinds for name in heads if (ESTIMATORS[name].quantity, ESTIMATORS[name].direction) == kind
     )
@@ -148,12 +152,16 @@ def training_table(table: pd.DataFrame) -> str:
     ]
     poor = under_trained(table)
     for augmentation in map(str, dict.fromkeys(networks_of(table)["augmentation"])):
-        cells.append([
-            name_of(augmentation, poor), cell(own, augmentation, "negative_elbo"),
-            cell(own, f"{LINEAR} on {augmentation}", "negative_elbo"), cell(own, augmentation, "overfitting"),
-            cell(own, augmentation, "last_fall", 2),
-            cell(clean if (clean, augmentation, "active_units") in by.index else own, augmentation, "active_units"),
-        ])  # fmt: skip
+        cells.append(
+            [
+                name_of(augmentation, poor),
+                cell(own, augmentation, "negative_elbo"),
+                cell(own, f"{LINEAR} on {augmentation}", "negative_elbo"),
+                cell(own, augmentation, "overfitting"),
+                cell(own, augmentation, "last_fall", 2),
+                cell(clean if (clean, augmentation, "active_units") in by.index else own, augmentation, "active_units"),
+            ]
+        )
     note = (
         "a network is trained where −ELBO fell by less than 1 nat over the last fifth of its steps; at the end of a "
         "schedule whose rate falls to nothing nearly all do"

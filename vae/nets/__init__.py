@@ -37,6 +37,11 @@ def vae_of(
         module, _ = adapted_network(config, network or name, argument)
         return AdaptedVAE(tuple(config["shape"]), pixel_mean, pixel_std, module)
     return NETWORKS.get(name, argument)(
-        tuple(config["shape"]), pixel_mean, pixel_std, width=config["width"], hidden=config["hidden"],
-        latents=config["latents"], log_var_bound=config["log_var_bound"],
-    )  # fmt: skip
+        tuple(config["shape"]),
+        pixel_mean,
+        pixel_std,
+        width=config["width"],
+        hidden=config["hidden"],
+        latents=config["latents"],
+        log_var_bound=config["log_var_bound"],
+    )

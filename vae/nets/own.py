@@ -77,10 +77,15 @@ class ResidualVAE(VAE):
         self.linear_mean = nn.Linear(pixels, latents)
         self.linear_log_var = nn.Parameter(torch.zeros(latents))
         self.features = nn.Sequential(
-            nn.Conv2d(inside, width, 3, padding=1), _Added(width), nn.SiLU(),
-            nn.Conv2d(width, width, 4, 2, 1), nn.SiLU(), nn.Flatten(),
-            nn.Linear(width * (grid[0] // 2) * (grid[1] // 2), hidden), nn.SiLU(),
-        )  # fmt: skip
+            nn.Conv2d(inside, width, 3, padding=1),
+            _Added(width),
+            nn.SiLU(),
+            nn.Conv2d(width, width, 4, 2, 1),
+            nn.SiLU(),
+            nn.Flatten(),
+            nn.Linear(width * (grid[0] // 2) * (grid[1] // 2), hidden),
+            nn.SiLU(),
+        )
         self.heads = nn.Linear(hidden, 2 * latents)
 
         self.linear_decoder = nn.Linear(latents, pixels)

@@ -72,8 +72,11 @@ class ReferenceVAE(VAE):
         # (left, right, top, bottom), as F.pad takes it
         spare_rows, spare_columns = -height % block, -columns % block
         self.padding = (
-            spare_columns // 2, spare_columns - spare_columns // 2, spare_rows // 2, spare_rows - spare_rows // 2,
-        )  # fmt: skip
+            spare_columns // 2,
+            spare_columns - spare_columns // 2,
+            spare_rows // 2,
+            spare_rows - spare_rows // 2,
+        )
         widths = [width, width, 2 * width, 2 * width][:stages]
         grid = (widths[-1], (height + spare_rows) // block, (columns + spare_columns) // block)
         features = grid[0] * grid[1] * grid[2]
@@ -93,9 +96,14 @@ class ReferenceVAE(VAE):
         for inputs, outputs in itertools.pairwise(mirrored):
             up += _up(inputs, outputs)
         self.decoder = nn.Sequential(
-            nn.Linear(latents, hidden), nn.ReLU(), nn.Linear(hidden, features), nn.ReLU(), nn.Unflatten(1, grid),
-            *up, *_up(mirrored[-1], channels)[:-2],  # neither ReLU nor BatchNorm before the pixels
-        )  # fmt: skip
+            nn.Linear(latents, hidden),
+            nn.ReLU(),
+            nn.Linear(hidden, features),
+            nn.ReLU(),
+            nn.Unflatten(1, grid),
+            *up,
+            *_up(mirrored[-1], channels)[:-2],  # neither ReLU nor BatchNorm before the pixels
+        )
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
                 nn.init.xavier_normal_(layer.weight)
