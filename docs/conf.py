@@ -27,6 +27,7 @@ html_title = "mixinfo"
 suppress_warnings = ["ref.python"]  # fields of several dataclasses share their names
 
 ROOMS = {
+    "mixinfo": "One name for everything",
     "msda": "The mixer", "analysis": "Information and uncertainty", "vae": "Variational autoencoders",
     "classifiers": "Classifiers", "attacks": "Attacks", "gradcam": "Grad-CAM",
     "experiments": "Whole grids", "reports": "The report",

@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 from sklearn.datasets import load_digits
+from torch import nn
 
 from analysis import accuracy, mutual_info
 from attacks import sweep
@@ -104,3 +105,13 @@ sweep.run(
         model=model, images=8, attacks=("fgsm", "noise"), epsilons=(0.0, 0.01, 0.1), data=mine, execution=options
     )
 )
+
+# %% [markdown]
+# ## What is at hand
+#
+# A live network with tensors, arrays or a `Dataset` does as well, and so do mixers in place of names. What has no name
+# cannot be found again: nothing of it is kept in the store, and the result says so.
+
+# %%
+network = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+sweep.run(network, pixels[:60], digits.target[:60], attacks=["fgsm"], epsilons=[0.0, 0.05], out=folder, quiet=True)
