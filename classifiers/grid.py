@@ -324,7 +324,7 @@ def who(config: Compares) -> str:
 
 def of_model(config: Compares) -> str:
     """What the directory of an analysis of ``--model`` is called, so that it lies beside that of the grid."""
-    model = f"-{slug(Path(config.model.model).name)}" if config.model.model else ""
+    model = f"-{slug(known_as(Path(config.model.model).name))}" if config.model.model else ""
     return f"{model}-smoke" if getattr(config, "smoke", False) else model
 
 
@@ -341,7 +341,7 @@ def grid_steps(config: Any, kind: str = "") -> Iterator[Step]:
         return
     small = smoked(config)
     needs: list[Step] = []
-    for augmentation, seed in grid(small.augmentations, small.seeds):
+    for augmentation, seed in grid(small.augmentations, small.seeds, getattr(small, "first_seed", 1)):
         network = step_of(TrainConfig(None, augmentation, seed, small.data, small.settings, small.execution))
         yield network
         last = network

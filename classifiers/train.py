@@ -50,7 +50,7 @@ from training import DataOptions, Diverged, ImageData, fit, load, random_crop, r
 from training.devices import describe, resolve_device, use_threads
 from training.distributed import Ranks, join
 from training.job import Job, Step, loaded
-from training.mixing import identity_of, in_turn, mixer_named
+from training.mixing import check_unchanged, identity_of, in_turn, mixer_named
 from training.policies import LISTED, BatchPolicy, policy_named
 from training.reuse import Failed, once
 from training.seeds import derive
@@ -154,6 +154,10 @@ class Settings:
             raise BadInput("--smoothing", self.smoothing, "a number between 0 and 1")
         self.mixer("fmix")  # the mixers check their options
         self.parsed_policy  # noqa: B018 (refuses an unsuitable one)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # somebody else's policy is of a module that another process has not imported: it is read there again
+        return {key: value for key, value in vars(self).items() if key != "parsed_policy"}
 
     @functools.cached_property
     def parsed_policy(self) -> BatchPolicy:
@@ -391,6 +395,7 @@ def _train(
     forward: Any = DistributedDataParallel(classifier.network) if ranks.world > 1 else classifier.network
     forward = torch.compile(forward) if compiled else forward
     losses = objective(classifier, data, settings, config, seed, forward, ranks)
+    check_unchanged(augmentation, run.identity["config"])
     steps = config["epochs"] * (len(data.train_images) // config["batch_size"])
 
     def learning_rate(step: int) -> float:

@@ -10,6 +10,8 @@ import runpy
 import sys
 from difflib import get_close_matches
 from importlib.metadata import entry_points, version
+from importlib.util import find_spec
+from typing import NoReturn
 
 __all__ = ["COMMANDS", "main"]
 
@@ -37,13 +39,26 @@ def usage() -> str:
     """The help: every command in a line."""
     width = max(map(len, COMMANDS))
     lines = [f"  {name:<{width}}  {words}" for name, (_, words) in COMMANDS.items()]
+    lines += [f"  {name:<{width}}  of another package, {module}" for name, module in _of_others().items()]
     return "\n".join(["usage: mixinfo COMMAND [OPTIONS]", "", *lines, "", "mixinfo COMMAND --help lists its options"])
 
 
-def _of_others(name: str) -> str | None:
-    """The module of an analysis that another package has registered (`training.job.JOBS`)."""
-    found = [point.module for point in entry_points(group="mixinfo.jobs") if point.name == name]
-    return found[0] if found else None
+def _of_others() -> dict[str, str]:
+    """The modules of analyses that other packages have registered (`training.job.JOBS`)."""
+    return {point.name: point.module for point in entry_points(group="mixinfo.jobs") if point.name not in COMMANDS}
+
+
+def _runs(module: str) -> bool:
+    try:
+        found = find_spec(module)
+        return found is not None and (found.submodule_search_locations is None or bool(find_spec(f"{module}.__main__")))
+    except ImportError:
+        return False
+
+
+def _stop(line: str) -> NoReturn:
+    print(f"mixinfo: {line}", file=sys.stderr)
+    sys.exit(2)
 
 
 def main() -> None:
@@ -55,16 +70,17 @@ def main() -> None:
     if name == "--version":
         print(f"mixinfo {version('mixinfo')}")
         return
-    module = COMMANDS[name][0] if name in COMMANDS else _of_others(name)
-    if module is None:
-        close = get_close_matches(name, COMMANDS, 1)
+    modules = {known: module for known, (module, _) in COMMANDS.items()} | _of_others()
+    if name not in modules:
+        close = get_close_matches(name, modules, 1)
         hint = f"; perhaps {close[0]}?" if close else ""
-        print(f"mixinfo: COMMAND: got {name!r}; needs one of {', '.join(COMMANDS)}{hint}", file=sys.stderr)
-        sys.exit(2)
+        _stop(f"COMMAND: got {name!r}; needs one of {', '.join(modules)}{hint}")
     here = os.getcwd()
     sys.path[:] = [*(each for each in sys.path if each and os.path.realpath(each) != os.path.realpath(here)), here]
     sys.argv[:] = [f"mixinfo {name}", *sys.argv[2:]]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    if not _runs(modules[name]):
+        _stop(f"COMMAND: got {name}, for which there is no module {modules[name]}; needs an installed package")
+    runpy.run_module(modules[name], run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 """The parts of the report, in the order of the page: each analysis brings its own, whether it has been run or not."""
 
 import functools
+import sys
 
 from findings.section import Section
-from training.job import JOBS
+from store import BadInput
+from training.job import JOBS, Job
 
 __all__ = ["MASKS", "sections"]
 
@@ -36,4 +38,12 @@ MASKS = Section(
 @functools.cache
 def sections() -> tuple[Section, ...]:
     """The masks, then what every analysis brings, other people's last."""
-    return (MASKS, *(section for name in JOBS.names() for section in JOBS.get(name, "report").sections))
+    found = [MASKS]
+    for name in JOBS.names():
+        try:
+            job = JOBS.get(name, f"the analysis {name}")
+        except BadInput as problem:  # a package that is broken has no section; the others' stand
+            print(f"left out: {problem}", file=sys.stderr)
+            continue
+        found += job.sections if isinstance(job, Job) else ()
+    return tuple(found)

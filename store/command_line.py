@@ -25,6 +25,7 @@ import tyro
 
 from store.bad_input import BadInput, positive
 from store.places import given, write_atomically
+from store.registry import known_as
 from store.runs import placeless
 
 __all__ = ["Options", "as_text", "command", "json_document", "parse", "refuse_beside"]
@@ -351,6 +352,8 @@ def _placeless(value: Any) -> Any:
         return {key: _placeless(each) for key, each in value.items()}
     if isinstance(value, list):
         return [_placeless(each) for each in value]
+    if isinstance(value, str) and value.startswith("live:"):
+        return known_as(value)
     return placeless(value) if isinstance(value, str) else value
 
 

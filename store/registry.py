@@ -36,15 +36,29 @@ _TEXTS: dict[str, str] = {}
 _LIVE: dict[str, Any] = {}
 """Objects that have no name in any file, by the name that they have in this process for a while."""
 
+_COUNT = itertools.count(1)
 
-def live(thing: Any) -> str:
-    """A name for an object at hand, a network or a mixer, which this process alone understands (see `forget`)."""
+
+def live(thing: Any, beside: Iterable[str] = ()) -> str:
+    """A name for an object at hand, a network or a mixer, which this process alone understands (see `forget`).
+
+    Args:
+        thing: the object.
+        beside: names that `known_as` is to tell it from.
+
+    Returns:
+        A name that nothing has had before.
+    """
     label = re.sub(r"\W", "", getattr(thing, "__name__", type(thing).__name__)) or "object"
-    for number in itertools.count(1):
-        name = f"live:{label}{number if number > 1 else ''}"
-        if _LIVE.setdefault(name, thing) is thing:
-            return name
-    raise AssertionError("there is always another number")
+    taken = {known_as(name) for name in beside}
+    shown = next(
+        each
+        for each in itertools.chain((label,), (f"{label}{number}" for number in itertools.count(2)))
+        if each not in taken
+    )
+    name = f"live:{shown}#{next(_COUNT)}"
+    _LIVE[name] = thing
+    return name
 
 
 def forget(names: Iterable[str]) -> None:
@@ -63,7 +77,9 @@ def known_as(name: str) -> str:
         ('fmix+mixes.py:ResizeMix', 'my.mixes:ResizeMix')
     """
     parts = (part.rpartition("/")[2] if ".py:" in part else part for part in name.split("+"))
-    return "+".join(part.removeprefix("live:") for part in parts)
+    return "+".join(
+        part.partition("#")[0].removeprefix("live:") if part.startswith("live:") else part for part in parts
+    )
 
 
 def module_known_as(module: str) -> str:

@@ -28,7 +28,7 @@ from training.data import ImageData
 
 __all__ = ["configured", "from_python", "images_of"]
 
-NAMED = ("augmentations", "augmentation", "network", "model", "data")
+NAMED = ("augmentations", "augmentation", "network", "model", "policy", "data")
 """Options that take names, or objects."""
 
 LEVELS = 255
@@ -83,7 +83,7 @@ def _named(
     def name_of(value: Any) -> str:
         if isinstance(value, str):
             return value
-        name = live(value)
+        name = live(value, names)
         names[name] = value
         return name
 
@@ -96,13 +96,10 @@ def _named(
         with _store(names) as store, _arguments():
             if store is not None:
                 options["store"] = store
-            yield configured(config, options, asked), [_words(value) for value in names.values()]
+            shown = ["the images" if isinstance(value, ImageData) else known_as(name) for name, value in names.items()]
+            yield configured(config, options, asked), shown
     finally:
         forget(names)
-
-
-def _words(thing: Any) -> str:
-    return "the images" if isinstance(thing, ImageData) else known_as(live(thing))
 
 
 @torch.no_grad()
@@ -162,7 +159,7 @@ def configured(config: type[Any], options: Mapping[str, Any], start: Any = None)
             close = difflib.get_close_matches(key, known, 1)
             hint = f"; perhaps {close[0]}?" if close else ""
             raise TypeError(f"{config.__module__}: no option {key!r}{hint}")
-    return _changed(config, start, {key: _fitting(known[key], value) for key, value in options.items()})
+    return _changed(config, start, {key: _fitting(key, known[key], value) for key, value in options.items()})
 
 
 def _fields(config: type[Any]) -> dict[str, Any]:
@@ -198,14 +195,36 @@ def _changed(config: type[Any], start: Any, options: Mapping[str, Any]) -> Any:
     return config(**values)
 
 
-def _fitting(hint: Any, value: Any) -> Any:
-    """A value as the dataclass holds it: a tuple for a list, a Path for its text."""
+def _fitting(key: str, hint: Any, value: Any) -> Any:
+    """A value as the dataclass holds it: a tuple for a list, a Path for its text.
+
+    Raises:
+        BadInput: a value of another type than the option's.
+    """
     kinds = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
     if isinstance(value, list):
-        return tuple(value)
+        value = tuple(value)
     if isinstance(value, str) and Path in kinds and str not in kinds:
         return Path(value)
+    if not any(_is(kind, value) for kind in kinds):
+        words = " or ".join(getattr(kind, "__name__", str(kind)).replace("NoneType", "None") for kind in kinds)
+        raise BadInput(key, repr(value)[:80], words)
     return value
+
+
+def _is(kind: Any, value: Any) -> bool:
+    origin = typing.get_origin(kind)
+    if origin is typing.Annotated:
+        return _is(typing.get_args(kind)[0], value)
+    if origin is typing.Literal:
+        return value in typing.get_args(kind)
+    if origin is tuple:
+        return isinstance(value, tuple) and all(_is(typing.get_args(kind)[0], each) for each in value)
+    if kind is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    if kind is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, kind)
 
 
 def images_of(images: Any, labels: Any = None, name: str = "images") -> ImageData:
@@ -228,7 +247,10 @@ def images_of(images: Any, labels: Any = None, name: str = "images") -> ImageDat
     if labels is None:
         raise BadInput("labels", "nothing", "the class of each image, (N,)")
     pixels = _pixels(images)
-    classes = torch.as_tensor(np.asarray(labels) if not isinstance(labels, Tensor) else labels).detach().cpu()
+    try:
+        classes = torch.as_tensor(labels if isinstance(labels, Tensor) else np.asarray(labels)).detach().cpu()
+    except (TypeError, ValueError):
+        raise BadInput("labels", f"a {type(labels).__name__} of no numbers", "the class of each image, (N,)") from None
     if classes.shape != pixels.shape[:1] or classes.is_floating_point() or (len(classes) and int(classes.min()) < 0):
         got = f"{str(classes.dtype).removeprefix('torch.')} of shape {tuple(classes.shape)}"
         raise BadInput("labels", got, f"classes from 0, one for each of {len(pixels)} images")

@@ -23,7 +23,7 @@ from msda import MIXERS, Alternate, Mixed, Mixer, get_mixer
 from store import BadInput
 from store.registry import Registry, called, known_as, source_hash
 
-__all__ = ["AUGMENTATIONS", "OPTIONS", "identity_of", "in_turn", "mixer_named"]
+__all__ = ["AUGMENTATIONS", "OPTIONS", "check_unchanged", "identity_of", "in_turn", "mixer_named"]
 
 AUGMENTATIONS = Registry(
     "augmentation", "mixinfo.mixers", MIXERS, forms=("several joined by +",), ours=("msda", "torch")
@@ -148,6 +148,17 @@ def identity_of(augmentation: str) -> dict[str, str]:
     foreign = [source for source in sources if source is not None]
     hashed = {"augmentation_source": source_hash("\n".join(foreign))} if foreign else {}
     return {"augmentation": known_as(augmentation)} | hashed
+
+
+def check_unchanged(augmentation: str, config: Mapping[str, Any]) -> None:
+    """Refuse to train under a mixer whose file has changed since a run's identity was made of it.
+
+    Raises:
+        BadInput: it has.
+    """
+    if any(config.get(key) != value for key, value in identity_of(augmentation).items()):
+        got = f"{known_as(augmentation)}, whose source has changed meanwhile"
+        raise BadInput("--augmentation", got, "the same command again")
 
 
 def in_turn(mixer: Mixer, turn: int) -> Mixer:

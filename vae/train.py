@@ -54,7 +54,7 @@ from store.runs import now
 from training import DataOptions, Diverged, ImageData, fit, generator, load
 from training.devices import describe, resolve_device, use_threads
 from training.job import Job, Step, loaded
-from training.mixing import identity_of, mixer_named
+from training.mixing import check_unchanged, identity_of, mixer_named
 from training.reuse import Failed, once
 from training.weights import write_weights
 from vae.curve import FLAT, WATCHED, last_fall, negative_elbo, steps_to_watch
@@ -337,6 +337,7 @@ def _train(
     epochs = config["epochs"]
     steps, peak = epochs * (len(data.train_images) // config["batch_size"]), config["learning_rate"]
     inputs, scale = settings.inputs(augmentation, data, vae.normalise), config["decoder_scale"]
+    check_unchanged(augmentation, config)
     if not run.resume.exists():
         single = replace(settings, scope="sample").inputs(augmentation, data, vae.normalise)
         draws = single.draws(data.train_images, generator(device, seed, "linear start"), LINEAR_DRAWS)

@@ -30,7 +30,7 @@ from analysis.bounds.bound import Bound, combine, mean_of
 from analysis.bounds.contrastive import index_code, infonce, infonce_controlled, leave_one_out
 from analysis.bounds.decomposition import Decomposition, decompose, gap
 from analysis.bounds.encoded import Encoded, bounds_of, sample_codes
-from analysis.bounds.estimators import ESTIMATORS, Estimator, estimator, names_of
+from analysis.bounds.estimators import ESTIMATORS, Estimator, check_estimators, estimator, names_of
 from analysis.bounds.fitted import gaussian_marginal, rate
 from analysis.bounds.flow import flow_marginal
 from analysis.bounds.mixture import mixture_marginal

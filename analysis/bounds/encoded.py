@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from analysis.bounds.bound import Bound
-from analysis.bounds.estimators import ESTIMATORS, INFORMATION
+from analysis.bounds.estimators import ESTIMATORS, INFORMATION, Estimator
 from analysis.bounds.gaussian import aggregate, kl_to_gaussian
 from analysis.bounds.pairs import Pairs, all_pairs
 from store import BadInput
+from store.registry import called
 from training import generator
 from vae.posterior import DiagonalGaussian
 
@@ -143,10 +144,24 @@ def bounds_of(encoded: Any, estimators: Iterable[str]) -> list[Bound]:
     encoded = Encoded(encoded) if isinstance(encoded, DiagonalGaussian) else encoded
     found = []
     for name in estimators:
-        compute = ESTIMATORS[name].compute
-        assert compute is not None, f"{name} is made of other numbers"
-        found.append(compute(encoded))
+        found.append(_bound_by(ESTIMATORS[name], encoded))
     return found
+
+
+RETURNS = "an estimator that returns a Bound of its own name"
+
+
+def _bound_by(estimator: Estimator, encoded: Any) -> Bound:
+    """What an estimator says of an encoder; of somebody else's, whatever it does instead is one line."""
+    compute, name = estimator.compute, estimator.name
+    assert compute is not None, f"{name} is made of other numbers"
+    if compute.__module__.startswith("analysis."):
+        return compute(encoded)
+    bound = called(lambda: compute(encoded), name, "--bounds", RETURNS)
+    if not isinstance(bound, Bound) or bound.estimator != name:
+        got = f"a Bound called {bound.estimator}" if isinstance(bound, Bound) else f"a {type(bound).__name__}"
+        raise BadInput("--bounds", f"{name}, which returns {got}", RETURNS)
+    return bound
 
 
 def sample_codes(posterior: DiagonalGaussian, seed: int = 0) -> Tensor:

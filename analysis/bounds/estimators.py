@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 
 from store import BadInput
-from store.registry import Registry, known_as, source_hash
+from store.registry import Registry, known_as, source_hash, text_of
 
 if TYPE_CHECKING:
     from analysis.bounds.bound import Bound
@@ -113,6 +113,8 @@ def estimator(
     def enter(
         compute: Callable[Concatenate[Output, Options], "Bound"],
     ) -> Callable[Concatenate[Output, Options], "Bound"]:
+        if name in ESTIMATORS and (known := ESTIMATORS[name].compute).__module__ != compute.__module__:
+            raise ValueError(f"estimator {name!r}, which {known.__module__} has entered; needs another name")
         ESTIMATORS[name] = Estimator(name, compute, **facts)
         return compute
 
@@ -195,5 +197,10 @@ def _entered(name: str, argument: str) -> str:
 
 def sources_of(names: Iterable[str], argument: str) -> dict[str, str]:
     """Of those estimators that are not built in, the hashes of their sources, by which a changed one is another run."""
-    sources = {name: DOORS.source(name, argument) for name in names}
-    return {known_as(name): source_hash(source) for name, source in sources.items() if source is not None}
+    modules = {name: getattr(ESTIMATORS[_entered(name, argument)].compute, "__module__", "") for name in names}
+    foreign = {name: module for name, module in modules.items() if not _ours(module)}
+    return {known_as(name): source_hash(text_of(module)) for name, module in foreign.items()}
+
+
+def _ours(module: str) -> bool:
+    return module.partition(".")[0] == "analysis"

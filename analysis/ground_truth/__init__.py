@@ -65,6 +65,7 @@ from store import MOST_SEEDS, BadInput, positive, write_atomically
 from store.command_line import Options
 from training import use_threads
 from training.job import Job, document_step
+from training.live import from_python
 
 __all__ = [
     "TASKS",
@@ -176,8 +177,23 @@ def summarise(rows: list[dict[str, Any]]) -> pd.DataFrame:
     return table
 
 
-def run(config: Config) -> Result:
-    """Check the estimators and write table, figure and document."""
+def run(config: Config | None = None, **options: Any) -> Result:
+    """Check the estimators and write table, figure and document.
+
+    Args:
+        config: the usual configuration for None.
+        options: of the configuration, by name, as changes to it; objects in place of names (`training.live`).
+
+    Raises:
+        BadInput: an unsuitable value, naming the argument.
+        TypeError: no such option.
+    """
+    if config is not None and not options:
+        return _run_job(config)
+    return from_python(Config, _run_job, config, options)
+
+
+def _run_job(config: Config) -> Result:
     use_threads(config.execution.threads)
     if config.execution.dry_run:
         print(f"would draw {config.seeds} replicates of {len(config.tasks)} encoders with {config.n:,} images each")

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from analysis.bounds.estimators import ESTIMATORS
+from analysis.bounds.estimators import ESTIMATORS, sign_of
 from findings.document import Document
 from findings.section import Section
 from findings.table import Cell, Table
@@ -26,9 +26,8 @@ def _ground_truth(document: Document) -> Table:
             text += " †" if there and heavy[name] else ""
             line.append(Cell(text, saturated=there and bool(found["saturated"][name])))
         lines.append(line)
-    signs = {"upper": "≤", "lower": "≥", "estimate": "≈"}
     directions = own.dropna(subset="direction").groupby("estimator")["direction"].first()
-    head = ["encoder", "true I(Z;X)", *(f"{ESTIMATORS[name].label} (I {signs[directions[name]]})" for name in chosen)]
+    head = ["encoder", "true I(Z;X)", *(f"{ESTIMATORS[name].label} (I {sign_of(directions[name])})" for name in chosen)]
     notes = ["nats, mean over replicates ± its standard error; * saturated, † heavy-tailed in most replicates"]
     columns = [name for name in rows if name not in ("augmentation", "seed", "noise", "inputs", "k")]
     return Table("Encoders of one variable", head, lines, rows[columns], notes)

@@ -70,7 +70,6 @@ __all__ = [
     "joined",
     "linear_rows_of",
     "networks",
-    "over_seeds",
     "own_inputs",
     "read_posterior",
     "run",

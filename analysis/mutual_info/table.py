@@ -46,7 +46,7 @@ def columns() -> dict[str, tuple[str, str]]:
     first, *others = (
         name for kind in kinds for name in heads if (ESTIMATORS[name].quantity, ESTIMATORS[name].direction) == kind
     )
-    named = {name: heads[name] for name in (first, RECONSTRUCTION, *others)}
+    named = {name: heads[name] for name in (first, RECONSTRUCTION, *others)} | heads
     return named | {"mse": ("MSE", ""), "negative_elbo": ("−ELBO", "")}
 
 

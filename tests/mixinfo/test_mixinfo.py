@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 import mixinfo
-from mixinfo.__main__ import COMMANDS, usage
+from analysis import accuracy
+from mixinfo.__main__ import COMMANDS, main, usage
+from reports.sections import sections
+from training.job import JOBS
 
 HOME = Path(mixinfo.__file__).parent.parent
 
@@ -79,3 +82,48 @@ def test_networks_of_ones_own_are_found_in_the_working_directory(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "mynets-small" in done.stdout
+
+
+def test_every_module_exports_what_it_says():
+    missing = []
+    for path in sorted(each for room in ("mixinfo", *mixinfo.ROOMS) for each in (HOME / room).rglob("*.py")):
+        parts = path.relative_to(HOME).with_suffix("").parts
+        module = importlib.import_module(".".join(parts).removesuffix(".__init__"))
+        missing += [f"{module.__name__}.{name}" for name in getattr(module, "__all__", ()) if not hasattr(module, name)]
+    assert missing == []
+
+
+def test_the_lists_of_analyses_agree():
+    jobs = {name: JOBS.get(name, "job") for name in JOBS.built_in}
+    commands = {module for module, _ in COMMANDS.values()}
+    assert {value.partition(":")[0] for value in JOBS.built_in.values()} == set(mixinfo.COMMANDS.values())
+    assert (
+        {job.program.removeprefix("python -m ") for job in jobs.values()} == set(mixinfo.COMMANDS.values()) <= commands
+    )
+    assert all(section.program == job.program for job in jobs.values() for section in job.sections)
+
+
+def test_a_package_that_is_broken_costs_its_own_analysis(tmp_path, monkeypatch, capsys):
+    info = tmp_path / "broken-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[mixinfo.jobs]\nbroken = nowhere_at_all:JOB\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    sections.cache_clear()
+    try:
+        assert len(sections()) == 9
+        assert "left out: the analysis broken: got nowhere_at_all:JOB" in capsys.readouterr().err
+        monkeypatch.setattr(sys, "argv", ["mixinfo", "broken"])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        assert stop.value.code == 2
+        assert "there is no module nowhere_at_all" in capsys.readouterr().err
+        assert "broken" in usage()
+    finally:
+        sections.cache_clear()
+
+
+def test_a_grid_begins_at_the_first_seed():
+    config = accuracy.Config(("none",), 2, first_seed=6)
+    steps = list(JOBS.get("accuracy", "job").steps(config, []))
+    assert [step.arguments[0].seed for step in steps if step.kind == "classifier"] == [6, 7]

@@ -1,5 +1,6 @@
 """Jobs asked from Python, with objects in place of names."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,13 +10,15 @@ import torch
 from torch import nn
 from torch.utils.data import TensorDataset
 
-from analysis import mutual_info
+from analysis import accuracy, ground_truth, mutual_info
 from attacks import sweep
 from gradcam import sums
 from msda import MixUp
 from store import BadInput
+from store.registry import forget, known_as, live
 from training import DataOptions, load
 from training.live import configured, images_of
+from training.mixing import AUGMENTATIONS
 from vae import DiagonalGaussian
 from vae.linear import fit_linear
 
@@ -147,3 +150,46 @@ def test_options_lie_wherever_they_lie():
     assert config.execution.store == Path("there")
     again = configured(mutual_info.Config, {"epochs": 3}, config)
     assert (again.seeds, again.settings.epochs) == (5, 3)
+
+
+def test_names_of_objects_at_hand_are_not_used_again(quiet):
+    found = []
+    for size in (2, 4):
+
+        class Sized(Code):
+            def __init__(self, size=size):
+                super().__init__()
+                self.encoder, self.decoder = nn.Linear(64, 2 * size), nn.Linear(size, 64)
+
+        result = mutual_info.run(augmentations=["none"], network=Sized(), seeds=1, epochs=1, bounds=["rate"], **quiet)
+        document = json.loads(next(path for path in result.files if path.name == "result.json").read_text("utf-8"))
+        found += [(run["record"]["config"]["network"], run["record"]["config"]["latents"]) for run in document["runs"]]
+        assert "live:" not in json.dumps(document)
+    assert found == [("Sized", 2), ("Sized", 4)]
+    one = MixUp()
+    first = live(one)
+    second = live(one, [first])
+    assert (known_as(first), known_as(second)) == ("MixUp", "MixUp2")
+    forget([first])
+    assert AUGMENTATIONS.get(second, "augmentation") is one
+    forget([second])
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"seeds": "3"}, "seeds: got '3'; needs int"),
+        ({"noise": 1.0}, "noise: got 1.0; needs "),
+        ({"epochs": 2.5}, "epochs: got 2.5; needs int or None"),
+        ({"seeds": 0}, "^seeds: got 0; needs an integer of at least 1"),
+    ],
+)
+def test_values_of_other_types_are_one_line(options, words):
+    with pytest.raises(BadInput, match=words):
+        mutual_info.run(**options)
+
+
+def test_every_analysis_takes_options(quiet):
+    found = accuracy.run(augmentations=["none"], seeds=1, epochs=1, width=2, **quiet)
+    assert {row["augmentation"] for row in found.rows} == {"none"}
+    assert ground_truth.run(tasks=["gaussian-d2-i1"], n=50, seeds=2, bounds=["rate"], **quiet).rows

@@ -1,10 +1,14 @@
 """Policies of lists against PIL, in which Fast AutoAugment's code is written, and those of torchvision as wholes."""
 
+import pickle
+import sys
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
+from classifiers.train import Settings
 from store import BadInput
 from training.policies import RANGES, SubPolicies, policy_named
 
@@ -259,3 +263,12 @@ def test_policies_of_other_people(tmp_path):
     path.write_text("def floats(image):\n    return image / 255\n")
     with pytest.raises(BadInput, match=r"which makes torch.float32 \(3, 16, 16\) of an image"):
         policy_named(f"{path}:floats")
+
+
+def test_settings_with_a_policy_of_a_file_go_to_another_process(tmp_path):
+    path = tmp_path / "views.py"
+    path.write_text("def same(image):\n    return image\n")
+    settings = Settings(policy=f"{path}:same")
+    packed = pickle.dumps(settings)
+    del sys.modules[settings.parsed_policy.policy.__module__]  # as in a process that has not read it
+    assert pickle.loads(packed).parsed_policy.identity == settings.parsed_policy.identity

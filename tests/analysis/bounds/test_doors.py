@@ -1,11 +1,15 @@
 """Estimators that are not built in."""
 
+import linecache
+import sys
 from pathlib import Path
 
 import pytest
 
 from analysis import ground_truth, mutual_info
-from analysis.bounds.estimators import ESTIMATORS, check_estimators, names_of
+from analysis.bounds import bounds_of
+from analysis.bounds.estimators import ESTIMATORS, check_estimators, names_of, sources_of
+from analysis.ground_truth import linear_gaussian
 from analysis.mutual_info import Config
 from store import BadInput
 from store.command_line import Options
@@ -92,3 +96,54 @@ def test_a_name_that_is_nearly_one():
         check_estimators(("infonc",), "--bounds")
     with pytest.raises(BadInput, match="got 'rate_gap'"):
         check_estimators(("rate_gap",), "--bounds")
+
+
+def registered(tmp_path, monkeypatch, name: str, text: str) -> Path:
+    """A package with an entry point of the name, as pip leaves it."""
+    package = tmp_path / "site"
+    (package / "extras-1.0.dist-info").mkdir(parents=True)
+    (package / "extras-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: extras\nVersion: 1.0\n")
+    (package / "extras-1.0.dist-info" / "entry_points.txt").write_text(
+        f"[mixinfo.estimators]\n{name} = extras_of_mine:mean_upper\n"
+    )
+    (package / "extras_of_mine.py").write_text(text)
+    monkeypatch.syspath_prepend(str(package))
+    return package / "extras_of_mine.py"
+
+
+def test_the_source_of_a_registered_estimator_is_in_the_identity(tmp_path, monkeypatch):
+    path = registered(tmp_path, monkeypatch, "mean_upper", SOURCE)
+    try:
+        assert check_estimators(("mean_upper",), "--bounds") == ("mean_upper",)
+        (before,) = sources_of(("mean_upper",), "--bounds").values()
+        assert sources_of(("rate", "infonce"), "--bounds") == {}
+        path.write_text(SOURCE.replace("mean of two", "mean of both"))
+        linecache.checkcache()
+        assert sources_of(("mean_upper",), "--bounds") != {"mean_upper": before}
+    finally:
+        ESTIMATORS.pop("mean_upper", None)
+        sys.modules.pop("extras_of_mine", None)
+
+
+def test_nobody_takes_a_built_in_name(tmp_path):
+    path = tmp_path / "over.py"
+    path.write_text(SOURCE.replace('"mean_upper"', '"rate"'))
+    before = ESTIMATORS["rate"]
+    with pytest.raises(BadInput, match=r"estimator 'rate', which analysis\.bounds\.fitted has entered"):
+        check_estimators((f"{path}:mean_upper",), "--bounds")
+    assert ESTIMATORS["rate"] is before
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ('raise KeyError("depth")', "--bounds: got mean_upper, which ends in KeyError: 'depth'"),
+        ("return 3.0", "mean_upper, which returns a float; needs an estimator that returns a Bound of its own name"),
+        ("return rate(encoded)", "mean_upper, which returns a Bound called rate"),
+    ],
+)
+def test_an_estimator_that_fails_is_one_line(file, body, words):
+    file.write_text(SOURCE.partition("    return combine")[0] + f"    {body}\n")
+    (name,) = check_estimators((f"{file}:mean_upper",), "--bounds")
+    with pytest.raises(BadInput, match=words):
+        bounds_of(linear_gaussian(50, 2, 1.0, 1), (name,))
