@@ -102,7 +102,7 @@ def check_grid(augmentations: tuple[str, ...], seeds: int, settings: Settings, f
     if not augmentations or len({slug(known_as(each)) for each in augmentations}) != len(augmentations):
         raise BadInput("--augmentations", " ".join(augmentations) or "nothing", "one or more different names")
     for augmentation in augmentations:
-        settings.mixer(augmentation)
+        settings.mixer(augmentation, "--augmentations")
 
 
 def grid(augmentations: tuple[str, ...], seeds: int, first_seed: int = 1) -> list[Which]:

@@ -168,14 +168,15 @@ class Settings:
         """
         return policy_named(self.policy)
 
-    def mixer(self, augmentation: str) -> Mixer:
-        """The mixer of an augmentation's name under these settings.
+    def mixer(self, augmentation: str, argument: str = "--augmentation") -> Mixer:
+        """The mixer of an augmentation's name under these settings; ``argument`` is what a wrong name is blamed on.
 
         Raises:
             BadInput: an unknown augmentation, or options out of range or not for it.
         """
         return mixer_named(
             augmentation,
+            argument,
             alpha=self.alpha,
             decay_power=self.decay_power,
             max_soft=self.max_soft,

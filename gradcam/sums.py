@@ -55,7 +55,7 @@ from training import DataOptions, ImageData, load
 from training.data import some_test_images
 from training.devices import describe
 from training.job import Job
-from training.live import from_python
+from training.live import asked_from_python
 
 __all__ = ["Config", "part", "run", "sums_conclusions", "sums_of", "text_of"]
 
@@ -101,31 +101,14 @@ class Config:
                 raise BadInput(f"--{option}", " ".join(values) or "nothing", "one or more different names")
 
 
-def run(
-    config: Config | torch.nn.Module | None = None, images: Any = None, labels: Any = None, **options: Any
-) -> Result:
+@asked_from_python(Config)
+def run(config: Config) -> Result:
     """Sum the maps of one classifier or several; print as it goes, unless ``--json -`` claims standard output.
-
-    Args:
-        config: a configuration; or a network from images in [0, 1] to logits, as it is; or None.
-        images: that the network sees, and ``labels`` (N,): see `training.live.images_of`.
-        labels: their classes.
-        options: of the configuration, by name, as changes to it; objects in place of names.
-
-    Raises:
-        BadInput: an unsuitable value, naming the argument.
-        TypeError: no such option.
 
     Example:
         >>> from gradcam import sums
         >>> sums.run(network, images, labels, layers=["stage4"])  # doctest: +SKIP
     """
-    if isinstance(config, Config) and not options and images is None:
-        return _run_job(config)
-    return from_python(Config, _run_job, config, options, images, labels)
-
-
-def _run_job(config: Config) -> Result:
     config = smoked(config)
     data = load(config.data, download=not config.execution.dry_run)
     some_test_images(data, config.images)  # refuses what cannot be

@@ -8,6 +8,7 @@ with it is kept in the store; the result says so.
 
 import dataclasses
 import difflib
+import functools
 import tempfile
 import types
 import typing
@@ -26,7 +27,7 @@ from store import BadInput
 from store.registry import called, forget, known_as, live
 from training.data import ImageData
 
-__all__ = ["configured", "from_python", "images_of"]
+__all__ = ["asked_from_python", "configured", "images_of"]
 
 NAMED = ("augmentations", "augmentation", "network", "model", "policy", "data")
 """Options that take names, or objects."""
@@ -35,34 +36,41 @@ LEVELS = 255
 """Of pixels: data sets are kept in eight bits."""
 
 
-def from_python(
-    config: type[Any],
-    job: Callable[[Any], Result],
-    asked: Any,
-    options: Mapping[str, Any],
-    images: Any = None,
-    labels: Any = None,
-) -> Result:
-    """Do a job that is asked from Python.
+def asked_from_python(config: type[Any]) -> Callable[[Callable[[Any], Result]], Callable[..., Result]]:
+    """Let a job's ``run`` be asked with options and objects, beside its configuration.
+
+    Decorated, it takes
+
+    - ``asked``: its configuration, to which what else is given are changes; a model at hand, for a job that analyses
+      one, as it is, from images in [0, 1] to logits; or nothing, for the usual configuration;
+    - ``images`` and ``labels``: what the model is to see (`images_of`); ``labels`` may be left out where ``images``
+      has them;
+    - options of the configuration by name, values or objects.
+
+    It raises BadInput for an unsuitable value, naming the argument and not an option of the command line, and TypeError
+    for an option that the job does not have, or a model without images.
 
     Args:
         config: the job's configuration, a dataclass.
-        job: does it.
-        asked: a configuration of it, to which ``options`` are changes; a model, for a job that analyses one; or None.
-        options: by name, values or objects.
-        images: that the model is to see: what `images_of` takes.
-        labels: their classes, (N,); None where ``images`` has them.
-
-    Raises:
-        BadInput: naming the argument, not an option of the command line.
-        TypeError: an option that the job does not have, or a model without images.
     """
-    with _named(config, asked, options, images, labels) as (whole, nameless):
-        result = job(whole)
-    if not nameless:
-        return result
-    note = f"Nothing of this is kept in the store: {', '.join(nameless)} cannot be found again by a name."
-    return replace(result, text=f"{result.text}\n\n{note}".strip())
+
+    def decorate(job: Callable[[Any], Result]) -> Callable[..., Result]:
+        @functools.wraps(job)
+        def run(asked: Any = None, images: Any = None, labels: Any = None, **options: Any) -> Result:
+            if isinstance(images, int):  # of some jobs an option, how many of the images
+                options["images"], images = images, None
+            if isinstance(asked, config) and images is None and not options:
+                return job(asked)
+            with _named(config, asked, options, images, labels) as (whole, nameless):
+                result = job(whole)
+            if not nameless:
+                return result
+            note = f"Nothing of this is kept in the store: {', '.join(nameless)} cannot be found again by a name."
+            return replace(result, text=f"{result.text}\n\n{note}".strip())
+
+        return run
+
+    return decorate
 
 
 @contextmanager

@@ -33,7 +33,7 @@ from store.registry import known_as
 from training import DataOptions, ImageData, load
 from training.data import TENTHS
 from training.job import Job, Step, document_step
-from training.live import from_python
+from training.live import asked_from_python
 from training.reuse import all_once
 
 __all__ = ["SYMBOLS", "Config", "Point", "ablation_conclusions", "measure_of", "run", "text_of"]
@@ -125,23 +125,9 @@ class Config:
                     yield Point(value, augmentation, seed, fold)
 
 
-def run(config: Config | None = None, **options: Any) -> Result:
-    """Train what is missing and compare; print as it goes, unless ``--json -`` claims standard output.
-
-    Args:
-        config: the usual configuration for None.
-        options: of the configuration, by name, as changes to it; objects in place of names (`training.live`).
-
-    Raises:
-        BadInput: an unsuitable value, naming the argument.
-        TypeError: no such option.
-    """
-    if config is not None and not options:
-        return _run_job(config)
-    return from_python(Config, _run_job, config, options)
-
-
-def _run_job(config: Config) -> Result:
+@asked_from_python(Config)
+def run(config: Config) -> Result:
+    """Train what is missing and compare; print as it goes, unless ``--json -`` claims standard output."""
     options = config.execution
 
     @functools.lru_cache(maxsize=2)

@@ -44,7 +44,7 @@ from store.command_line import Options, json_document
 from store.places import in_own_directory
 from training import DataOptions, load
 from training.job import Job
-from training.live import from_python
+from training.live import asked_from_python
 
 __all__ = [
     "Config",
@@ -85,23 +85,9 @@ class Config:
         check_grid(self.augmentations, self.seeds, self.settings, self.first_seed)
 
 
-def run(config: Config | None = None, **options: Any) -> Result:
-    """Train what is missing and compare; print as it goes, unless ``--json -`` claims standard output.
-
-    Args:
-        config: the usual configuration for None.
-        options: of the configuration, by name, as changes to it; objects in place of names (`training.live`).
-
-    Raises:
-        BadInput: an unsuitable value, naming the argument.
-        TypeError: no such option.
-    """
-    if config is not None and not options:
-        return _run_job(config)
-    return from_python(Config, _run_job, config, options)
-
-
-def _run_job(config: Config) -> Result:
+@asked_from_python(Config)
+def run(config: Config) -> Result:
+    """Train what is missing and compare; print as it goes, unless ``--json -`` claims standard output."""
     config = smoked(config)
     options = config.execution
     data = load(config.data, download=not options.dry_run)

@@ -1,39 +1,7 @@
-r"""Encoders whose mutual information is known, and how every estimator does on them.
+"""How every estimator does on encoders whose mutual information is known: ``python -m analysis.ground_truth``.
 
-``python -m analysis.ground_truth`` draws encoders of known information over several seeds and prints, for every
-estimator, its bias, its spread, and how often its intervals hold. A `Task` is a sampler that knows its truth and has a
-stable name; `TASKS` has them all. Of I(Z;X):
-
-- ``gaussian-d{d}-i{I}``: :math:`z = \mu(x) + \epsilon`, both Gaussian, scaled so that :math:`q(z)` is the prior. Then
-  :math:`I = -\tfrac d2 \log v` for noise of variance v, and the rate is exact too. ``staircase-i{I}`` are the five of
-  Poole et al. (2019), d = 20;
-- ``shifted``, ``scaled``, ``correlated``: the same with :math:`q(z) = \mathcal{N}(s, C)`:
-  :math:`I = \tfrac12 \log\det C - \tfrac d2 \log v`, while the rate also counts
-  :math:`KL(q(z) \| \mathcal{N}(0, I))`;
-- ``heteroscedastic-d{d}``: independent dimensions, narrow at ±2 or wide at 0; q(z) has three peaks, and the truth is an
-  integral;
-- ``mixture``: means in clusters; q(z) is a Gaussian mixture of known density, and the truth a long Monte Carlo, with
-  its error;
-- ``codebook-m{M}``: M codewords far apart, :math:`I = \log M`;
-- ``pareto-{a}``, ``rare``: :math:`z = \sqrt{1 - v}\, u + \sqrt v\, \epsilon` in d = 64 dimensions, u standard normal
-  and part of the image, as is v with :math:`-d \ln v = T`. q(z) is the prior for every v, so that :math:`I = E\,
-  KL(q(z|x) \| \mathcal{N}(0, I)) = \tfrac12 E T`. A few images decide it: T = min(sP, c) with
-  :math:`P(P > p) = p^{-a}` for p ≥ 1, a scale s and the cap c = 3,200 nats (50 a dimension, beyond which float64
-  cannot hold the codes), :math:`E T = s\,(1 + (1 - (c/s)^{1-a}) / (a - 1))`; or T = 480 in one image of a thousand, 0
-  else. Limits from a standard error are not to be trusted here, and what to look at is whether they are flagged.
-
-Of I(Z_A;Z_B), pairs of encoders of the same images:
-
-- ``pair-gaussian-d{d}-i{I}``: both see the same d standard normal numbers, each with noise of its own, and every
-  dimension of A correlates with that of B by ρ, :math:`I = -\tfrac d2 \log(1 - \rho^2)`;
-- ``pair-partial``: each sees four numbers, two of them the same; ``pair-independent``: none;
-- ``pair-codebook-m{M}``: an image is three symbols; A shows the first two, B the first and the third, without error:
-  :math:`I = \log M` for M first symbols, and nothing about it is Gaussian.
-
-Nothing is assumed of q(z) by the bounds; what holds here beyond a diagonal Gaussian posterior is each task's own.
-
-References: Poole et al. 2019, arXiv 1905.06922 (staircase); Czyż et al. 2023, arXiv 2306.11078 (tasks that know their
-truth).
+Draws the encoders of `analysis.ground_truth.encoders` over several seeds and prints, for every estimator, its bias, its
+spread, and how often its intervals hold.
 """
 
 import math
@@ -65,7 +33,7 @@ from store import MOST_SEEDS, BadInput, positive, write_atomically
 from store.command_line import Options
 from training import use_threads
 from training.job import Job, document_step
-from training.live import from_python
+from training.live import asked_from_python
 
 __all__ = [
     "TASKS",
@@ -177,23 +145,9 @@ def summarise(rows: list[dict[str, Any]]) -> pd.DataFrame:
     return table
 
 
-def run(config: Config | None = None, **options: Any) -> Result:
-    """Check the estimators and write table, figure and document.
-
-    Args:
-        config: the usual configuration for None.
-        options: of the configuration, by name, as changes to it; objects in place of names (`training.live`).
-
-    Raises:
-        BadInput: an unsuitable value, naming the argument.
-        TypeError: no such option.
-    """
-    if config is not None and not options:
-        return _run_job(config)
-    return from_python(Config, _run_job, config, options)
-
-
-def _run_job(config: Config) -> Result:
+@asked_from_python(Config)
+def run(config: Config) -> Result:
+    """Check the estimators and write table, figure and document."""
     use_threads(config.execution.threads)
     if config.execution.dry_run:
         print(f"would draw {config.seeds} replicates of {len(config.tasks)} encoders with {config.n:,} images each")

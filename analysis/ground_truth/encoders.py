@@ -1,8 +1,6 @@
 r"""Encoders whose mutual information is known.
 
-``python -m analysis.ground_truth`` draws encoders of known information over several seeds and prints, for every
-estimator, its bias, its spread, and how often its intervals hold. A `Task` is a sampler that knows its truth and has a
-stable name; `TASKS` has them all. Of I(Z;X):
+A `Task` is a sampler that knows its truth and has a stable name; `TASKS` has them all. Of I(Z;X):
 
 - ``gaussian-d{d}-i{I}``: :math:`z = \mu(x) + \epsilon`, both Gaussian, scaled so that :math:`q(z)` is the prior. Then
   :math:`I = -\tfrac d2 \log v` for noise of variance v, and the rate is exact too. ``staircase-i{I}`` are the five of

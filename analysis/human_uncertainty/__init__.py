@@ -39,7 +39,7 @@ from store import BadInput, Run, evidence, slug
 from store.command_line import Options, json_document, refuse_beside
 from training import DataOptions, load, resolve_device, use_threads
 from training.job import Job
-from training.live import from_python
+from training.live import asked_from_python
 
 __all__ = ["Config", "run", "text_of", "uncertainty_conclusions"]
 
@@ -101,23 +101,9 @@ class Config:
         return self.smoke and own and self.human is None and self.data.data != "cifar10"
 
 
-def run(config: Config | None = None, **options: Any) -> Result:
-    """Measure and compare; print as it goes, unless ``--json -`` claims standard output.
-
-    Args:
-        config: the usual configuration for None.
-        options: of the configuration, by name, as changes to it; objects in place of names (`training.live`).
-
-    Raises:
-        BadInput: an unsuitable value, naming the argument.
-        TypeError: no such option.
-    """
-    if config is not None and not options:
-        return _run_job(config)
-    return from_python(Config, _run_job, config, options)
-
-
-def _run_job(config: Config) -> Result:
+@asked_from_python(Config)
+def run(config: Config) -> Result:
+    """Measure and compare; print as it goes, unless ``--json -`` claims standard output."""
     config = smoked(config)
     options = config.execution
     if config.logits is not None:

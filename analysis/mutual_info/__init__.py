@@ -55,7 +55,7 @@ from store.runs import now
 from training import DataOptions, ImageData, load, resolve_device, use_threads
 from training.devices import describe
 from training.job import Job, Step, document_step
-from training.live import from_python
+from training.live import asked_from_python
 from training.mixing import identity_of
 from training.reuse import all_once
 from vae.curve import POINT
@@ -169,28 +169,14 @@ class Config:
         }
 
 
-def run(config: Config | None = None, **options: Any) -> Result:
+@asked_from_python(Config)
+def run(config: Config) -> Result:
     """Do the main job; print as it goes, unless ``--json -`` claims standard output.
-
-    Args:
-        config: the usual configuration for None.
-        options: of the configuration, by name, as changes to it. Objects do in place of names: mixers among the
-            ``augmentations``, a module or a factory as ``network`` (`vae.nets.adapted`), an `ImageData` as ``data``.
-
-    Raises:
-        BadInput: an unsuitable value, naming the argument.
-        TypeError: no such option.
 
     Example:
         >>> from msda import MixUp
         >>> run(augmentations=["none", MixUp(alpha=0.2)], seeds=5)  # doctest: +SKIP
     """
-    if config is not None and not options:
-        return _run_job(config)
-    return from_python(Config, _run_job, config, options)
-
-
-def _run_job(config: Config) -> Result:
     if config.posterior is not None:
         return _of_encoder(config)
     config = as_run(config)

@@ -263,7 +263,7 @@ def test_false_claims_over_many_experiments():
     ("arguments", "said"),
     [
         (["--augmentations", "none", "none"], "--augmentations: got none none; needs"),
-        (["--augmentations", "cutout"], "--augmentation: got 'cutout'"),
+        (["--augmentations", "cutout"], "--augmentations: got 'cutout'"),
         (["--seeds", "0"], "--seeds: got 0"),
     ],
 )

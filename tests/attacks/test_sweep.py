@@ -131,7 +131,7 @@ def test_intervals_are_wilsons():
         (["--images", "1000"], "--images: got 1000; needs at most the 360 there are"),
         (["--attack-batch-size", "0"], "--attack-batch-size: got 0"),
         (["--model", "nowhere"], "--model: got 'nowhere'; needs one of preact-resnet18"),
-        (["--augmentations", "cutout"], "--augmentation: got 'cutout'"),
+        (["--augmentations", "cutout"], "--augmentations: got 'cutout'"),
     ],
 )
 def test_mistakes_are_one_line_exit_2_and_nothing_written(arguments, words, tmp_path, capsys):
