@@ -83,7 +83,7 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 doctest: $(READY)
-	$(BIN)/python -m pytest --doctest-modules mixinfo msda store figures findings training vae classifiers analysis attacks gradcam reports experiments
+	$(BIN)/python -m pytest --doctest-modules mixinfo msda store figures findings tasks training vae classifiers analysis attacks gradcam reports experiments
 
 benchmarks: $(READY)
 	$(BIN)/python benchmarks/mixers.py

@@ -15,9 +15,9 @@ import math
 import time
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -33,29 +33,26 @@ from attacks.section import SECTIONS
 from attacks.sentences import SHARE, WORST, measure_of, share_scores, summary_table, survival, sweep_conclusions
 from classifiers.grid import (
     Analysed,
-    Which,
+    ModelGrid,
     analyse,
-    check_grid,
     grid_steps,
     of_model,
     once_of_function,
-    smoked,
     trained_classifier,
     who,
 )
-from classifiers.load import Classifier, ModelOptions
-from classifiers.train import Settings
+from classifiers.load import Classifier
 from figures import label, save
 from findings import Result, publish
 from findings.components import components
 from findings.over_seeds import headlines, of_networks
 from findings.row import row
 from store import BadInput, Run, evidence, positive, provenance, slug, write_atomically
-from store.command_line import Options, command, json_document, refuse_beside
+from store.command_line import command, json_document
 from store.runs import now
-from training import DataOptions, ImageData, load
-from training.data import some_test_images
+from tasks import Task, load, pixels, some_of
 from training.devices import describe
+from training.grid import Which
 from training.job import Job
 from training.live import asked_from_python
 from training.reuse import once
@@ -79,14 +76,9 @@ CURVES = {"published": as_published, "robust": robust}
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(ModelGrid):
     """Attack classifiers at every perturbation size and say how much of their accuracy is left."""
 
-    augmentations: tuple[str, ...] = ("none", "mixup", "cutmix", "fmix")
-    """classifiers trained under these are compared: none, mixup, cutmix, fmix, fmix-reference, package.module:NAME,
-    FILE.py:NAME, or hybrids"""
-    seeds: int = 3
-    """how many classifiers per augmentation: seeds 1 to SEEDS"""
     attacks: tuple[str, ...] = ("fgsm", "bim", "pgd", "noise", "deepfool")
     """fgsm, bim, pgd, noise, deepfool, repeated-noise, or a class of foolbox.attacks"""
     epsilons: tuple[float, ...] = EPSILONS
@@ -103,15 +95,9 @@ class Config:
     """check the sweep's worst case on this many images with AutoAttack, which needs mixinfo[autoattack]"""
     smoke: bool = False
     """one seed, two epochs, ten images, watermarked: shows that everything works, and nothing else"""
-    model: ModelOptions = field(default_factory=ModelOptions)
-    data: DataOptions = field(default_factory=DataOptions)
-    settings: Settings = field(default_factory=Settings)
-    execution: Options = field(default_factory=Options)
 
     def __post_init__(self) -> None:
-        check_grid(self.augmentations, self.seeds, self.settings)
-        if self.model.model is not None:
-            refuse_beside(self, "--model", "augmentations", "seeds", "settings")
+        super().__post_init__()
         positive("--attack-batch-size", self.attack_batch_size)
         if self.images is not None:
             positive("--images", self.images)
@@ -133,6 +119,11 @@ class Config:
         if self.attack_seed < 0:
             raise BadInput("--attack-seed", self.attack_seed, "an integer of at least 0")
 
+    def smoked(self) -> Self:
+        """The configuration as it is done: with ``--smoke``, one seed, two epochs and ten images."""
+        small = super().smoked()
+        return replace(small, images=min(self.images or 10, 10)) if self.smoke else small
+
 
 @asked_from_python(Config)
 def run(config: Config) -> Result:
@@ -142,15 +133,15 @@ def run(config: Config) -> Result:
         >>> from attacks import sweep
         >>> sweep.run(network, images, labels, attacks=["fgsm"], epsilons=[0, 0.03])  # doctest: +SKIP
     """
-    config = smoked(config)
+    config = config.smoked()
     options = config.execution
-    data = load(config.data, download=not options.dry_run)
-    some_test_images(data, config.images)  # refuses what cannot be
+    task = load(config.data, download=not options.dry_run)
+    some_of(task.test, config.images)  # refuses what cannot be
     found = analyse(
         config,
-        data,
-        lambda classifier, name: _run(config, classifier, data, name),
-        lambda classifier, name: sweep(config, classifier, data, name),
+        task,
+        lambda classifier, name: _run(config, classifier, task, name),
+        lambda classifier, name: sweep(config, classifier, task, name),
         "swept",
         "sweep",
     )
@@ -159,12 +150,12 @@ def run(config: Config) -> Result:
     outside = {}
     if config.autoattack:
         for which, swept in found.runs.items():
-            outside[which] = autoattack(config, found.classifier(which), data, swept)
+            outside[which] = autoattack(config, found.classifier(which), task, swept)
             options.say(f"checked  {len(outside)}/{len(found.runs)}   {outside[which].name}")
-    return _report(config, data, found, outside)
+    return _report(config, task, found, outside)
 
 
-def _run(config: Config, classifier: Classifier, data: ImageData, name: str) -> Run:
+def _run(config: Config, classifier: Classifier, task: Task, name: str) -> Run:
     identity = {
         "version": VERSION,
         "config": {
@@ -172,52 +163,52 @@ def _run(config: Config, classifier: Classifier, data: ImageData, name: str) -> 
             "attacks": list(config.attacks),
             "epsilons": list(config.epsilons),
             "curves": list(config.curves),
-            "images": len(some_test_images(data, config.images)),
+            "images": len(some_of(task.test, config.images)),
         },
         "seed": config.attack_seed,
-        "data": data.identity,
+        "data": task.identity,
     }
     return Run(config.execution.store, "attacks", f"{slug(name)}-sweep", identity)
 
 
-def sweep(config: Config, classifier: Classifier, data: ImageData, name: str) -> Run:
+def sweep(config: Config, classifier: Classifier, task: Task, name: str) -> Run:
     """Attack one classifier, or find it attacked; return the run, with ``verdicts.npz`` and the checks.
 
     Args:
         config: attacks, ε, curves, images.
         classifier: in evaluation mode, on its device.
-        data: whose test images are attacked.
+        task: whose test images are attacked.
         name: of the classifier, for people.
     """
     return once_of_function(
-        _run(config, classifier, data, name),
+        _run(config, classifier, task, name),
         classifier,
-        data,
+        task,
         config.execution,
-        lambda run: _sweep(config, classifier.requires_grad_(False), data, run),
+        lambda run: _sweep(config, classifier.requires_grad_(False), task, run),
     )
 
 
 def part(config: Config, augmentation: str, seed: int) -> Run:
     """Sweep one classifier of the grid, which has been trained, or is trained now."""
-    config = smoked(config)
+    config = config.smoked()
     return sweep(config, *trained_classifier(config, augmentation, seed))
 
 
-def autoattack(config: Config, classifier: Classifier, data: ImageData, swept: Run) -> Run:
+def autoattack(config: Config, classifier: Classifier, task: Task, swept: Run) -> Run:
     """Compare the worst case of a sweep with AutoAttack on some of its images, or find it compared.
 
     Args:
         config: whose ``autoattack`` is the number of images.
         classifier: that was swept.
-        data: whose test images are attacked.
+        task: whose test images are attacked.
         swept: with its verdicts.
 
     Returns:
         A run whose result has one check.
     """
     identity = {"version": VERSION, "config": {"sweep": swept.hash, "images": config.autoattack}, "seed": None}
-    run = Run(config.execution.store, "attacks", f"{swept.name}-autoattack", identity | {"data": data.identity})
+    run = Run(config.execution.store, "attacks", f"{swept.name}-autoattack", identity | {"data": task.identity})
 
     def work() -> None:
         device = classifier.pixel_mean.device
@@ -229,7 +220,7 @@ def autoattack(config: Config, classifier: Classifier, data: ImageData, swept: R
         checks = []
         if config.epsilons[middle] > 0:
             broken = torch.from_numpy(worst[middle, : config.autoattack]).to(device)
-            images = _images(classifier.requires_grad_(False), data, torch.from_numpy(chosen))
+            images = _images(classifier.requires_grad_(False), task, torch.from_numpy(chosen))
             checks = [check_autoattack(classifier, images, broken, config.epsilons[middle], config.attack_seed)]
         run.finish(
             metrics={"seconds": time.perf_counter() - start},
@@ -241,16 +232,17 @@ def autoattack(config: Config, classifier: Classifier, data: ImageData, swept: R
     return once(run, config.execution, work)
 
 
-def _images(classifier: Classifier, data: ImageData, some: torch.Tensor) -> Images:
+def _images(classifier: Classifier, task: Task, some: torch.Tensor) -> Images:
     device = classifier.pixel_mean.device
-    x, labels = data.test_images[some].to(device).float() / 255, data.test_labels[some].to(device)
+    split = task.test.only(some).to(device)
+    x, labels = pixels(split.inputs), split.targets
     return Images.under(classifier, x, labels, some.tolist())
 
 
-def _sweep(config: Config, classifier: Classifier, data: ImageData, run: Run) -> None:
-    device, chosen = classifier.pixel_mean.device, some_test_images(data, config.images)
+def _sweep(config: Config, classifier: Classifier, task: Task, run: Run) -> None:
+    device, chosen = classifier.pixel_mean.device, some_of(task.test, config.images)
     origin, started = provenance(describe(device), torch.get_num_threads()), now()
-    checks = check_model(classifier, data.test_images[chosen[:50]].to(device).float() / 255)
+    checks = check_model(classifier, pixels(task.test.inputs[chosen[:50]].to(device)))
     if any(check.verdict == "fail" for check in checks):
         found = next(check for check in checks if check.verdict == "fail")
         raise BadInput("--model", f"a model that fails “{found.name}” ({found.found})", "logits in evaluation mode")
@@ -261,7 +253,7 @@ def _sweep(config: Config, classifier: Classifier, data: ImageData, run: Run) ->
         for number, some in enumerate(chosen.split(config.attack_batch_size)):
             file = run.path / f".batch-{config.attack_batch_size}-{number:05d}.npz"
             if not file.exists():
-                _attack(config, classifier, data, some, file)
+                _attack(config, classifier, task, some, file)
             with np.load(file) as kept:
                 parts.append(dict(kept))
             seconds += float(parts[-1]["seconds"])
@@ -283,7 +275,7 @@ def _sweep(config: Config, classifier: Classifier, data: ImageData, run: Run) ->
         if "pgd" in config.attacks:
             middle = _half(verdicts["robust"][list(config.attacks).index("pgd")])
             if config.epsilons[middle] > 0:
-                first = _images(classifier, data, chosen[:100])
+                first = _images(classifier, task, chosen[:100])
                 checks.append(check_steps(classifier, first, config.epsilons[middle], config.attack_seed))
     with write_atomically(run.path / "verdicts.npz") as temporary, open(temporary, "wb") as kept_file:
         arrays: dict[str, Any] = {"images": chosen.numpy(), "epsilons": np.array(config.epsilons)} | verdicts
@@ -304,10 +296,10 @@ def _half(broken: np.ndarray) -> int:
     return int(np.abs(left - left[0] / 2).argmin())
 
 
-def _attack(config: Config, classifier: Classifier, data: ImageData, some: torch.Tensor, file: Path) -> None:
+def _attack(config: Config, classifier: Classifier, task: Task, some: torch.Tensor, file: Path) -> None:
     """Attack one batch and write its verdicts."""
     start = time.perf_counter()
-    images, seen = _images(classifier, data, some), Seen()
+    images, seen = _images(classifier, task, some), Seen()
     arrays: dict[str, Any] = {"wrong": images.wrong.cpu().numpy()}
     for curve in config.curves:
         arrays[curve] = np.stack(
@@ -348,16 +340,16 @@ def _rows(config: Config, swept: Run, augmentation: str | None, seed: int | None
     return rows
 
 
-def _report(config: Config, data: ImageData, found: Analysed, outside: dict[Which, Run]) -> Result:
+def _report(config: Config, task: Task, found: Analysed, outside: dict[Which, Run]) -> Result:
     rows = list(itertools.chain.from_iterable(_rows(config, run, *network) for network, run in found.runs.items()))
-    head = f"Accuracy under attack on {data.name}: {who(config)}, {rows[0]['n']:,} test images"
+    head = f"Accuracy under attack on {task.name}: {who(config)}, {rows[0]['n']:,} test images"
     checked = evidence(({"augmentation": one, "seed": seed}, each) for (one, seed), each in outside.items())
     watermark = "SMOKE RUN" if config.smoke else None
-    about = {"title": head, "data": data.name, "settings": found.settings(), "watermark": watermark}
+    about = {"title": head, "data": task.name, "settings": found.settings(), "watermark": watermark}
     runs, more = found.evidence() + checked, _kept(config, found.runs)
     document = json_document(PROGRAM, config, rows) | {"about": about, "runs": runs, "failures": found.failures} | more
     text, about["conclusions"] = text_of(document)
-    directory = config.execution.out / f"attacks-{slug(data.name.lower())}{of_model(config)}"
+    directory = config.execution.out / f"attacks-{slug(task.name.lower())}{of_model(config)}"
     table = pd.DataFrame(rows)
     figure, behind = draw_sweep(table, head)
     files = save(figure, directory / "attacks", behind, watermark=watermark)

@@ -17,7 +17,8 @@ from attacks.curves import Images, Seen, as_published, robust
 from attacks.foolbox_attacks import attack_named, drawn_per_image, plain_verdicts
 from attacks.sweep import EPSILONS
 from classifiers.load import load_run
-from training import DataOptions, load, resolve_device
+from tasks import DataOptions, load
+from training import resolve_device
 
 ATTACKS = ("fgsm", "bim", "pgd", "noise", "deepfool")
 
@@ -34,8 +35,8 @@ def main() -> None:
     device = resolve_device(options.device)
     data = load(DataOptions(options.data))
     classifier = load_run(options.model, device, data)
-    x = data.test_images[: options.images].to(device).float() / 255
-    labels, numbers = data.test_labels[: options.images].to(device), list(range(options.images))
+    x = data.test.inputs[: options.images].to(device).float() / 255
+    labels, numbers = data.test.targets[: options.images].to(device), list(range(options.images))
     print(
         f"{options.model.name}, {options.images} images, {len(EPSILONS)} ε, {device.type}, {options.threads} threads\n"
     )

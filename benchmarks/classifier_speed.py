@@ -28,8 +28,10 @@ from classifiers.objectives import cross_entropy
 from classifiers.train import Settings, train
 from msda import NoMix
 from store.command_line import Options
-from training import ImageData, generator, random_crop, random_flip, resolve_device
+from tasks import Task, image_task
+from training import generator, resolve_device
 from training.mixing import in_turn
+from training.views import Pipeline, cropped, flipped
 
 AUGMENTATIONS = ("none", "mixup", "cutmix", "fmix", "fmix-reference", "fmix+mixup")
 
@@ -58,15 +60,15 @@ def matrix_rate(device: torch.device) -> float:
     return 2 * side**3 / seconds_of(lambda: a @ b, device, 10)
 
 
-def noise_images(count: int, side: int) -> ImageData:
+def noise_images(count: int, side: int) -> Task:
     stream = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (count, 3, side, side), generator=stream, dtype=torch.uint8)
     labels = torch.arange(count) % 10
-    return ImageData("noise", images, labels, images[:10], labels[:10])
+    return image_task("noise", (images, labels), (images[:10], labels[:10]))
 
 
 def bare_loop(
-    data: ImageData, settings: Settings, device: torch.device, steps: int, precision: torch.dtype
+    data: Task, settings: Settings, device: torch.device, steps: int, precision: torch.dtype
 ) -> float:  # fmt: skip
     """Seconds a step of forward, backward and step on prepared batches."""
     torch.manual_seed(1)
@@ -77,11 +79,10 @@ def bare_loop(
     batches = []
     for step in range(min(steps, 50)):
         stream = generator(device, 1, "step", step)
-        chosen = torch.randint(len(data.train_images), (size,))
-        images = data.train_images[chosen].to(device)
-        images = random_flip(random_crop(images, 4, stream), stream)
-        mixed = in_turn(settings.mixer("fmix"), step)(classifier.normalise(images.float() / 255), generator=stream)
-        batches.append((mixed, data.train_labels[chosen].to(device)))
+        chosen = torch.randint(len(data.train), (size,))
+        pipeline = Pipeline([cropped(4), flipped], classifier.enter, settings.mixer("fmix"))
+        split = data.train.only(chosen).to(device)
+        batches.append((pipeline(split.inputs, stream, step), split.targets))
     forward = torch.compile(network) if device.type == "cuda" else network
     half = torch.autocast(device.type, torch.bfloat16) if precision == torch.bfloat16 else nullcontext()
 
@@ -104,7 +105,7 @@ def bare_loop(
     return (time.perf_counter() - start) / steps
 
 
-def our_loop(data: ImageData, settings: Settings, augmentation: str, options: Options, steps: int) -> float:
+def our_loop(data: Task, settings: Settings, augmentation: str, options: Options, steps: int) -> float:
     """Seconds a step of the product's training, from its own record."""
     if options.device == "cuda":  # compile first, outside the time
         train(data, augmentation, 2, replace(settings, epochs=1), options)

@@ -34,7 +34,8 @@ from torch import Tensor
 
 from store import Run, write_json
 from store.command_line import Options
-from training import DataOptions, Diverged, ImageData, fit, generator, load, use_threads
+from tasks import DataOptions, Task, load
+from training import Diverged, fit, generator, use_threads
 from vae.encode import BATCH
 from vae.nets import VAE, vae_of
 from vae.train import Settings, normalisation, objective, vae_run
@@ -63,27 +64,27 @@ def negative_elbo(vae: VAE, images: Tensor, seed: int) -> dict[str, Tensor]:
     return {"negative_elbo": images[0].numel() * mse / 2 + rate, "rate": rate, "mse": mse}
 
 
-def normalised(data: ImageData, images: Tensor, settings: Settings) -> Tensor:
+def normalised(data: Task, images: Tensor, settings: Settings) -> Tensor:
     """(N, P) float32, in the preset's units."""
     mean, std = normalisation(data, settings.resolved(data))
     return ((images.float() / 255 - mean[:, None, None]) / std[:, None, None]).flatten(1)
 
 
-def empty_code(data: ImageData, settings: Settings) -> Tensor:
+def empty_code(data: Task, settings: Settings) -> Tensor:
     """(M,): −ELBO of the test images where the code carries nothing."""
-    mean = data.train_images.double().mean(0)
+    mean = data.train.inputs.double().mean(0)
     mean = normalised(data, ((mean + mean.flip(-1)) / 2)[None], settings)
-    return (normalised(data, data.test_images, settings) - mean).double().square().sum(1) / 2
+    return (normalised(data, data.test.inputs, settings) - mean).double().square().sum(1) / 2
 
 
-def linear_vae(data: ImageData, settings: Settings) -> dict[str, float]:
+def linear_vae(data: Task, settings: Settings) -> dict[str, float]:
     """Mean −ELBO, rate and squared error of the test images under probabilistic PCA at noise of scale 1.
 
     Expectations over codes, not samples: with eigenvalue λ > 1 of an axis on which an image less the mean is c, the
     posterior is N(c·√(1 − 1/λ)/√λ, 1/λ), what is decoded c·(1 − 1/λ), and the code's noise adds 1 − 1/λ.
     """
-    chosen = torch.randperm(len(data.train_images), generator=torch.Generator().manual_seed(0))[:20_000]
-    images = data.train_images[chosen]
+    chosen = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(0))[:20_000]
+    images = data.train.inputs[chosen]
     inputs = torch.cat([normalised(data, each, settings) for each in (images, images.flip(-1))])
     mean = inputs.mean(0)
     inputs -= mean
@@ -91,7 +92,7 @@ def linear_vae(data: ImageData, settings: Settings) -> dict[str, float]:
     latents = settings.resolved(data)["latents"]
     on, axes = eigenvalues.flip(0)[:latents], axes.flip(1)[:, :latents]
     axes, on = axes[:, on > 1], on[on > 1]
-    test = (normalised(data, data.test_images, settings) - mean).double()
+    test = (normalised(data, data.test.inputs, settings) - mean).double()
     along = test @ axes
     rate = 0.5 * (along.square() * (1 - 1 / on) / on + 1 / on - 1 + on.log()).sum(1)
     squares = test.square().sum(1) - along.square().sum(1) + (along / on).square().sum(1) + (1 - 1 / on).sum()
@@ -101,7 +102,7 @@ def linear_vae(data: ImageData, settings: Settings) -> dict[str, float]:
     }  # fmt: skip
 
 
-def one(data: ImageData, augmentation: str, seed: int, learning_rate: float, steps: int) -> dict[str, Any]:
+def one(data: Task, augmentation: str, seed: int, learning_rate: float, steps: int) -> dict[str, Any]:
     """The row of one network."""
     settings = Settings(preset="reference", learning_rate=learning_rate)
     with TemporaryDirectory() as store:
@@ -110,8 +111,8 @@ def one(data: ImageData, augmentation: str, seed: int, learning_rate: float, ste
         config = run.identity["config"]
         torch.manual_seed(seed)
         vae = vae_of(config, *normalisation(data, config))
-        whole = config["epochs"] * (len(data.train_images) // config["batch_size"])
-        losses = objective(vae, data, settings.inputs(augmentation, data, vae.normalise), config, whole)
+        whole = config["epochs"] * (len(data.train) // config["batch_size"])
+        losses = objective(vae, data, settings.pipeline(augmentation, data, vae.enter), config, whole)
         history: list[Tensor] = []
 
         def noted(indices: Tensor, stream: torch.Generator, step: int) -> dict[str, Tensor]:
@@ -126,7 +127,7 @@ def one(data: ImageData, augmentation: str, seed: int, learning_rate: float, ste
         try:
             fit(
                 run, vae, torch.optim.Adam(vae.parameters(), lr=learning_rate, fused=True), noted,
-                images=len(data.train_images), batch_size=config["batch_size"], epochs=config["epochs"], seed=seed,
+                images=len(data.train), batch_size=config["batch_size"], epochs=config["epochs"], seed=seed,
                 learning_rate=lambda _: learning_rate, device=torch.device("cpu"), checkpoint_seconds=math.inf,
             )  # fmt: skip
         except Diverged as problem:
@@ -136,13 +137,13 @@ def one(data: ImageData, augmentation: str, seed: int, learning_rate: float, ste
     seconds = time.perf_counter() - started
     empty = empty_code(data, settings)
     row: dict[str, Any] = {
-        "data": data.name, "training_images": len(data.train_images), "augmentation": augmentation, "seed": seed,
+        "data": data.name, "training_images": len(data.train), "augmentation": augmentation, "seed": seed,
         "learning_rate": learning_rate, "wanted_steps": steps, "steps": len(history), "diverged": ended,
         "first_loss": float(history[0]), "last_losses_mean": _finite(torch.stack(history[-100:]).mean()),
         "largest_loss": _finite(torch.stack(history).max()), "milliseconds_a_step": 1000 * seconds / len(history),
         "empty_negative_elbo": float(empty.mean()),
     }  # fmt: skip
-    found = {} if ended or steps <= TRIED else negative_elbo(vae.eval(), data.test_images, seed)
+    found = {} if ended or steps <= TRIED else negative_elbo(vae.eval(), data.test.inputs, seed)
     row |= {name: _finite(found[name].mean()) if found else None for name in ("negative_elbo", "rate", "mse")}
     gain = (found["negative_elbo"] - empty) if found else None
     error = None if gain is None else _finite(gain.std() / len(gain) ** 0.5)
@@ -208,7 +209,7 @@ def main() -> None:
     for data in loaded:
         linear[data.name] = linear.get(data.name) or linear_vae(data, Settings(preset="reference"))
 
-    def tried(data: ImageData, augmentation: str, seed: int, rate: float, steps: int) -> dict[str, Any]:
+    def tried(data: Task, augmentation: str, seed: int, rate: float, steps: int) -> dict[str, Any]:
         which = {"augmentation": augmentation, "seed": seed, "learning_rate": rate, "wanted_steps": steps}
         for row in rows:
             if row["data"] == data.name and which.items() <= row.items():

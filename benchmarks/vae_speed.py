@@ -23,7 +23,7 @@ from analysis.bounds import bounds_of
 from analysis.bounds.estimators import unasked
 from analysis.ground_truth import linear_gaussian
 from store.command_line import Options
-from training import ImageData
+from tasks import Task, image_task
 from vae.nets import vae_of
 from vae.train import Settings, normalisation, objective, vae_run
 
@@ -57,11 +57,11 @@ def analysis(n: int, repeats: int) -> None:
     print(f"\nThe product marginal in single precision is {apart:.1e} nats from that in double.\n")
 
 
-def step_of(settings: Settings, data: ImageData) -> Callable[[], None]:
+def step_of(settings: Settings, data: Task) -> Callable[[], None]:
     with TemporaryDirectory() as store:
         config = vae_run(data, "fmix", 1, settings, Options(store=Path(store))).identity["config"]
     vae = vae_of(config, *normalisation(data, config))
-    losses = objective(vae, data, settings.inputs("fmix", data, vae.normalise), config, 1000)
+    losses = objective(vae, data, settings.pipeline("fmix", data, vae.enter), config, 1000)
     optimiser = torch.optim.Adam(vae.parameters(), lr=1e-3, fused=True)
     indices, stream = torch.arange(128), torch.Generator().manual_seed(0)
 
@@ -77,7 +77,7 @@ def step_of(settings: Settings, data: ImageData) -> Callable[[], None]:
 def steps(count: int, repeats: int) -> None:
     images = torch.randint(0, 256, (512, 3, 32, 32), dtype=torch.uint8)
     labels = torch.zeros(512, dtype=torch.long)
-    data = ImageData("noise", images, labels, images, labels, 10)
+    data = image_task("noise", (images, labels), (images, labels))
     ours = Settings()
     kinds = {
         "ours, float32": step_of(ours, data),

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from classifiers.load import Classifier, in_batches
-from classifiers.scores import scores
 from store import BadInput, Run
-from training import ImageData, generator
+from tasks import Task
+from tasks.metrics import ACCURACY, METRICS, Metric, scores
+from training import generator
 
 __all__ = [
     "KEPT",
@@ -37,7 +38,7 @@ SHARES = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 3 / 4, 1.0)
 KEPT = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
 """Of the epochs, after which weights are kept, besides those after the last."""
 
-POINT = ("epoch", "step", "accuracy", "cross_entropy", "training_accuracy", "training_cross_entropy")
+POINT = ("epoch", "step", *METRICS, *(f"training_{name}" for name in METRICS))
 """What every point of a learning curve has, besides ``loss``."""
 
 
@@ -51,26 +52,22 @@ def weights_at(epoch: int) -> str:
     return f"weights-epoch-{epoch}.safetensors"
 
 
-def watched_images(data: ImageData) -> dict[str, tuple[Tensor, Tensor]]:
+def watched_images(task: Task) -> dict[str, tuple[Tensor, Tensor]]:
     """Scored and training images that are classified over the epochs, uint8 (N, C, H, W), and their labels.
 
     Random ones, for data may be sorted by class.
     """
 
-    def some(images: Tensor, labels: Tensor, purpose: str) -> tuple[Tensor, Tensor]:
-        stream = generator("cpu", 1, "learning curve", purpose)
-        chosen = torch.randperm(len(images), generator=stream)[:WATCHED].to(images.device)
-        return images[chosen], labels[chosen]
-
-    return {
-        "scored": some(data.test_images, data.test_labels, "scored"),
-        "training": some(data.train_images, data.train_labels, "training"),
-    }
+    watched = {}
+    for purpose, split in (("scored", task.test), ("training", task.train)):
+        order = torch.randperm(len(split), generator=generator("cpu", 1, "learning curve", purpose))
+        watched[purpose] = split.batch(order[:WATCHED].to(split.device))
+    return watched
 
 
 @torch.no_grad()
 def scores_of_watched(
-    classifier: Classifier, watched: Mapping[str, tuple[Tensor, Tensor]], multi_label: bool
+    classifier: Classifier, watched: Mapping[str, tuple[Tensor, Tensor]], metrics: Sequence[Metric]
 ) -> dict[str, float]:
     """Cross entropy in nats and accuracy on the watched images, ``cross_entropy`` and ``training_accuracy``, say.
 
@@ -79,17 +76,17 @@ def scores_of_watched(
     Args:
         classifier: in evaluation mode.
         watched: `watched_images`.
-        multi_label: the labels are several an image.
+        metrics: of the run; those of `METRICS` are watched.
     """
     found: dict[str, float] = {}
     for kind, (images, labels) in watched.items():
-        batches = (classifier.normalise(batch.float() / 255) for batch in in_batches(images))
+        batches = (classifier.enter(batch) for batch in in_batches(images))
         logits = torch.cat([classifier.network(batch).float() for batch in batches])
         prefix = "training_" if kind == "training" else ""
         if not torch.isfinite(logits).all():
             return {f"{prefix}cross_entropy": float("nan")}
-        score = scores(logits, labels, multi_label)
-        found |= {f"{prefix}{name}": float(score[name]) for name in ("cross_entropy", "accuracy")}
+        score = scores(logits, labels, [metric for metric in metrics if metric.name in METRICS])
+        found |= {f"{prefix}{name}": float(score[name]) for name in METRICS}
     return found
 
 
@@ -116,6 +113,6 @@ def recorded_curve(run: Run) -> list[dict[str, Any]]:
         BadInput: somebody has changed it.
     """
     points = run.curve(POINT)
-    if not all(0 <= point[name] <= 1 for point in points for name in ("accuracy", "training_accuracy")):
+    if not all(0 <= point[name] <= 1 for point in points for name in (ACCURACY.name, f"training_{ACCURACY.name}")):
         raise BadInput(str(run.path / "result.json"), "a learning curve with accuracies outside [0, 1]", "shares")
     return points

@@ -2,64 +2,79 @@
 
 import functools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from classifiers.load import Classifier, ModelOptions, fixed_logits, load_classifier, load_run
+from classifiers.train import TRAINER, Settings, step_of, train
 from classifiers.train import Config as TrainConfig
-from classifiers.train import Settings, classifier_run, step_of, train
-from store import MOST_SEEDS, BadInput, Run, evidence, positive, read_record, slug
-from store.command_line import Options
+from store import Run, evidence, read_record, slug
+from store.command_line import Options, refuse_beside
 from store.registry import known_as
-from training import DataOptions, ImageData, load, resolve_device, use_threads
+from tasks import Task, load
+from training import resolve_device, use_threads
+from training.grid import Grid, Trainer, Which
 from training.job import Step, document_step, loaded, told
 from training.reuse import all_once, once
 
 __all__ = [
     "Analysed",
-    "Compares",
-    "Which",
+    "ClassifierGrid",
+    "ModelGrid",
     "analyse",
-    "check_grid",
-    "grid",
     "grid_steps",
     "of_model",
     "once_of_function",
     "run_of_function",
-    "say_grid",
     "settings_of",
-    "smoked",
-    "train_grid",
     "trained_classifier",
     "who",
 ]
-
-Which = tuple[str, int]
-"""Augmentation and seed."""
 
 THE_MODEL: Any = (None, None)
 """In place of augmentation and seed, for the one classifier that ``--model`` names."""
 
 
-class Compares(Protocol):
-    """The configuration of an analysis of one classifier (``--model``) or of several."""
+@dataclass(frozen=True)
+class ClassifierGrid(Grid):
+    """The configuration of an analysis of classifiers of several augmentations and seeds."""
 
-    @property
-    def augmentations(self) -> tuple[str, ...]: ...  # noqa: D102
-    @property
-    def seeds(self) -> int: ...  # noqa: D102
-    @property
-    def model(self) -> ModelOptions: ...  # noqa: D102
-    @property
-    def data(self) -> DataOptions: ...  # noqa: D102
-    @property
-    def settings(self) -> Settings: ...  # noqa: D102
-    @property
-    def execution(self) -> Options: ...  # noqa: D102
+    settings: Settings = field(default_factory=Settings)
+
+    trainer: ClassVar[Trainer] = TRAINER
+
+    def train(self, task: Task) -> tuple[dict[Which, Run], list[str]]:
+        """Train what is missing.
+
+        Returns:
+            The finished runs by augmentation, a file's without its directories, and seed, a seed's augmentations
+            together; and why others failed.
+
+        Raises:
+            SystemExit: every one failed.
+        """
+        trained, failures = super().train(task)
+        if not trained:
+            raise SystemExit("every classifier failed:\n" + "\n".join(failures))
+        return {
+            (known_as(which[0]), which[1]): trained[which] for which in self.networks() if which in trained
+        }, failures
+
+
+@dataclass(frozen=True)
+class ModelGrid(ClassifierGrid):
+    """The configuration of an analysis of classifiers of a grid, or of the one that ``--model`` names."""
+
+    model: ModelOptions = field(default_factory=ModelOptions)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.model.model is not None:
+            refuse_beside(self, "--model", "augmentations", "seeds", "settings")
 
 
 @dataclass(frozen=True)
@@ -91,79 +106,6 @@ class Analysed:
         )
 
 
-def check_grid(augmentations: tuple[str, ...], seeds: int, settings: Settings, first_seed: int = 1) -> None:
-    """Refuse what cannot be a grid.
-
-    Raises:
-        BadInput: no seeds, no augmentation, one twice, or an unknown one.
-    """
-    positive("--seeds", seeds, MOST_SEEDS)
-    positive("--first-seed", first_seed)
-    if not augmentations or len({slug(known_as(each)) for each in augmentations}) != len(augmentations):
-        raise BadInput("--augmentations", " ".join(augmentations) or "nothing", "one or more different names")
-    for augmentation in augmentations:
-        settings.mixer(augmentation, "--augmentations")
-
-
-def grid(augmentations: tuple[str, ...], seeds: int, first_seed: int = 1) -> list[Which]:
-    """Augmentation and seed of every classifier, a seed's augmentations together."""
-    return [(augmentation, seed) for seed in range(first_seed, first_seed + seeds) for augmentation in augmentations]
-
-
-def smoked(config: Any) -> Any:
-    """An analysis as ``--smoke`` does it: one seed, two epochs, and few images where they are counted."""
-    if not config.smoke:
-        return config
-    small = replace(config, seeds=1, settings=replace(config.settings, epochs=2))
-    return replace(small, images=min(config.images or 10, 10)) if hasattr(config, "images") else small
-
-
-def say_grid(
-    data: ImageData,
-    augmentations: tuple[str, ...],
-    seeds: int,
-    settings: Settings,
-    options: Options,
-    first_seed: int = 1,
-) -> None:
-    """Say what would be trained and what would be reused (``--dry-run``)."""
-    runs = [classifier_run(data, *which, settings, options) for which in grid(augmentations, seeds, first_seed)]
-    for each in runs:
-        options.say(f"{each.status:<8} {each.path}")
-    waiting = sum(each.status != "done" for each in runs)
-    options.say(f"{len(runs) - waiting} classifiers to reuse, {waiting} to train")
-
-
-def train_grid(
-    data: ImageData,
-    augmentations: tuple[str, ...],
-    seeds: int,
-    settings: Settings,
-    options: Options,
-    first_seed: int = 1,
-) -> tuple[dict[Which, Run], list[str]]:
-    """Train what is missing.
-
-    Returns:
-        The finished runs by augmentation, a file's without its directories, and seed, a seed's augmentations together;
-        and why others failed.
-
-    Raises:
-        SystemExit: every one failed.
-    """
-    needed = grid(augmentations, seeds, first_seed)
-    trained, failures = all_once(
-        needed,
-        lambda which: classifier_run(data, *which, settings, options),
-        lambda which: train(data, *which, settings, options),
-        options,
-        lambda record: f"accuracy {record['metrics']['accuracy']:.2%}   {record['metrics']['seconds']:.0f} s",
-    )
-    if not trained:
-        raise SystemExit("every classifier failed:\n" + "\n".join(failures))
-    return {(known_as(which[0]), which[1]): trained[which] for which in needed if which in trained}, failures
-
-
 def settings_of(trained: Run) -> dict[str, Any]:
     """A classifier's settings, with the name of its data, how many images it was trained on, and what was scored."""
     record = trained.result()
@@ -171,19 +113,19 @@ def settings_of(trained: Run) -> dict[str, Any]:
     return record["config"] | more
 
 
-def trained_classifier(config: Compares, augmentation: str, seed: int) -> tuple[Classifier, ImageData, str]:
+def trained_classifier(config: ModelGrid, augmentation: str, seed: int) -> tuple[Classifier, Task, str]:
     """One classifier of the grid of an analysis, found trained or trained now; its data, and its run's name."""
     options = config.execution
-    data = load(config.data, download=not options.dry_run)
+    task = load(config.data, download=not options.dry_run)
     use_threads(options.threads)
-    run = train(data, augmentation, seed, config.settings, options)
+    run = train(task, augmentation, seed, config.settings, options)
     device = resolve_device(options.device)
-    return load_run(run.path, device, data, network=config.settings.network), data, run.name
+    return load_run(run.path, device, task, network=config.settings.network), task, run.name
 
 
 def analyse(
-    config: Compares,
-    data: ImageData,
+    config: ModelGrid,
+    task: Task,
     run_of: Callable[[Classifier, str], Run],
     work: Callable[[Classifier, str], Run],
     did: str,
@@ -193,7 +135,7 @@ def analyse(
 
     Args:
         config: of the analysis.
-        data: whose images the classifiers see.
+        task: whose images the classifiers see.
         run_of: where the analysis of a classifier with this name is kept.
         work: does it or finds it done.
         did: the verb for it, in the past.
@@ -212,18 +154,17 @@ def analyse(
         if options.dry_run:
             options.say(f"1 {what} to do or to reuse, of {name}")
             return None
-        loads[THE_MODEL] = known_as(name), lambda: load_classifier(config.model, data, device)
+        loads[THE_MODEL] = known_as(name), lambda: load_classifier(config.model, task, device)
     else:
-        grid = (data, config.augmentations, config.seeds, config.settings, options)
         if options.dry_run:
-            say_grid(*grid)
+            config.say(task)
             options.say(f"{len(config.augmentations) * config.seeds} {what}s of them to do or to reuse")
             return None
-        trained, failures = train_grid(*grid)
+        trained, failures = config.train(task)
         for which, each in trained.items():
             loads[which] = (
                 each.name,
-                functools.partial(load_run, each.path, device, data, network=config.settings.network),
+                functools.partial(load_run, each.path, device, task, network=config.settings.network),
             )
 
     @functools.lru_cache(maxsize=1)
@@ -232,7 +173,7 @@ def analyse(
 
     @functools.cache
     def run(which: Which) -> Run:
-        return run_of_function(run_of(classifier(which), loads[which][0]), fixed_logits(classifier(which), data.shape))
+        return run_of_function(run_of(classifier(which), loads[which][0]), fixed_logits(classifier(which), task.shape))
 
     runs, more = all_once(
         loads,
@@ -289,18 +230,18 @@ def _computed(run: Run, logits: Tensor) -> bool:
 
 
 def once_of_function(
-    run: Run, classifier: Classifier, data: ImageData, options: Options, work: Callable[[Run], None]
+    run: Run, classifier: Classifier, task: Task, options: Options, work: Callable[[Run], None]
 ) -> Run:
     """Analyse a classifier once: `training.reuse.once` for the run of what it computes.
 
     Args:
         run: the analysis by the classifier's digest.
         classifier: in evaluation mode.
-        data: whose images it sees.
+        task: whose images it sees.
         options: as for `training.reuse.once`.
         work: writes the files of the run it is given.
     """
-    logits = fixed_logits(classifier, data.shape)
+    logits = fixed_logits(classifier, task.shape)
     if not _computed(run, logits):
         options.say(f"not reused: {run.path}, of a network with the same weights that computes something else")
 
@@ -315,17 +256,17 @@ def once_of_function(
             return done
 
 
-def who(config: Compares) -> str:
+def who(config: ModelGrid) -> str:
     """The classifiers of an analysis in a few words, for titles."""
     width = f" of width {config.settings.width}" if config.settings.width else ""
     seeds = f"{config.seeds} seed{'s' if config.seeds > 1 else ''}"
     return known_as(config.model.model or f"{config.settings.network}{width}, {seeds}")
 
 
-def of_model(config: Compares) -> str:
+def of_model(config: ModelGrid) -> str:
     """What the directory of an analysis of ``--model`` is called, so that it lies beside that of the grid."""
     model = f"-{slug(known_as(Path(config.model.model).name))}" if config.model.model else ""
-    return f"{model}-smoke" if getattr(config, "smoke", False) else model
+    return f"{model}-smoke" if config.smoke else model
 
 
 def grid_steps(config: Any, kind: str = "") -> Iterator[Step]:
@@ -339,16 +280,16 @@ def grid_steps(config: Any, kind: str = "") -> Iterator[Step]:
     if (getattr(config, "model", None) and config.model.model) or getattr(config, "logits", None):
         yield from document_step(config)
         return
-    small = smoked(config)
+    small = config.smoked()
     needs: list[Step] = []
-    for augmentation, seed in grid(small.augmentations, small.seeds, getattr(small, "first_seed", 1)):
+    for augmentation, seed in small.networks():
         network = step_of(TrainConfig(None, augmentation, seed, small.data, small.settings, small.execution))
         yield network
         last = network
         if kind:
             module = type(config).__module__
             name = f"{network.name} {module.partition('.')[0]} {told(config)}"
-            work = small.images or len(loaded(small.data, not config.execution.dry_run).test_images)
+            work = small.images or len(loaded(small.data, not config.execution.dry_run).test)
             arguments = (config, augmentation, seed)
             last = Step(name, kind, f"{module}:part", arguments, (network.name,), work=work)
             yield last

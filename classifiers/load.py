@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from classifiers.networks import NETWORKS, build, known_name, source_of
 from store import BadInput, Run, digest_of, read_record
-from training import ImageData
+from tasks import Task, pixels
 from training.weights import WEIGHTS, read_weights
 
 __all__ = [
@@ -84,6 +84,10 @@ class Classifier(nn.Module):
     def normalise(self, images: Tensor) -> Tensor:
         """(B, C, H, W) in [0, 1] to what the network takes."""
         return (images - self.pixel_mean) / self.pixel_std
+
+    def enter(self, raw: Tensor) -> Tensor:
+        """Images (B, C, H, W) as a data set has them, uint8, or pixels in [0, 1]: normalised, as they are mixed."""
+        return self.normalise(pixels(raw))
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, C, H, W) in [0, 1] to logits (B, K).
@@ -171,8 +175,8 @@ class ModelOptions:
             raise BadInput(given[0], "a value without --model", "--model, the classifier that it is about")
 
 
-def load_classifier(options: ModelOptions, data: ImageData, device: torch.device) -> Classifier:
-    """The classifier that ``options`` names, for the images of ``data``, in evaluation mode.
+def load_classifier(options: ModelOptions, task: Task, device: torch.device) -> Classifier:
+    """The classifier that ``options`` names, for the images of ``task``, in evaluation mode.
 
     Raises:
         BadInput: no such classifier, weights that do not fit, or another number of classes or channels than the data's.
@@ -181,7 +185,7 @@ def load_classifier(options: ModelOptions, data: ImageData, device: torch.device
         raise BadInput("--model", "nothing", "a run's directory, a network's name, package.module:NAME or FILE.py:NAME")
     path = Path(options.model)
     if path.is_dir():
-        return load_run(path, device, data, options.weights)
+        return load_run(path, device, task, options.weights)
     known_name(options.model, "--model")
     source = options.model.partition(":")[0]
     theirs = source in ("torchvision", "timm")
@@ -193,28 +197,28 @@ def load_classifier(options: ModelOptions, data: ImageData, device: torch.device
     kind = options.normalisation
     if kind == "auto":
         kind = "imagenet" if theirs else "none" if factory else "data"
-    if kind == "imagenet" and data.shape[0] != 3:
-        raise BadInput("--normalisation", f"imagenet for {data.shape[0]}-channel images", "data or none")
+    if kind == "imagenet" and task.shape[0] != 3:
+        raise BadInput("--normalisation", f"imagenet for {task.shape[0]}-channel images", "data or none")
     imagenet = _trained_with(options.model) if options.normalisation == "auto" and theirs else IMAGENET
-    network = build(options.model, data.shape, data.classes, options.model_width, "--model")
+    network = build(options.model, task.shape, task.classes, options.model_width, "--model")
     if options.weights == "pretrained":
-        state = _pretrained(options.model, data)
+        state = _pretrained(options.model, task)
         _fill(network, state, options.model)
     elif options.weights not in (None, "random"):
         _fill(network, _state(Path(str(options.weights))), str(options.weights))
     if kind == "data":
-        mean, std = data.statistics()
+        mean, std = task.statistics()
     elif kind == "imagenet":
         mean, std = map(torch.tensor, imagenet)
     else:
-        mean, std = torch.zeros(data.shape[0]), torch.ones(data.shape[0])
-    return _tried(Classifier(network, mean, std, data.classes, options.model).to(device).eval(), data.shape)
+        mean, std = torch.zeros(task.shape[0]), torch.ones(task.shape[0])
+    return _tried(Classifier(network, mean, std, task.classes, options.model).to(device).eval(), task.shape)
 
 
 def load_run(
     directory: Path,
     device: torch.device,
-    data: ImageData | None = None,
+    task: Task | None = None,
     weights: str | None = None,
     network: str | None = None,
 ) -> Classifier:
@@ -223,7 +227,7 @@ def load_run(
     Args:
         directory: of a run of kind ``classifier``, in a store or copied out of one.
         device: where to put it.
-        data: images it is to be used on, if they are to be checked.
+        task: of the images it is to be used on, if they are to be checked.
         weights: a file in the directory: weights after an earlier epoch; those after the last by default.
         network: the network's name, where the record's, a file without its directories, does not lead to the file.
 
@@ -241,11 +245,11 @@ def load_run(
         raise BadInput("--model", f"{directory}, whose record does not say which network it is", needed)
     config = record["config"]
     shape, classes = tuple(config["shape"]), config["classes"]
-    if data is not None and (data.shape[0] != shape[0] or data.classes != classes):
+    if task is not None and (task.shape[0] != shape[0] or task.classes != classes):
         raise BadInput(
             "--model",
             f"{directory}, for {classes} classes and {shape[0]} channels",
-            f"the data's {data.classes} classes and {data.shape[0]} channels",
+            f"the data's {task.classes} classes and {task.shape[0]} channels",
         )
     kept = [name for name in record["files"] if name.endswith(".safetensors")]
     if weights is not None and weights not in kept:
@@ -308,7 +312,7 @@ def _trained_with(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return (tuple(mean), tuple(std)) if mean and std and len(mean) == len(std) == 3 else IMAGENET
 
 
-def _pretrained(name: str, data: ImageData) -> dict[str, Tensor]:
+def _pretrained(name: str, task: Task) -> dict[str, Tensor]:
     """What torchvision or timm offer for a network; downloaded where a network connection is there."""
     source, _, which = name.partition(":")
     try:
@@ -318,7 +322,7 @@ def _pretrained(name: str, data: ImageData) -> dict[str, Tensor]:
             return models.get_model_weights(which).DEFAULT.get_state_dict(progress=True, check_hash=True)
         import timm
 
-        return timm.create_model(which, pretrained=True, in_chans=data.shape[0]).state_dict()
+        return timm.create_model(which, pretrained=True, in_chans=task.shape[0]).state_dict()
     except (OSError, RuntimeError, ValueError) as problem:
         reason = " ".join(str(problem).split())[:120]
         raise BadInput(
@@ -406,7 +410,7 @@ def logits_of(classifier: Classifier, images: Tensor) -> Tensor:
 
     The classifier must be in evaluation mode, so that an image's logits do not depend on its batch.
     """
-    return torch.cat([classifier(batch.float() / 255).float() for batch in in_batches(images)])
+    return torch.cat([classifier(pixels(batch)).float() for batch in in_batches(images)])
 
 
 def in_batches(images: Tensor) -> tuple[Tensor, ...]:

@@ -39,30 +39,37 @@ from classifiers.load import Classifier, logits_of
 from classifiers.networks import NETWORKS, build, known_name, source_of
 from classifiers.objectives import OBJECTIVES
 from classifiers.presets import parts_of
-from classifiers.scores import scores
 from findings.row import row
 from msda import Mixer
 from store import BadInput, Run, positive, provenance, write_atomically
 from store.command_line import Options, command, json_document
 from store.registry import known_as, source_hash
 from store.runs import now
-from training import DataOptions, Diverged, ImageData, fit, load, random_crop, random_flip
+from tasks import DataOptions, Task, load
+from tasks.metrics import METRICS, SEVERAL, Metric, headline, scores
+from training import Diverged, Pipeline, fit
 from training.devices import describe, resolve_device, use_threads
 from training.distributed import Ranks, join
+from training.grid import Trainer
 from training.job import Job, Step, loaded
-from training.mixing import check_unchanged, identity_of, in_turn, mixer_named
-from training.policies import LISTED, BatchPolicy, policy_named
+from training.mixing import check_unchanged, identity_of, mixer_named
 from training.reuse import Failed, once
 from training.seeds import derive
+from training.views import View, cropped, flipped
+from training.views.policies import LISTED, BatchPolicy, policy_named
 from training.weights import write_weights
 
 __all__ = [
+    "TRAINER",
     "Config",
     "Settings",
     "classifier_run",
     "from_preset",
+    "headline_of",
+    "metrics_of",
     "objective",
     "optimiser",
+    "pipeline_of",
     "run",
     "step_of",
     "train",
@@ -185,9 +192,9 @@ class Settings:
             target_alpha=self.target_alpha,
         )
 
-    def resolved(self, data: ImageData, device: torch.device, ranks: Ranks) -> dict[str, Any]:
+    def resolved(self, task: Task, device: torch.device, ranks: Ranks) -> dict[str, Any]:
         """Every setting with its value for these images: what a run's identity holds."""
-        tiny = min(data.shape[1:]) < 16
+        tiny = min(task.shape[1:]) < 16
         recipe = RECIPES.get(self.network, {})
         usual = {
             "width": NETWORKS[self.network].usual if self.network in NETWORKS else None,
@@ -196,7 +203,7 @@ class Settings:
             "schedule": "step",
             "milestones": (0.5, 0.75),
             "crop": 4,
-            "flip": data.mirrored,
+            "flip": task.modality.mirrored,
             "precision": "bf16" if device.type == "cuda" else "fp32",
         } | recipe
         if tiny:
@@ -208,19 +215,17 @@ class Settings:
         del values["compile"]
         if values["objective"] != "relative-entropy":
             del values["smoothing"]
-        if values["crop"] > min(data.shape[1:]):
-            raise BadInput("--crop", values["crop"], f"at most the {min(data.shape[1:])} pixels of an image's side")
-        if values["batch_size"] > len(data.train_images):
-            raise BadInput(
-                "--batch-size", values["batch_size"], f"at most the {len(data.train_images)} training images"
-            )
+        if values["crop"] > min(task.shape[1:]):
+            raise BadInput("--crop", values["crop"], f"at most the {min(task.shape[1:])} pixels of an image's side")
+        if values["batch_size"] > len(task.train):
+            raise BadInput("--batch-size", values["batch_size"], f"at most the {len(task.train)} training images")
         if values["batch_size"] % ranks.world or values["batch_size"] < 2 * ranks.world:
             raise BadInput(
                 "--batch-size", values["batch_size"], f"a multiple of {ranks.world} processes, 2 images for each"
             )
         if ranks.world > 1:
             values["processes"] = ranks.world
-        return values | {"shape": list(data.shape), "classes": data.classes}
+        return values | {"shape": list(task.shape), "classes": task.classes}
 
 
 @dataclass(frozen=True)
@@ -255,8 +260,8 @@ def from_preset(preset: str | None) -> Config:
     """
     if preset is None:
         return Config()
-    data, network, augmentation = parts_of(preset)
-    return Config(preset, augmentation, data=DataOptions(data), settings=Settings(network))
+    task, network, augmentation = parts_of(preset)
+    return Config(preset, augmentation, data=DataOptions(task), settings=Settings(network))
 
 
 def version_of(config: Mapping[str, Any]) -> int:
@@ -271,29 +276,58 @@ def version_of(config: Mapping[str, Any]) -> int:
 
 
 def classifier_run(
-    data: ImageData, augmentation: str, seed: int, settings: Settings, options: Options, ranks: Ranks | None = None
+    task: Task, augmentation: str, seed: int, settings: Settings, options: Options, ranks: Ranks | None = None
 ) -> Run:
     """The run directory of a classifier, trained or not."""
-    resolved = settings.resolved(data, resolve_device(options.device), ranks or Ranks())
+    resolved = settings.resolved(task, resolve_device(options.device), ranks or Ranks())
     identity: dict[str, Any] = {
         "version": version_of(resolved),
         "config": resolved | identity_of(augmentation),
         "seed": seed,
-        "data": data.identity,
+        "data": task.identity,
     }
     if settings.network not in NETWORKS and not settings.network.startswith(("torchvision:", "timm:")):
         # of a network that is not built in the name says nothing: another source makes another run
         with torch.random.fork_rng(devices=[]):
-            source = source_of(build(settings.network, data.shape, data.classes, settings.width), settings.network)
+            source = source_of(build(settings.network, task.shape, task.classes, settings.width), settings.network)
         identity["config"]["source"] = source_hash(source)
     network, name = resolved["network"].replace(":", "-"), identity["config"]["augmentation"]
-    return Run(options.store, "classifier", f"{data.name.lower()}-{network}-{name}-seed{seed}", identity)
+    return Run(options.store, "classifier", f"{task.name.lower()}-{network}-{name}-seed{seed}", identity)
+
+
+def pipeline_of(
+    classifier: Classifier, settings: Settings, config: Mapping[str, Any], seed: int, ranks: Ranks | None = None
+) -> Pipeline:
+    """What a classifier sees in training: policy, crop, flip and mixing.
+
+    Args:
+        classifier: whose normalisation is applied.
+        settings: whose mixer and policy are applied.
+        config: a run's, with every setting and the augmentation.
+        seed: of policies.
+        ranks: the processes that train together.
+    """
+    purpose, policy = (ranks or Ranks()).purpose, settings.parsed_policy
+
+    def transformed(raw: Tensor, _: torch.Generator, step: int) -> Tensor:
+        return policy(raw, derive(seed, "policy", step, *purpose))
+
+    moved: list[View] = [cropped(config["crop"])] if config["crop"] else []
+    moved += [flipped] if config["flip"] else []
+    # Fast AutoAugment transforms what crop and flip then move, AutoAugment what they have moved
+    views = [transformed, *moved] if config["policy"].startswith(LISTED) else [*moved, transformed]
+    return Pipeline(views, classifier.enter, settings.mixer(config["augmentation"]))
+
+
+def metrics_of(task: Task, config: Mapping[str, Any]) -> tuple[Metric, ...]:
+    """By what a classifier is scored: the metrics of its task, or of several labels where it is trained for them."""
+    several = config["objective"] == "binary-cross-entropy" and task.test.targets.ndim == 2
+    return SEVERAL if several else task.metrics
 
 
 def objective(
-    classifier: Classifier,
-    data: ImageData,
-    settings: Settings,
+    pipeline: Pipeline,
+    task: Task,
     config: Mapping[str, Any],
     seed: int,
     forward: Callable[[Tensor], Tensor],
@@ -302,37 +336,26 @@ def objective(
     """What `training.fit` minimises: from the batch's indices, a generator and the step to the loss.
 
     Args:
-        classifier: whose normalisation is applied.
-        data: on its device.
-        settings: whose mixer and policy are applied.
-        config: a run's, with every setting and the augmentation.
-        seed: of policies, and of layers that draw for themselves.
-        forward: from normalised images to logits: the network, compiled or not.
+        pipeline: what the classifier sees.
+        task: on its device.
+        config: a run's, with every setting.
+        seed: of layers that draw for themselves.
+        forward: from mixed images to logits: the network, compiled or not.
         ranks: the processes that train together.
     """
-    ranks = ranks or Ranks()
-    mixer, policy = settings.mixer(config["augmentation"]), settings.parsed_policy
-    listed = config["policy"].startswith(LISTED)
+    purpose = (ranks or Ranks()).purpose
     loss_of = OBJECTIVES[config["objective"]]
-    kind = data.train_images.device.type
+    kind = task.train.device.type
     half = torch.autocast(kind, torch.bfloat16) if config["precision"] == "bf16" else nullcontext()
 
     def losses(indices: Tensor, stream: torch.Generator, step: int) -> dict[str, Tensor]:
         # layers that draw for themselves, ShakeDrop and dropout, do so from the global generator
-        torch.manual_seed(derive(seed, "network", step, *ranks.purpose))
-        images, policy_seed = data.train_images[indices], derive(seed, "policy", step, *ranks.purpose)
-        if listed:  # Fast AutoAugment transforms what crop and flip then move, AutoAugment what they have moved
-            images = policy(images, policy_seed)
-        if config["crop"]:
-            images = random_crop(images, config["crop"], stream)
-        if config["flip"]:
-            images = random_flip(images, stream)
-        if not listed:
-            images = policy(images, policy_seed)
-        mixed = in_turn(mixer, step)(classifier.normalise(images.float() / 255), generator=stream)
+        torch.manual_seed(derive(seed, "network", step, *purpose))
+        raw, targets = task.train.batch(indices)
+        mixed = pipeline(raw, stream, step)
         with half:
             logits = forward(mixed.images)
-        return {"loss": loss_of(mixed, logits.float(), data.train_labels[indices], config.get("smoothing", 0.0))}
+        return {"loss": loss_of(mixed, logits.float(), targets, config.get("smoothing", 0.0))}
 
     return losses
 
@@ -348,11 +371,11 @@ def optimiser(classifier: Classifier, settings: Settings) -> torch.optim.Optimiz
     )
 
 
-def train(data: ImageData, augmentation: str, seed: int, settings: Settings, options: Options) -> Run:
+def train(task: Task, augmentation: str, seed: int, settings: Settings, options: Options) -> Run:
     """Train the classifier, or find it trained; return its run. Under ``torchrun``, all processes call this.
 
     Args:
-        data: on the CPU; moved to the device.
+        task: on the CPU; moved to the device.
         augmentation: a mixer's name.
         seed: at least 1.
         settings: how.
@@ -364,15 +387,15 @@ def train(data: ImageData, augmentation: str, seed: int, settings: Settings, opt
         BadInput: a damaged checkpoint or an unsuitable configuration.
     """
     with join(resolve_device(options.device)) as (ranks, device):
-        run = classifier_run(data, augmentation, seed, settings, options, ranks)
+        run = classifier_run(task, augmentation, seed, settings, options, ranks)
         return once(
-            run, options, lambda: _train(run, data, augmentation, seed, settings, options, device, ranks), ranks
+            run, options, lambda: _train(run, task, augmentation, seed, settings, options, device, ranks), ranks
         )
 
 
 def _train(
     run: Run,
-    data: ImageData,
+    task: Task,
     augmentation: str,
     seed: int,
     settings: Settings,
@@ -383,35 +406,36 @@ def _train(
     # the names of the identity are without directories, in which files are looked for
     config = run.identity["config"] | {"augmentation": augmentation}
     # a second thread slows down what is too small to be divided
-    threads = use_threads(options.threads or (1 if min(data.shape[1:]) < 16 or ranks.world > 1 else None))
+    threads = use_threads(options.threads or (1 if min(task.shape[1:]) < 16 or ranks.world > 1 else None))
     origin, started = provenance(describe(device), threads), now()
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        network = build(settings.network, data.shape, data.classes, config["width"])
-    classifier = Classifier(network, *data.statistics(), data.classes).to(device)
+        network = build(settings.network, task.shape, task.classes, config["width"])
+    classifier = Classifier(network, *task.statistics(), task.classes).to(device)
     if ranks.main:
         run.begin()
-    data = data.to(device)
+    task = task.to(device)
     compiled = settings.compile if settings.compile is not None else device.type == "cuda"
     forward: Any = DistributedDataParallel(classifier.network) if ranks.world > 1 else classifier.network
     forward = torch.compile(forward) if compiled else forward
-    losses = objective(classifier, data, settings, config, seed, forward, ranks)
+    pipeline = pipeline_of(classifier, settings, config, seed, ranks)
+    losses = objective(pipeline, task, config, seed, forward, ranks)
     check_unchanged(augmentation, run.identity["config"])
-    steps = config["epochs"] * (len(data.train_images) // config["batch_size"])
+    steps = config["epochs"] * (len(task.train) // config["batch_size"])
 
     def learning_rate(step: int) -> float:
         if config["schedule"] == "cosine":
             return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * step / steps))
         return settings.learning_rate * 0.1 ** sum(step >= share * steps for share in config["milestones"])
 
-    per_epoch, multi_label = steps // config["epochs"], config["objective"] == "binary-cross-entropy"
-    watched = watched_images(data)
+    per_epoch, metrics = steps // config["epochs"], metrics_of(task, config)
+    watched = watched_images(task)
     kept = {epoch * per_epoch: epoch for epoch in epochs_of(KEPT, config["epochs"]) if epoch < config["epochs"]}
 
     def watch(step: int) -> dict[str, float]:
         if step in kept:
             write_weights(run.path, classifier, weights_at(kept[step]))
-        return scores_of_watched(classifier, watched, multi_label)
+        return scores_of_watched(classifier, watched, metrics)
 
     try:
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
@@ -420,7 +444,7 @@ def _train(
                 classifier,
                 optimiser(classifier, settings),
                 losses,
-                images=len(data.train_images),
+                images=len(task.train),
                 batch_size=config["batch_size"],
                 epochs=config["epochs"],
                 seed=seed,
@@ -441,12 +465,11 @@ def _train(
 
     classifier.eval()
     write_weights(run.path, classifier)
-    logits = logits_of(classifier, data.test_images).cpu()
+    logits = logits_of(classifier, task.test.inputs).cpu()
     with write_atomically(run.path / "logits.npz") as temporary, open(temporary, "wb") as file:
-        np.savez(file, logits=logits.numpy(), labels=data.test_labels.cpu().numpy())
-    metrics = scores(logits, data.test_labels, multi_label=multi_label)
+        np.savez(file, logits=logits.numpy(), labels=task.test.targets.cpu().numpy())
     run.finish(
-        metrics=metrics
+        metrics=scores(logits, task.test.targets, metrics)
         | {
             "images_per_second": trained.pop("images_per_second"),
             "seconds": trained.pop("seconds"),
@@ -454,16 +477,16 @@ def _train(
         },
         started=started,
         origin=origin,
-        scored=data.scored,
-        training_images=len(data.train_images),
+        scored=task.scored,
+        training_images=len(task.train),
         curve=curve_of(run.logged()),
     )
 
 
 def run(config: Config) -> Run:
     """Train the classifier that ``config`` describes and say what came of it."""
-    data = load(config.data, download=not config.execution.dry_run)
-    arguments = (data, config.augmentation, config.seed, config.settings, config.execution)
+    task = load(config.data, download=not config.execution.dry_run)
+    arguments = (task, config.augmentation, config.seed, config.settings, config.execution)
     options = config.execution
     if options.dry_run:
         which = classifier_run(*arguments)
@@ -474,7 +497,7 @@ def run(config: Config) -> Run:
         record = which.result()
         metrics = record["metrics"]
         options.say(
-            f"{'trained' if which.fresh else 'reused'}: accuracy {metrics['accuracy']:.2%} on the "
+            f"{'trained' if which.fresh else 'reused'}: {headline_of(metrics)} on the "
             f"{metrics['n']:,} {record['scored']} images after the last epoch, "
             f"cross entropy {metrics['cross_entropy']:.3f} nats"
         )
@@ -486,21 +509,41 @@ def run(config: Config) -> Run:
 def rows_of(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Accuracy in per cent and cross entropy on the scored images, from a run's record, as rows of a document."""
     metrics, scored = record["metrics"], "test" if record["scored"] == "test" else "validation"
-    found = (("accuracy", 100 * metrics["accuracy"], "%"), ("cross_entropy", metrics["cross_entropy"], "nats"))
     network = {"augmentation": record["config"]["augmentation"], "seed": record["seed"]}
     return [
-        row(f"{scored} {name.replace('_', ' ')}", name, value, units=units, n=metrics["n"], inputs="clean", **network)
-        for name, value, units in found
+        row(
+            f"{scored} {name.replace('_', ' ')}",
+            name,
+            metric.factor * metrics[name],
+            units=metric.unit,
+            n=metrics["n"],
+            inputs="clean",
+            **network,
+        )
+        for name, metric in METRICS.items()
     ]
+
+
+def headline_of(metrics: Mapping[str, Any]) -> str:
+    """The headline of a run's metrics in words: ``accuracy 93.21%``."""
+    metric, value = headline(metrics)
+    return f"{metric.name.replace('_', ' ')} {metric.factor * value:.{metric.places}f}{metric.unit or ''}"
 
 
 def step_of(config: Config) -> Step:
     """The step of a grid that trains the network of a configuration."""
-    data = loaded(config.data, not config.execution.dry_run)
-    run = classifier_run(data, config.augmentation, config.seed, config.settings, config.execution)
-    work = run.identity["config"]["epochs"] * len(data.train_images)
+    task = loaded(config.data, not config.execution.dry_run)
+    run = classifier_run(task, config.augmentation, config.seed, config.settings, config.execution)
+    work = run.identity["config"]["epochs"] * len(task.train)
     return Step(f"{run.name} {run.hash}", "classifier", "classifiers.train:run", (config,), run=run, work=work)
 
+
+def _summary(record: dict[str, Any]) -> str:
+    return f"{headline_of(record['metrics'])}   {record['metrics']['seconds']:.0f} s"
+
+
+TRAINER = Trainer("classifier", classifier_run, train, _summary)
+"""Of classifiers, for grids of them."""
 
 JOB = Job(PROGRAM, lambda config, _: [step_of(config)])
 

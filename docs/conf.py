@@ -31,7 +31,7 @@ ROOMS = {
     "msda": "The mixer", "analysis": "Information and uncertainty", "vae": "Variational autoencoders",
     "classifiers": "Classifiers", "attacks": "Attacks", "gradcam": "Grad-CAM",
     "experiments": "Whole grids", "reports": "The report",
-    "training": "Training",
+    "tasks": "Data sets", "training": "Training",
     "findings": "Rows, comparisons, sentences and documents", "figures": "Figures", "store": "Runs and command lines",
 }  # fmt: skip
 

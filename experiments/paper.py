@@ -17,7 +17,7 @@ from reports import build
 from store import BadInput
 from store.command_line import Options
 from store.registry import Registry, called
-from training import DataOptions
+from tasks import DataOptions
 from vae.train import Settings as VaeSettings
 
 __all__ = ["EXPERIMENTS", "Experiment", "Scale", "configurations", "experiment_named"]

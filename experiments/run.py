@@ -29,7 +29,7 @@ from findings.table import ruled
 from store import MOST_SEEDS, BadInput, positive, slug
 from store.command_line import Options, command, json_document
 from store.places import make_directory
-from training import DataOptions
+from tasks import DataOptions
 from training.loop import STOPPING
 from vae.train import Settings as VaeSettings
 

@@ -14,8 +14,8 @@ import itertools
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -24,17 +24,15 @@ from tqdm import tqdm
 
 from classifiers.grid import (
     Analysed,
+    ModelGrid,
     analyse,
-    check_grid,
     grid_steps,
     of_model,
     once_of_function,
-    smoked,
     trained_classifier,
     who,
 )
-from classifiers.load import Classifier, ModelOptions
-from classifiers.train import Settings
+from classifiers.load import Classifier
 from figures import label, save
 from figures.panels import draw_seeds
 from findings import Result, publish
@@ -49,10 +47,9 @@ from gradcam.figures import draw_maps
 from gradcam.maps import KINDS, check_layer, grad_cam, normalised, sums
 from gradcam.section import SECTIONS
 from store import BadInput, Run, positive, provenance, slug, write_atomically
-from store.command_line import Options, command, json_document, refuse_beside
+from store.command_line import command, json_document
 from store.runs import now
-from training import DataOptions, ImageData, load
-from training.data import some_test_images
+from tasks import Task, load, pixels, some_of
 from training.devices import describe
 from training.job import Job
 from training.live import asked_from_python
@@ -68,14 +65,9 @@ BATCH = 100
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(ModelGrid):
     """Sum the Grad-CAM maps of classifiers over the test images."""
 
-    augmentations: tuple[str, ...] = ("none", "mixup", "cutmix", "fmix")
-    """classifiers trained under these are compared: none, mixup, cutmix, fmix, fmix-reference, package.module:NAME,
-    FILE.py:NAME, or hybrids"""
-    seeds: int = 3
-    """how many classifiers per augmentation: seeds 1 to SEEDS"""
     layers: tuple[str, ...] = ("conv1",)
     """layers of the network by name; the first is the one that conclusions speak of"""
     classes: tuple[Literal["predicted", "true"], ...] = ("predicted", "true")
@@ -84,21 +76,20 @@ class Config:
     """this many test images, the same ones every time (None: all)"""
     smoke: bool = False
     """one seed, two epochs, ten images, watermarked: shows that everything works, and nothing else"""
-    model: ModelOptions = field(default_factory=ModelOptions)
-    data: DataOptions = field(default_factory=DataOptions)
-    settings: Settings = field(default_factory=Settings)
-    execution: Options = field(default_factory=Options)
 
     def __post_init__(self) -> None:
-        check_grid(self.augmentations, self.seeds, self.settings)
-        if self.model.model is not None:
-            refuse_beside(self, "--model", "augmentations", "seeds", "settings")
+        super().__post_init__()
         if self.images is not None:
             positive("--images", self.images)
         for option in ("layers", "classes"):
             values = getattr(self, option)
             if not values or len(set(values)) != len(values):
                 raise BadInput(f"--{option}", " ".join(values) or "nothing", "one or more different names")
+
+    def smoked(self) -> Self:
+        """The configuration as it is done: with ``--smoke``, one seed, two epochs and ten images."""
+        small = super().smoked()
+        return replace(small, images=min(self.images or 10, 10)) if self.smoke else small
 
 
 @asked_from_python(Config)
@@ -109,65 +100,66 @@ def run(config: Config) -> Result:
         >>> from gradcam import sums
         >>> sums.run(network, images, labels, layers=["stage4"])  # doctest: +SKIP
     """
-    config = smoked(config)
-    data = load(config.data, download=not config.execution.dry_run)
-    some_test_images(data, config.images)  # refuses what cannot be
+    config = config.smoked()
+    task = load(config.data, download=not config.execution.dry_run)
+    some_of(task.test, config.images)  # refuses what cannot be
     found = analyse(
         config,
-        data,
-        lambda classifier, name: _run(config, classifier, data, name),
-        lambda classifier, name: sums_of(config, classifier, data, name),
+        task,
+        lambda classifier, name: _run(config, classifier, task, name),
+        lambda classifier, name: sums_of(config, classifier, task, name),
         "summed",
         "Grad-CAM run",
     )
-    return Result([]) if found is None else _report(config, data, found)
+    return Result([]) if found is None else _report(config, task, found)
 
 
-def _run(config: Config, classifier: Classifier, data: ImageData, name: str) -> Run:
+def _run(config: Config, classifier: Classifier, task: Task, name: str) -> Run:
     identity = {
         "version": VERSION,
         "config": {
             "classifier": classifier.digest(),
             "layers": list(config.layers),
             "classes": list(config.classes),
-            "images": len(some_test_images(data, config.images)),
+            "images": len(some_of(task.test, config.images)),
         },
         "seed": None,
-        "data": data.identity,
+        "data": task.identity,
     }
     return Run(config.execution.store, "gradcam", f"{slug(name)}-sums", identity)
 
 
-def sums_of(config: Config, classifier: Classifier, data: ImageData, name: str) -> Run:
+def sums_of(config: Config, classifier: Classifier, task: Task, name: str) -> Run:
     """Sum one classifier's maps, or find them summed; return the run, with ``sums.npz``.
 
     ``sums.npz`` holds ``sums`` (layers, classes, kinds, N), in the order of the configuration and of `KINDS`.
     """
     device = classifier.pixel_mean.device
     for layer in config.layers:
-        check_layer(classifier, layer, data.test_images[:2].to(device).float() / 255)
+        check_layer(classifier, layer, pixels(task.test.inputs[:2].to(device)))
     return once_of_function(
-        _run(config, classifier, data, name),
+        _run(config, classifier, task, name),
         classifier,
-        data,
+        task,
         config.execution,
-        lambda run: _sum(config, classifier, data, run),
+        lambda run: _sum(config, classifier, task, run),
     )
 
 
 def part(config: Config, augmentation: str, seed: int) -> Run:
     """Sum the maps of one classifier of the grid, which has been trained, or is trained now."""
-    config = smoked(config)
+    config = config.smoked()
     return sums_of(config, *trained_classifier(config, augmentation, seed))
 
 
-def _sum(config: Config, classifier: Classifier, data: ImageData, run: Run) -> None:
-    device, chosen = classifier.pixel_mean.device, some_test_images(data, config.images)
+def _sum(config: Config, classifier: Classifier, task: Task, run: Run) -> None:
+    device, chosen = classifier.pixel_mean.device, some_of(task.test, config.images)
     origin, started, start = provenance(describe(device), torch.get_num_threads()), now(), time.perf_counter()
     run.begin()
     parts = []
     for some in tqdm(chosen.split(BATCH), desc=run.name[:60], unit="batch", disable=None, leave=False):
-        x, labels = data.test_images[some].to(device).float() / 255, data.test_labels[some].to(device)
+        split = task.test.only(some).to(device)
+        x, labels = pixels(split.inputs), split.targets
         with torch.no_grad():
             wanted = {"predicted": classifier(x).argmax(1), "true": labels}
         found = [
@@ -200,17 +192,17 @@ def _rows(config: Config, run: Run, augmentation: str | None, seed: int | None) 
     return rows
 
 
-def _report(config: Config, data: ImageData, found: Analysed) -> Result:
+def _report(config: Config, task: Task, found: Analysed) -> Result:
     rows = list(itertools.chain.from_iterable(_rows(config, run, *network) for network, run in found.runs.items()))
     table = pd.DataFrame(rows).fillna({"augmentation": "model"})
-    n = len(some_test_images(data, config.images))
-    head = f"Sums of Grad-CAM maps on {data.name}: {who(config)}, {n:,} test images"
+    n = len(some_of(task.test, config.images))
+    head = f"Sums of Grad-CAM maps on {task.name}: {who(config)}, {n:,} test images"
     watermark = "SMOKE RUN" if config.smoke else None
-    about = {"title": head, "data": data.name, "settings": found.settings(), "watermark": watermark}
+    about = {"title": head, "data": task.name, "settings": found.settings(), "watermark": watermark}
     more = {"components": _components(config, found)}
     document = json_document(PROGRAM, config, rows) | {"about": about, "failures": found.failures} | more
     text, about["conclusions"] = text_of(document)
-    directory = config.execution.out / f"gradcam-{slug(data.name.lower())}{of_model(config)}"
+    directory = config.execution.out / f"gradcam-{slug(task.name.lower())}{of_model(config)}"
     behind = table[
         (table["estimator"] == "gradcam_normalised")
         & (table["layer"] == config.layers[0])
@@ -218,7 +210,7 @@ def _report(config: Config, data: ImageData, found: Analysed) -> Result:
     ][["augmentation", "seed", "value", "n", "empty"]]
     figure = draw_seeds(behind, "normalised sum in pixels", head)
     files = save(figure, directory / "gradcam-sums", behind, watermark=watermark)
-    figure, behind = draw_maps(*_examples(config, data, found), f"Grad-CAM at {config.layers[0]}, {data.name}")
+    figure, behind = draw_maps(*_examples(config, task, found), f"Grad-CAM at {config.layers[0]}, {task.name}")
     files += save(figure, directory / "gradcam-maps", behind, watermark=watermark)
     rows = headlines(rows, ("augmentation", "layer", "classes", "estimator")) + rows
     result = Result(rows, table, text, files, found.failures)
@@ -247,10 +239,10 @@ def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
     return "\n\n".join(part for part in (head, conclusions) if part), conclusions
 
 
-def _examples(config: Config, data: ImageData, found: Analysed) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def _examples(config: Config, task: Task, found: Analysed) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """The first test image of up to six classes, (B, C, H, W), and normalised maps (B, H, W) of seed 1."""
-    firsts = [int((data.test_labels == number).nonzero()[0]) for number in data.test_labels.unique()[:6]]
-    images = data.test_images[firsts].float() / 255
+    firsts = [int((task.test.targets == number).nonzero()[0]) for number in task.test.targets.unique()[:6]]
+    images = pixels(task.test.inputs[firsts])
     maps = {}
     for augmentation, seed in found.runs:
         if seed not in (1, None):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import msda
     import reports
     import store
+    import tasks
     import training
     import vae
     from analysis import *
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from gradcam import sums
     from msda import *
     from store import *
+    from tasks import *
     from training import *
     from vae import *
 
@@ -44,6 +46,7 @@ ROOMS = (
     "store",
     "figures",
     "findings",
+    "tasks",
     "training",
     "classifiers",
     "vae",

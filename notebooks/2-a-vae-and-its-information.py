@@ -26,7 +26,8 @@ import pandas as pd
 from analysis import mutual_info
 from analysis.bounds import Encoded, aggregate_variance, bounds_of, relative_to_prior, with_noise
 from store.command_line import Options
-from training import DataOptions, load, resolve_device
+from tasks import DataOptions, load
+from training import resolve_device
 from vae.encode import encode, load_vae
 from vae.train import Settings, train
 
@@ -55,7 +56,7 @@ run.result()["metrics"]
 
 # %%
 vae = load_vae(run, resolve_device("auto"))
-posterior, fit = encode(vae, data.test_images), encode(vae, data.train_images)
+posterior, fit = encode(vae, data.test.inputs), encode(vae, data.train.inputs)
 posterior
 
 # %%

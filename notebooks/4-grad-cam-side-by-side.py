@@ -25,7 +25,8 @@ from classifiers.train import Settings, train
 from gradcam import sums
 from gradcam.maps import grad_cam, normalised
 from store.command_line import Options
-from training import DataOptions, load, resolve_device
+from tasks import DataOptions, load
+from training import resolve_device
 
 smoke = "SMOKE" in os.environ  # a quick check that everything runs
 options = Options(store=Path(os.environ.get("STORE", "runs")), out=Path(os.environ.get("OUT", "out")), quiet=True)
@@ -55,6 +56,6 @@ result
 # %%
 data, device = load(DataOptions("digits")), resolve_device("auto")
 classifier = load_run(train(data, "mixup", 1, settings, options).path, device, data)
-x = data.test_images[:4].to(device).float() / 255
+x = data.test.inputs[:4].to(device).float() / 255
 maps = normalised(grad_cam(classifier, classifier.layer("conv1"), x, classifier(x).argmax(1)))
 maps.shape, maps.sum((1, 2))

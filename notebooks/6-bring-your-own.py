@@ -32,7 +32,7 @@ from classifiers.load import ModelOptions
 from classifiers.train import Settings
 from gradcam import sums
 from store.command_line import Options
-from training import DataOptions, load
+from tasks import DataOptions, load
 
 smoke = "SMOKE" in os.environ  # a quick check that everything runs
 options = Options(store=Path(os.environ.get("STORE", "runs")), out=Path(os.environ.get("OUT", "out")), quiet=True)

@@ -28,13 +28,13 @@ import torch
 
 from analysis import accuracy, mutual_info
 from classifiers import train as classifiers
-from classifiers.grid import Which, grid
 from classifiers.load import Classifier
 from classifiers.networks import build
 from results.remake import remake
-from store import Run, write_atomically
+from store import write_atomically
 from store.command_line import as_text, parse
-from training import ImageData, generator, load, use_threads
+from tasks import Task, load
+from training import generator, use_threads
 from vae import train as vaes
 from vae.linear import fit_linear
 from vae.nets import vae_of
@@ -228,7 +228,7 @@ class Campaign:
             else:
                 scale = str(part.settings.decoder_scale)
                 how = ["vae.train", *data, "--preset", part.settings.preset, "--decoder-scale", scale]
-            for augmentation, seed in reversed(networks(which, part)):
+            for augmentation, seed in reversed(part.networks()):
                 own = ["--augmentation", augmentation, "--seed", str(seed)]
                 yield [sys.executable, "-m", *how, *own, *everywhere]
 
@@ -236,19 +236,6 @@ class Campaign:
 def parts(which: Block, config: Any) -> list[Any]:
     """The configuration of an analysis at each decoder scale; of classifiers, which have none, itself."""
     return [config] if which.program == accuracy.PROGRAM else list(config.by_scale().values())
-
-
-def networks(which: Block, part: Any) -> list[Which]:
-    """Augmentation and seed of every network behind an analysis."""
-    if which.program == accuracy.PROGRAM:
-        return grid(part.augmentations, part.seeds, part.first_seed)
-    return mutual_info.networks(part)
-
-
-def run_of(which: Block, part: Any, data: ImageData, network: Which) -> Run:
-    """The run that trains one network of an analysis."""
-    make: Callable[..., Run] = classifiers.classifier_run if which.program == accuracy.PROGRAM else vaes.vae_run
-    return make(data, *network, part.settings, part.execution)
 
 
 def git(*words: str) -> str:
@@ -259,23 +246,24 @@ def git(*words: str) -> str:
 Losses = Callable[[torch.Tensor, torch.Generator, int], dict[str, torch.Tensor]]
 
 
-def of_vae(part: mutual_info.Config, data: ImageData, config: dict[str, Any]) -> tuple[Losses, torch.optim.Optimizer]:
+def of_vae(part: mutual_info.Config, data: Task, config: dict[str, Any]) -> tuple[Losses, torch.optim.Optimizer]:
     """What a VAE minimises, from its start, and an optimiser that leaves it there."""
     vae = vae_of(config, *vaes.normalisation(data, config))
-    inputs = part.settings.inputs(config["augmentation"], data, vae.normalise)
+    pipeline = part.settings.pipeline(config["augmentation"], data, vae.enter)
     stream = generator("cpu", 1, "estimate")
-    vae.start(lambda: fit_linear(inputs.draws(data.train_images, stream, 1000), config["latents"], 1.0))
-    losses = vaes.objective(vae, data, inputs, config, MEASURED)
+    vae.start(lambda: fit_linear(pipeline.draws(data.train.inputs, stream, 1000), config["latents"], 1.0))
+    losses = vaes.objective(vae, data, pipeline, config, MEASURED)
     return losses, torch.optim.Adam(vae.parameter_groups(), lr=1e-6, fused=True)
 
 
 def of_classifier(
-    part: accuracy.Config, data: ImageData, config: dict[str, Any]
+    part: accuracy.Config, data: Task, config: dict[str, Any]
 ) -> tuple[Losses, torch.optim.Optimizer]:  # fmt: skip
     """What a classifier minimises, and its optimiser."""
     network = build(config["network"], data.shape, data.classes, config["width"])
     classifier = Classifier(network, *data.statistics(), data.classes).train()
-    losses = classifiers.objective(classifier, data, part.settings, config, 1, classifier.network)
+    pipeline = classifiers.pipeline_of(classifier, part.settings, config, 1)
+    losses = classifiers.objective(pipeline, data, config, 1, classifier.network)
     return losses, classifiers.optimiser(classifier, part.settings)
 
 
@@ -299,9 +287,7 @@ def estimate(campaign: Campaign, which: Block) -> str:
     """What is missing of a block, and the core-hours of training that it will take."""
     config = campaign.config(which)
     data = load(config.data)
-    runs = [
-        (part, run_of(which, part, data, network)) for part in parts(which, config) for network in networks(which, part)
-    ]  # fmt: skip
+    runs = [(part, part.run_of(data, network)) for part in parts(which, config) for network in part.networks()]
     missing = [(part, run) for part, run in runs if run.status != "done"]
     seeds = f"{config.seeds} seed{'s' if config.seeds > 1 else ''} from {config.first_seed}"
     what = f"row {which.row}, {data.name}, {' '.join(config.augmentations)}, {seeds}"
@@ -309,9 +295,9 @@ def estimate(campaign: Campaign, which: Block) -> str:
         return f"{what}: nothing to train"
     part, run = missing[-1]
     resolved = run.identity["config"]
-    steps = resolved["epochs"] * (len(data.train_images) // resolved["batch_size"])
+    steps = resolved["epochs"] * (len(data.train) // resolved["batch_size"])
     made = of_classifier if which.program == accuracy.PROGRAM else of_vae
-    seconds, measured = seconds_a_step(*made(part, data, resolved), len(data.train_images), resolved["batch_size"])
+    seconds, measured = seconds_a_step(*made(part, data, resolved), len(data.train), resolved["batch_size"])
     hours = len(missing) * steps * seconds / 3600
     return f"{what}: {len(missing)} networks of {steps:,} steps to train, {hours:.1f} core-hours by {measured} steps"
 

@@ -16,7 +16,7 @@ from findings.section import Section
 from store import BadInput, Run
 from store.command_line import Options
 from store.registry import Registry
-from training.data import DataOptions, ImageData, load
+from tasks import DataOptions, Task, load
 
 __all__ = ["JOBS", "Job", "Step", "document_step", "job_of", "loaded", "told"]
 
@@ -99,7 +99,7 @@ def job_of(config: Any) -> Job:
 
 
 @functools.lru_cache(maxsize=4)
-def loaded(options: DataOptions, download: bool) -> ImageData:
+def loaded(options: DataOptions, download: bool) -> Task:
     """A data set, kept for the many steps of a grid that ask for it."""
     return load(options, download=download)
 

@@ -2,7 +2,7 @@
 
 A job's ``run`` takes its configuration, or keyword arguments that are its options (``seeds=5``, ``epochs=2``), in
 whichever part of the configuration they lie. Where an option takes a name, an object does as well: an ``nn.Module``
-(or a factory of them), a mixer, an `ImageData`. What has no name cannot be found again, and so nothing that is computed
+(or a factory of them), a mixer, a `Task`. What has no name cannot be found again, and so nothing that is computed
 with it is kept in the store; the result says so.
 """
 
@@ -12,28 +12,24 @@ import functools
 import tempfile
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from findings import Result
 from store import BadInput
 from store.registry import called, forget, known_as, live
-from training.data import ImageData
+from tasks import Task, images_of, pixels
 
-__all__ = ["asked_from_python", "configured", "images_of"]
+__all__ = ["asked_from_python", "configured"]
 
 NAMED = ("augmentations", "augmentation", "network", "model", "policy", "data")
 """Options that take names, or objects."""
-
-LEVELS = 255
-"""Of pixels: data sets are kept in eight bits."""
 
 
 def asked_from_python(config: type[Any]) -> Callable[[Callable[[Any], Result]], Callable[..., Result]]:
@@ -43,8 +39,8 @@ def asked_from_python(config: type[Any]) -> Callable[[Callable[[Any], Result]], 
 
     - ``asked``: its configuration, to which what else is given are changes; a model at hand, for a job that analyses
       one, as it is, from images in [0, 1] to logits; or nothing, for the usual configuration;
-    - ``images`` and ``labels``: what the model is to see (`images_of`); ``labels`` may be left out where ``images``
-      has them;
+    - ``images`` and ``labels``: what the model is to see (`tasks.images_of`); ``labels`` may be left out where
+      ``images`` has them;
     - options of the configuration by name, values or objects.
 
     It raises BadInput for an unsuitable value, naming the argument and not an option of the command line, and TypeError
@@ -82,8 +78,9 @@ def _named(
     if asked is not None and not isinstance(asked, config):
         options["model"], asked = asked, None
     if images is not None:
-        data = images_of(images, labels)
-        options["data"] = replace(data, known_classes=_classes(options.get("model"), data))
+        task = images_of(images, labels)
+        classes = max(task.classes, _classes(options.get("model"), task))
+        options["data"] = replace(task, target=task.target._replace(size=classes))
     elif labels is not None or ("model" in options and not isinstance(options["model"], str) and "data" not in options):
         raise TypeError("a model is analysed on images and labels: run(model, images, labels)")
     names: dict[str, Any] = {}
@@ -104,24 +101,24 @@ def _named(
         with _store(names) as store, _arguments():
             if store is not None:
                 options["store"] = store
-            shown = ["the images" if isinstance(value, ImageData) else known_as(name) for name, value in names.items()]
+            shown = ["the images" if isinstance(value, Task) else known_as(name) for name, value in names.items()]
             yield configured(config, options, asked), shown
     finally:
         forget(names)
 
 
 @torch.no_grad()
-def _classes(model: Any, data: ImageData) -> int:
+def _classes(model: Any, task: Task) -> int:
     """How many classes a model at hand tells apart, of which few images may show only some; 0 where it is not known."""
     if not isinstance(model, torch.nn.Module):
         return 0
     training, device = model.training, next((each.device for each in model.parameters()), torch.device("cpu"))
     try:
         logits = called(
-            lambda: model.eval()(data.test_images[:1].to(device).float() / LEVELS),
+            lambda: model.eval()(pixels(task.test.inputs[:1].to(device))),
             type(model).__name__,
             "model",
-            f"a network for images of {'×'.join(map(str, data.shape))}",
+            f"a network for images of {'×'.join(map(str, task.shape))}",
         )
     finally:
         model.train(training)
@@ -233,79 +230,3 @@ def _is(kind: Any, value: Any) -> bool:
     if kind is int:
         return isinstance(value, int) and not isinstance(value, bool)
     return isinstance(value, kind)
-
-
-def images_of(images: Any, labels: Any = None, name: str = "images") -> ImageData:
-    """Images at hand as a data set, whose training and test images they both are.
-
-    Args:
-        images: (N, C, H, W) uint8, or floating point in [0, 1] in steps of 1/255, as ``ToTensor`` makes them; as a
-            tensor or an array (an array may be (N, H, W, C) uint8); a ``torch.utils.data.Dataset`` of pairs of such an
-            image and its class; or an `ImageData`, which is returned.
-        labels: (N,) classes.
-        name: of the data set.
-
-    Raises:
-        BadInput: other types, shapes or numbers.
-    """
-    if isinstance(images, ImageData):
-        return images
-    if labels is None and isinstance(images, torch.utils.data.Dataset):
-        images, labels = _collected(images)
-    if labels is None:
-        raise BadInput("labels", "nothing", "the class of each image, (N,)")
-    pixels = _pixels(images)
-    try:
-        classes = torch.as_tensor(labels if isinstance(labels, Tensor) else np.asarray(labels)).detach().cpu()
-    except (TypeError, ValueError):
-        raise BadInput("labels", f"a {type(labels).__name__} of no numbers", "the class of each image, (N,)") from None
-    if classes.shape != pixels.shape[:1] or classes.is_floating_point() or (len(classes) and int(classes.min()) < 0):
-        got = f"{str(classes.dtype).removeprefix('torch.')} of shape {tuple(classes.shape)}"
-        raise BadInput("labels", got, f"classes from 0, one for each of {len(pixels)} images")
-    return ImageData(name, pixels, classes.long(), pixels, classes.long())
-
-
-def _collected(dataset: Any) -> tuple[list[Any], list[int]]:
-    needed = "a Dataset of pairs of an image and its class"
-    images, labels = [], []
-    for place in range(len(dataset)):
-        item = dataset[place]
-        if not isinstance(item, Sequence) or len(item) < 2:
-            raise BadInput("images", f"a Dataset of {type(item).__name__}", needed)
-        image = item[0]
-        images.append(image if isinstance(image, Tensor) else torch.from_numpy(np.array(image)))
-        labels.append(int(item[1]))
-    return images, labels
-
-
-def _pixels(images: Any) -> Tensor:
-    """(N, C, H, W) uint8."""
-    needed = "(N, C, H, W) of uint8, or of floating point in [0, 1] in steps of 1/255"
-    if isinstance(images, list):
-        try:
-            images = torch.stack([torch.as_tensor(image) for image in images])
-        except (RuntimeError, TypeError, ValueError):
-            raise BadInput("images", "images of several shapes or types", needed) from None
-    pixels = (images if isinstance(images, Tensor) else torch.from_numpy(np.ascontiguousarray(images))).detach().cpu()
-    if pixels.ndim == 3:
-        pixels = pixels[:, None]
-    if (
-        pixels.ndim == 4
-        and pixels.dtype == torch.uint8
-        and pixels.shape[-1] in (1, 3)
-        and pixels.shape[1] not in (1, 3)
-    ):
-        pixels = pixels.permute(0, 3, 1, 2)
-    if pixels.ndim != 4 or not pixels.numel():
-        raise BadInput("images", f"shape {tuple(pixels.shape)}", needed)
-    if pixels.dtype == torch.uint8:
-        return pixels.contiguous()
-    if not pixels.is_floating_point():
-        raise BadInput("images", str(pixels.dtype).removeprefix("torch."), needed)
-    scaled = pixels.double() * LEVELS
-    levels = scaled.round()
-    if not bool(((levels >= 0) & (levels <= LEVELS)).all()):
-        raise BadInput("images", f"pixels from {float(pixels.min()):.3g} to {float(pixels.max()):.3g}", needed)
-    if float((scaled - levels).abs().max()) > 0.01:
-        raise BadInput("images", "pixels between eight-bit levels", needed)
-    return levels.to(torch.uint8).contiguous()

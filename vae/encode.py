@@ -60,7 +60,7 @@ def encode(vae: VAE, images: Tensor, transform: Callable[[Tensor], Tensor] | Non
     parts = []
     for batch in images.split(BATCH):
         if batch.dtype == torch.uint8:
-            batch = vae.normalise(batch.float() / 255)
+            batch = vae.enter(batch)
         parts.append(vae.encode(transform(batch) if transform else batch).double())
     return DiagonalGaussian(torch.cat([q.mean for q in parts]), torch.cat([q.log_var for q in parts]))
 
@@ -90,6 +90,6 @@ def squared_errors(vae: VAE, images: Tensor, generator: torch.Generator) -> Tens
     """
     found = []
     for batch in images.split(BATCH):
-        target = vae.normalise(batch.float() / 255) if batch.dtype == torch.uint8 else batch
+        target = vae.enter(batch) if batch.dtype == torch.uint8 else batch
         found.append((reconstruct(vae, target, generator) - target).square().double().flatten(1).sum(1).cpu())
     return torch.cat(found)

@@ -51,15 +51,17 @@ from store import BadInput, Run, in_range, positive, provenance
 from store.command_line import Options, command, json_document
 from store.registry import known_as, source_hash
 from store.runs import now
-from training import DataOptions, Diverged, ImageData, fit, generator, load
+from tasks import DataOptions, Task, load
+from training import Diverged, Pipeline, fit, generator
 from training.devices import describe, resolve_device, use_threads
+from training.grid import Trainer
 from training.job import Job, Step, loaded
 from training.mixing import check_unchanged, identity_of, mixer_named
 from training.reuse import Failed, once
+from training.views import flipped, jittered
 from training.weights import write_weights
 from vae.curve import FLAT, WATCHED, last_fall, negative_elbo, steps_to_watch
 from vae.encode import encode, squared_errors
-from vae.inputs import Inputs
 from vae.linear import fit_linear
 from vae.nets import NETWORKS, VAE, adapted_network, vae_of
 from vae.posterior import DiagonalGaussian
@@ -161,14 +163,16 @@ class Settings:
             augmentation, argument, alpha=self.alpha, decay_power=self.decay_power, max_soft=self.max_soft, scope=scope
         )
 
-    def inputs(self, augmentation: str, data: ImageData, normalise: Callable[[Tensor], Tensor]) -> Inputs:
-        """What a VAE of an augmentation sees; ``normalise`` gives images in [0, 1] its units."""
-        config = self.resolved(data)
-        return Inputs(self.mixer(augmentation), normalise, config["jitter"], config["flip"])
+    def pipeline(self, augmentation: str, task: Task, enter: Callable[[Tensor], Tensor]) -> Pipeline:
+        """What a VAE of an augmentation sees; ``enter`` gives raw images its units (`VAE.enter`)."""
+        config = self.resolved(task)
+        views = [jittered(config["jitter"])] if config["jitter"] else []
+        views += [flipped] if config["flip"] else []
+        return Pipeline(views, enter, self.mixer(augmentation))
 
-    def resolved(self, data: ImageData) -> dict[str, Any]:
+    def resolved(self, task: Task) -> dict[str, Any]:
         """Every setting with its value for these images: what a run's identity holds."""
-        tiny = small(data)
+        tiny = small(task)
         reference = self.preset == "reference"
         usual = {
             "epochs": 25,
@@ -176,7 +180,7 @@ class Settings:
             "learning_rate": 2e-3,
             "hidden": 128 if tiny else 256,
             "latents": 16 if tiny else 64,
-            "flip": data.mirrored,
+            "flip": task.modality.mirrored,
             "scope": "sample",
         }
         if reference:
@@ -184,20 +188,18 @@ class Settings:
             usual |= {"hidden": 256, "latents": 64, "flip": True}
         values = dataclasses.asdict(self)
         values |= {name: value for name, value in usual.items() if values[name] is None}
-        if values["batch_size"] > len(data.train_images):
-            raise BadInput(
-                "--batch-size", values["batch_size"], f"at most the {len(data.train_images)} training images"
-            )
+        if values["batch_size"] > len(task.train):
+            raise BadInput("--batch-size", values["batch_size"], f"at most the {len(task.train)} training images")
         bound = None if reference else 10 - 2 * min(0.0, math.log(self.decoder_scale))
         network = self.network or ("reference" if reference else "residual")
-        values |= {"network": known_as(network), "shape": list(data.shape), "log_var_bound": bound}
+        values |= {"network": known_as(network), "shape": list(task.shape), "log_var_bound": bound}
         if network not in NETWORKS.built_in:
             source = NETWORKS.source(network, "--network") or ""
-            dimensions = _dimensions(network, source, *data.shape, values["latents"], values["width"], values["hidden"])
+            dimensions = _dimensions(network, source, *task.shape, values["latents"], values["width"], values["hidden"])
             values |= {"source": source_hash(source), "latents_asked": values["latents"], "latents": dimensions}
             values["log_var_bound"] = None
         if reference:
-            values["normalisation"] = "reference" if data.shape[0] == len(REFERENCE_MEAN) else "data"
+            values["normalisation"] = "reference" if task.shape[0] == len(REFERENCE_MEAN) else "data"
         return values
 
 
@@ -232,20 +234,20 @@ def _dimensions(network: str, source: str, *sizes: int) -> int:
         return adapted_network(config, network)[1]
 
 
-def small(data: ImageData) -> bool:
+def small(task: Task) -> bool:
     """Whether the images are under 16 pixels, for which the reference network is too deep."""
-    return min(data.shape[1:]) < 16
+    return min(task.shape[1:]) < 16
 
 
-def vae_run(data: ImageData, augmentation: str, seed: int, settings: Settings, options: Options) -> Run:
+def vae_run(task: Task, augmentation: str, seed: int, settings: Settings, options: Options) -> Run:
     """The run directory of a VAE, trained or not."""
     identity = {
         "version": VERSION,
-        "config": settings.resolved(data) | identity_of(augmentation),
+        "config": settings.resolved(task) | identity_of(augmentation),
         "seed": seed,
-        "data": data.identity,
+        "data": task.identity,
     }
-    return Run(options.store, "vae", f"{data.name.lower()}-{known_as(augmentation)}-seed{seed}", identity)
+    return Run(options.store, "vae", f"{task.name.lower()}-{known_as(augmentation)}-seed{seed}", identity)
 
 
 def active_units(posterior: DiagonalGaussian) -> int:
@@ -255,34 +257,34 @@ def active_units(posterior: DiagonalGaussian) -> int:
     return int((posterior.mean.var(0) > 0.01).sum())
 
 
-def normalisation(data: ImageData, config: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
+def normalisation(task: Task, config: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
     """What is taken from pixels in [0, 1] and what they are then divided by, (C,) each."""
     if config.get("normalisation") == "reference":
         return torch.tensor(REFERENCE_MEAN), torch.tensor(REFERENCE_STD)
-    return data.statistics()
+    return task.statistics()
 
 
 def objective(
-    vae: VAE, data: ImageData, inputs: Inputs, config: Mapping[str, Any], steps: int
+    vae: VAE, task: Task, pipeline: Pipeline, config: Mapping[str, Any], steps: int
 ) -> Callable[[Tensor, torch.Generator, int], dict[str, Tensor]]:
     """What `training.fit` minimises: from the batch's indices, a generator and the step to the loss, rate and MSE.
 
     Args:
         vae: in training mode.
-        data: on its device.
-        inputs: what the VAE sees.
+        task: on its device.
+        pipeline: what the VAE sees.
         config: a run's, with every setting.
         steps: of the whole training; the KL term is warmed up over a share of them.
     """
-    pixels = data.train_images[0].numel()
+    pixels = math.prod(task.shape)
     constant = pixels * (math.log(config["decoder_scale"]) + 0.5 * math.log(2 * math.pi))
     warm_up = config["kl_warm_up"] * steps
 
-    kind = data.train_images.device.type
+    kind = task.train.device.type
     half = torch.autocast(kind, torch.bfloat16) if config["precision"] == "bf16" else nullcontext()
 
     def losses(indices: Tensor, stream: torch.Generator, step: int) -> dict[str, Tensor]:
-        target = inputs(data.train_images[indices], stream, step)
+        target = pipeline(task.train.batch(indices)[0], stream, step).images
         with half:
             posterior = vae.encode(target)
             posterior = DiagonalGaussian(posterior.mean.float(), posterior.log_var.float())
@@ -296,11 +298,11 @@ def objective(
     return losses
 
 
-def train(data: ImageData, augmentation: str, seed: int, settings: Settings, options: Options) -> Run:
+def train(task: Task, augmentation: str, seed: int, settings: Settings, options: Options) -> Run:
     """Train the VAE, or find it trained; return its run.
 
     Args:
-        data: anywhere; moved to the device.
+        task: anywhere; moved to the device.
         augmentation: a mixer's name.
         seed: at least 1.
         settings: how.
@@ -311,14 +313,14 @@ def train(data: ImageData, augmentation: str, seed: int, settings: Settings, opt
         Interrupted: a signal arrived; the checkpoint is written.
         BadInput: a damaged checkpoint or an unsuitable configuration.
     """
-    run = vae_run(data, augmentation, seed, settings, options)
+    run = vae_run(task, augmentation, seed, settings, options)
     device = resolve_device(options.device)
-    return once(run, options, lambda: _train(run, data, augmentation, seed, settings, options, device))
+    return once(run, options, lambda: _train(run, task, augmentation, seed, settings, options, device))
 
 
 def _train(
     run: Run,
-    data: ImageData,
+    task: Task,
     augmentation: str,
     seed: int,
     settings: Settings,
@@ -326,23 +328,23 @@ def _train(
     device: torch.device,
 ) -> None:
     # a second thread slows down what is too small to be divided
-    threads = use_threads(options.threads or (1 if small(data) else None))
-    data = data.to(device)
+    threads = use_threads(options.threads or (1 if small(task) else None))
+    task = task.to(device)
     config = run.identity["config"]
     origin, started = provenance(describe(device), threads), now()
     run.begin()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        vae = vae_of(config, *normalisation(data, config), settings.network).to(device)
+        vae = vae_of(config, *normalisation(task, config), settings.network).to(device)
     epochs = config["epochs"]
-    steps, peak = epochs * (len(data.train_images) // config["batch_size"]), config["learning_rate"]
-    inputs, scale = settings.inputs(augmentation, data, vae.normalise), config["decoder_scale"]
+    steps, peak = epochs * (len(task.train) // config["batch_size"]), config["learning_rate"]
+    pipeline, scale = settings.pipeline(augmentation, task, vae.enter), config["decoder_scale"]
     check_unchanged(augmentation, config)
     if not run.resume.exists():
-        single = replace(settings, scope="sample").inputs(augmentation, data, vae.normalise)
-        draws = single.draws(data.train_images, generator(device, seed, "linear start"), LINEAR_DRAWS)
+        single = replace(settings, scope="sample").pipeline(augmentation, task, vae.enter)
+        draws = single.draws(task.train.inputs, generator(device, seed, "linear start"), LINEAR_DRAWS)
         vae.start(lambda: fit_linear(draws, config["latents"], scale))
-    held_out = inputs.each_once(data.test_images, generator(device, seed, "curve"), WATCHED)
+    held_out = pipeline.each_once(task.test.inputs, generator(device, seed, "curve"), WATCHED)
 
     def watch(_: int) -> dict[str, float]:
         elbo, rate, mse = negative_elbo(vae, held_out, scale, seed)
@@ -353,8 +355,8 @@ def _train(
             run,
             vae,
             torch.optim.Adam(vae.parameter_groups(), lr=peak, fused=True),
-            objective(vae, data, inputs, config, steps),
-            images=len(data.train_images),
+            objective(vae, task, pipeline, config, steps),
+            images=len(task.train),
             batch_size=config["batch_size"],
             epochs=epochs,
             seed=seed,
@@ -371,35 +373,35 @@ def _train(
 
     vae.eval()
     write_weights(run.path, vae)
-    posterior = encode(vae, data.test_images)
+    posterior = encode(vae, task.test.inputs)
     curve = [{"step": row["step"]} | row["watched"] for row in run.logged() if "watched" in row]
     metrics = {
         "test_rate": float(posterior.kl_to_standard_normal().mean()),
-        "test_mse": mean_squared_error(vae, data.test_images, seed),
+        "test_mse": mean_squared_error(vae, task.test.inputs, seed),
         "active_units": active_units(posterior),
         "last_fall": last_fall(curve),
-        "overfitting": overfitting(vae, data, inputs, scale, seed),
+        "overfitting": overfitting(vae, task, pipeline, scale, seed),
         "images_per_second": trained.pop("images_per_second"),
         "seconds": trained.pop("seconds"),
         "last_epoch": trained,
     }
-    run.finish(metrics=metrics, started=started, origin=origin, curve=curve, training_images=len(data.train_images))
+    run.finish(metrics=metrics, started=started, origin=origin, curve=curve, training_images=len(task.train))
 
 
-def overfitting(vae: VAE, data: ImageData, inputs: Inputs, scale: float, seed: int) -> dict[str, Any]:
+def overfitting(vae: VAE, task: Task, pipeline: Pipeline, scale: float, seed: int) -> dict[str, Any]:
     """−ELBO of test inputs less that of training inputs, both like the VAE's own, in nats, with its standard error.
 
     Args:
         vae: in evaluation mode.
-        data: on its device; as many training images as there are test images, at random.
-        inputs: what the VAE sees.
+        task: on its device; as many training images as there are test images, at random.
+        pipeline: what the VAE sees.
         scale: σ of the decoder.
         seed: of the choice, the mixing and the codes.
     """
-    count = len(data.test_images)
+    count = len(task.test)
     test, training = (
-        negative_elbo(vae, inputs.each_once(images, generator(images.device, seed, "curve"), count), scale, seed)[0]
-        for images in (data.test_images, data.train_images)
+        negative_elbo(vae, pipeline.each_once(images, generator(images.device, seed, "curve"), count), scale, seed)[0]
+        for images in (task.test.inputs, task.train.inputs)
     )
     error = math.sqrt(sum(float(each.var()) / len(each) for each in (test, training)))
     return {"value": float(test.mean() - training.mean()), "standard_error": error, "n": len(test)}
@@ -417,12 +419,12 @@ def mean_squared_error(vae: VAE, images: Tensor, seed: int) -> float:
 def run(config: Config) -> Run:
     """Train the VAE that ``config`` describes and say what came of it."""
     options = config.execution
-    data = load(config.data, download=not options.dry_run)
-    which = vae_run(data, config.augmentation, config.seed, config.settings, options)
+    task = load(config.data, download=not options.dry_run)
+    which = vae_run(task, config.augmentation, config.seed, config.settings, options)
     if options.dry_run:
         options.say(f"{which.path}: {which.status}")
         return which
-    which = train(data, config.augmentation, config.seed, config.settings, options)
+    which = train(task, config.augmentation, config.seed, config.settings, options)
     metrics = which.result()["metrics"]
     options.say(
         f"{'trained' if which.fresh else 'reused'}: rate {metrics['test_rate']:.2f} nats, "
@@ -455,11 +457,19 @@ def rows_of(record: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def step_of(config: Config) -> Step:
     """The step of a grid that trains the network of a configuration."""
-    data = loaded(config.data, not config.execution.dry_run)
-    run = vae_run(data, config.augmentation, config.seed, config.settings, config.execution)
-    work = run.identity["config"]["epochs"] * len(data.train_images)
+    task = loaded(config.data, not config.execution.dry_run)
+    run = vae_run(task, config.augmentation, config.seed, config.settings, config.execution)
+    work = run.identity["config"]["epochs"] * len(task.train)
     return Step(f"{run.name} {run.hash}", "vae", "vae.train:run", (config,), run=run, work=work)
 
+
+def _summary(record: dict[str, Any]) -> str:
+    rate, mse, seconds = (record["metrics"][key] for key in ("test_rate", "test_mse", "seconds"))
+    return f"rate {rate:7.2f} nats   MSE {mse:.4f}   {seconds:.0f} s"
+
+
+TRAINER = Trainer("VAE", vae_run, train, _summary)
+"""Of VAEs, for grids of them."""
 
 JOB = Job(PROGRAM, lambda config, _: [step_of(config)])
 

@@ -16,7 +16,7 @@ import pandas as pd
 from analysis.ablation.figures import draw_ablation
 from analysis.ablation.section import SECTIONS, SYMBOLS
 from analysis.accuracy import accuracy_components, accuracy_rows, verdicts_of
-from classifiers.grid import check_grid, settings_of
+from classifiers.grid import ClassifierGrid, settings_of
 from classifiers.train import Config as TrainConfig
 from classifiers.train import Settings, classifier_run, step_of, train
 from figures import label, save
@@ -30,8 +30,8 @@ from findings.table import plus_minus, ruled
 from store import BadInput, Run, evidence, slug
 from store.command_line import Options, json_document
 from store.registry import known_as
-from training import DataOptions, ImageData, load
-from training.data import TENTHS
+from tasks import DataOptions, Task, load
+from tasks.load import TENTHS
 from training.job import Job, Step, document_step
 from training.live import asked_from_python
 from training.reuse import all_once
@@ -79,7 +79,7 @@ class Config:
     execution: Options = field(default_factory=Options)
 
     def __post_init__(self) -> None:
-        check_grid(self.tried_augmentations, self.seeds, self.settings)
+        ClassifierGrid(self.tried_augmentations, self.seeds, settings=self.settings)  # which checks them
         values = self.tried
         if list(values) != sorted(set(values)):
             raise BadInput("--values", " ".join(map(str, values)), "different numbers, ascending")
@@ -131,7 +131,7 @@ def run(config: Config) -> Result:
     options = config.execution
 
     @functools.lru_cache(maxsize=2)
-    def images(chosen: DataOptions) -> ImageData:
+    def images(chosen: DataOptions) -> Task:
         return load(chosen, download=not options.dry_run)
 
     @functools.cache

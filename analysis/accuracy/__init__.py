@@ -12,7 +12,7 @@ in ``logits-AUGMENTATION-seedN.npz`` beside it, its logits in half precision (`r
 import base64
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,8 @@ from analysis.accuracy.figures import draw_learning_curves
 from analysis.accuracy.section import SECTIONS
 from analysis.bounds.bound import standard_error
 from classifiers.curve import WATCHED, recorded_curve
-from classifiers.grid import Which, check_grid, grid_steps, say_grid, settings_of, smoked, train_grid
+from classifiers.grid import ClassifierGrid, grid_steps, settings_of
 from classifiers.load import kept_logits
-from classifiers.scores import correct, cross_entropies
-from classifiers.train import Settings
 from figures import in_usual_order, label, save
 from figures.panels import draw_seeds
 from findings import Result, publish
@@ -40,9 +38,11 @@ from findings.row import row
 from findings.sentences import ADDED, as_paragraph, the, told_apart
 from findings.table import plus_minus, ruled
 from store import BadInput, Run, evidence, slug, write_atomically
-from store.command_line import Options, json_document
+from store.command_line import json_document
 from store.places import in_own_directory
-from training import DataOptions, load
+from tasks import load
+from tasks.metrics import correct, cross_entropies
+from training.grid import Which
 from training.job import Job
 from training.live import asked_from_python
 
@@ -66,38 +66,25 @@ PROGRAM = "python -m analysis.accuracy"
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(ClassifierGrid):
     """Compare the test accuracies of classifiers trained under each augmentation."""
 
-    augmentations: tuple[str, ...] = ("none", "mixup", "cutmix", "fmix")
-    """none, mixup, cutmix, fmix, fmix-reference, package.module:NAME, FILE.py:NAME, or hybrids such as fmix+mixup"""
-    seeds: int = 3
-    """how many classifiers per augmentation: seeds 1 to SEEDS"""
     first_seed: int = 1
     """the first of them, where those before it have been compared: seeds FIRST_SEED to FIRST_SEED + SEEDS - 1"""
-    smoke: bool = False
-    """one seed, two epochs, watermarked: shows that everything works, and nothing else"""
-    data: DataOptions = field(default_factory=DataOptions)
-    settings: Settings = field(default_factory=Settings)
-    execution: Options = field(default_factory=Options)
-
-    def __post_init__(self) -> None:
-        check_grid(self.augmentations, self.seeds, self.settings, self.first_seed)
 
 
 @asked_from_python(Config)
 def run(config: Config) -> Result:
     """Train what is missing and compare; print as it goes, unless ``--json -`` claims standard output."""
-    config = smoked(config)
+    config = config.smoked()
     options = config.execution
     data = load(config.data, download=not options.dry_run)
-    if data.test_labels.ndim == 2 and config.settings.objective == "binary-cross-entropy":
+    if data.test.targets.ndim == 2 and config.settings.objective == "binary-cross-entropy":
         raise BadInput("--data", "several labels an image", "one class an image, or soft labels")
-    grid = (data, config.augmentations, config.seeds, config.settings, options, config.first_seed)
     if options.dry_run:
-        say_grid(*grid)
+        config.say(data)
         return Result([])
-    trained, failures = train_grid(*grid)
+    trained, failures = config.train(data)
     rows: list[dict[str, Any]] = []
     for network, classifier in trained.items():
         rows += accuracy_rows(classifier, *network) + training_rows(classifier, *network)

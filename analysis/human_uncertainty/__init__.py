@@ -22,10 +22,8 @@ from analysis.human_uncertainty.figures import draw_human_uncertainty
 from analysis.human_uncertainty.labels import check_order, cifar10h, credit, made_up, read_human
 from analysis.human_uncertainty.measures import Measure, cross_fitted, measures, per_image, plug_in_bias
 from analysis.human_uncertainty.section import SECTIONS
-from classifiers.grid import Which, check_grid, grid_steps, say_grid, settings_of, smoked, train_grid
-from classifiers.load import ModelOptions, finite, kept_logits, load_classifier, logits_of
-from classifiers.scores import distributions
-from classifiers.train import Settings
+from classifiers.grid import ModelGrid, grid_steps, settings_of
+from classifiers.load import finite, kept_logits, load_classifier, logits_of
 from figures import label, save
 from findings import Result, publish
 from findings.comparisons import compare_augmentations
@@ -36,8 +34,11 @@ from findings.row import row
 from findings.sentences import ADDED, as_paragraph, the, told_apart
 from findings.table import plus_minus, ruled
 from store import BadInput, Run, evidence, slug
-from store.command_line import Options, json_document, refuse_beside
-from training import DataOptions, load, resolve_device, use_threads
+from store.command_line import json_document, refuse_beside
+from tasks import DataOptions, load
+from tasks.metrics import distributions
+from training import resolve_device, use_threads
+from training.grid import Which
 from training.job import Job
 from training.live import asked_from_python
 
@@ -62,33 +63,22 @@ COMPARED = {
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(ModelGrid):
     """Measure how far classifiers' outputs are from the distribution of human labels."""
 
-    augmentations: tuple[str, ...] = ("none", "mixup", "cutmix", "fmix")
-    """classifiers trained under these are compared: none, mixup, cutmix, fmix, fmix-reference, package.module:NAME,
-    FILE.py:NAME, or hybrids"""
-    seeds: int = 3
-    """how many classifiers per augmentation: seeds 1 to SEEDS"""
     human: Path | None = None
     """human labels of the scored images, in their order: an .npz with counts (N×K) and optionally labels (N) (None:
     CIFAR-10H, downloaded)"""
     logits: Path | None = None
     """measure these instead of any classifier: an .npy of logits (N×K)"""
-    smoke: bool = False
-    """one seed, two epochs, watermarked: shows that everything works, and nothing else"""
-    model: ModelOptions = field(default_factory=ModelOptions)
     data: DataOptions = field(default_factory=lambda: DataOptions("cifar10"))
-    settings: Settings = field(default_factory=Settings)
-    execution: Options = field(default_factory=Options)
 
     def __post_init__(self) -> None:
-        check_grid(self.augmentations, self.seeds, self.settings)
+        super().__post_init__()
         if self.logits is not None and self.model.model is not None:
             raise BadInput("--logits", f"{self.logits} and --model", "one of them")
-        for option, value in (("--logits", self.logits), ("--model", self.model.model)):
-            if value is not None:
-                refuse_beside(self, option, "augmentations", "seeds", "settings")
+        if self.logits is not None:
+            refuse_beside(self, "--logits", "augmentations", "seeds", "settings")
         unlabelled = self.human is None and self.logits is None and self.data.data != "cifar10"
         if unlabelled and not self.votes_are_made_up:
             needed = "an .npz with counts of its test images"
@@ -104,16 +94,15 @@ class Config:
 @asked_from_python(Config)
 def run(config: Config) -> Result:
     """Measure and compare; print as it goes, unless ``--json -`` claims standard output."""
-    config = smoked(config)
+    config = config.smoked()
     options = config.execution
     if config.logits is not None:
         return _run_logits(config)
     data = load(config.data, download=not config.execution.dry_run)
-    grid = (data, config.augmentations, config.seeds, config.settings, options)
     if options.dry_run and config.model.model is None:
-        say_grid(*grid)
+        config.say(data)
         return Result([])
-    labels = data.test_labels if data.test_labels.ndim == 1 else data.test_labels.argmax(1)
+    labels = data.test.targets if data.test.targets.ndim == 1 else data.test.targets.argmax(1)
     counts, human_labels = (made_up(labels, data.classes), labels) if config.votes_are_made_up else _human(config)
     check_order(counts, human_labels, labels)
     if counts.shape[1] != data.classes:
@@ -121,9 +110,9 @@ def run(config: Config) -> Result:
     if config.model.model is not None:
         use_threads(options.threads)
         device = resolve_device(options.device)
-        logits = logits_of(load_classifier(config.model, data, device), data.test_images.to(device)).cpu()
+        logits = logits_of(load_classifier(config.model, data, device), data.test.inputs.to(device)).cpu()
         return _report_one(config, measures(logits, counts, labels), counts, config.model.model)
-    trained, failures = train_grid(*grid)
+    trained, failures = config.train(data)
     rows: list[dict[str, Any]] = []
     scores: dict[str, dict[str, list[np.ndarray]]] = {name: {} for name in COMPARED}
     for (augmentation, seed), each in trained.items():

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from store import BadInput, write_atomically
-from training.arrays import read_arrays
+from tasks.arrays import read_arrays
 
 __all__ = ["check_order", "cifar10h", "credit", "made_up", "read_human"]
 

@@ -31,7 +31,7 @@ from scipy import optimize, special, stats
 from torch import Tensor
 
 from analysis.bounds.bound import standard_error
-from classifiers.scores import correct, cross_entropies, distributions
+from tasks.metrics import correct, cross_entropies, distributions
 
 __all__ = [
     "Bias",

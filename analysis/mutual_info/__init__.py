@@ -36,7 +36,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import pandas as pd
 import tyro
@@ -48,28 +48,27 @@ from analysis.mutual_info.posterior import bound_encoder, read_posterior
 from analysis.mutual_info.rows import Codes, linear_of_clean, linear_rows_of, own_inputs, rows_of_vae, worse_than
 from analysis.mutual_info.section import SECTIONS
 from findings import Result, publish
-from store import MOST_SEEDS, BadInput, Run, evidence, in_range, positive, provenance, slug, write_json
-from store.command_line import Options, json_document, refuse_beside
+from store import BadInput, Run, evidence, in_range, provenance, slug, write_json
+from store.command_line import json_document, refuse_beside
 from store.registry import known_as
 from store.runs import now
-from training import DataOptions, ImageData, load, resolve_device, use_threads
+from tasks import Task, load
+from training import resolve_device, use_threads
 from training.devices import describe
+from training.grid import Grid, Trainer, Which, different
 from training.job import Job, Step, document_step
 from training.live import asked_from_python
 from training.mixing import identity_of
-from training.reuse import all_once
 from vae.curve import POINT
 from vae.linear import LinearVAE
-from vae.train import SCALES, Settings, step_of, train, vae_run
+from vae.train import SCALES, TRAINER, Settings, step_of
 from vae.train import Config as TrainConfig
 
 __all__ = [
     "Config",
-    "as_run",
     "draw",
     "joined",
     "linear_rows_of",
-    "networks",
     "own_inputs",
     "read_posterior",
     "run",
@@ -89,17 +88,13 @@ FURTHER = {"decoder_scale": None, "heavy_tailed": None, "under_trained": None, "
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Grid):
     """Bound the mutual information between images and the codes of VAEs trained under each augmentation.
 
     With no option: the digits, four augmentations, three seeds. With --posterior: your own encoder. How the bounds do
     on encoders of known information: python -m analysis.ground_truth.
     """
 
-    augmentations: tuple[str, ...] = ("none", "mixup", "cutmix", "fmix")
-    """none, mixup, cutmix, fmix, fmix-reference, package.module:NAME, FILE.py:NAME, or hybrids such as fmix+mixup"""
-    seeds: int = 3
-    """how many VAEs per augmentation: seeds 1 to SEEDS"""
     first_seed: int = 1
     """the first of them, where those before it have been analysed: seeds FIRST_SEED to FIRST_SEED + SEEDS - 1"""
     bounds: Annotated[tuple[str, ...], tyro.conf.arg(help=described("which bounds on I(Z;X) to compute"))] = unasked()
@@ -123,20 +118,14 @@ class Config:
     directory of a VAE's run, which then encodes the test images of --data"""
     posterior_b: Path | None = None
     """a second encoder of the same images, in the same way: bounds I(Z_A;Z_B)"""
-    smoke: bool = False
-    """one seed, two epochs, watermarked: shows that everything works, and nothing else"""
-    data: DataOptions = field(default_factory=DataOptions)
     settings: Settings = field(default_factory=Settings)
-    execution: Options = field(default_factory=Options)
+
+    trainer: ClassVar[Trainer] = TRAINER
 
     def __post_init__(self) -> None:
-        positive("--seeds", self.seeds, MOST_SEEDS)
-        positive("--first-seed", self.first_seed)
+        super().__post_init__()
         check_estimators(self.bounds, "--bounds")
-        for name in ("augmentations", "inputs"):
-            values = getattr(self, name)
-            if not values or len({slug(known_as(each)) for each in values}) != len(values):
-                raise BadInput(f"--{name}", " ".join(values) or "nothing", "one or more different names")
+        different("--inputs", self.inputs)
         for option, values in (("--noise", self.noise), ("--decoder-scales", self.decoder_scales)):
             if len(set(values)) != len(values):
                 raise BadInput(option, " ".join(map(str, values)), "different numbers")
@@ -152,8 +141,12 @@ class Config:
             grid = ("augmentations", "seeds", "first_seed", "inputs", "decoder_scales", "shared", "settings")
             refuse_beside(self, "--posterior", *grid, "reconstruction_scale")
         in_range("--reconstruction-scale", self.reconstruction_scale, 0, SCALES[1])
-        for augmentation in self.augmentations:
-            self.settings.mixer(augmentation, "--augmentations")
+
+    def networks(self) -> list[Which]:
+        """Augmentation and seed of every VAE, the baselines that reconstructions need included."""
+        wanted = super().networks()
+        seeds = dict.fromkeys(seed for _, seed in wanted)
+        return [("none", seed) for seed in seeds if "none" not in self.augmentations] + wanted
 
     @property
     def estimators(self) -> tuple[str, ...]:
@@ -179,7 +172,7 @@ def run(config: Config) -> Result:
     """
     if config.posterior is not None:
         return _of_encoder(config)
-    config = as_run(config)
+    config = config.smoked()
     data = load(config.data, download=not config.execution.dry_run)
     _check_size(config, data)
     if config.execution.dry_run:
@@ -190,7 +183,7 @@ def run(config: Config) -> Result:
     for found in (analyses[scale] for scale in parts if scale not in missing):
         config.execution.say(f"reused {found.result()['vaes']} VAEs and their analysis, {found.path}")
     # no lock while training, so that a second process with the same command can take half of the VAEs
-    trained = {scale: _train_all(part, data) for scale, part in missing.items()}
+    trained = {scale: part.train(data) for scale, part in missing.items()}
     fitted: dict[str, LinearVAE] = {}
     for scale, part in missing.items():
         with analyses[scale].lock():
@@ -210,37 +203,24 @@ def _of_encoder(config: Config) -> Result:
     return Result(rows, pd.DataFrame(rows), text)
 
 
-def as_run(config: Config) -> Config:
-    """The configuration as it is run: with ``--smoke``, one seed and two epochs."""
-    return replace(config, seeds=1, settings=replace(config.settings, epochs=2)) if config.smoke else config
-
-
-def _stands(analysis: Run, config: Config, data: ImageData) -> bool:
+def _stands(analysis: Run, config: Config, data: Task) -> bool:
     """Whether the analysis is there, is complete, and is of the VAEs that are in the store now."""
     if analysis.status != "done" or config.execution.force:
         return False
     record = analysis.result()
-    runs = [vae_run(data, *which, config.settings, config.execution) for which in networks(config)]
+    runs = [config.run_of(data, which) for which in config.networks()]
     return not record["failures"] and all(
         each.result()["files"] == record["inputs_sha256"].get(each.name) for each in runs if each.status == "done"
     )
 
 
-def _check_size(config: Config, data: ImageData) -> None:
-    shortest = len(data.test_images) // 2 if "own-augmented" in config.inputs else len(data.test_images)
+def _check_size(config: Config, data: Task) -> None:
+    shortest = len(data.test) // 2 if "own-augmented" in config.inputs else len(data.test)
     if shortest < 2:
-        raise BadInput("--data", f"{len(data.test_images)} test images", "at least 2 (4 with own-augmented inputs)")
+        raise BadInput("--data", f"{len(data.test)} test images", "at least 2 (4 with own-augmented inputs)")
 
 
-def networks(config: Config) -> list[tuple[str, int]]:
-    """Augmentation and seed of every VAE, the baselines that reconstructions need included."""
-    seeds = range(config.first_seed, config.first_seed + config.seeds)
-    wanted = [(augmentation, seed) for seed in seeds for augmentation in config.augmentations]
-    baselines = [("none", seed) for seed in seeds if "none" not in config.augmentations]
-    return baselines + wanted
-
-
-def _analysis_run(config: Config, data: ImageData) -> Run:
+def _analysis_run(config: Config, data: Task) -> Run:
     identity = {
         "version": VERSION,
         "config": config.settings.resolved(data)
@@ -271,10 +251,10 @@ def _sources(augmentations: Sequence[str]) -> dict[str, Any]:
     return {"augmentation_sources": sources} if sources else {}
 
 
-def _dry_run(config: Config, data: ImageData) -> Result:
+def _dry_run(config: Config, data: Task) -> Result:
     runs, analyses = [], []
     for part in config.by_scale().values():
-        runs += [vae_run(data, *which, part.settings, part.execution) for which in networks(part)]
+        runs += [part.run_of(data, which) for which in part.networks()]
         analyses.append(_analysis_run(part, data))
     for each in [*runs, *analyses]:
         config.execution.say(f"{each.status:<8} {each.path}")
@@ -283,27 +263,9 @@ def _dry_run(config: Config, data: ImageData) -> Result:
     return Result([])
 
 
-def _train_all(config: Config, data: ImageData) -> tuple[dict[tuple[str, int], Run], list[str]]:
-    """Train what is missing; the runs by augmentation and seed, and why others failed."""
-    options = config.execution
-
-    def summary(record: dict[str, Any]) -> str:
-        metrics = record["metrics"]
-        rate, mse, seconds = (metrics[key] for key in ("test_rate", "test_mse", "seconds"))
-        return f"rate {rate:7.2f} nats   MSE {mse:.4f}   {seconds:.0f} s"
-
-    return all_once(
-        networks(config),
-        lambda which: vae_run(data, *which, config.settings, options),
-        lambda which: train(data, *which, config.settings, options),
-        options,
-        summary,
-    )
-
-
 def _analyse(
     config: Config,
-    data: ImageData,
+    data: Task,
     analysis: Run,
     runs: dict[tuple[str, int], Run],
     failures: list[str],
@@ -315,7 +277,7 @@ def _analyse(
     data = data.to(device)
     rows: list[dict[str, Any]] = []
     codes = Codes(config, data, runs, device, fitted)
-    wanted = [which for which in networks(config) if which[0] in config.augmentations and which in runs]
+    wanted = [which for which in config.networks() if which[0] in config.augmentations and which in runs]
     partial = []
     for augmentation, seed in tqdm(wanted, desc="bounds", unit="VAE", disable=None, leave=False):
         # an interrupted analysis goes on with the next VAE
@@ -339,13 +301,13 @@ def _analyse(
         failures=failures,
         vaes=len(runs),
         inputs_sha256={each.name: each.result()["files"] for each in runs.values()},
-        images={"train": len(data.train_images), "test": len(data.test_images)},
+        images={"train": len(data.train), "test": len(data.test)},
     )
     for file in partial:
         file.unlink()
 
 
-def _report(config: Config, data: ImageData, records: Mapping[float, dict[str, Any]]) -> Result:
+def _report(config: Config, data: Task, records: Mapping[float, dict[str, Any]]) -> Result:
     """Print and write tables, figures and the JSON document."""
     first = next(iter(records.values()))
     name, watermark = first["data"]["name"], "SMOKE RUN" if config.smoke else None
@@ -368,13 +330,13 @@ def _report(config: Config, data: ImageData, records: Mapping[float, dict[str, A
     return publish(result, PROGRAM, config, directory, about, evidence(trained))
 
 
-def _trained(config: Config, data: ImageData) -> list[tuple[dict[str, Any], Run]]:
+def _trained(config: Config, data: Task) -> list[tuple[dict[str, Any], Run]]:
     """The VAEs behind an analysis that are there, and what tells each from the others."""
     return [
         ({"augmentation": known_as(augmentation), "seed": seed, "decoder_scale": scale}, each)
         for scale, part in config.by_scale().items()
-        for augmentation, seed in networks(part)
-        if (each := vae_run(data, augmentation, seed, part.settings, part.execution)).status == "done"
+        for augmentation, seed in part.networks()
+        if (each := part.run_of(data, (augmentation, seed))).status == "done"
     ]
 
 
@@ -384,8 +346,8 @@ def _steps(config: Config, _: Sequence[Step]) -> Iterator[Step]:
         return
     trained = [
         step_of(TrainConfig(augmentation, seed, part.data, part.settings, part.execution))
-        for part in as_run(config).by_scale().values()
-        for augmentation, seed in networks(part)
+        for part in config.smoked().by_scale().values()
+        for augmentation, seed in part.networks()
     ]
     yield from trained
     yield from document_step(config, trained)

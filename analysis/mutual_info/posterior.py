@@ -11,8 +11,9 @@ from torch import Tensor
 from analysis.bounds import Encoded, EncodedPair, decompose, profile, profile_of_pair
 from analysis.bounds.estimators import label_of, sign_of
 from store import BadInput
-from training import load, resolve_device, use_threads
-from training.arrays import read_arrays
+from tasks import load
+from tasks.arrays import read_arrays
+from training import resolve_device, use_threads
 from vae.encode import encode, load_vae
 from vae.posterior import DiagonalGaussian
 from vae.train import active_units
@@ -49,7 +50,7 @@ def _posterior_of(config: "Config", path: Path, argument: str) -> tuple[Diagonal
         return read_posterior(path, argument)
     device = resolve_device(config.execution.device)
     vae = load_vae(path, device, argument)
-    images = load(config.data, download=not config.execution.dry_run).test_images.to(device)
+    images = load(config.data, download=not config.execution.dry_run).test.inputs.to(device)
     if tuple(images.shape[1:]) != vae.shape:
         expected, got = ("×".join(map(str, shape)) for shape in (vae.shape, images.shape[1:]))
         raise BadInput(argument, f"{path}, a VAE for images of {expected}", f"one for the data's, of {got}")

@@ -17,9 +17,9 @@ from findings.row import row
 from findings.under_trained import LINEAR
 from store import Run, slug, write_atomically
 from store.registry import known_as
-from training import ImageData, generator
+from tasks import Task, pixels
+from training import Pipeline, generator
 from vae.encode import encode, load_vae, reconstruct, squared_errors
-from vae.inputs import Inputs
 from vae.linear import LinearVAE, fit_linear
 from vae.nets import VAE
 from vae.posterior import DiagonalGaussian
@@ -41,7 +41,7 @@ def baseline_seed(config: "Config", augmentation: str, seed: int) -> int | None:
     return config.first_seed + (seed - config.first_seed + 1) % config.seeds if config.seeds > 1 else None
 
 
-def own_inputs(settings: Settings, data: ImageData, augmentation: str) -> Inputs:
+def own_inputs(settings: Settings, data: Task, augmentation: str) -> Pipeline:
     """Inputs as VAEs of an augmentation saw them, λ and mask drawn per sample: a batch's mixtures are independent.
 
     Args:
@@ -50,8 +50,8 @@ def own_inputs(settings: Settings, data: ImageData, augmentation: str) -> Inputs
         augmentation: a mixer's name.
     """
     units = normalisation(data, settings.resolved(data))
-    mean, std = (each.to(data.train_images.device).view(1, -1, 1, 1) for each in units)
-    return replace(settings, scope="sample").inputs(augmentation, data, lambda images: (images - mean) / std)
+    mean, std = (each.to(data.train.device).view(1, -1, 1, 1) for each in units)
+    return replace(settings, scope="sample").pipeline(augmentation, data, lambda raw: (pixels(raw) - mean) / std)
 
 
 class Codes:
@@ -68,7 +68,7 @@ class Codes:
     def __init__(
         self,
         config: "Config",
-        data: ImageData,
+        data: Task,
         runs: dict[tuple[str, int], Run],
         device: torch.device,
         fitted: dict[str, LinearVAE],
@@ -104,19 +104,19 @@ class Codes:
         if (augmentation, seed) in self.known:
             return self.known[augmentation, seed]
         vae = self.vae(augmentation, seed)
-        found = encode(vae, self.data.test_images), encode(vae, self.data.train_images)
+        found = encode(vae, self.data.test.inputs), encode(vae, self.data.train.inputs)
         if augmentation == "none":
             self.known[augmentation, seed] = found
         return found
 
-    def own(self, augmentation: str) -> Inputs:
+    def own(self, augmentation: str) -> Pipeline:
         """Inputs as the VAEs of an augmentation saw them, in the units of all."""
         return own_inputs(self.config.settings, self.data, augmentation)
 
     def errors(self, augmentation: str, seed: int) -> tuple[Tensor, Tensor]:
         """Squared error and −ELBO of every clean test image, (N,) each."""
         stream = generator(self.device, seed, "reconstruction")
-        errors = squared_errors(self.vae(augmentation, seed), self.data.test_images, stream)
+        errors = squared_errors(self.vae(augmentation, seed), self.data.test.inputs, stream)
         elbos = _elbos(errors, self.clean(augmentation, seed)[0], self.config.settings.decoder_scale)
         if augmentation == "none":
             self.elbos[augmentation, seed] = elbos
@@ -132,7 +132,7 @@ class Codes:
         """The linear VAE of inputs as the VAEs of an augmentation saw them: its axes are the same at every scale."""
         settings = self.config.settings
         if augmentation not in self.fitted:
-            inputs = self.own(augmentation).draws(self.data.train_images, generator(self.device, 1, "linear"), DRAWS)
+            inputs = self.own(augmentation).draws(self.data.train.inputs, generator(self.device, 1, "linear"), DRAWS)
             latents = settings.resolved(self.data)["latents"]
             self.fitted[augmentation] = fit_linear(inputs, latents, settings.decoder_scale)
         return replace(self.fitted[augmentation], scale=settings.decoder_scale)
@@ -143,8 +143,8 @@ def rows_of_vae(config: "Config", codes: Codes, augmentation: str, seed: int, di
     name = known_as(augmentation)
     rows: list[dict[str, Any]] = []
     data, vae, own = codes.data, codes.vae(augmentation, seed), codes.own(augmentation)
-    device, scale = data.test_images.device, config.settings.decoder_scale
-    mixed = own.mixtures(data.test_images, generator(device, seed, "test"))
+    device, scale = data.test.device, config.settings.decoder_scale
+    mixed = own.mixtures(data.test.inputs, generator(device, seed, "test"))
     clean, of_mixed = codes.clean(augmentation, seed), encode(vae, mixed)
     for inputs in config.inputs:
         where: dict[str, Any] = {"inputs": inputs, "augmentation": name, "seed": seed}
@@ -153,7 +153,7 @@ def rows_of_vae(config: "Config", codes: Codes, augmentation: str, seed: int, di
             rows += codes.measured(augmentation, seed)[1]
         else:
             posterior = of_mixed
-            fit = encode(vae, own.mixtures(data.train_images, generator(device, seed, "fit")))
+            fit = encode(vae, own.mixtures(data.train.inputs, generator(device, seed, "fit")))
             rows += profile(Encoded(posterior, fit=fit), config.estimators, noise=config.noise, **where)[1]
         stem = f"{slug(name)}-seed{seed}-{inputs}"
         if config.decomposition:
@@ -169,7 +169,7 @@ def rows_of_vae(config: "Config", codes: Codes, augmentation: str, seed: int, di
     where = {"inputs": "clean", "augmentation": name, "seed": seed}
     other = "none", baseline_seed(config, augmentation, seed) or 0
     if other in codes.runs:
-        bound = rate(encode(vae, data.test_images, _reconstruction(config, codes.vae(*other), device, seed)))
+        bound = rate(encode(vae, data.test.inputs, _reconstruction(config, codes.vae(*other), device, seed)))
         rows.append(bound.row(**where) | {"quantity": "I(Z;X̂)", "estimator": RECONSTRUCTION})
         if config.shared:
             (a, fit_a), (b, fit_b) = clean, codes.clean(*other)
@@ -246,7 +246,7 @@ def linear_rows_of(linear: LinearVAE, images: Tensor, **where: Any) -> list[dict
 def linear_of_clean(codes: Codes) -> list[dict[str, Any]]:
     """The linear VAE that was fitted on the baseline's inputs, on clean test images; it has no seeds."""
     own = codes.own("none")
-    images = own.normalise(codes.data.test_images.float() / 255)
+    images = own.enter(codes.data.test.inputs)
     where = {"inputs": "clean", "augmentation": LINEAR, "seed": 1, "fitted_on": "none"}
     return linear_rows_of(codes.linear("none"), images, **where)
 

@@ -7,7 +7,7 @@ import pytest
 from analysis.ablation import Config, ablation_conclusions, run
 from classifiers.train import Settings
 from store.command_line import command
-from training import DataOptions, load
+from tasks import DataOptions, load
 
 FAST = Settings(epochs=2, width=2)
 
@@ -16,7 +16,7 @@ def test_sizes_of_the_training_set(options, capsys):
     config = Config("fraction", (0.1, 0.2), ("none", "fmix"), seeds=2, settings=FAST, execution=options)
     result = run(config)
     records = [json.loads(path.read_text()) for path in options.store.glob("classifier/*/result.json")]
-    few, many = (len(load(DataOptions(fraction=share)).train_images) for share in (0.1, 0.2))
+    few, many = (len(load(DataOptions(fraction=share)).train) for share in (0.1, 0.2))
     assert 140 < few < many < 290
     assert sorted(record["training_images"] for record in records) == [few] * 4 + [many] * 4
     assert {row["setting"] for row in result.rows} == {0.1, 0.2}
@@ -46,7 +46,7 @@ def test_folds_are_held_out_of_the_training_images(options):
     assert all(record["scored"] != "test" for record in records)
     assert len({record["data"]["sha256"] for record in records}) == 2
     held_out = [load(DataOptions(folds=2, fold=fold)) for fold in (1, 2)]
-    sizes = [len(each.test_images) for each in held_out]
+    sizes = [len(each.test) for each in held_out]
     assert {row["n"] for row in result.rows if row["seed"]} == set(sizes)
     assert "validation images" in result.text
 

@@ -20,12 +20,12 @@ from analysis.accuracy import (
     run,
     text_of,
 )
-from classifiers.scores import scores
 from classifiers.train import Settings, classifier_run
 from findings.over_seeds import over_seeds
 from store import BadInput, digest_of
 from store.command_line import command
-from training import DataOptions, load
+from tasks import DataOptions, load
+from tasks.metrics import scores
 
 FAST = Settings(epochs=2, width=2)
 

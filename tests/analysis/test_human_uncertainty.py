@@ -17,7 +17,7 @@ from classifiers.train import Settings, train
 from findings.over_seeds import over_seeds
 from store import BadInput
 from store.command_line import command
-from training import DataOptions, load
+from tasks import DataOptions, load
 
 FAST = Settings(epochs=2, width=2)
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "cifar10h.npz"
@@ -32,7 +32,7 @@ def digits():
 def human(digits, tmp_path):
     """People who see digits right nine times in ten."""
     rng = np.random.default_rng(0)
-    labels = digits.test_labels.numpy()
+    labels = digits.test.targets.numpy()
     p = np.full((len(labels), 10), 0.1 / 9)
     p[np.arange(len(labels)), labels] = 0.9
     counts = np.stack([rng.multinomial(50, row) for row in p])
@@ -89,12 +89,12 @@ def test_another_order_is_an_error_and_no_number(human, digits, options):
     path, counts, labels = human
     turned = np.roll(counts, 1, 0)
     with pytest.raises(BadInput, match="in another order"):
-        check_order(torch.from_numpy(turned), None, digits.test_labels)
+        check_order(torch.from_numpy(turned), None, digits.test.targets)
     with pytest.raises(BadInput, match="in another order"):
-        check_order(torch.from_numpy(counts), torch.from_numpy(np.roll(labels, 1)), digits.test_labels)
+        check_order(torch.from_numpy(counts), torch.from_numpy(np.roll(labels, 1)), digits.test.targets)
     with pytest.raises(BadInput, match="counts of 359 images"):
-        check_order(torch.from_numpy(counts[1:]), None, digits.test_labels)
-    check_order(torch.from_numpy(counts), torch.from_numpy(labels), digits.test_labels)
+        check_order(torch.from_numpy(counts[1:]), None, digits.test.targets)
+    check_order(torch.from_numpy(counts), torch.from_numpy(labels), digits.test.targets)
     np.savez(path, counts=turned)
     with pytest.raises(BadInput, match="in another order"):
         run(Config(("none",), 1, path, data=DataOptions(), settings=FAST, execution=options))

@@ -22,7 +22,8 @@ from findings.over_seeds import headlines
 from findings.under_trained import LINEAR
 from store import BadInput, list_runs
 from store.command_line import command
-from training import generator, load
+from tasks import load
+from training import generator
 from vae.encode import encode, load_vae
 from vae.linear import fit_linear
 from vae.train import Settings, vae_run
@@ -386,7 +387,7 @@ def test_what_is_shared_with_the_baseline(config):
     for which in (("mixup", 1), ("none", 1), ("none", 2)):
         scored[which], _ = read_posterior(path / f"posterior-{which[0]}-seed{which[1]}-clean.npz")
         vae = load_vae(vae_run(data, *which, config.settings, config.execution), torch.device("cpu"))
-        fitted[which] = encode(vae, data.train_images)
+        fitted[which] = encode(vae, data.train.inputs)
     for augmentation, (a, b) in (("mixup", (("mixup", 1), ("none", 1))), ("none", (("none", 1), ("none", 2)))):
         fit = fitted[a], fitted[b]
         expected = three_term_upper(EncodedPair(Encoded(scored[a], fit=fit[0]), Encoded(scored[b], fit=fit[1]))).value
@@ -501,7 +502,7 @@ def test_the_linear_vae_stands_beside_every_vae(config):
     for name in ("none", "mixup"):
         vae = load_vae(vae_run(data, name, 1, settings, config.execution), torch.device("cpu"))
         own = mutual_info.own_inputs(settings, data, name)
-        mixed = own.mixtures(data.test_images, generator("cpu", 1, "test"))
+        mixed = own.mixtures(data.test.inputs, generator("cpu", 1, "test"))
         posterior = vae.encode(mixed)
         elbos = []
         for seed in range(20):
@@ -509,7 +510,7 @@ def test_the_linear_vae_stands_beside_every_vae(config):
             elbos.append(errors.flatten(1).sum(1) / 2 + posterior.kl_to_standard_normal())
         by_hand = torch.stack(elbos).mean(0).detach().double()
         assert value("negative_elbo", "own-augmented", name) == pytest.approx(float(by_hand.mean()), rel=0.02)
-        draws = own.draws(data.train_images, generator("cpu", 7), 20_000)
+        draws = own.draws(data.train.inputs, generator("cpu", 7), 20_000)
         linear = fit_linear(draws, 4, 1.0).negative_elbo(mixed)
         fitted = value("negative_elbo", "own-augmented", LINEAR, name)
         assert fitted == pytest.approx(float(linear.mean()), rel=0.01)

@@ -17,7 +17,7 @@ from analysis.human_uncertainty.measures import (
     per_image,
     plug_in_bias,
 )
-from classifiers.scores import distributions
+from tasks.metrics import distributions
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from classifiers.load import load_run
 from classifiers.train import Settings, train
 from store import BadInput
 from store.command_line import Options
-from training import DataOptions, load
+from tasks import DataOptions, load
 
 EPSILONS = (0.0, 0.01, 0.05, 0.3, 1.0)
 DETERMINISTIC = ("fgsm", "bim", "deepfool")
@@ -27,7 +27,7 @@ def victim(tmp_path_factory):
     options = Options(device="cpu", threads=1, store=tmp_path_factory.mktemp("store"))
     one = train(data, "none", 1, Settings(epochs=5, width=4), options)
     classifier = load_run(one.path, torch.device("cpu")).requires_grad_(False)
-    x, labels = data.test_images.float() / 255, data.test_labels
+    x, labels = data.test.inputs.float() / 255, data.test.targets
     wrong = classifier(x).argmax(1) != labels
     chosen = torch.cat([wrong.nonzero()[:3, 0], (~wrong).nonzero()[:9, 0]])
     torch.set_num_threads(before)

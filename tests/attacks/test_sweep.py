@@ -14,7 +14,7 @@ from classifiers.train import Settings, train
 from store import BadInput
 from store.command_line import command
 from store.keeping import verify
-from training import DataOptions, load
+from tasks import DataOptions, load
 
 FAST = Settings(epochs=3, width=2)
 ONE = {"attacks": ("fgsm", "pgd", "noise"), "epsilons": (0.0, 0.05, 0.5), "images": 12}

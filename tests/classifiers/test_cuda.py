@@ -7,16 +7,16 @@ import pytest
 import torch
 
 from classifiers.train import Settings, train
-from training import ImageData
+from tasks import Task, image_task
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
 
-def noise_images(count: int) -> ImageData:
+def noise_images(count: int) -> Task:
     stream = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (count, 3, 32, 32), generator=stream, dtype=torch.uint8)
     labels = torch.arange(count) % 10
-    return ImageData("noise", images, labels, images[:64], labels[:64])
+    return image_task("noise", (images, labels), (images[:64], labels[:64]))
 
 
 @pytest.mark.parametrize("augmentation", ["none", "fmix", "fmix-reference", "fmix+mixup", "fmix+cutmix"])

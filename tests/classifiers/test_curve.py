@@ -9,11 +9,12 @@ import torch
 from classifiers import curve
 from classifiers.curve import KEPT, SHARES, epochs_of, recorded_curve, scores_of_watched, watched_images, weights_at
 from classifiers.load import ModelOptions, load_classifier, load_run, logits_of
-from classifiers.scores import scores
 from classifiers.train import Settings, train
 from store import BadInput, Run
 from store.command_line import Options
-from training import DataOptions, Interrupted, load
+from tasks import DataOptions, load
+from tasks.metrics import METRICS, scores
+from training import Interrupted
 from training.reuse import Failed
 
 FAST = Settings(width=4, epochs=8, batch_size=128)
@@ -53,9 +54,7 @@ def test_the_curve_is_in_the_record_and_ends_at_the_last_epoch(digits, trained):
     record = trained.result()
     found = record["curve"]
     assert [point["epoch"] for point in found] == [1, 2, 4, 6, 8]
-    assert [point["step"] for point in found] == [
-        epoch * (len(digits.train_images) // 128) for epoch in (1, 2, 4, 6, 8)
-    ]
+    assert [point["step"] for point in found] == [epoch * (len(digits.train) // 128) for epoch in (1, 2, 4, 6, 8)]
     assert found[-1]["loss"] == record["metrics"]["last_epoch"]["loss"]
     # there are fewer than 2,000 test digits: the last point is of all of them
     assert found[-1]["accuracy"] == pytest.approx(record["metrics"]["accuracy"])
@@ -72,9 +71,9 @@ def test_weights_of_earlier_epochs_are_what_the_curve_was_of(digits, trained):
     for epoch in (1, 2, 4):
         options = ModelOptions(str(trained.path), weights=weights_at(epoch))
         earlier = load_classifier(options, digits, CPU)
-        found = scores(logits_of(earlier, digits.test_images), digits.test_labels)
+        found = scores(logits_of(earlier, digits.test.inputs), digits.test.targets)
         assert found["accuracy"] == pytest.approx(points[epoch]["accuracy"])
-        again = scores_of_watched(earlier, watched_images(digits), multi_label=False)
+        again = scores_of_watched(earlier, watched_images(digits), METRICS.values())
         assert again == pytest.approx({name: points[epoch][name] for name in again}, rel=1e-5)
 
 
@@ -132,7 +131,7 @@ def test_a_network_that_says_no_numbers(digits, trained):
     classifier = load_run(trained.path, CPU)
     with torch.no_grad():
         next(classifier.network.parameters()).fill_(float("nan"))
-    found = scores_of_watched(classifier, watched_images(digits), multi_label=False)
+    found = scores_of_watched(classifier, watched_images(digits), METRICS.values())
     assert found != found or found["cross_entropy"] != found["cross_entropy"]
 
 
@@ -143,7 +142,7 @@ def test_watched_images_are_random_and_the_same_for_every_network(digits):
         assert len(first[kind][0]) == min(
             2000, len(getattr(digits, {"scored": "test", "training": "train"}[kind] + "_images"))
         )
-    assert not torch.equal(first["training"][0], digits.train_images[:2000])
+    assert not torch.equal(first["training"][0], digits.train.inputs[:2000])
 
 
 def test_a_curve_that_somebody_changed_is_refused(options):

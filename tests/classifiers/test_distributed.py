@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from store.command_line import Options
-from training import DataOptions, load
+from tasks import DataOptions, load
 from training.distributed import Ranks
 from training.seeds import derive
 

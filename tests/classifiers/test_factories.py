@@ -12,8 +12,8 @@ from classifiers.networks import FACTORIES, build, source_of
 from classifiers.train import Settings, classifier_run, train
 from gradcam import sums
 from store import BadInput, read_record
+from tasks import DataOptions, load
 from tests.cases import distribution
-from training import DataOptions, load
 
 CPU = torch.device("cpu")
 NETS = """from torch import nn

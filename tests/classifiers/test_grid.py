@@ -18,7 +18,7 @@ from classifiers.train import Settings, classifier_run
 from gradcam import sums
 from store import BadInput, Run
 from store.command_line import command
-from training import DataOptions, load
+from tasks import DataOptions, load
 
 NETS = """
 import os
@@ -280,9 +280,9 @@ def test_a_network_of_nan_is_one_line_and_exit_2(kind, nets, options, capsys):
 def test_nan_for_one_image_in_hundreds_is_seen(kind, nets, options, digits):
     """Finite for the images on which every network is tried, and for the first of the data."""
     mine("SomeNan", digits)
-    sys.modules["nets_of_mine"].SomeNan.image = digits.test_images[250].float() / 255
+    sys.modules["nets_of_mine"].SomeNan.image = digits.test.inputs[250].float() / 255
     classifier = mine("SomeNan", digits)
-    assert classifier(digits.test_images[:200].float() / 255).isfinite().all()
+    assert classifier(digits.test.inputs[:200].float() / 255).isfinite().all()
     run, config = jobs(options, "SomeNan")[kind]
     with pytest.raises(BadInput, match="SomeNan with logits that are not finite for 1 images, the first 50 of 100"):
         run(replace(config, images=None))

@@ -12,7 +12,7 @@ from classifiers.nets.preact_resnet import PreActResNet
 from classifiers.networks import build
 from classifiers.train import Settings, train
 from store import BadInput
-from training import DataOptions, ImageData, load
+from tasks import DataOptions, image_task, load
 
 CPU = torch.device("cpu")
 
@@ -52,8 +52,8 @@ def test_images_are_normalised_inside(digits):
 
 def test_logits_do_not_depend_on_the_batch(digits):
     classifier = Classifier(PreActResNet(1, 10, width=4), *digits.statistics(), 10).eval()
-    together = logits_of(classifier, digits.test_images[:20])
-    alone = torch.cat([logits_of(classifier, image[None]) for image in digits.test_images[:20]])
+    together = logits_of(classifier, digits.test.inputs[:20])
+    alone = torch.cat([logits_of(classifier, image[None]) for image in digits.test.inputs[:20]])
     torch.testing.assert_close(together, alone)
     assert not together.requires_grad
 
@@ -71,7 +71,7 @@ def test_weights_from_a_file(digits, weights, suffix, change):
     network, write = weights
     options = ModelOptions("preact-resnet18", write(suffix, change), model_width=4)
     classifier = load_classifier(options, digits, CPU)
-    images = digits.test_images[:3].float() / 255
+    images = digits.test.inputs[:3].float() / 255
     mean, std = digits.statistics()
     torch.testing.assert_close(classifier(images), network.eval()((images - mean) / std))
     assert classifier.layer("stage2.0.conv1").out_channels == 8
@@ -89,7 +89,7 @@ def test_torchvision_and_timm(colour, tmp_path):
     save_file(dict(theirs.state_dict()), tmp_path / "resnet.safetensors")
     options = ModelOptions("torchvision:resnet18", str(tmp_path / "resnet.safetensors"))
     classifier = load_classifier(options, colour, CPU)
-    images = colour.test_images[:3].float() / 255
+    images = colour.test.inputs[:3].float() / 255
     mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     expected = theirs.eval()((images - mean.view(3, 1, 1)) / std.view(3, 1, 1))
     torch.testing.assert_close(classifier(images), expected, rtol=1e-4, atol=1e-5)
@@ -146,7 +146,11 @@ def test_weights_that_do_not_fit(digits, weights, tmp_path, capsys):
 
     whole = write(".pt")
     assert "where conv1.weight is (4, 1, 3, 3); needs (8, 1, 3, 3)" in message(whole, 8)
-    twenty = ImageData("twenty", digits.train_images, digits.train_labels * 2, digits.test_images, digits.test_labels)
+    twenty = image_task(
+        "twenty",
+        (digits.train.inputs, digits.train.targets * 2),
+        (digits.test.inputs, digits.test.targets),
+    )
     assert "classify.weight is (10, 32); needs (19, 32)" in message(whole, data=twenty)
     fewer = write(".safetensors", lambda state: {key: state[key] for key in list(state)[:-2]})
     assert "without classify.weight and 1 more; needs the weights of this network" in message(fewer)
@@ -171,7 +175,7 @@ def test_a_run_is_loaded_wherever_it_lies_and_checked(digits, colour, options, t
         (moved / name).write_bytes((one.path / name).read_bytes())
     classifier = load_classifier(ModelOptions(str(moved)), digits, CPU)
     with np.load(one.path / "logits.npz") as kept:
-        np.testing.assert_array_equal(logits_of(classifier, digits.test_images).numpy(), kept["logits"])
+        np.testing.assert_array_equal(logits_of(classifier, digits.test.inputs).numpy(), kept["logits"])
     with pytest.raises(BadInput, match="for 10 classes and 1 channels; needs the data's 2 classes and 3 channels"):
         load_run(moved, CPU, colour)
     with pytest.raises(BadInput, match="--layers: got 'conv9'; needs a layer of the network: conv1, stage1"):

@@ -15,11 +15,12 @@ from classifiers.presets import AUGMENTATIONS, PRESETS
 from classifiers.train import Config, Settings, classifier_run, from_preset, run, train
 from store import BadInput
 from store.command_line import command, parse
-from training import DataOptions, ImageData, load
+from tasks import DataOptions, InMemory, Task, image_task, load
 from training.distributed import Ranks
 from training.mixing import in_turn
-from training.policies import BatchPolicy
 from training.reuse import Failed
+from training.views import pipeline
+from training.views.policies import BatchPolicy
 
 FAST = Settings(epochs=2, width=4)
 CPU = torch.device("cpu")
@@ -32,13 +33,13 @@ def digits():
     return load(DataOptions())
 
 
-def noise_images(name: str, count: int) -> ImageData:
+def noise_images(name: str, count: int) -> Task:
     channels, side, classes = SIZES[name]
     stream = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (2 * count, channels, side, side), generator=stream, dtype=torch.uint8)
     labels = torch.arange(2 * count) % classes
     labels[-1] = classes - 1
-    return ImageData(name, images[:count], labels[:count], images[count:], labels[count:])
+    return image_task(name, (images[:count], labels[:count]), (images[count:], labels[count:]))
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -91,11 +92,11 @@ def test_what_a_run_keeps_is_what_its_weights_say(digits, options):
     with np.load(one.path / "logits.npz") as kept:
         logits, labels = kept["logits"], kept["labels"]
     assert logits.shape == (360, 10)
-    np.testing.assert_array_equal(labels, digits.test_labels)
+    np.testing.assert_array_equal(labels, digits.test.targets)
     assert record["metrics"]["accuracy"] == pytest.approx((logits.argmax(1) == labels).mean())
     assert record["scored"] == "test"
     classifier = load_run(one.path, CPU, digits)
-    torch.testing.assert_close(torch.from_numpy(logits), logits_of(classifier, digits.test_images), rtol=0, atol=0)
+    torch.testing.assert_close(torch.from_numpy(logits), logits_of(classifier, digits.test.inputs), rtol=0, atol=0)
     # nothing of a better epoch is kept, and no accuracy of mixed batches is reported
     assert set(record["metrics"]["last_epoch"]) == {"loss"}
     rows = [json.loads(line) for line in (one.path / "log.jsonl").read_text().splitlines()]
@@ -135,10 +136,10 @@ def test_what_changes_the_result_changes_the_run(digits, options, tmp_path):
     assert path(policy=f"file:{renamed}") == path(policy=f"file:{policy}")
 
 
-def patterned(name: str, channels: int, side: int, mirrored: bool = True) -> ImageData:
+def patterned(name: str, channels: int, side: int, mirrored: bool = True) -> Task:
     images = torch.arange(256 * channels * side**2).remainder(251).to(torch.uint8).view(256, channels, side, side)
     labels = torch.arange(256) % 10
-    return ImageData(name, images[:192], labels[:192], images[192:], labels[192:], mirrored=mirrored)
+    return image_task(name, (images[:192], labels[:192]), (images[192:], labels[192:]), mirrored=mirrored)
 
 
 @pytest.mark.parametrize(
@@ -193,8 +194,8 @@ def test_a_list_comes_before_crop_and_flip_and_a_named_policy_after(digits, opti
 
         return spy
 
-    monkeypatch.setattr(trainer, "random_crop", spied("crop", trainer.random_crop))
-    monkeypatch.setattr(trainer, "random_flip", spied("flip", trainer.random_flip))
+    monkeypatch.setattr(pipeline, "random_crop", spied("crop", pipeline.random_crop))
+    monkeypatch.setattr(pipeline, "random_flip", spied("flip", pipeline.random_flip))
     monkeypatch.setattr(BatchPolicy, "__call__", spied("policy", BatchPolicy.__call__))
     path = tmp_path / "policy.txt"
     path.write_text("[[('Invert', 1, 0)]]")
@@ -279,10 +280,10 @@ def test_policies_train(digits, options):
 @pytest.mark.parametrize("objective", ["cross-entropy", "binary-cross-entropy", "relative-entropy"])
 def test_every_objective_learns_from_every_kind_of_target(digits, options, objective):
     settings = Settings(epochs=4, width=8, objective=objective)
-    rows = torch.nn.functional.one_hot(digits.train_labels, 10) * 50.0 + (objective != "binary-cross-entropy")
+    rows = torch.nn.functional.one_hot(digits.train.targets, 10) * 50.0 + (objective != "binary-cross-entropy")
     if objective == "binary-cross-entropy":
         rows = rows.clamp(0, 1)
-    soft = replace(digits, train_labels=rows, digest="")
+    soft = replace(digits, train=InMemory(digits.train.inputs, rows), digest="")
     for data in (digits, soft):
         metrics = train(data, "mixup", 1, settings, options).result()["metrics"]
         assert metrics["accuracy"] > 0.5, metrics
@@ -294,7 +295,7 @@ def test_several_labels_an_image(options):
     images = torch.randint(0, 60, (400, 1, 8, 8), generator=stream, dtype=torch.uint8)
     images[:, :, :4] += (labels[:, 0].view(-1, 1, 1, 1) * 150).to(torch.uint8)
     images[:, :, :, :4] += (labels[:, 1].view(-1, 1, 1, 1) * 45).to(torch.uint8)
-    data = ImageData("pairs", images[:300], labels[:300], images[300:], labels[300:])
+    data = image_task("pairs", (images[:300], labels[:300]), (images[300:], labels[300:]))
     settings = Settings(epochs=8, width=4, objective="binary-cross-entropy", crop=0, flip=False)
     metrics = train(data, "cutmix", 1, settings, options).result()["metrics"]
     assert metrics["mean_average_precision"] > 0.9
@@ -315,7 +316,7 @@ def test_folds_score_on_held_out_training_images(options):
     data = load(DataOptions(folds=5, fold=2))
     one = train(data, "none", 1, FAST, options)
     assert one.result()["scored"] == "validation fold 2 of 5"
-    assert one.result()["metrics"]["n"] == len(data.test_images)
+    assert one.result()["metrics"]["n"] == len(data.test)
 
 
 def test_dry_run_trains_nothing(options, capsys):

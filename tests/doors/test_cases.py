@@ -16,8 +16,8 @@ from classifiers.load import ModelOptions, in_batches, load_classifier, load_run
 from msda import FMix
 from msda.adapters import MixTransform
 from store import BadInput
+from tasks import DataOptions, load
 from tests.doors.conftest import arrays, called
-from training import DataOptions, load
 
 COMMON = ("--store", "runs", "--out", "out", "--device", "cpu", "--threads", "1", "--quiet")
 SWEEP = (*COMMON, "--images", "12", "--attacks", "fgsm", "--epsilons", "0", "0.01", "--data", "npz:d.npz", "--model")
@@ -156,7 +156,7 @@ def test_a_column_of_indices_and_a_constant_channel_are_as_they_should_be(here, 
         train_labels=lambda y: y[:, None].astype(np.uint8), test_labels=lambda y: y[:, None].astype(np.uint8)
     )
     np.savez("column.npz", **column)
-    assert torch.equal(load(DataOptions("npz:column.npz")).train_labels, load(DataOptions("npz:d.npz")).train_labels)
+    assert torch.equal(load(DataOptions("npz:column.npz")).train.targets, load(DataOptions("npz:d.npz")).train.targets)
     blank = arrays()
     for part in ("train", "test"):
         blank[f"{part}_images"][..., 2] = 0
@@ -239,7 +239,7 @@ def test_pictures_are_upright_and_transparent_ones_over_black(folder):
     exif = Image.Exif()
     exif[274] = 3  # upside down
     turned.save(folder / "train" / "a" / "1.png", exif=exif)
-    images = read(folder).train_images
+    images = read(folder).train.inputs
     assert images[0, 0, :4].eq(200).all()
     assert images[0, :, 4:].eq(0).all()
     assert images[1].permute(1, 2, 0).numpy().tolist() == np.asarray(turned)[::-1, ::-1].tolist()

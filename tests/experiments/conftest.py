@@ -13,7 +13,7 @@ from dataclasses import replace
 from analysis import accuracy
 from classifiers.train import Settings
 from gradcam import sums
-from training import DataOptions
+from tasks import DataOptions
 
 SETTINGS = Settings(epochs=EPOCHS, width=2)
 

@@ -24,7 +24,7 @@ from analysis import accuracy, mutual_info
 from attacks import sweep
 from classifiers.train import Settings
 from gradcam import sums
-from training import DataOptions
+from tasks import DataOptions
 from vae.train import Settings as VaeSettings
 
 

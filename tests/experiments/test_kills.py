@@ -23,7 +23,7 @@ GRID = """
 from analysis import accuracy
 from classifiers.train import Settings
 from gradcam import sums
-from training import DataOptions
+from tasks import DataOptions
 
 
 def twelve(scale):

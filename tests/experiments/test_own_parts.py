@@ -47,7 +47,7 @@ GRID = """
 from analysis import accuracy, mutual_info
 from classifiers.train import Settings
 from gradcam import sums
-from training import DataOptions
+from tasks import DataOptions
 from vae.train import Settings as VaeSettings
 
 

@@ -16,7 +16,7 @@ from experiments.run import Config, run
 from experiments.steps import execute, particulars, seconds_of, steps_of
 from store import BadInput, Run, list_runs
 from store.command_line import command
-from training import DataOptions
+from tasks import DataOptions
 from training.job import Step
 
 ROOT = Path(__file__).resolve().parents[2]

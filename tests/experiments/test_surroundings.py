@@ -17,9 +17,9 @@ from experiments.steps import execute, steps_of
 from reports import build
 from store import list_runs
 from store.keeping import verify
+from tasks import DataOptions
 from tests.experiments.test_kills import findings
 from tests.experiments.test_run import ROOT, wait_for
-from training import DataOptions
 
 FAKETIME = next(iter(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)
 

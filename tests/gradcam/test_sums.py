@@ -9,7 +9,7 @@ from classifiers.load import ModelOptions
 from classifiers.train import Settings, train
 from gradcam.sums import Config, run, sums_conclusions, text_of
 from store.command_line import command
-from training import DataOptions, load
+from tasks import DataOptions, load
 
 FAST = Settings(epochs=2, width=2)
 

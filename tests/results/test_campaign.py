@@ -9,9 +9,9 @@ import pytest
 from analysis import accuracy
 from classifiers import train as classifiers
 from results import campaign
-from results.campaign import BLOCKS, RESULTS, Campaign, networks, parts, run_of
+from results.campaign import BLOCKS, RESULTS, Campaign, parts
 from store.command_line import parse
-from training import load
+from tasks import load
 from vae import train as vaes
 
 
@@ -49,7 +49,7 @@ ROWS = ("first", "2", "3", "digits", "5", "small-data", "all-data")  # Fashion-M
 def test_what_is_trained_ahead_is_what_the_analysis_wants(block, begun):
     config = begun.config(block)
     data = load(config.data)
-    wanted = {run_of(block, part, data, which).path for part in parts(block, config) for which in networks(block, part)}
+    wanted = {part.run_of(data, network).path for part in parts(block, config) for network in part.networks()}
     commands = list(begun.trainings(block))
     assert {trained_by(command, data).path for command in commands} == wanted
     assert len(commands) == len(wanted)

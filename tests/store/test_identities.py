@@ -10,7 +10,7 @@ import pytest
 from classifiers.train import Settings as ClassifierSettings
 from classifiers.train import classifier_run
 from store.command_line import Options
-from training import DataOptions, ImageData, load
+from tasks import DataOptions, Task, load
 from vae.train import Settings as VaeSettings
 from vae.train import vae_run
 
@@ -49,7 +49,7 @@ DATA = {
 
 
 @pytest.fixture(scope="module")
-def digits() -> ImageData:
+def digits() -> Task:
     return load(DataOptions())
 
 

@@ -22,7 +22,7 @@ from findings.document import publish
 from store import BadInput, Run, below, write_atomically, write_json
 from store.command_line import Options, command, parse
 from store.keeping import garbage
-from training.data import DataOptions
+from tasks import DataOptions
 from training.reuse import once
 
 ROOT = Path(__file__).parents[2]
@@ -304,7 +304,7 @@ import sys
 from pathlib import Path
 from store import Run
 from store.command_line import Options
-from training.data import DataOptions
+from tasks import DataOptions
 from training.reuse import once
 run = Run(Path(sys.argv[1]), "vae", "digits-seed1", {"seed": 1})
 print(once(run, Options(), lambda: 1 / 0).fresh, run.busy())

@@ -16,7 +16,7 @@ from gradcam import sums
 from msda import MixUp
 from store import BadInput
 from store.registry import forget, known_as, live
-from training import DataOptions, load
+from tasks import DataOptions, load
 from training.live import configured, images_of
 from training.mixing import AUGMENTATIONS
 from vae import DiagonalGaussian
@@ -64,7 +64,7 @@ def quiet(tmp_path):
 
 def test_a_network_at_hand_is_attacked(digits, network, quiet):
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    images, labels = digits.test_images[:20], digits.test_labels[:20]
+    images, labels = digits.test.inputs[:20], digits.test.targets[:20]
     found = sweep.run(network, images.float() / 255, labels, attacks=["fgsm"], epsilons=[0, 0.1], **quiet)
     clean = next(row for row in found.rows if row["estimator"] == "fgsm" and row["epsilon"] == 0)
     right = (network(images.float() / 255).argmax(1) == labels).double().mean()
@@ -77,7 +77,7 @@ def test_a_network_at_hand_is_attacked(digits, network, quiet):
 
 
 def test_uint8_arrays_and_a_dataset_are_the_same_images(digits, network, quiet):
-    images, labels = digits.test_images[:12], digits.test_labels[:12]
+    images, labels = digits.test.inputs[:12], digits.test.targets[:12]
     arrays = np.ascontiguousarray(images.permute(0, 2, 3, 1).numpy())
     forms = ((images, labels), (arrays, labels.numpy()), (TensorDataset(images, labels), None), (images[:, 0], labels))
     expected = images_of(images, labels).digest
@@ -109,7 +109,7 @@ def test_what_are_no_images_is_one_line(network, images, labels, words):
 
 
 def test_mistakes_name_the_argument(network, digits):
-    images, labels = digits.test_images[:4], digits.test_labels[:4]
+    images, labels = digits.test.inputs[:4], digits.test.targets[:4]
     with pytest.raises(BadInput, match=r"^layers: got 'conv9'; needs a layer of the network: conv1"):
         sums.run(network, images, labels, layers=["conv9"], quiet=True)
     with pytest.raises(BadInput, match=r"^attack_batch_size: got 0"):

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from classifiers.grid import check_grid
+from classifiers.grid import ClassifierGrid
 from classifiers.train import Settings, classifier_run
 from msda import MIXERS, Alternate, CutMix, MaskMixer, get_mixer
 from store import BadInput
 from store.registry import known_as
+from tasks import DataOptions, load
 from tests.cases import distribution
-from training import DataOptions, load
 from training.mixing import identity_of, in_turn, mixer_named
 from vae.train import Settings as VaeSettings
 from vae.train import vae_run
@@ -205,7 +205,7 @@ def test_identities_of_our_own_are_those_of_before(digits, options):
 
 
 def test_names_that_would_share_their_files_are_no_grid(here):
-    check_grid(("mixes.py:Boxes", "mixes.py:mix", "fmix"), 1, Settings())
+    ClassifierGrid(("mixes.py:Boxes", "mixes.py:mix", "fmix"))
     with pytest.raises(BadInput, match="different names"):
-        check_grid(("mixes.py:Boxes", "./mixes.py:Boxes"), 1, Settings())
+        ClassifierGrid(("mixes.py:Boxes", "./mixes.py:Boxes"))
     assert known_as("./mixes.py:Boxes") == "mixes.py:Boxes"

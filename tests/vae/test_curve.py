@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from training import DataOptions, Diverged, Interrupted, generator, load
+from tasks import DataOptions, load
+from training import Diverged, Interrupted, generator
 from vae import curve
 from vae.curve import last_fall, negative_elbo, steps_to_watch
 from vae.encode import load_vae
@@ -33,7 +34,7 @@ def test_a_record_holds_the_curve_and_its_last_point_is_what_the_weights_give(di
     settings = Settings(epochs=15, width=16, hidden=32, latents=4)
     run = train(digits, "mixup", 1, settings, options)
     record = run.result()
-    steps = 15 * (len(digits.train_images) // 64)
+    steps = 15 * (len(digits.train) // 64)
     assert [point["step"] for point in record["curve"]] == steps_to_watch(steps)
     falls = [point["negative_elbo"] for point in record["curve"]]
     assert falls[-1] < falls[0] - 0.1
@@ -41,7 +42,7 @@ def test_a_record_holds_the_curve_and_its_last_point_is_what_the_weights_give(di
     config = run.identity["config"]
     vae = load_vae(run, torch.device("cpu"))
     own = FAST.inputs("mixup", digits, vae.normalise)
-    inputs = own.each_once(digits.test_images, generator("cpu", 1, "curve"), 2000)
+    inputs = own.each_once(digits.test.inputs, generator("cpu", 1, "curve"), 2000)
     elbo, rate, mse = negative_elbo(vae, inputs, config["decoder_scale"], 1)
     assert float(elbo.mean()) == pytest.approx(falls[-1], rel=1e-6)
     assert torch.allclose(elbo, inputs[0].numel() * mse / 2 + rate)
@@ -78,7 +79,7 @@ def test_a_resumed_run_has_the_same_curve(digits, options, tmp_path, monkeypatch
 
 
 def test_a_single_test_image_is_enough_to_train_and_to_watch(digits, options):
-    single = replace(digits, test_images=digits.test_images[:1], test_labels=digits.test_labels[:1])
+    single = replace(digits, tests={"test": digits.test.only(torch.arange(1))})
     record = train(single, "fmix", 1, FAST, options).result()
     assert all(math.isfinite(value) for point in record["curve"] for value in point.values())
     assert math.isfinite(record["metrics"]["overfitting"]["standard_error"])

@@ -9,7 +9,7 @@ import torch
 
 from analysis import mutual_info
 from store import BadInput
-from training import DataOptions, load
+from tasks import DataOptions, load
 from vae.encode import encode, load_vae
 from vae.train import mean_squared_error
 
@@ -25,9 +25,9 @@ def test_an_earlier_versions_network_says_what_its_record_says(path, tmp_path):
     moved = shutil.copytree(path, tmp_path / "elsewhere")
     metrics = json.loads((path / "result.json").read_text(encoding="utf-8"))["metrics"]
     vae = load_vae(moved, CPU)
-    rate = encode(vae, data.test_images).kl_to_standard_normal().mean()
+    rate = encode(vae, data.test.inputs).kl_to_standard_normal().mean()
     assert float(rate) == pytest.approx(metrics["test_rate"], rel=1e-4)
-    assert mean_squared_error(vae, data.test_images, 1) == pytest.approx(metrics["test_mse"], rel=1e-4)
+    assert mean_squared_error(vae, data.test.inputs, 1) == pytest.approx(metrics["test_mse"], rel=1e-4)
     result = mutual_info.run(mutual_info.Config(posterior=moved, bounds=("rate", "gaussian_marginal")))
     assert result.rows[0]["value"] == pytest.approx(metrics["test_rate"], rel=1e-4)
 

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from store import BadInput
 from store.command_line import Options, command
-from training import DataOptions, ImageData, load
+from tasks import DataOptions, Task, image_task, load
 from training.mixing import in_turn
 from training.reuse import Failed
 from vae.encode import encode, load_vae
@@ -81,9 +81,9 @@ def test_default_runs_keep_their_hashes(shape, augmentation, seed, settings, hex
     assert run.hash == hexadecimal
 
 
-def blank(shape: tuple[int, int, int]) -> ImageData:
+def blank(shape: tuple[int, int, int]) -> Task:
     images, labels = torch.zeros(200, *shape, dtype=torch.uint8), torch.zeros(200, dtype=torch.int64)
-    return ImageData("made", images, labels, images[:2], labels[:2], digest="0" * 64)
+    return image_task("made", (images, labels), (images[:2], labels[:2]))
 
 
 def test_the_reference_preset_says_what_network_and_units_it_has():
@@ -101,7 +101,7 @@ def test_reference_runs_are_in_the_reference_codes_units_from_training_to_the_lo
     stream = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (128, 3, 16, 16), dtype=torch.uint8, generator=stream)
     labels = torch.zeros(128, dtype=torch.int64)
-    data = ImageData("noise", images, labels, images[:40], labels[:40])
+    data = image_task("noise", (images, labels), (images[:40], labels[:40]))
     one = train(data, "none", 1, replace(FAST, preset="reference", epochs=1), options)
     vae = load_vae(one, torch.device("cpu"))
     black = vae.normalise(torch.zeros(1, 3, 16, 16))[0, :, 0, 0]
@@ -109,10 +109,10 @@ def test_reference_runs_are_in_the_reference_codes_units_from_training_to_the_lo
     white = vae.normalise(torch.ones(1, 3, 16, 16))[0, :, 0, 0]
     torch.testing.assert_close(white - black, 1 / torch.tensor([0.2023, 0.1994, 0.2010]))
     metrics = one.result()["metrics"]
-    posterior = encode(vae, data.test_images)
+    posterior = encode(vae, data.test.inputs)
     assert metrics["test_rate"] == pytest.approx(float(posterior.kl_to_standard_normal().mean()), rel=1e-9)
     # uniform bytes have variance about 1/12, so their own units would give an error near 1
-    assert metrics["test_mse"] == pytest.approx(mean_squared_error(vae, data.test_images, 1), rel=1e-9)
+    assert metrics["test_mse"] == pytest.approx(mean_squared_error(vae, data.test.inputs, 1), rel=1e-9)
     assert metrics["test_mse"] > 1.7
 
 

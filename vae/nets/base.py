@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tasks import pixels
 from vae.linear import LinearVAE
 from vae.posterior import DiagonalGaussian
 
@@ -45,6 +46,10 @@ class VAE(nn.Module):
         images have mean 0 and variance 1; the reference preset's are constants, with which they need not.
         """
         return (images - self.pixel_mean) / self.pixel_std
+
+    def enter(self, raw: Tensor) -> Tensor:
+        """Images (B, C, H, W) as a data set has them, uint8, or pixels in [0, 1]: normalised, as they are mixed."""
+        return self.normalise(pixels(raw))
 
     def encode(self, images: Tensor) -> DiagonalGaussian:
         """The posterior of normalised images (B, C, H, W)."""

@@ -9,7 +9,7 @@ import torch
 from analysis import mutual_info
 from store import BadInput
 from store.command_line import Options
-from training import DataOptions, load
+from tasks import DataOptions, load
 from vae.encode import encode, load_vae
 from vae.train import Config, Settings, run, vae_run
 
@@ -83,7 +83,7 @@ def test_it_is_trained_found_again_and_encodes(file, options):
     assert trained.fresh
     assert not run(config).fresh
     vae = load_vae(trained, torch.device("cpu"), network=config.settings.network)
-    posterior = encode(vae, load(DataOptions()).test_images[:3])
+    posterior = encode(vae, load(DataOptions()).test.inputs[:3])
     assert posterior.mean.shape == (3, 16)
 
 

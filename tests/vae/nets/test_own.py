@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from training import DataOptions, generator, load
+from tasks import DataOptions, load
+from training import generator
 from vae.curve import negative_elbo
 from vae.encode import encode, load_vae
 from vae.linear import fit_linear
@@ -78,8 +79,8 @@ def test_it_gets_below_the_linear_vae_on_images_it_has_not_seen(digits, options,
     run = train(digits, "none", 1, settings, options)
     vae, latents = load_vae(run, torch.device("cpu")), run.identity["config"]["latents"]
     own = settings.inputs("none", digits, vae.normalise)
-    held_out = own.each_once(digits.test_images, generator("cpu", 1, "curve"), 2000)
-    linear = fit_linear(own.draws(digits.train_images, generator("cpu", 1, "linear"), 20_000), latents, scale)
+    held_out = own.each_once(digits.test.inputs, generator("cpu", 1, "curve"), 2000)
+    linear = fit_linear(own.draws(digits.train.inputs, generator("cpu", 1, "linear"), 20_000), latents, scale)
     excess = negative_elbo(vae, held_out, scale, 1)[0] - linear.negative_elbo(held_out)
     assert float(excess.mean()) < -0.5 / scale
     # at the start it is the linear VAE, but for the noise of the codes
@@ -95,7 +96,7 @@ def test_it_starts_from_the_linear_vae_of_its_own_inputs(digits, options):
         run = train(digits, name, 1, settings, options)
         vae = load_vae(run, torch.device("cpu"))
         own = settings.inputs(name, digits, vae.normalise)
-        linear = fit_linear(own.draws(digits.train_images, generator("cpu", 1, "linear start"), 50_000), 16, 1.0)
+        linear = fit_linear(own.draws(digits.train.inputs, generator("cpu", 1, "linear start"), 50_000), 16, 1.0)
         assert torch.allclose(encode(vae, images).log_var, linear.encode(images).log_var, atol=1e-3)
         # eigenvectors of nearly equal eigenvalues may turn, the image of a code's mean does not
         made = vae.decode(vae.encode(images).mean).detach().double()
@@ -120,7 +121,7 @@ def test_its_learning_rate_rises_and_falls_and_is_smaller_for_the_linear_maps(di
 
     monkeypatch.setattr(torch.optim.Adam, "step", noted)
     train(digits, "none", 1, Settings(epochs=1, width=4, hidden=8), options)
-    steps = len(digits.train_images) // 64
+    steps = len(digits.train) // 64
     assert [first for first, _ in seen] == pytest.approx([2e-3 * vae.schedule(n / steps) for n in range(steps)])
     assert all(second == pytest.approx(LINEAR_RATE * first) for first, second in seen)
 

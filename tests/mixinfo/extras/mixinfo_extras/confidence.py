@@ -1,46 +1,35 @@
 """An analysis: how confident classifiers are, beside how often they are right."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from classifiers.grid import check_grid, grid_steps, settings_of, smoked, train_grid
+from classifiers.grid import ClassifierGrid, grid_steps, settings_of
 from classifiers.load import kept_logits
-from classifiers.train import Settings
 from findings import Result, publish
 from findings.over_seeds import headlines
 from findings.row import row
 from findings.section import Section
 from findings.table import Column, Table, cells_over_seeds
 from store import evidence
-from store.command_line import Options, command
-from training import DataOptions, load
+from store.command_line import command
+from tasks import load
 from training.job import Job
 
 PROGRAM = "python -m mixinfo_extras.confidence"
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(ClassifierGrid):
     """Measure the mean largest probability of classifiers trained under each augmentation."""
 
     augmentations: tuple[str, ...] = ("none", "mixup")
     """under which they are trained"""
-    seeds: int = 3
-    """how many of each"""
-    smoke: bool = False
-    """one seed, two epochs"""
-    data: DataOptions = field(default_factory=DataOptions)
-    settings: Settings = field(default_factory=Settings)
-    execution: Options = field(default_factory=Options)
-
-    def __post_init__(self):
-        check_grid(self.augmentations, self.seeds, self.settings)
 
 
 def run(config):
     """Train what is missing, and write the document."""
-    config = smoked(config)
+    config = config.smoked()
     data = load(config.data)
-    trained, failures = train_grid(data, config.augmentations, config.seeds, config.settings, config.execution)
+    trained, failures = config.train(data)
     rows = []
     for (augmentation, seed), each in trained.items():
         confidence = kept_logits(each)[0].double().softmax(1).amax(1)

@@ -3,7 +3,7 @@
 from analysis import accuracy, mutual_info
 from classifiers.train import Settings
 from mixinfo_extras import confidence
-from training import DataOptions
+from tasks import DataOptions
 from vae.train import Settings as VaeSettings
 
 

@@ -6,13 +6,14 @@ import pytest
 import torch
 
 from store import BadInput
+from tasks import DataOptions, load
 from tests.cases import distribution
-from training import DataOptions, load
 
 SETS = """
 import numpy as np
 import torch
-from training import ImageData
+from dataclasses import replace
+from tasks import image_task
 
 rng = np.random.default_rng(0)
 KEYS = ("train_images", "train_labels", "test_images", "test_labels")
@@ -42,10 +43,9 @@ def shapes():
 
 def whole(root, download=True):
     images = [tensors[key].permute(0, 3, 1, 2) for key in KEYS[::2]]
-    return ImageData(
-        f"in {root.name}, {download}", images[0], tensors["train_labels"], images[1], tensors["test_labels"],
-        digest="mine", mirrored=False,
-    )
+    train, test = (images[0], tensors["train_labels"]), (images[1], tensors["test_labels"])
+    task = image_task(f"in {root.name}, {download}", train, test, mirrored=False)
+    return replace(task, digest="mine")
 
 
 def changed(**more):
@@ -86,21 +86,22 @@ def leaves():
 
 
 def no_tensors():
-    return ImageData("x", *data)
+    return image_task("x", data[:2], data[2:])
 
 
 def half():
-    return ImageData("x", *(tensors[key].float() if "images" in key else tensors[key] for key in KEYS))
+    arrays = [tensors[key].float() if "images" in key else tensors[key] for key in KEYS]
+    return image_task("x", arrays[:2], arrays[2:])
 
 
 def turned():
     images = [tensors[key].permute(0, 3, 1, 2) for key in KEYS[::2]]
-    return ImageData("x", images[0], tensors["train_labels"], images[1].mT, tensors["test_labels"])
+    return image_task("x", (images[0], tensors["train_labels"]), (images[1].mT, tensors["test_labels"]))
 
 
 def labelled():
     images = [tensors[key].permute(0, 3, 1, 2) for key in KEYS[::2]]
-    return ImageData("x", images[0], tensors["train_labels"].float() + 0.5, images[1], tensors["test_labels"])
+    return image_task("x", (images[0], tensors["train_labels"].float() + 0.5), (images[1], tensors["test_labels"]))
 
 
 value = 3
@@ -120,10 +121,10 @@ def test_four_arrays_of_whatever_kind_are_a_data_set(here, name):
     data = load(DataOptions(f"sets.py:{name}"))
     assert data.name == name
     assert data.shape == (3, 9, 8)
-    assert (data.classes, len(data.train_images), len(data.test_images)) == (3, 12, 6)
-    assert data.train_images.dtype == torch.uint8
-    assert data.train_labels.tolist() == [0, 1, 2] * 4
-    assert data.mirrored
+    assert (data.classes, len(data.train), len(data.test)) == (3, 12, 6)
+    assert data.train.inputs.dtype == torch.uint8
+    assert data.train.targets.tolist() == [0, 1, 2] * 4
+    assert data.modality.mirrored
     assert data.digest == load(DataOptions("sets.py:mapping")).digest
 
 
@@ -131,9 +132,9 @@ def test_an_image_data_keeps_its_name_and_gets_a_digest_of_its_content(here):
     data = load(DataOptions(f"{here}/sets.py:whole", data_root=Path("some/root")), download=False)
     assert data.name == "in root, False"
     assert data.digest == load(DataOptions("sets.py:mapping")).digest
-    assert not data.mirrored
+    assert not data.modality.mirrored
     assert load(DataOptions("sets.py:whole", data_name="mine")).identity["name"] == "mine"
-    assert len(load(DataOptions("sets.py:whole", train_images=5)).train_images) == 5
+    assert len(load(DataOptions("sets.py:whole", train_images=5)).train) == 5
 
 
 def test_modules_and_entry_points(here):
@@ -153,7 +154,7 @@ def test_modules_and_entry_points(here):
             "got 'digitz'; needs one of digits, mnist, .*, folder:PATH, npz:PATH, package.module:NAME or FILE.py:",
         ),
         ("npz:", "got 'npz:'; needs one of digits"),
-        ("sets.py:value", "sets.py:value, a int; needs a function that returns an ImageData or train_images"),
+        ("sets.py:value", "sets.py:value, a int; needs a function that returns a tasks.Task or train_images"),
         ("sets.py:absent", "something that sets.py has"),
         ("sets.py:shapes", r"train_images \(12, 3, 9, 8\) uint8; needs N×H×W×C uint8 with C 1 or 3"),
         ("sets.py:floats", "float64; needs N×H×W×C uint8"),

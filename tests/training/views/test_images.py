@@ -3,7 +3,7 @@ import torch
 from torchvision.transforms.v2 import functional as tv
 
 from training import colour_jitter, generator, random_crop, random_flip
-from training.augment import _rotate_hue
+from training.views.images import _rotate_hue
 
 
 def images(channels: int, count: int = 6) -> torch.Tensor:

@@ -1,23 +1,26 @@
 import gzip
 import struct
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+import torchvision.datasets
 from PIL import Image
 
 from store import BadInput
-from training import data as source
-from training.data import DEBIAN_FASHION_MNIST, DataOptions, ImageData, load, read_idx
+from tasks import DataOptions, image_task, load
+from tasks.idx import read_idx
+from tasks.vision import DEBIAN_FASHION_MNIST, TORCHVISION
 
 
 def test_digits_have_the_fixed_split():
     data = load(DataOptions())
-    assert data.train_images.shape == (1437, 1, 8, 8)
-    assert data.test_images.shape == (360, 1, 8, 8)
-    assert data.train_images.dtype == torch.uint8
-    assert data.train_images.max() == 255
-    assert (torch.bincount(data.test_labels) >= 34).all()  # stratified
+    assert data.train.inputs.shape == (1437, 1, 8, 8)
+    assert data.test.inputs.shape == (360, 1, 8, 8)
+    assert data.train.inputs.dtype == torch.uint8
+    assert data.train.inputs.max() == 255
+    assert (torch.bincount(data.test.targets) >= 34).all()  # stratified
     assert data.digest == load(DataOptions()).digest
 
 
@@ -27,15 +30,15 @@ def test_the_digest_is_of_the_content(images_npz):
     fewer = load(DataOptions(data=f"npz:{images_npz}", train_images=30))
     assert renamed.name == "CIFAR-10 (JPEG)"
     assert renamed.digest == data.digest != fewer.digest
-    assert len(fewer.train_images) == 30
+    assert len(fewer.train) == 30
     assert data.shape == (3, 16, 16)
 
 
 def test_whether_images_may_be_mirrored_is_the_data_sets_own_whatever_it_is_called(images_npz, tmp_path):
-    assert not load(DataOptions()).mirrored
-    assert not load(DataOptions(data_name="CIFAR-10", train_images=50, folds=2, fold=1)).mirrored
+    assert not load(DataOptions()).modality.mirrored
+    assert not load(DataOptions(data_name="CIFAR-10", train_images=50, folds=2, fold=1)).modality.mirrored
     for name in (None, "digits", "MNIST"):
-        assert load(DataOptions(data=f"npz:{images_npz}", data_name=name, fraction=0.5)).mirrored
+        assert load(DataOptions(data=f"npz:{images_npz}", data_name=name, fraction=0.5)).modality.mirrored
 
 
 @pytest.mark.parametrize(
@@ -46,11 +49,14 @@ def test_whether_images_may_be_mirrored_is_the_data_sets_own_whatever_it_is_call
     ],
 )  # fmt: skip
 def test_of_torchvisions_data_sets_those_of_characters_are_not_mirrored(monkeypatch, tmp_path, word, mirrored):
-    images, labels = torch.zeros(4, 1, 4, 4, dtype=torch.uint8), torch.arange(4)
-    monkeypatch.setattr(source, "_torchvision", lambda word, *_: ImageData(word, images, labels, images, labels))
-    monkeypatch.setattr(source, "DEBIAN_FASHION_MNIST", tmp_path / "absent")
-    assert set(source.TORCHVISION) >= {word}
-    assert load(DataOptions(data=word)).mirrored == mirrored
+    kind = TORCHVISION[word].kind
+    grey, channels_first = kind.endswith("MNIST"), kind in ("SVHN", "STL10")
+    shape = (4, 6, 6) if grey else (4, 3, 6, 6) if channels_first else (4, 6, 6, 3)
+    made = SimpleNamespace(data=np.zeros(shape, np.uint8), labels=np.arange(4), targets=list(range(4)))
+    monkeypatch.setattr(torchvision.datasets, kind, lambda **_: made)
+    monkeypatch.setattr("tasks.vision.DEBIAN_FASHION_MNIST", tmp_path / "absent")
+    task = load(DataOptions(data=word))
+    assert (task.modality.mirrored, task.shape) == (mirrored, (1 if grey else 3, 6, 6))
 
 
 @pytest.mark.parametrize("level", [0, 7, 255])
@@ -58,7 +64,7 @@ def test_a_channel_that_is_the_same_everywhere_is_divided_by_nothing(level):
     images = torch.full((40, 3, 8, 8), level, dtype=torch.uint8)
     images[:, 0] = torch.arange(64, dtype=torch.uint8).view(8, 8)
     labels = torch.zeros(40, dtype=torch.int64)
-    mean, std = ImageData("made", images, labels, images[:2], labels[:2]).statistics()
+    mean, std = image_task("made", (images, labels), (images[:2], labels[:2])).statistics()
     assert std[1:].tolist() == [1, 1]
     assert mean[1:].tolist() == pytest.approx([level / 255] * 2)
     assert float(std[0]) == pytest.approx(float((images[:, 0].float() / 255).std(unbiased=False)), rel=1e-5)
@@ -67,7 +73,7 @@ def test_a_channel_that_is_the_same_everywhere_is_divided_by_nothing(level):
 def test_statistics_are_those_of_the_pixels(images_npz):
     data = load(DataOptions(data=f"npz:{images_npz}"))
     mean, std = data.statistics()
-    pixels = data.train_images.double() / 255
+    pixels = data.train.inputs.double() / 255
     torch.testing.assert_close(mean, pixels.mean((0, 2, 3)).float())
     torch.testing.assert_close(std, pixels.std((0, 2, 3), correction=0).float())
 
@@ -85,8 +91,8 @@ def test_a_folder_is_read_by_class(tmp_path):
     write_folder(tmp_path / "pets")
     data = load(DataOptions(data=f"folder:{tmp_path / 'pets'}"))
     assert data.name == "pets"
-    assert data.train_labels.tolist() == [0, 0, 0, 1, 1, 1]
-    assert data.test_images[:, 0, 0, 0].tolist() == [0, 1, 40, 41]
+    assert data.train.targets.tolist() == [0, 0, 0, 1, 1, 1]
+    assert data.test.inputs[:, 0, 0, 0].tolist() == [0, 1, 40, 41]
 
 
 def write_idx(directory, broken=""):
@@ -104,17 +110,17 @@ def write_idx(directory, broken=""):
 def test_idx_files_are_read(tmp_path):
     write_idx(tmp_path)
     data = read_idx(tmp_path, "Fashion-MNIST")
-    assert data.train_images.shape == (5, 1, 28, 28)
-    assert data.train_images[0, 0, 0, :3].tolist() == [0, 1, 2]
-    assert data.test_labels.tolist() == [0, 1, 2]
+    assert data.train.inputs.shape == (5, 1, 28, 28)
+    assert data.train.inputs[0, 0, 0, :3].tolist() == [0, 1, 2]
+    assert data.test.targets.tolist() == [0, 1, 2]
 
 
 @pytest.mark.skipif(not DEBIAN_FASHION_MNIST.is_dir(), reason="Debian's dataset-fashion-mnist is not installed")
 def test_fashion_mnist_comes_from_the_distribution():
     data = load(DataOptions(data="fashion-mnist"))
-    assert data.train_images.shape == (60000, 1, 28, 28)
-    assert torch.bincount(data.test_labels).tolist() == [1000] * 10
-    assert float(data.train_images.double().mean() / 255) == pytest.approx(0.2860, abs=5e-5)  # the known pixel mean
+    assert data.train.inputs.shape == (60000, 1, 28, 28)
+    assert torch.bincount(data.test.targets).tolist() == [1000] * 10
+    assert float(data.train.inputs.double().mean() / 255) == pytest.approx(0.2860, abs=5e-5)  # the known pixel mean
 
 
 def test_bad_data_is_one_line(tmp_path, images_npz):
@@ -174,20 +180,20 @@ def test_train_images_beyond_the_data_is_refused():
 def test_fractions_are_stratified_and_nested():
     def chosen(fraction):
         data = load(DataOptions(fraction=fraction))
-        return {image.numpy().tobytes() for image in data.train_images}, data
+        return {image.numpy().tobytes() for image in data.train.inputs}, data
 
     whole = load(DataOptions())
-    counts = torch.bincount(whole.train_labels)
+    counts = torch.bincount(whole.train.targets)
     smaller, least = chosen(0.1)
     for fraction in (0.25, 0.5, 0.8, 1.0):
         larger, data = chosen(fraction)
         assert smaller <= larger
-        assert torch.equal(torch.bincount(data.train_labels), torch.round(counts * fraction).long())
+        assert torch.equal(torch.bincount(data.train.targets), torch.round(counts * fraction).long())
         smaller = larger
-    assert torch.equal(least.test_images, whole.test_images)
+    assert torch.equal(least.test.inputs, whole.test.inputs)
     assert len({least.digest, whole.digest, chosen(0.25)[1].digest}) == 3
     tiny = load(DataOptions(fraction=0.0001))
-    assert sorted(tiny.train_labels.tolist()) == list(range(10))  # every class has at least one image
+    assert sorted(tiny.train.targets.tolist()) == list(range(10))  # every class has at least one image
 
 
 def test_folds_are_disjoint_tenths_of_the_training_images():
@@ -197,15 +203,15 @@ def test_folds_are_disjoint_tenths_of_the_training_images():
         data = load(DataOptions(folds=10, fold=fold))
         assert data.scored == f"validation fold {fold} of 10"
         assert data.identity["scored"] == data.scored
-        assert len(data.train_images) + len(data.test_images) == len(whole.train_images)
-        assert abs(len(data.test_images) - 143.7) <= 10  # each class is rounded on its own
-        assert torch.bincount(data.test_labels).min() >= 13
-        held_out += [image.numpy().tobytes() for image in data.test_images]
-    assert sorted(held_out) == sorted(image.numpy().tobytes() for image in whole.train_images)
+        assert len(data.train) + len(data.test) == len(whole.train)
+        assert abs(len(data.test) - 143.7) <= 10  # each class is rounded on its own
+        assert torch.bincount(data.test.targets).min() >= 13
+        held_out += [image.numpy().tobytes() for image in data.test.inputs]
+    assert sorted(held_out) == sorted(image.numpy().tobytes() for image in whole.train.inputs)
     fraction = load(DataOptions(folds=5, fold=1, fraction=0.5))
     full = load(DataOptions(folds=5, fold=1))
-    assert torch.equal(fraction.test_images, full.test_images)
-    assert len(fraction.train_images) < 0.51 * len(full.train_images)
+    assert torch.equal(fraction.test.inputs, full.test.inputs)
+    assert len(fraction.train) < 0.51 * len(full.train)
 
 
 def test_rows_of_labels(images_npz, tmp_path):
@@ -219,11 +225,11 @@ def test_rows_of_labels(images_npz, tmp_path):
         return load(DataOptions(data=f"npz:{path}"))
 
     soft = read(train_labels=counts)
-    assert soft.train_labels.dtype == torch.float32
-    assert soft.train_labels.shape == (40, 2)
+    assert soft.train.targets.dtype == torch.float32
+    assert soft.train.targets.shape == (40, 2)
     assert soft.classes == 2
     assert read().classes == 2
-    assert len(load(DataOptions(data=f"npz:{path}", fraction=0.5)).train_labels) == 20
+    assert len(load(DataOptions(data=f"npz:{path}", fraction=0.5)).train) == 20
     wrong = [
         ({"train_labels": counts[:, :, None]}, "one label or row for each"),
         ({"train_labels": -counts}, "negative, infinite or non-numeric"),

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
 from classifiers.train import Settings
 from store import BadInput
-from training.policies import RANGES, SubPolicies, policy_named
+from training.views.policies import RANGES, SubPolicies, policy_named
 
 
 @pytest.fixture

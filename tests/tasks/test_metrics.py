@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, log_loss
 
-from classifiers.scores import correct, cross_entropies, distributions, scores
+from tasks.metrics import SEVERAL, correct, cross_entropies, distributions, scores
 
 
 def test_indices_against_scikit_learn():
@@ -29,7 +29,7 @@ def test_soft_rows_count_for_their_largest_class():
 def test_several_labels():
     labels = torch.tensor([[1.0, 0.0, 0.0], [1.0, 1.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
     logits = torch.tensor([[3.0, -1.0, -1.0], [2.0, 2.0, -1.0], [1.0, 1.0, -1.0], [-1.0, -2.0, -1.0]])
-    found = scores(logits, labels, multi_label=True)
+    found = scores(logits, labels, SEVERAL)
     assert found["mean_average_precision"] == 1.0  # both classes that occur are ranked right
     assert found["accuracy"] == pytest.approx(11 / 12)
     p = logits.double().sigmoid()

@@ -6,9 +6,9 @@ import zipfile
 import numpy as np
 import pytest
 
-import training.arrays
+import tasks.arrays
 from store import BadInput
-from training.arrays import open_archive, read_arrays, read_images
+from tasks.arrays import open_archive, read_arrays, read_images
 
 
 def images(count=7, height=5, width=3, channels=3):
@@ -32,7 +32,7 @@ def test_arrays_are_as_numpy_reads_them(tmp_path, save):
 @pytest.mark.parametrize("slab", [1, 100, 2**25])
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_images_read_some_at_a_time_are_those_read_at_once(tmp_path, slab, order, monkeypatch):
-    monkeypatch.setattr(training.arrays, "SLAB", slab)
+    monkeypatch.setattr(tasks.arrays, "SLAB", slab)
     np.savez_compressed(tmp_path / "a.npz", x=np.asarray(images(), order=order))
     with open_archive("--data", tmp_path / "a.npz", ("x",), "an .npz") as members:
         found = read_images(members["x"])
@@ -77,7 +77,7 @@ def test_damage_behind_the_header_is_one_line(tmp_path):
 
 
 def test_zeros_that_are_refused_are_not_inflated(tmp_path):
-    from training import DataOptions, load
+    from tasks import DataOptions, load
 
     size = 2**26
     np.savez_compressed(

@@ -1,0 +1,25 @@
+"""Data sets as tasks: their splits, what their items are, what is asked of them, and by which metrics.
+
+Example:
+    >>> load(DataOptions("digits"))
+    digits: 1,437 training and 360 test images, 1×8×8, 10 classes
+"""
+
+from tasks.at_hand import images_of
+from tasks.load import DataOptions, load, some_of
+from tasks.metrics import Metric
+from tasks.task import Image, InMemory, Target, Task, image_task, pixels
+
+__all__ = [
+    "DataOptions",
+    "Image",
+    "InMemory",
+    "Metric",
+    "Target",
+    "Task",
+    "image_task",
+    "images_of",
+    "load",
+    "pixels",
+    "some_of",
+]

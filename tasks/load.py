@@ -1,0 +1,154 @@
+"""Data sets by name, whole, and the parts of them that are always the same ones.
+
+A data set is named by a word: ``digits`` (8×8, inside scikit-learn), a data set of torchvision's (`TORCHVISION`,
+downloaded where a network is there), ``folder:PATH`` or ``npz:PATH``; or a function that loads it is, by
+``package.module:NAME``, ``FILE.py:NAME`` or an entry point of the group ``mixinfo.tasks``. The function has no
+arguments, or ``root`` and ``download``, and returns
+
+- a `Task` (`image_task` makes one), which keeps its own name;
+- or the four arrays of an ``npz:PATH``, NumPy's or torch's, as a mapping of these names or a tuple in this order:
+  train_images, train_labels, test_images, test_labels; images N×H×W×C uint8 with C 1 or 3. NAME is its name.
+
+Whatever its source, it becomes a `Task` whose splits live on the device as uint8; batches are indexed there, and no
+worker process is involved.
+
+Parts of a data set are the same ones every time: a fraction is stratified and holds every smaller fraction; the
+validation tenths of cross-validation are stratified and disjoint.
+"""
+
+import functools
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from store import BadInput
+from store.places import given
+from store.registry import Registry
+from tasks.digits import digits
+from tasks.folder import folder
+from tasks.npz import npz
+from tasks.task import InMemory, Task
+from tasks.theirs import task_of
+from tasks.vision import TORCHVISION, vision
+
+__all__ = ["TASKS", "DataOptions", "load", "some_of"]
+
+TASKS = Registry(
+    "data set",
+    "mixinfo.tasks",
+    {"digits": digits, **{word: functools.partial(vision, word) for word in TORCHVISION}},
+    forms=("folder:PATH", "npz:PATH"),
+)
+"""Functions that load data sets, by name."""
+
+PATHS = {"folder": folder, "npz": npz}
+"""Functions that read a data set at a path, by the word before it."""
+
+TENTHS = 10
+"""Parts of a training set of which cross-validation holds out one, the paper's 10%."""
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """Which images."""
+
+    data: str = "digits"
+    """digits, mnist, fashion-mnist, kmnist, cifar10, cifar100, svhn, stl10, folder:PATH (PATH/train/CLASS/*.png and
+    PATH/test/CLASS/*.png), npz:PATH (train_images, train_labels, test_images, test_labels; N×H×W×C uint8; labels are
+    class indices, or N×K rows of soft or multiple labels), or package.module:NAME or FILE.py:NAME, a function that
+    returns these four arrays or a Task"""
+    data_name: str | None = None
+    """the data set's name in tables, for example "CIFAR-10 (JPEG)" (None: its usual name)"""
+    data_root: Path = Path("data")
+    """where torchvision keeps its downloads"""
+    train_images: int | None = None
+    """train on this many images, the same ones every time (None: all)"""
+    fraction: float = 1.0
+    """train on this share of every class; a larger fraction holds all images of a smaller one"""
+    folds: int | None = None
+    """cross-validation: hold out a tenth of the training images and score on it, leaving the test images alone; up to
+    10 disjoint tenths (None: score on the test images)"""
+    fold: int | None = None
+    """which tenth is held out, from 1 to FOLDS"""
+
+    def __post_init__(self) -> None:
+        given("--data-root", self.data_root)
+        if self.train_images is not None and self.train_images < 2:
+            raise BadInput("--train-images", self.train_images, "an integer of at least 2")
+        if not 0 < self.fraction <= 1:
+            raise BadInput("--fraction", self.fraction, "a number above 0 and at most 1")
+        if self.folds is not None and not 2 <= self.folds <= TENTHS:
+            raise BadInput("--folds", self.folds, f"an integer from 2 to {TENTHS}")
+        if (self.fold is None) != (self.folds is None):
+            raise BadInput("--fold", self.fold, "--folds and --fold together, or neither")
+        if self.folds is not None and self.fold is not None and not 1 <= self.fold <= self.folds:
+            raise BadInput("--fold", self.fold, f"an integer from 1 to {self.folds}")
+
+
+def load(options: DataOptions, *, download: bool = True) -> Task:
+    """Load the data set that ``options`` names, on the CPU; download it if it is not there and may be.
+
+    Raises:
+        BadInput: an unknown name, a missing or unsuitable file, or a download that failed.
+    """
+    word, _, path = options.data.partition(":")
+    if word in PATHS and path:
+        task = PATHS[word](Path(path))
+    else:
+        task = task_of(TASKS.get(options.data, "--data"), options.data, options.data_root, download)
+    if options.data_name:
+        task = replace(task, name=options.data_name)
+    if options.fold is not None:
+        task = _fold(task, options.fold, options.folds)
+    if options.fraction < 1:
+        task = task.train_on(_stratified(task.train.targets, 0, options.fraction))
+    if options.train_images is not None:
+        if options.train_images > len(task.train):
+            raise BadInput("--train-images", options.train_images, f"at most the {len(task.train)} there are")
+        chosen = torch.randperm(len(task.train), generator=torch.Generator().manual_seed(0))
+        task = task.train_on(chosen[: options.train_images])
+    return task
+
+
+def some_of(split: InMemory, count: int | None, argument: str = "--images") -> Tensor:
+    """Indices of ``count`` images, the same ones every time, in the split's order; of all for None.
+
+    Raises:
+        BadInput: there are not so many, or an image has no one class.
+    """
+    if split.targets.ndim != 1:
+        raise BadInput("--data", "rows of labels", "one class an image")
+    if count is None:
+        return torch.arange(len(split))
+    if count > len(split):
+        raise BadInput(argument, count, f"at most the {len(split)} there are")
+    return torch.randperm(len(split), generator=torch.Generator().manual_seed(0))[:count].sort().values
+
+
+def _stratified(labels: Tensor, start: float, stop: float) -> Tensor:
+    """Indices of the images between two shares of every class, each class in an order that is always the same.
+
+    Rows count for their largest class. Disjoint intervals give disjoint sets; a class too small for its share from 0
+    gives one image.
+    """
+    classes = labels.argmax(1) if labels.ndim == 2 else labels
+    order = torch.randperm(len(classes), generator=torch.Generator().manual_seed(0))
+    chosen = []
+    for number in classes.unique():
+        members = order[classes[order] == number]
+        first, last = round(start * len(members)), round(stop * len(members))
+        chosen.append(members[first : max(last, 1) if start == 0 else last])
+    return torch.cat(chosen).sort().values
+
+
+def _fold(task: Task, fold: int, folds: int | None) -> Task:
+    """The task whose test split is a tenth of the training images, which are trained on without it."""
+    held_out = _stratified(task.train.targets, (fold - 1) / TENTHS, fold / TENTHS)
+    if len(held_out) in (0, len(task.train)):
+        raise BadInput("--folds", folds, f"more than the {len(task.train)} training images there are")
+    kept = torch.ones(len(task.train), dtype=torch.bool)
+    kept[held_out] = False
+    tests = {f"validation fold {fold} of {folds}": task.train.only(held_out)}
+    return replace(task, train=task.train.only(kept), tests=tests, digest="")

@@ -1,0 +1,103 @@
+"""Networks of several augmentations and seeds, trained or found trained: what analyses compare."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, NamedTuple, Self
+
+from store import MOST_SEEDS, BadInput, Run, positive, slug
+from store.command_line import Options
+from store.registry import known_as
+from tasks import DataOptions, Task
+from training.reuse import all_once
+
+__all__ = ["Grid", "Trainer", "Which", "different"]
+
+Which = tuple[str, int]
+"""Augmentation and seed."""
+
+
+class Trainer(NamedTuple):
+    """What trains one kind of network.
+
+    Args:
+        what: one of them is called.
+        run_of: of a task, an augmentation, a seed, settings and execution options: the run, trained or not.
+        train: of the same: trains it, or finds it trained.
+        summary: of a run's record, in a few words.
+    """
+
+    what: str
+    run_of: Callable[[Task, str, int, Any, Options], Run]
+    train: Callable[[Task, str, int, Any, Options], Run]
+    summary: Callable[[dict[str, Any]], str]
+
+
+def different(option: str, names: tuple[str, ...]) -> None:
+    """Refuse no name, or one that is there twice.
+
+    Raises:
+        BadInput: blaming ``option``.
+    """
+    if not names or len({slug(known_as(name)) for name in names}) != len(names):
+        raise BadInput(option, " ".join(names) or "nothing", "one or more different names")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The configuration of an analysis of networks, of every augmentation as many: analyses' own are subclasses."""
+
+    augmentations: tuple[str, ...] = ("none", "mixup", "cutmix", "fmix")
+    """none, mixup, cutmix, fmix, fmix-reference, package.module:NAME, FILE.py:NAME, or hybrids such as fmix+mixup"""
+    seeds: int = 3
+    """how many networks per augmentation: seeds 1 to SEEDS"""
+    smoke: bool = False
+    """one seed, two epochs, watermarked: shows that everything works, and nothing else"""
+    data: DataOptions = field(default_factory=DataOptions)
+    settings: Any = None
+    execution: Options = field(default_factory=Options)
+
+    first_seed = 1  # no field: only analyses whose documents are joined have the option
+    trainer: ClassVar[Trainer]
+
+    def __post_init__(self) -> None:
+        positive("--seeds", self.seeds, MOST_SEEDS)
+        positive("--first-seed", self.first_seed)
+        different("--augmentations", self.augmentations)
+        for augmentation in self.augmentations:
+            self.settings.mixer(augmentation, "--augmentations")
+
+    def smoked(self) -> Self:
+        """The configuration as it is done: with ``--smoke``, one seed and two epochs."""
+        return replace(self, seeds=1, settings=replace(self.settings, epochs=2)) if self.smoke else self
+
+    def networks(self) -> list[Which]:
+        """Augmentation and seed of every network, a seed's augmentations together."""
+        seeds = range(self.first_seed, self.first_seed + self.seeds)
+        return [(augmentation, seed) for seed in seeds for augmentation in self.augmentations]
+
+    def run_of(self, task: Task, which: Which) -> Run:
+        """The run directory of one network, trained or not."""
+        return self.trainer.run_of(task, *which, self.settings, self.execution)
+
+    def say(self, task: Task) -> None:
+        """Say what would be trained and what would be reused (``--dry-run``)."""
+        say_runs((self.run_of(task, which) for which in self.networks()), self.trainer.what, self.execution)
+
+    def train(self, task: Task) -> tuple[dict[Which, Run], list[str]]:
+        """Train what is missing: the finished runs, and why others failed."""
+        return all_once(
+            self.networks(),
+            lambda which: self.run_of(task, which),
+            lambda which: self.trainer.train(task, *which, self.settings, self.execution),
+            self.execution,
+            self.trainer.summary,
+        )
+
+
+def say_runs(runs: Iterator[Run], what: str, options: Options) -> None:
+    """Say which runs would be made and which reused."""
+    waiting = done = 0
+    for run in runs:
+        options.say(f"{run.status:<8} {run.path}")
+        done, waiting = done + (run.status == "done"), waiting + (run.status != "done")
+    options.say(f"{done} {what}s to reuse, {waiting} to train")

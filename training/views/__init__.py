@@ -1,0 +1,6 @@
+"""Views: what is done to raw items before they are mixed, and the pipeline that does it."""
+
+from training.views.images import colour_jitter, random_crop, random_flip
+from training.views.pipeline import Pipeline, View, cropped, flipped, jittered
+
+__all__ = ["Pipeline", "View", "colour_jitter", "cropped", "flipped", "jittered", "random_crop", "random_flip"]
