@@ -139,9 +139,8 @@ def test_watched_images_are_random_and_the_same_for_every_network(digits):
     first, second = watched_images(digits), watched_images(digits)
     for kind in ("scored", "training"):
         assert torch.equal(first[kind][0], second[kind][0])
-        assert len(first[kind][0]) == min(
-            2000, len(getattr(digits, {"scored": "test", "training": "train"}[kind] + "_images"))
-        )
+        split = {"scored": digits.test, "training": digits.train}[kind]
+        assert len(first[kind][0]) == min(2000, len(split))
     assert not torch.equal(first["training"][0], digits.train.inputs[:2000])
 
 
