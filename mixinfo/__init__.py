@@ -1,6 +1,6 @@
 """The whole toolkit under one name: ``import mixinfo`` gives the public face of every room.
 
-Rooms (``mixinfo.msda``, ``mixinfo.vae``, …), commands (``mixinfo.mutual_info.run(mixinfo.mutual_info.Config())``) and
+Rooms (``mixinfo.msda``, ``mixinfo.vae``, …), analyses (``mixinfo.mutual_info.run(augmentations=["none", "fmix"])``) and
 what rooms export (``mixinfo.FMix``, ``mixinfo.Encoded``) are imported when they are asked for.
 
 Example:
@@ -32,10 +32,13 @@ if TYPE_CHECKING:
     from analysis import ablation, accuracy, ground_truth, human_uncertainty, mutual_info
     from attacks import sweep
     from classifiers import *
+    from experiments import *
     from figures import *
     from findings import *
+    from gradcam import *
     from gradcam import sums
     from msda import *
+    from reports import *
     from store import *
     from tasks import *
     from training import *

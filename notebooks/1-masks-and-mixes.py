@@ -21,7 +21,7 @@ import matplotlib.pyplot as plt
 import torch
 
 from msda import CutMix, FMix, MixUp
-from reports.figure_2 import draw_masks, mask_statistics, photographs
+from reports import draw_masks, mask_statistics, photographs
 
 # %matplotlib inline
 

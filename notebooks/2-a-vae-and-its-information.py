@@ -23,17 +23,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis import mutual_info
-from analysis.bounds import Encoded, aggregate_variance, bounds_of, relative_to_prior, with_noise
-from store.command_line import Options
+from analysis import Encoded, aggregate_variance, bounds_of, mutual_info, relative_to_prior, with_noise
+from store import Options
 from tasks import DataOptions, load
 from training import resolve_device
-from vae.encode import encode, load_vae
-from vae.train import Settings, train
+from vae import encode, load_vae, train
 
 smoke = "SMOKE" in os.environ  # a quick check that everything runs
 options = Options(store=Path(os.environ.get("STORE", "runs")), out=Path(os.environ.get("OUT", "out")), quiet=True)
-settings = Settings(epochs=2 if smoke else None)
+settings = train.Settings(epochs=2 if smoke else None)
 
 # %%
 data = load(DataOptions("digits"))
@@ -46,7 +44,7 @@ data
 # and it goes on from its checkpoint.
 
 # %%
-run = train(data, "fmix", 1, settings, options)
+run = train.run(train.Config("fmix", seed=1, settings=settings, execution=options))
 run.result()["metrics"]
 
 # %% [markdown]

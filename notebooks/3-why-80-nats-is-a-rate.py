@@ -23,10 +23,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis import ground_truth
-from analysis.bounds import bounds_of, with_noise
-from analysis.ground_truth import linear_gaussian
-from store.command_line import Options
+from analysis import bounds_of, ground_truth, with_noise
+from store import Options
 
 smoke = "SMOKE" in os.environ  # a quick check that everything runs
 options = Options(store=Path(os.environ.get("STORE", "runs")), out=Path(os.environ.get("OUT", "out")), quiet=True)
@@ -38,13 +36,14 @@ n = 500 if smoke else 4000
 # Linear-Gaussian encoders in 64 dimensions, whose information is exactly what we ask for.
 
 # %%
-few = bounds_of(linear_gaussian(n, 64, 3.0, seed=1), ("rate", "gaussian_marginal", "infonce", "leave_one_out"))
-for bound in few:
+estimators = ("rate", "gaussian_marginal", "infonce", "leave_one_out")
+few = ground_truth.linear_gaussian(n, 64, 3.0, seed=1)
+for bound in bounds_of(few, estimators):
     display(bound)
 
 # %%
-many = bounds_of(linear_gaussian(n, 64, 70.0, seed=1), ("rate", "gaussian_marginal", "infonce", "leave_one_out"))
-for bound in many:
+many = ground_truth.linear_gaussian(n, 64, 70.0, seed=1)
+for bound in bounds_of(many, estimators):
     display(bound)
 
 # %% [markdown]
@@ -63,7 +62,7 @@ f"log N = {math.log(n):.2f} nats; of 10,000 images {math.log(10_000):.2f}"
 # %%
 rows = []
 for shift in (0.0, 0.3, 1.0):
-    posterior = linear_gaussian(n, 64, 40.0, seed=1, shift=shift)
+    posterior = ground_truth.linear_gaussian(n, 64, 40.0, seed=1, shift=shift)
     for bound in bounds_of(posterior, ("rate", "gaussian_marginal")):
         rows.append({"shift": shift, "estimator": bound.estimator, "nats": bound.value, "error": bound.standard_error})
 pd.DataFrame(rows).pivot(index="shift", columns="estimator", values="nats").round(2)
@@ -79,7 +78,7 @@ pd.DataFrame(rows).pivot(index="shift", columns="estimator", values="nats").roun
 # %%
 rows = []
 for level in (1.0, 2.0, 3.0, 4.0):
-    for bound in bounds_of(with_noise(linear_gaussian(n, 64, 70.0, seed=1), level), ("gaussian_marginal", "infonce")):
+    for bound in bounds_of(with_noise(many, level), ("gaussian_marginal", "infonce")):
         rows.append({"s": level, "bound": f"{bound.estimator} ({bound.direction})", "nats": bound.value})
 pd.DataFrame(rows).pivot(index="s", columns="bound", values="nats").round(2)
 
@@ -92,7 +91,9 @@ pd.DataFrame(rows).pivot(index="s", columns="bound", values="nats").round(2)
 # %%
 ground_truth.run(
     ground_truth.Config(
-        ("gaussian-d2-i1", "gaussian-d64-i20", "heteroscedastic-d2", "mixture"), n=300 if smoke else 1000,
-        seeds=2 if smoke else 5, execution=options,
+        ("gaussian-d2-i1", "gaussian-d64-i20", "heteroscedastic-d2", "mixture"),
+        n=300 if smoke else 1000,
+        seeds=2 if smoke else 5,
+        execution=options,
     )
-)  # fmt: skip
+)

@@ -20,17 +20,15 @@
 import os
 from pathlib import Path
 
-from classifiers.load import load_run
-from classifiers.train import Settings, train
-from gradcam import sums
-from gradcam.maps import grad_cam, normalised
-from store.command_line import Options
-from tasks import DataOptions, load
+from classifiers import load_run, train
+from gradcam import grad_cam, normalised, sums
+from store import Options
+from tasks import DataOptions, load, pixels
 from training import resolve_device
 
 smoke = "SMOKE" in os.environ  # a quick check that everything runs
 options = Options(store=Path(os.environ.get("STORE", "runs")), out=Path(os.environ.get("OUT", "out")), quiet=True)
-settings = Settings(epochs=1, width=4) if smoke else Settings(epochs=10)
+settings = train.Settings(epochs=1, width=4) if smoke else train.Settings(epochs=10)
 
 # %% [markdown]
 # ## The sums
@@ -41,10 +39,14 @@ settings = Settings(epochs=1, width=4) if smoke else Settings(epochs=10)
 # %%
 result = sums.run(
     sums.Config(
-        ("none", "mixup", "cutmix"), seeds=1 if smoke else 2, images=50 if smoke else None,
-        layers=("conv1", "stage2.1"), settings=settings, execution=options,
+        ("none", "mixup", "cutmix"),
+        seeds=1 if smoke else 2,
+        images=50 if smoke else None,
+        layers=("conv1", "stage2.1"),
+        settings=settings,
+        execution=options,
     )
-)  # fmt: skip
+)
 result
 
 # %% [markdown]
@@ -55,7 +57,8 @@ result
 
 # %%
 data, device = load(DataOptions("digits")), resolve_device("auto")
-classifier = load_run(train(data, "mixup", 1, settings, options).path, device, data)
-x = data.test.inputs[:4].to(device).float() / 255
+run = train.run(train.Config("mixup", seed=1, settings=settings, execution=options))
+classifier = load_run(run.path, device, data)
+x = pixels(data.test.inputs[:4].to(device))
 maps = normalised(grad_cam(classifier, classifier.layer("conv1"), x, classifier(x).argmax(1)))
 maps.shape, maps.sum((1, 2))

@@ -21,12 +21,12 @@ import os
 from pathlib import Path
 
 from attacks import sweep
-from classifiers.train import Settings
-from store.command_line import Options
+from classifiers import train
+from store import Options
 
 smoke = "SMOKE" in os.environ  # a quick check that everything runs
 options = Options(store=Path(os.environ.get("STORE", "runs")), out=Path(os.environ.get("OUT", "out")), quiet=True)
-settings = Settings(epochs=1, width=4) if smoke else Settings(epochs=10)
+settings = train.Settings(epochs=1, width=4) if smoke else train.Settings(epochs=10)
 
 # %% [markdown]
 # ## The sweep
@@ -37,10 +37,14 @@ settings = Settings(epochs=1, width=4) if smoke else Settings(epochs=10)
 # %%
 result = sweep.run(
     sweep.Config(
-        ("none", "mixup"), seeds=1 if smoke else 2, images=8 if smoke else 40,
-        epsilons=(0.0, 0.003, 0.01, 0.03, 0.1, 0.3), settings=settings, execution=options,
+        ("none", "mixup"),
+        seeds=1 if smoke else 2,
+        images=8 if smoke else 40,
+        epsilons=(0.0, 0.003, 0.01, 0.03, 0.1, 0.3),
+        settings=settings,
+        execution=options,
     )
-)  # fmt: skip
+)
 result
 
 # %% [markdown]

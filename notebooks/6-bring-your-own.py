@@ -28,10 +28,9 @@ from torch import nn
 
 from analysis import accuracy, mutual_info
 from attacks import sweep
-from classifiers.load import ModelOptions
-from classifiers.train import Settings
+from classifiers import ModelOptions, train
 from gradcam import sums
-from store.command_line import Options
+from store import Options
 from tasks import DataOptions, load
 
 smoke = "SMOKE" in os.environ  # a quick check that everything runs
@@ -48,19 +47,25 @@ folder = Path(tempfile.mkdtemp())
 digits = load_digits()
 pixels = (digits.images * 15.9).astype(np.uint8)[..., None]
 np.savez(
-    folder / "mine.npz", train_images=pixels[:1400], train_labels=digits.target[:1400], test_images=pixels[1400:],
+    folder / "mine.npz",
+    train_images=pixels[:1400],
+    train_labels=digits.target[:1400],
+    test_images=pixels[1400:],
     test_labels=digits.target[1400:],
-)  # fmt: skip
+)
 mine = DataOptions(f"npz:{folder / 'mine.npz'}", data_name="my digits")
 load(mine)
 
 # %%
 accuracy.run(
     accuracy.Config(
-        ("none", "fmix"), seeds=1 if smoke else 2, data=mine, settings=Settings(epochs=1 if smoke else 4, width=4),
+        ("none", "fmix"),
+        seeds=1 if smoke else 2,
+        data=mine,
+        settings=train.Settings(epochs=1 if smoke else 4, width=4),
         execution=options,
     )
-)  # fmt: skip
+)
 
 # %% [markdown]
 # ## Your encoder
