@@ -12,7 +12,7 @@ Example:
     >>> data = load(DataOptions("digits"))
     >>> options = ModelOptions("preact-resnet18", model_width=4, weights="random")
     >>> classifier = load_classifier(options, data, torch.device("cpu"))
-    >>> classifier(data.test_images[:5] / 255).shape  # images in [0, 1]: their normalisation is inside
+    >>> classifier(data.test.inputs[:5] / 255).shape  # images in [0, 1]: their normalisation is inside
     torch.Size([5, 10])
 """
 

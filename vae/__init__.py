@@ -12,7 +12,7 @@ Example:
     ...     options = Options(store=Path(store), device="cpu", quiet=True)
     ...     run = train.run(train.Config("fmix", settings=train.Settings(epochs=1), execution=options))
     ...     vae = load_vae(run, torch.device("cpu"))
-    >>> posterior = encode(vae, load(DataOptions("digits")).test_images)
+    >>> posterior = encode(vae, load(DataOptions("digits")).test.inputs)
     >>> posterior
     posterior of 360 images in 16 dimensions
     >>> rate = posterior.kl_to_standard_normal()  # nats, of every image
