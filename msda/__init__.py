@@ -9,7 +9,7 @@ masks are in :mod:`msda.spectrum` and :mod:`msda.mask`, that of the weight in :m
 
 from msda.adapters import MixCollate, MixTransform
 from msda.mixed import Mixed
-from msda.mixers import MIXERS, Alternate, CutMix, FMix, MaskMixer, Mixer, MixUp, NoMix, get_mixer
+from msda.mixers import MIXERS, Alternate, CutMix, FMix, MaskMixer, Mixer, MixUp, NoMix, OptionError, get_mixer
 
 __all__ = [
     "MIXERS",
@@ -23,5 +23,6 @@ __all__ = [
     "Mixed",
     "Mixer",
     "NoMix",
+    "OptionError",
     "get_mixer",
 ]

@@ -156,10 +156,11 @@ def parse(
     except SystemExit as stop:
         if not stop.code:
             raise
-        line = _one_line(complaint.getvalue())
-        # a dataclass's own check, which tyro reports under the name of the dataclass: the line stands for itself
-        own = re.fullmatch(r"Error parsing \w+: (.*; needs .*)", line)
-        raise Unparsable(own[1] if own else f"{line} (--help lists every option)") from None
+        cause: BaseException | None = stop
+        while cause is not None and not isinstance(cause, BadInput):
+            cause = cause.__context__
+        # a dataclass's own check, which tyro reports under the name of the dataclass, stands for itself
+        raise cause or Unparsable(f"{_one_line(complaint.getvalue())} (--help lists every option)") from None
     finally:
         if width is None:
             os.environ.pop("COLUMNS", None)
