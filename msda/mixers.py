@@ -184,13 +184,7 @@ class CutMix:
         count = 1 if self.scope == "batch" else batch
         level = sample_beta(count, self.alpha, self.alpha, generator=generator, device=images.device)
         mask = box_masks(level, spatial, generator=generator, dtype=images.dtype).unsqueeze(1)
-        weight = _mean(mask, _precision(images)).expand(batch)
-        mixed = _blend(images, partner, mask)
-        if self.targets == "mixed" and self.target_alpha is None:
-            target_weight = weight
-        else:
-            target_weight = _target_weight(self, level.to(weight.dtype).expand(batch), generator)
-        return Mixed(mixed, partner, weight, mask.expand(batch, 1, *spatial), target_weight)
+        return _mixed_by(self, images, partner, mask, level, generator)
 
 
 @dataclass(frozen=True)
@@ -345,13 +339,7 @@ class MaskMixer:
         level = sample_beta(count, *_law(self), generator=generator, device=images.device)
         drawn = self.function(level, spatial, generator=generator)
         mask = _check_masks(drawn, (count, *spatial), images.device).to(images.dtype)
-        weight = _mean(mask, _precision(images)).expand(batch)
-        mixed = _blend(images, partner, mask)
-        if self.targets == "mixed" and self.target_alpha is None:
-            target_weight = weight
-        else:
-            target_weight = _target_weight(self, level.to(weight.dtype).expand(batch), generator)
-        return Mixed(mixed, partner, weight, mask.expand(batch, 1, *spatial), target_weight)
+        return _mixed_by(self, images, partner, mask, level, generator)
 
 
 @dataclass(init=False)
@@ -520,6 +508,22 @@ def _blend(images: Tensor, partner: Tensor, mask: Tensor) -> Tensor:
 
 def _mean(mask: Tensor, dtype: torch.dtype) -> Tensor:
     return mask.flatten(1).to(dtype).mean(1)
+
+
+def _mixed_by(
+    mixer: CutMix | MaskMixer,
+    images: Tensor,
+    partner: Tensor,
+    mask: Tensor,
+    level: Tensor,
+    generator: torch.Generator | None,
+) -> Mixed:
+    # mask (N, 1, *S) drawn for λ = level (N,), N = B or 1
+    batch, spatial = images.shape[0], images.shape[2:]
+    weight = target_weight = _mean(mask, _precision(images)).expand(batch)
+    if mixer.targets != "mixed" or mixer.target_alpha is not None:
+        target_weight = _target_weight(mixer, level.to(weight.dtype).expand(batch), generator)
+    return Mixed(_blend(images, partner, mask), partner, weight, mask.expand(batch, 1, *spatial), target_weight)
 
 
 def _target_weight(
