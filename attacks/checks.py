@@ -51,7 +51,7 @@ ALONE = 8
 """Images that are put through a network one by one."""
 
 ROUNDING = 1e-3
-"""Of the largest logit: what another batch size may change by rounding, in half precision too."""
+"""The share of the largest logit that another batch size may change by rounding, in half precision too."""
 
 
 @torch.no_grad()
@@ -111,8 +111,8 @@ def check_steps(model: nn.Module, images: Images, epsilon: float, seed: int, nam
         broken = robust(model, attack, name, images, [epsilon], seed, Seen())
         accuracies.append(100 * float((~broken).double().mean()))
     once, twice = accuracies
-    found = f"{once:.1f}% once, {twice:.1f}% twice, at ε = {epsilon:g} on {len(images.x)} images"
-    return _check("twice the steps change PGD by at most half a point", abs(once - twice) <= TOLERANCE, found, "warn")
+    words = f"{once:.1f}% once, {twice:.1f}% twice, at ε = {epsilon:g} on {len(images.x)} images"
+    return _check("twice the steps change PGD by at most half a point", abs(once - twice) <= TOLERANCE, words, "warn")
 
 
 def check_autoattack(model: nn.Module, images: Images, broken: Tensor, epsilon: float, seed: int) -> Check:
@@ -140,11 +140,11 @@ def check_autoattack(model: nn.Module, images: Images, broken: Tensor, epsilon: 
     perturbed = clip_to(attack_named("pgd"), images.x, perturbed.detach(), epsilon).clamp(0, 1)
     theirs = 100 * float((~(broken_by(model, perturbed, images.labels) | images.wrong)).double().mean())
     ours = 100 * float((~broken).double().mean())
-    found = f"{theirs:.1f}% left by it, {ours:.1f}% by the sweep, at ε = {epsilon:g} on {len(images.x)} images"
-    return _check(AUTOATTACK, theirs >= ours - AGREEMENT, found, "warn")
+    words = f"{theirs:.1f}% left by it, {ours:.1f}% by the sweep, at ε = {epsilon:g} on {len(images.x)} images"
+    return _check(AUTOATTACK, theirs >= ours - AGREEMENT, words, "warn")
 
 
-def lead_of(found: str) -> tuple[float, int, float] | None:
+def lead_of(words: str) -> tuple[float, int, float] | None:
     """Points that AutoAttack breaks beyond the sweep, number of images and ε, from the words of `check_autoattack`.
 
     None of other words.
@@ -153,7 +153,7 @@ def lead_of(found: str) -> tuple[float, int, float] | None:
         >>> lead_of("40.0% left by it, 46.0% by the sweep, at ε = 0.02 on 50 images")
         (6.0, 50, 0.02)
     """
-    numbers = re.fullmatch(r"([\d.]+)% left by it, ([\d.]+)% by the sweep, at ε = (\S+) on (\d+) images", found)
+    numbers = re.fullmatch(r"([\d.]+)% left by it, ([\d.]+)% by the sweep, at ε = (\S+) on (\d+) images", words)
     if numbers is None:
         return None
     theirs, ours, epsilon, images = numbers.groups()
@@ -162,7 +162,7 @@ def lead_of(found: str) -> tuple[float, int, float] | None:
 
 def check_verdicts(
     published: np.ndarray | None,
-    found: np.ndarray,
+    broken: np.ndarray,
     attacks: Sequence[str],
     epsilons: Sequence[float],
     wrong: np.ndarray,
@@ -181,13 +181,13 @@ def check_verdicts(
         seen: what the attacks did.
     """
     n = len(wrong)
-    accuracy = {name: 100 * (1 - found[i].mean(1)) for i, name in enumerate(attacks)}
+    accuracy = {name: 100 * (1 - broken[i].mean(1)) for i, name in enumerate(attacks)}
     clean = 100 * (1 - wrong.mean())
     checks = []
     if 0 in epsilons:
         at = list(epsilons).index(0)
-        both = [found] if published is None else [found, published]
-        same = all((each[:, at] == wrong).all() for each in both)
+        both = [broken] if published is None else [broken, published]
+        same = all((verdicts[:, at] == wrong).all() for verdicts in both)
         checks.append(_check("accuracy at ε = 0 is the clean accuracy", same, f"clean {clean:.2f}% of {n}"))
     inside = seen.excess <= 1e-6 and seen.lowest >= 0 and seen.highest <= 1 and not seen.not_finite
     checks.append(

@@ -86,15 +86,15 @@ class Seen:
     not_finite: int = 0
 
     @classmethod
-    def together(cls, parts: Sequence[Mapping[str, Any]]) -> "Seen":
-        """Of several batches, each a mapping from the names of the attributes."""
+    def together(cls, batches: Sequence[Mapping[str, Any]]) -> "Seen":
+        """The notes of several batches, each a mapping from the names of the attributes."""
         return cls(
-            max(float(part["excess"]) for part in parts),
-            min(float(part["lowest"]) for part in parts),
-            max(float(part["highest"]) for part in parts),
-            sum(int(part["unconfirmed"]) for part in parts),
-            sum(int(part["broken"]) for part in parts),
-            sum(int(part["not_finite"]) for part in parts),
+            max(float(notes["excess"]) for notes in batches),
+            min(float(notes["lowest"]) for notes in batches),
+            max(float(notes["highest"]) for notes in batches),
+            sum(int(notes["unconfirmed"]) for notes in batches),
+            sum(int(notes["broken"]) for notes in batches),
+            sum(int(notes["not_finite"]) for notes in batches),
         )
 
     def look_at(self, x0: Tensor, x: Tensor, epsilon: float) -> None:
@@ -201,7 +201,7 @@ def _descend(
         x, optimizer = _begin(attack, images.x, epsilon)
     at = torch.arange(len(images.x), device=x.device)
     x0, labels = images.x, images.labels
-    found: list[Tensor] = []
+    perturbed: list[Tensor] = []
     where: list[Tensor] = []
     for step in range(attack.steps + 1):
         if step == 0 and not attack.random_start:
@@ -212,7 +212,7 @@ def _descend(
         else:
             hit = broken_by(model, x, labels)
         if hit.any():
-            found.append(x[hit])
+            perturbed.append(x[hit])
             where.append(at[hit])
             x, x0, labels, at = x[~hit], x0[~hit], labels[~hit], at[~hit]
             if step < attack.steps:
@@ -222,14 +222,14 @@ def _descend(
         x = _step(attack, optimizer, x, x0, gradient, epsilon)
     result = torch.zeros(len(images.x), dtype=torch.bool, device=images.x.device)
     seen.look_at(x0, x, epsilon)
-    if found:
-        which = torch.cat(where)
-        candidates = clip_to(attack, images.x[which], torch.cat(found), epsilon)
-        seen.look_at(images.x[which], candidates, epsilon)
-        confirmed = broken_by(model, candidates, images.labels[which])
-        seen.broken += len(which)
+    if perturbed:
+        hits = torch.cat(where)
+        candidates = clip_to(attack, images.x[hits], torch.cat(perturbed), epsilon)
+        seen.look_at(images.x[hits], candidates, epsilon)
+        confirmed = broken_by(model, candidates, images.labels[hits])
+        seen.broken += len(hits)
         seen.unconfirmed += int((~confirmed).sum())
-        result[which] = confirmed
+        result[hits] = confirmed
     return result
 
 
@@ -285,5 +285,5 @@ def deepfool(model: nn.Module, attack: DeepFoolAttack, images: Images) -> Tensor
         moved = (x0 + (1.0 + attack.overshoot) * total).clamp(0, 1)
         x = torch.where(alive.view(-1, 1, 1, 1), moved, x)
         result[at] = x
-        x, x0, labels, at, total, classes = (each[alive] for each in (x, x0, labels, at, total, classes))
+        x, x0, labels, at, total, classes = (tensor[alive] for tensor in (x, x0, labels, at, total, classes))
     return result

@@ -33,10 +33,10 @@ def draw_sweep(table: pd.DataFrame, title: str) -> tuple[Figure, pd.DataFrame]:
     """
     table = table.fillna({"augmentation": "model"})
     point = ["estimator", "augmentation", "curve", "epsilon"]
-    behind = over_seeds(table, point)[[*point, "mean", "std", "seeds"]]
-    attacks, names = list(dict.fromkeys(behind["estimator"])), list(dict.fromkeys(behind["augmentation"]))
+    numbers = over_seeds(table, point)[[*point, "mean", "std", "seeds"]]
+    attacks, names = list(dict.fromkeys(numbers["estimator"])), list(dict.fromkeys(numbers["augmentation"]))
     columns = min(3, len(attacks))
-    sizes = sorted(epsilon for epsilon in behind["epsilon"].unique() if epsilon > 0)
+    sizes = sorted(epsilon for epsilon in numbers["epsilon"].unique() if epsilon > 0)
     zero = sizes[0] / 2 if sizes else 1.0  # where ε = 0 is drawn on a logarithmic axis
     with style():
         rows = math.ceil(len(attacks) / columns)
@@ -45,16 +45,15 @@ def draw_sweep(table: pd.DataFrame, title: str) -> tuple[Figure, pd.DataFrame]:
         for axes, attack in zip(panels.flat, attacks, strict=False):
             for name in names:
                 for curve, dashes in (("published", (0, (3, 2))), ("robust", "-")):
-                    own = behind[
-                        (behind["estimator"] == attack) & (behind["augmentation"] == name) & (behind["curve"] == curve)
-                    ].sort_values("epsilon")
-                    if not len(own):
+                    chosen = (numbers[point[:3]] == [attack, name, curve]).all(axis=1)
+                    points = numbers[chosen].sort_values("epsilon")
+                    if not len(points):
                         continue
-                    x, y = own["epsilon"].where(own["epsilon"] > 0, zero).to_numpy(), own["mean"].to_numpy()
+                    x, y = points["epsilon"].where(points["epsilon"] > 0, zero).to_numpy(), points["mean"].to_numpy()
                     ink = colour(name)
                     axes.plot(x, y, linestyle=dashes, color=ink, linewidth=1.4)
-                    if curve == "robust" and own["std"].notna().all():
-                        spread = own["std"].to_numpy()
+                    if curve == "robust" and points["std"].notna().all():
+                        spread = points["std"].to_numpy()
                         axes.fill_between(x, y - spread, y + spread, color=ink, alpha=0.15, linewidth=0)
             axes.set_title(NAMES.get(attack, attack), fontsize=9.5)
             axes.set_xscale("log")
@@ -70,4 +69,4 @@ def draw_sweep(table: pd.DataFrame, title: str) -> tuple[Figure, pd.DataFrame]:
             handles += panels.flat[0].plot([], [], color="#444444", linestyle=dashes, label=words)
         figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=8.5)
         figure.suptitle(textwrap.fill(title, 80), fontsize=10, fontweight="bold", x=0.01, ha="left")
-    return figure, behind
+    return figure, numbers

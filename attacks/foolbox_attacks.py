@@ -86,10 +86,10 @@ def attack_named(name: str) -> Attack:
     if name in ATTACKS:
         kind, options = ATTACKS[name]
         return getattr(foolbox.attacks, kind)(**options)
-    known = [each for each in dir(foolbox.attacks) if each.endswith("Attack")]
+    known = [kind for kind in dir(foolbox.attacks) if kind.endswith("Attack")]
     if name not in known:
-        near = difflib.get_close_matches(name.lower(), [*ATTACKS, *(each.lower() for each in known)], 3, 0.4)
-        nearest = [each for each in [*ATTACKS, *known] if each.lower() in near] or list(ATTACKS)
+        near = difflib.get_close_matches(name.lower(), [*ATTACKS, *(kind.lower() for kind in known)], 3, 0.4)
+        nearest = [kind for kind in [*ATTACKS, *known] if kind.lower() in near] or list(ATTACKS)
         raise BadInput(
             "--attacks", repr(name), f"one of {', '.join(ATTACKS)}, or a class of Foolbox's; near: {', '.join(nearest)}"
         )

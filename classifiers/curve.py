@@ -33,10 +33,10 @@ WATCHED = 2000
 """Images of each kind that are classified; differences between two epochs are paired over them."""
 
 SHARES = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 3 / 4, 1.0)
-"""Of the epochs, after which images are classified."""
+"""Shares of the epochs, after which images are classified."""
 
 KEPT = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
-"""Of the epochs, after which weights are kept, besides those after the last."""
+"""Shares of the epochs, after which weights are kept, besides those after the last."""
 
 POINT = ("epoch", "step", *METRICS, *(f"training_{name}" for name in METRICS))
 """What every point of a learning curve has, besides ``loss``."""
@@ -78,7 +78,7 @@ def scores_of_watched(
         watched: `watched_images`.
         metrics: of the run; those of `METRICS` are watched.
     """
-    found: dict[str, float] = {}
+    watched_scores: dict[str, float] = {}
     for kind, (images, labels) in watched.items():
         batches = (classifier.enter(batch) for batch in in_batches(images))
         logits = torch.cat([classifier.network(batch).float() for batch in batches])
@@ -86,8 +86,8 @@ def scores_of_watched(
         if not torch.isfinite(logits).all():
             return {f"{prefix}cross_entropy": float("nan")}
         score = scores(logits, labels, [metric for metric in metrics if metric.name in METRICS])
-        found |= {f"{prefix}{name}": float(score[name]) for name in METRICS}
-    return found
+        watched_scores |= {f"{prefix}{name}": float(score[name]) for name in METRICS}
+    return watched_scores
 
 
 def curve_of(logged: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:

@@ -7,16 +7,16 @@ from store import BadInput
 __all__ = ["blocks_of", "conv3x3", "initialise"]
 
 
-def blocks_of(depth: int, layers: int, rest: int) -> int:
+def blocks_of(depth: int, layers: int, outside: int) -> int:
     """Blocks in each stage of a network of ``depth`` layers, of which each block in each stage adds ``layers``.
 
     Raises:
         BadInput: a depth that no number of blocks gives.
     """
-    blocks, over = divmod(depth - rest, layers)
+    blocks, over = divmod(depth - outside, layers)
     if over or blocks < 1:
         raise BadInput(
-            "depth", depth, f"{rest} more than a multiple of {layers}: {layers + rest}, {2 * layers + rest}, …"
+            "depth", depth, f"{outside} more than a multiple of {layers}: {layers + outside}, {2 * layers + outside}, …"
         )
     return blocks
 

@@ -77,7 +77,7 @@ def source_of(network: nn.Module, name: str = "") -> str:
         those of `BUILT_IN`; nothing where all is built in. A text that cannot be had, of a notebook's cell or of
         compiled code, is left out: what the network computes is compared besides (`classifiers.grid.run_of_function`).
     """
-    modules = {type(part).__module__ for part in network.modules()}
+    modules = {type(module).__module__ for module in network.modules()}
     if name and name not in NETWORKS and name.partition(":")[0] not in THEIRS:
         modules.add(FACTORIES.module(name, "--network"))
     foreign = {module_known_as(module): module for module in modules if module.partition(".")[0] not in BUILT_IN}
@@ -116,11 +116,11 @@ def build(
         return architecture.make(shape[0], classes, **{architecture.width: width or architecture.usual})
     if width is not None:
         raise BadInput("--width", f"{width} with {name}", f"one of our networks: {', '.join(NETWORKS)}")
-    source, _, which = name.partition(":")
+    source, _, model = name.partition(":")
     if source == "torchvision":
-        network = _torchvision(which, classes, argument)
+        network = _torchvision(model, classes, argument)
     elif source == "timm":
-        network = _timm(which, shape[0], classes, argument)
+        network = _timm(model, shape[0], classes, argument)
     else:
         network = _factory(name, shape[0], classes, argument)
     _try(network, name, shape, classes, argument)
@@ -176,6 +176,6 @@ def _try(network: nn.Module, name: str, shape: tuple[int, int, int], classes: in
         )
     finally:
         network.train(training)
-    found = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
-    if found != (1, classes):
-        raise BadInput(argument, f"{name}, whose output for an image is {found}", f"logits of shape (1, {classes})")
+    output = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+    if output != (1, classes):
+        raise BadInput(argument, f"{name}, whose output for an image is {output}", f"logits of shape (1, {classes})")

@@ -86,20 +86,11 @@ class RayCluster:
         if address != "local":
             _check_answer(address)
         # workers look for modules first where the driver was when it joined: there, none of anybody's hide ours
-        self.own = _own_directory()
-        if address == "local":
-            with chdir(self.own):
-                ray.init(
-                    "local",
-                    include_dashboard=False,
-                    log_to_driver=False,
-                    logging_level=logging.ERROR,
-                    _node_ip_address="127.0.0.1",
-                    _temp_dir=str(self.own / "ray"),
-                )
-        else:
-            with chdir(self.own):
-                ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
+        self.directory = _closed_directory()
+        here: dict[str, Any] = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+        here["_temp_dir"] = str(self.directory / "ray")
+        with chdir(self.directory):
+            ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **(here if address == "local" else {}))
         self.head: str = ray.get_runtime_context().gcs_address
         remote: Any = ray.remote(num_cpus=threads, num_gpus=gpus, max_retries=DEATHS - 1)
         self.remote = remote(_execute_in)
@@ -165,7 +156,7 @@ class RayCluster:
         """Leave the cluster, and take away what an own one has left."""
         self.closed.set()
         self.ray.shutdown()
-        shutil.rmtree(self.own, ignore_errors=True)
+        shutil.rmtree(self.directory, ignore_errors=True)
 
 
 def _execute_in(directory: Path, step: Step, log: Path) -> Outcome:
@@ -177,7 +168,7 @@ def _execute_in(directory: Path, step: Step, log: Path) -> Outcome:
     return execute(step, log)
 
 
-def _own_directory() -> Path:
+def _closed_directory() -> Path:
     """A directory that nobody else may enter, for Ray opens those in it to everybody.
 
     Its sockets' names must stay below the 107 characters that Linux allows, of which Ray takes about 70.
@@ -193,17 +184,17 @@ def _check_answer(address: str) -> None:
         if address != "auto":
             socket.create_connection((host.strip("[]"), int(port)), 5).close()
     except OSError as problem:
-        found = f"{address}, where no cluster answers ({problem.strerror or problem})"
-        raise BadInput("--ray", found, NEEDED) from None
+        got = f"{address}, where no cluster answers ({problem.strerror or problem})"
+        raise BadInput("--ray", got, NEEDED) from None
     try:
         tried = subprocess.run(
             [sys.executable, "-c", _JOIN, address], capture_output=True, text=True, timeout=ANSWERS_WITHIN
         )
-        said = tried.stderr
+        complaint = tried.stderr
         if not tried.returncode:
             return
     except subprocess.TimeoutExpired as late:
-        said = (late.stderr or b"").decode(errors="replace")
-    if "uthentication" in said:
+        complaint = (late.stderr or b"").decode(errors="replace")
+    if "uthentication" in complaint:
         raise BadInput("--ray", f"{address}, which does not take the token", f"{NEEDED}, {TOKEN}")
     raise BadInput("--ray", f"{address}, where no cluster answers", f"{NEEDED}, {TOKEN}")

@@ -120,10 +120,10 @@ def paper(scale: Scale) -> Iterable[Any]:
 
 
 EXPERIMENTS: dict[str, Experiment] = {
-    each.__name__.replace("_", "-"): each
-    for each in (table_1, table_2_preact_resnet18, table_6, grad_cam, figure_1, figure_3, figure_6, paper)
+    experiment.__name__.replace("_", "-"): experiment
+    for experiment in (table_1, table_2_preact_resnet18, table_6, grad_cam, figure_1, figure_3, figure_6, paper)
 }
-"""By the name of what they make."""
+"""The paper's experiments by the name of what they make."""
 
 _NAMED = Registry("experiment", "mixinfo.experiments", EXPERIMENTS)
 
@@ -136,10 +136,10 @@ def configurations(name: str, scale: Scale) -> list[Any]:
     """
     experiment = experiment_named(name)
     needed = "a function of a Scale that yields configurations"
-    found = called(lambda: list(experiment(scale)), name, "EXPERIMENT", needed)
-    if not found:
+    configs = called(lambda: list(experiment(scale)), name, "EXPERIMENT", needed)
+    if not configs:
         raise BadInput("EXPERIMENT", f"{name}, which yields nothing", "at least one configuration")
-    return found
+    return configs
 
 
 def experiment_named(name: str) -> Experiment:
@@ -148,7 +148,7 @@ def experiment_named(name: str) -> Experiment:
     Raises:
         BadInput: no such experiment, file, module or function; a file that does not run.
     """
-    found = _NAMED.get(name, "EXPERIMENT")
-    if not callable(found):
-        raise BadInput("EXPERIMENT", f"{name}, a {type(found).__name__}", "a function of a Scale")
-    return found
+    experiment = _NAMED.get(name, "EXPERIMENT")
+    if not callable(experiment):
+        raise BadInput("EXPERIMENT", f"{name}, a {type(experiment).__name__}", "a function of a Scale")
+    return experiment

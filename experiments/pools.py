@@ -48,7 +48,7 @@ class Pool(Protocol):
 
 
 def _follow(parent: int) -> None:
-    """In a worker: stop in an orderly way when the process that gave the work has gone."""
+    """Let a worker stop in an orderly way when the process that gave the work has gone."""
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -58,10 +58,6 @@ def _follow(parent: int) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-def _ready() -> int:
-    return os.getpid()
 
 
 class Local:

@@ -11,7 +11,6 @@ import signal
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -30,7 +29,7 @@ from store import MOST_SEEDS, BadInput, positive, slug
 from store.command_line import Options, command, json_document
 from store.places import make_directory
 from tasks import DataOptions
-from training.loop import STOPPING
+from training.loop import Interrupted, received_signals
 from vae.train import Settings as VaeSettings
 
 __all__ = ["Config", "Grid", "run"]
@@ -117,7 +116,7 @@ class Grid:
     @property
     def exit_status(self) -> int:
         """0, or 1 when a step has failed or was left out."""
-        return int(any(each.status != "done" for each in self.outcomes.values()))
+        return int(any(outcome.status != "done" for outcome in self.outcomes.values()))
 
     def __repr__(self) -> str:
         kinds = dict.fromkeys(step.kind for step in self.steps)
@@ -202,7 +201,10 @@ def _run(config: Config, steps: list[Step], pool: Pool) -> Grid:
     outcomes: dict[str, Outcome] = {}
     waiting = {step.name: step for step in steps}
     more = {name: f"   {words}" for name, words in particulars(steps).items()}
-    with _signals() as received, tqdm(total=len(steps), desc=config.experiment, unit="step", disable=None) as bar:
+    with (
+        received_signals() as received,
+        tqdm(total=len(steps), desc=config.experiment, unit="step", disable=None) as bar,
+    ):
         asked = False
 
         def settle(step: Step, outcome: Outcome) -> None:
@@ -223,12 +225,13 @@ def _run(config: Config, steps: list[Step], pool: Pool) -> Grid:
                 pool.submit(step, logs / f"{slug(step.name)}.log")
                 if pool.free() <= 0:
                     break
-            bar.set_postfix_str(", ".join(each.name.split()[0] for each in pool.running())[:60])
+            bar.set_postfix_str(", ".join(step.name.split()[0] for step in pool.running())[:60])
             if pool.running():
                 for step, outcome in pool.finished(0.5):
                     settle(step, outcome)
     if received:
-        raise _stopped(received[0])
+        name = signal.Signals(received[0]).name
+        raise Interrupted(f"{name}: checkpoints written, the same command goes on", received[0])
     return Grid(outcomes, steps)
 
 
@@ -257,33 +260,6 @@ def _ready(
         else:
             yield step
     yield from busy
-
-
-def _stopped(signum: int) -> KeyboardInterrupt:
-    stop = KeyboardInterrupt(f"{signal.Signals(signum).name}: checkpoints written, the same command goes on")
-    stop.exit_status = 128 + signum  # type: ignore[attr-defined]
-    return stop
-
-
-@contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Collect `STOPPING` signals that are not ignored instead of dying of them; a second one dies."""
-    received: list[int] = []
-    previous: dict[int, Any] = {}
-
-    def handle(signum: int, frame: object) -> None:
-        received.append(signum)
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-    for signum in STOPPING:
-        if signal.getsignal(signum) != signal.SIG_IGN:
-            previous[int(signum)] = signal.signal(signum, handle)
-    try:
-        yield received
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def _say_plan(config: Config, steps: list[Step]) -> None:

@@ -45,15 +45,15 @@ def steps_of(configs: Iterable[Any]) -> list[Step]:
     Raises:
         BadInput: something that is not a job's configuration.
     """
-    found: dict[str, Step] = {}
+    steps: dict[str, Step] = {}
     for config in configs:
-        for step in job_of(config).steps(config, list(found.values())):
-            found.setdefault(step.name, step)
-    return list(found.values())
+        for step in job_of(config).steps(config, list(steps.values())):
+            steps.setdefault(step.name, step)
+    return list(steps.values())
 
 
 def particulars(steps: Iterable[Step]) -> dict[str, str]:
-    """By a step's name, the options in which its network differs from others of the same run name, where there are any.
+    """The options in which networks differ from others of the same run name, where there are any, by the step's name.
 
     Networks of an ablation have one augmentation and seed, and directories that only their hashes tell apart.
     """
@@ -62,14 +62,14 @@ def particulars(steps: Iterable[Step]) -> dict[str, str]:
         if step.run is not None:
             config = step.arguments[0]
             alike.setdefault(step.run.name, {})[step.name] = asdict(config.data) | asdict(config.settings)
-    found = {}
+    words = {}
     for same in alike.values():
         options = list(same.values())
-        differ = [key for key in options[0] if len({str(each[key]) for each in options}) > 1]
-        for name, each in same.items():
+        differ = [key for key in options[0] if len({str(network[key]) for network in options}) > 1]
+        for name, network in same.items():
             if differ:
-                found[name] = ", ".join(f"{key.replace('_', ' ')} {each[key]}" for key in differ)
-    return found
+                words[name] = ", ".join(f"{key.replace('_', ' ')} {network[key]}" for key in differ)
+    return words
 
 
 def seconds_of(store: Path) -> Callable[[Step], float | None]:
@@ -90,8 +90,8 @@ def seconds_of(store: Path) -> Callable[[Step], float | None]:
     def estimate(step: Step) -> float | None:
         if step.status == "done" or step.kind == "document":
             return 0.0
-        found = past.get(_like(step.kind, step.run.identity["config"] if step.run else {}))
-        return None if found is None else step.work * sum(found) / len(found)
+        rates = past.get(_like(step.kind, step.run.identity["config"] if step.run else {}))
+        return None if rates is None else step.work * sum(rates) / len(rates)
 
     return estimate
 

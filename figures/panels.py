@@ -43,12 +43,12 @@ def draw_seeds(table: pd.DataFrame, words: str, title: str) -> Figure:
         axes.set_ylim(len(names) - 0.4, -0.6)
         axes.grid(axis="y", visible=False)
         axes.set_xlabel(f"{words}: dots are seeds, bars mean ± standard deviation")
-        axes.set_title(textwrap.fill(title, 66), fontsize=10)
+        axes.set_title(wrapped(title), fontsize=10)
     return figure
 
 
 def wrapped(title: str) -> str:
-    """In lines that a figure 7.2 inches wide can hold."""
+    """A title in lines that a figure 7.2 inches wide can hold."""
     return textwrap.fill(title, 66)
 
 

@@ -24,7 +24,7 @@ COLOURS = {
 """Colour of each augmentation, in every figure."""
 
 RESERVE = ("#332288", "#882255", "#661100", "#E7298A", "#6A3D9A", "#B15928", "#0B5351", "#F781BF")
-"""For augmentations of other people's, which no name in `COLOURS` stands for."""
+"""Colours for augmentations of other people's, which no name in `COLOURS` stands for."""
 
 LABELS = {
     "none": "baseline",
@@ -76,7 +76,7 @@ def colour(augmentation: str) -> str:
     if augmentation in COLOURS or not augmentation:
         return COLOURS.get(augmentation, "#000000")
     name = ":" in augmentation or " " not in augmentation
-    if name and any(part not in COLOURS for part in augmentation.split("+")):
+    if name and any(mixer not in COLOURS for mixer in augmentation.split("+")):
         return RESERVE[zlib.crc32(augmentation.encode()) % len(RESERVE)]
     return "#000000"
 
@@ -101,4 +101,4 @@ def label(augmentation: str) -> str:
         >>> label("mixes.py:ResizeMix+fmix")
         'ResizeMix+FMix'
     """
-    return "+".join(LABELS.get(part, part.rpartition(":")[2]) for part in augmentation.split("+"))
+    return "+".join(LABELS.get(mixer, mixer.rpartition(":")[2]) for mixer in augmentation.split("+"))

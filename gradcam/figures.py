@@ -48,11 +48,11 @@ def draw_maps(images: np.ndarray, maps: dict[str, np.ndarray], title: str) -> tu
             bar = figure.colorbar(shown, ax=panels, shrink=0.6, pad=0.02)
             bar.set_label("share of the map's own maximum", fontsize=8.5)
         figure.suptitle(textwrap.fill(title, 60), fontsize=10, fontweight="bold", x=0.01, ha="left")
-    behind = pd.DataFrame(
+    numbers = pd.DataFrame(
         [
-            {"image": row, "augmentation": name, "sum": float(found[row].sum())}
-            for name, found in maps.items()
+            {"image": row, "augmentation": name, "sum": float(stack[row].sum())}
+            for name, stack in maps.items()
             for row in range(rows)
         ]
     )
-    return figure, behind
+    return figure, numbers

@@ -59,7 +59,7 @@ ROOMS = (
     "reports",
     "experiments",
 )
-"""From the mixer, which needs torch alone, to whole grids."""
+"""The rooms, from the mixer, which needs torch alone, to whole grids."""
 
 COMMANDS = {
     "mutual_info": "analysis.mutual_info",
@@ -75,9 +75,9 @@ COMMANDS = {
 
 def __getattr__(name: str) -> Any:
     known = name in ROOMS or name in COMMANDS
-    found = importlib.import_module(COMMANDS.get(name, name)) if known else _exported(name)
-    globals()[name] = found
-    return found
+    thing = importlib.import_module(COMMANDS.get(name, name)) if known else _exported(name)
+    globals()[name] = thing
+    return thing
 
 
 def _exported(name: str) -> Any:

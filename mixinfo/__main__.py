@@ -32,7 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train-classifier": ("classifiers.train", "one classifier"),
     "store": ("store", "list, verify, show and clean runs"),
 }
-"""By name, the module that does it, and what it is about."""
+"""The commands by name: the module that does it, and what it is about."""
 
 
 def usage() -> str:
@@ -50,8 +50,8 @@ def _of_others() -> dict[str, str]:
 
 def _runs(module: str) -> bool:
     try:
-        found = find_spec(module)
-        return found is not None and (found.submodule_search_locations is None or bool(find_spec(f"{module}.__main__")))
+        spec = find_spec(module)
+        return spec is not None and (spec.submodule_search_locations is None or bool(find_spec(f"{module}.__main__")))
     except ImportError:
         return False
 
@@ -76,7 +76,7 @@ def main() -> None:
         hint = f"; perhaps {close[0]}?" if close else ""
         _stop(f"COMMAND: got {name!r}; needs one of {', '.join(modules)}{hint}")
     here = os.getcwd()
-    sys.path[:] = [*(each for each in sys.path if each and os.path.realpath(each) != os.path.realpath(here)), here]
+    sys.path[:] = [*(path for path in sys.path if path and os.path.realpath(path) != os.path.realpath(here)), here]
     sys.argv[:] = [f"mixinfo {name}", *sys.argv[2:]]
     if not _runs(modules[name]):
         _stop(f"COMMAND: got {name}, for which there is no module {modules[name]}; needs an installed package")

@@ -18,7 +18,7 @@ Example:
 
 from msda.adapters import MixCollate, MixTransform
 from msda.mixed import Mixed
-from msda.mixers import MIXERS, Alternate, CutMix, FMix, MaskMixer, Mixer, MixUp, NoMix, get_mixer
+from msda.mixers import MIXERS, Alternate, CutMix, FMix, MaskMixer, Mixer, MixUp, NoMix, OptionError, get_mixer
 
 __all__ = [
     "MIXERS",
@@ -32,5 +32,6 @@ __all__ = [
     "Mixed",
     "Mixer",
     "NoMix",
+    "OptionError",
     "get_mixer",
 ]

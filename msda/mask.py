@@ -177,5 +177,5 @@ def box_masks(
         inside.append(here.view(count, *[size if other == axis else 1 for other in range(dims)]))
     one = torch.ones((), device=device, dtype=dtype)
     # 1 - product of the axes, the last factor and the difference in one pass
-    rest = inside[0] if dims == 2 else one if dims == 1 else inside[0] * inside[1]
-    return torch.addcmul(one, rest, inside[-1], value=-1)
+    others = inside[0] if dims == 2 else one if dims == 1 else inside[0] * inside[1]
+    return torch.addcmul(one, others, inside[-1], value=-1)

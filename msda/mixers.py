@@ -42,10 +42,27 @@ from msda.mask import box_masks, grey_masks, salience_prior
 from msda.mixed import Mixed
 from msda.spectrum import SPECTRA
 
-__all__ = ["MIXERS", "Alternate", "CutMix", "FMix", "MaskMixer", "MixUp", "Mixer", "NoMix", "get_mixer"]
+__all__ = ["MIXERS", "Alternate", "CutMix", "FMix", "MaskMixer", "MixUp", "Mixer", "NoMix", "OptionError", "get_mixer"]
 
 SCOPES = ("sample", "batch")
 TARGETS = ("mixed", "independent", "reformulated")
+
+
+class OptionError(ValueError):
+    """An option of a mixer that is out of its range or unknown.
+
+    Args:
+        option: its name.
+        got: its value, and what is wrong with it.
+        needed: what it needs instead.
+    """
+
+    def __init__(self, option: str, got: object, needed: str):
+        super().__init__(option, got, needed)
+        self.option, self.got, self.needed = option, got, needed
+
+    def __str__(self) -> str:
+        return f"{self.option} {self.got}; need {self.needed}"
 
 
 class Mixer(Protocol):
@@ -155,7 +172,7 @@ class CutMix:
     def __post_init__(self) -> None:
         _check_options(self.alpha, self.scope, self.targets, self.target_alpha)
         if self.targets == "reformulated":
-            raise ValueError('targets "reformulated" with CutMix; need masks whose complements have the same law')
+            raise OptionError("targets", '"reformulated" with CutMix', "masks whose complements have the same law")
 
     def __call__(
         self, images: Tensor, *, generator: torch.Generator | None = None, partner: Tensor | None = None
@@ -167,13 +184,7 @@ class CutMix:
         count = 1 if self.scope == "batch" else batch
         level = sample_beta(count, self.alpha, self.alpha, generator=generator, device=images.device)
         mask = box_masks(level, spatial, generator=generator, dtype=images.dtype).unsqueeze(1)
-        weight = _mean(mask, _precision(images)).expand(batch)
-        mixed = _blend(images, partner, mask)
-        if self.targets == "mixed" and self.target_alpha is None:
-            target_weight = weight
-        else:
-            target_weight = _target_weight(self, level.to(weight.dtype).expand(batch), generator)
-        return Mixed(mixed, partner, weight, mask.expand(batch, 1, *spatial), target_weight)
+        return _mixed_by(self, images, partner, mask, level, generator)
 
 
 @dataclass(frozen=True)
@@ -209,13 +220,13 @@ class FMix:
     def __post_init__(self) -> None:
         _check_options(self.alpha, self.scope, self.targets, self.target_alpha)
         if not (math.isfinite(self.decay_power) and self.decay_power >= 0):
-            raise ValueError(f"decay_power {self.decay_power}; need a finite number of at least 0")
+            raise OptionError("decay_power", self.decay_power, "a finite number of at least 0")
         if self.spectrum not in SPECTRA:
-            raise ValueError(f"spectrum {self.spectrum!r}; need one of {', '.join(SPECTRA)}")
+            raise OptionError("spectrum", repr(self.spectrum), f"one of {', '.join(SPECTRA)}")
         if not 0 <= self.max_soft <= 0.5:
-            raise ValueError(f"max_soft {self.max_soft}; need a number from 0 to 0.5")
+            raise OptionError("max_soft", self.max_soft, "a number from 0 to 0.5")
         if self.salience_std is not None and not (math.isfinite(self.salience_std) and self.salience_std > 0):
-            raise ValueError(f"salience_std {self.salience_std}; need a finite number above 0")
+            raise OptionError("salience_std", self.salience_std, "a finite number above 0")
 
     def __call__(
         self, images: Tensor, *, generator: torch.Generator | None = None, partner: Tensor | None = None
@@ -308,10 +319,10 @@ class MaskMixer:
 
     def __post_init__(self) -> None:
         if not callable(self.function):
-            raise ValueError(f"function {self.function!r}; need a function that draws masks")
+            raise OptionError("function", repr(self.function), "a function that draws masks")
         _check_options(self.alpha, self.scope, self.targets, self.target_alpha)
         if self.targets == "reformulated" and not self.symmetric:
-            raise ValueError('targets "reformulated"; need symmetric masks, whose complements have the same law')
+            raise OptionError("targets", '"reformulated"', "symmetric masks, whose complements have the same law")
 
     def __call__(
         self, images: Tensor, *, generator: torch.Generator | None = None, partner: Tensor | None = None
@@ -328,13 +339,7 @@ class MaskMixer:
         level = sample_beta(count, *_law(self), generator=generator, device=images.device)
         drawn = self.function(level, spatial, generator=generator)
         mask = _check_masks(drawn, (count, *spatial), images.device).to(images.dtype)
-        weight = _mean(mask, _precision(images)).expand(batch)
-        mixed = _blend(images, partner, mask)
-        if self.targets == "mixed" and self.target_alpha is None:
-            target_weight = weight
-        else:
-            target_weight = _target_weight(self, level.to(weight.dtype).expand(batch), generator)
-        return Mixed(mixed, partner, weight, mask.expand(batch, 1, *spatial), target_weight)
+        return _mixed_by(self, images, partner, mask, level, generator)
 
 
 @dataclass(init=False)
@@ -407,16 +412,16 @@ def get_mixer(name: str, **options: Any) -> Mixer:
         ValueError: if a name is unknown, no mixer has such an option, or a value is out of range.
     """
     names = name.split("+")
-    for part in names:
-        if part not in MIXERS:
-            raise ValueError(f"mixer {part!r}; need one of {', '.join(MIXERS)}, or several joined by +")
+    for single in names:
+        if single not in MIXERS:
+            raise OptionError("mixer", repr(single), f"one of {', '.join(MIXERS)}, or several joined by +")
     known = {option.name for kind, _ in MIXERS.values() for option in fields(kind)} - {"spectrum"}
     for option in options:
         if option not in known:
-            raise ValueError(f"mixer option {option!r}; need one of {', '.join(sorted(known))}")
+            raise OptionError("mixer", f"option {option!r}", f"one of {', '.join(sorted(known))}")
     mixers: list[Mixer] = []
-    for part in names:
-        kind, settled = MIXERS[part]
+    for single in names:
+        kind, settled = MIXERS[single]
         fitting = {option.name for option in fields(kind)}
         mixers.append(kind(**settled, **{key: value for key, value in options.items() if key in fitting}))
     return mixers[0] if len(mixers) == 1 else Alternate(*mixers)
@@ -447,16 +452,16 @@ def _check(images: Tensor, generator: torch.Generator | None, partner: Tensor | 
 
 def _check_options(alpha: float, scope: str, targets: str, target_alpha: float | None) -> None:
     if not (math.isfinite(alpha) and alpha > 0):
-        raise ValueError(f"alpha {alpha}; need a finite number above 0")
+        raise OptionError("alpha", alpha, "a finite number above 0")
     if scope not in SCOPES:
-        raise ValueError(f"scope {scope!r}; need one of {', '.join(SCOPES)}")
+        raise OptionError("scope", repr(scope), f"one of {', '.join(SCOPES)}")
     if targets not in TARGETS:
-        raise ValueError(f"targets {targets!r}; need one of {', '.join(TARGETS)}")
+        raise OptionError("targets", repr(targets), f"one of {', '.join(TARGETS)}")
     if target_alpha is not None:
         if not (math.isfinite(target_alpha) and target_alpha > 0):
-            raise ValueError(f"target_alpha {target_alpha}; need a finite number above 0")
+            raise OptionError("target_alpha", target_alpha, "a finite number above 0")
         if targets == "reformulated":
-            raise ValueError(f'target_alpha {target_alpha} with targets "reformulated"; need None')
+            raise OptionError("target_alpha", f'{target_alpha} with targets "reformulated"', "None")
 
 
 def _check_masks(masks: Tensor, shape: tuple[int, ...], device: torch.device) -> Tensor:
@@ -503,6 +508,22 @@ def _blend(images: Tensor, partner: Tensor, mask: Tensor) -> Tensor:
 
 def _mean(mask: Tensor, dtype: torch.dtype) -> Tensor:
     return mask.flatten(1).to(dtype).mean(1)
+
+
+def _mixed_by(
+    mixer: CutMix | MaskMixer,
+    images: Tensor,
+    partner: Tensor,
+    mask: Tensor,
+    level: Tensor,
+    generator: torch.Generator | None,
+) -> Mixed:
+    # mask (N, 1, *S) drawn for λ = level (N,), N = B or 1
+    batch, spatial = images.shape[0], images.shape[2:]
+    weight = target_weight = _mean(mask, _precision(images)).expand(batch)
+    if mixer.targets != "mixed" or mixer.target_alpha is not None:
+        target_weight = _target_weight(mixer, level.to(weight.dtype).expand(batch), generator)
+    return Mixed(_blend(images, partner, mask), partner, weight, mask.expand(batch, 1, *spatial), target_weight)
 
 
 def _target_weight(

@@ -79,8 +79,8 @@ def isotropic_images(
     if step >= count:
         return _filtered_noise(count, spatial, amplitude, generator)
     images = torch.empty(count, *spatial, device=device, dtype=dtype)
-    for part in images.split(step):
-        part.copy_(_filtered_noise(len(part), spatial, amplitude, generator))
+    for chunk in images.split(step):
+        chunk.copy_(_filtered_noise(len(chunk), spatial, amplitude, generator))
     return images
 
 

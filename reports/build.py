@@ -36,7 +36,7 @@ __all__ = ["Config", "Report", "run"]
 PROGRAM = "python -m reports.build"
 
 SHOWN = (".png", ".svg", ".csv")
-"""Of a picture's files: those that the report hands on."""
+"""Suffixes of those of a picture's files that the report hands on."""
 
 
 @dataclass(frozen=True)
@@ -97,14 +97,14 @@ def run(config: Config) -> Report | None:
     read, left_out, damaged = read_documents(config.results)
     if damaged and not read:
         raise damaged[0]
-    documents = _ordered([each for each in read if _section(each)])
+    documents = _ordered([document for document in read if _section(document)])
     for path in left_out:
         options.say(f"left out: {path}, which another version has written; run the job again")
     if options.dry_run:
         for section in sections():
-            own = [each.directory.as_posix() for each in documents if _section(each) is section]
+            names = [document.directory.as_posix() for document in _of(section, documents)]
             made = "made while building" if section is MASKS else "nothing"
-            options.say(f"{section.title}: {', '.join(own) or made}")
+            options.say(f"{section.title}: {', '.join(names) or made}")
         for problem in damaged:
             options.say(f"damaged: {problem}")
         return None
@@ -120,7 +120,7 @@ def run(config: Config) -> Report | None:
     files: list[Path] = []
     parts = []
     for section in tqdm(sections(), desc="sections", unit="section", disable=None, leave=False):
-        blocks = [_block(section, each, records, exhibits, files) for each in documents if _section(each) is section]
+        blocks = [_block(section, document, records, exhibits, files) for document in _of(section, documents)]
         if section is MASKS:
             blocks = [_masks(section, exhibits, files)]
         parts.append({"section": section, "blocks": blocks})
@@ -137,8 +137,8 @@ def run(config: Config) -> Report | None:
         store=_store(options.store),
         data=_data(documents),
         versions=_versions(documents),
-        sources=sorted({(each.source, each.link) for each in published()}),
-        commands=sorted({each.command for each in published()}),
+        sources=sorted({(value.source, value.link) for value in published()}),
+        commands=sorted({value.command for value in published()}),
     )
     with write_atomically(directory / "index.html") as temporary:
         temporary.write_text(page, encoding="utf-8")
@@ -153,21 +153,21 @@ def _showable(documents: list[Document]) -> tuple[list[Document], list[BadInput]
     """The documents that can be shown, and what is wrong with the others: anybody may have written them."""
     fine: list[Document] = []
     damaged: list[BadInput] = []
-    for each in documents:
-        section, path = _section(each), each.directory / "result.json"
+    for document in documents:
+        section, path = _section(document), document.directory / "result.json"
         assert section is not None
         try:
-            for name in each.pictures():
+            for name in document.pictures():
                 for suffix in SHOWN:
-                    if name + suffix in each.files:
-                        each.file(name + suffix)
-                check_picture(each.file(f"{name}.png"))
+                    if name + suffix in document.files:
+                        document.file(name + suffix)
+                check_picture(document.file(f"{name}.png"))
             for table in (section.table, section.further):
                 if table:
-                    table(each)
-            published_table([each])
-            claims_table([each])
-            fine.append(each)
+                    table(document)
+            published_table([document])
+            claims_table([document])
+            fine.append(document)
         except BadInput as problem:
             damaged.append(problem)
         except Exception as problem:  # whatever a table makes of numbers that no job has written
@@ -178,7 +178,12 @@ def _showable(documents: list[Document]) -> tuple[list[Document], list[BadInput]
 
 
 def _section(document: Document) -> Section | None:
-    return next((each for each in sections() if each.program == document.program and each.wanted(document)), None)
+    of_program = (section for section in sections() if section.program == document.program)
+    return next((section for section in of_program if section.wanted(document)), None)
+
+
+def _of(section: Section, documents: list[Document]) -> list[Document]:
+    return [document for document in documents if _section(document) is section]
 
 
 def _ordered(documents: list[Document]) -> list[Document]:
@@ -205,14 +210,14 @@ def _block(section: Section, document: Document, records: Records, exhibits: Pat
         pictures.append({"data": data, "width": width, "height": height, "words": f"{words} {document.title}."})
     table = section.table(document) if section.table else None
     further = section.further(document) if section.further else None
-    for each, name in ((table, "table"), (further, "further")):
-        if each:
-            files += each.write(exhibits / f"{document.name}-{name}")
+    for shown, name in ((table, "table"), (further, "further")):
+        if shown:
+            files += shown.write(exhibits / f"{document.name}-{name}")
     return {
         "title": document.title,
         "watermark": document.watermark,
         "pictures": pictures,
-        "tables": [_shown(each, records) for each in (table, further) if each],
+        "tables": [_shown(shown, records) for shown in (table, further) if shown],
         "conclusions": document.about.get("conclusions", ""),
         "command": document.about["command"],
         "group": records.open(document.directory.as_posix()),
@@ -278,15 +283,13 @@ def _copied(source: Path, target: Path) -> Path:
 
 
 def _commit() -> str:
-    """Of the toolkit's own repository, if it is one."""
+    """The commit of the toolkit's own repository, if it is one."""
     home = Path(__file__).resolve().parent.parent
     try:
-        found = subprocess.run(
-            ["git", "-C", str(home), "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True
-        )
+        words = ["git", "-C", str(home), "rev-parse", "--short=12", "HEAD"]
+        return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return found.stdout.strip()
 
 
 def _store(store: Path) -> list[tuple[str, int, int]]:
@@ -297,15 +300,13 @@ def _store(store: Path) -> list[tuple[str, int, int]]:
 
 def _data(documents: list[Document]) -> list[tuple[str, str]]:
     """Every data set's name and content hash."""
-    found = {
-        (run["record"]["data"]["name"], run["record"]["data"]["sha256"]) for each in documents for run in each.runs
-    }
-    return sorted(found)
+    sets = (run["record"]["data"] for document in documents for run in document.runs)
+    return sorted({(data["name"], data["sha256"]) for data in sets})
 
 
 def _versions(documents: list[Document]) -> list[str]:
-    found = {f"{name} {version}" for each in documents for name, version in each.about["versions"].items()}
-    return sorted(found)
+    versions = (item for document in documents for item in document.about["versions"].items())
+    return sorted({f"{name} {version}" for name, version in versions})
 
 
 JOB = Job(PROGRAM, lambda config, before: document_step(config, [step for step in before if step.kind == "document"]))

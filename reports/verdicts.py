@@ -218,7 +218,7 @@ class Judged:
 
     @property
     def limits(self) -> tuple[float, float]:
-        """Of the simultaneous 95% interval of the difference, in the direction of the statement."""
+        """The limits of the simultaneous 95% interval of the difference, in the direction of the statement."""
         low, high = sorted((self.sign * self.pair.low, self.sign * self.pair.high))
         return low, high
 

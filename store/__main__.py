@@ -102,12 +102,12 @@ def _printable(text: str) -> str:
 def _show(config: Config) -> Verified:
     rows = list_runs(config.store)
     wanted = config.name.rstrip("/")
-    found = [row for row in rows if wanted and (wanted in row["path"] or wanted == row["name"])]
-    if len(found) != 1:
-        known = f"{len(found)} runs" if found else "no run"
+    matching = [row for row in rows if wanted and (wanted in row["path"] or wanted == row["name"])]
+    if len(matching) != 1:
+        known = f"{len(matching)} runs" if matching else "no run"
         raise BadInput("NAME", f"{config.name!r}, which matches {known}", f"a part of one name in {config.store}")
-    print(json.dumps(found[0]["record"], indent=2, ensure_ascii=False))
-    return Verified(int(found[0]["status"] == "unreadable"))
+    print(json.dumps(matching[0]["record"], indent=2, ensure_ascii=False))
+    return Verified(int(matching[0]["status"] == "unreadable"))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 __all__ = ["MOST_SEEDS", "BadInput", "in_range", "positive"]
 
 LARGEST = 2**31 - 1
-"""Of whole numbers that are sizes or seeds: what every library beneath takes."""
+"""The largest of whole numbers that are sizes or seeds: what every library beneath takes."""
 
 MOST_SEEDS = 10_000
 """Networks of one kind that one command is asked for: lists of them are made."""

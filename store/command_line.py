@@ -92,7 +92,7 @@ def _speaks_unicode(stream: Any) -> bool:
 
 def _escaped(text: str) -> str:
     """JSON text with what is not ASCII as JSON's escapes: outside ASCII it has nothing but characters of strings."""
-    return re.sub(r"[^\x00-\x7f]+", lambda found: json.dumps(found[0])[1:-1], text)
+    return re.sub(r"[^\x00-\x7f]+", lambda match: json.dumps(match[0])[1:-1], text)
 
 
 def _writable_file(argument: str, name: str) -> None:
@@ -102,8 +102,8 @@ def _writable_file(argument: str, name: str) -> None:
         if target.is_dir() or not target.parent.is_dir() or target.is_symlink():
             raise BadInput(argument, repr(name), "a file in an existing directory, or -")
     except OSError as problem:
-        found = f"{name!r} ({os.strerror(problem.errno or 0)})"
-        raise BadInput(argument, found, "a file in an existing directory, or -") from None
+        got = f"{name!r} ({os.strerror(problem.errno or 0)})"
+        raise BadInput(argument, got, "a file in an existing directory, or -") from None
 
 
 def parse(
@@ -156,10 +156,11 @@ def parse(
     except SystemExit as stop:
         if not stop.code:
             raise
-        line = _one_line(complaint.getvalue())
-        # a dataclass's own check, which tyro reports under the name of the dataclass: the line stands for itself
-        own = re.fullmatch(r"Error parsing \w+: (.*; needs .*)", line)
-        raise Unparsable(own[1] if own else f"{line} (--help lists every option)") from None
+        cause: BaseException | None = stop
+        while cause is not None and not isinstance(cause, BadInput):
+            cause = cause.__context__
+        # a dataclass's own check, which tyro reports under the name of the dataclass, stands for itself
+        raise cause or Unparsable(f"{_one_line(complaint.getvalue())} (--help lists every option)") from None
     finally:
         if width is None:
             os.environ.pop("COLUMNS", None)
@@ -319,7 +320,7 @@ _OUTSIDE = {
 """What is needed where the operating system says no."""
 
 OUT_OF_MEMORY = r"allocate memory|[Oo]ut of memory|size calculation overflowed"
-"""In what PyTorch says when there is not enough, or no such thing, to be had."""
+"""A pattern of what PyTorch says when there is not enough, or no such thing, to be had."""
 
 
 def _out_of_memory(problem: str) -> str:
@@ -349,9 +350,9 @@ def json_document(command: str, config: Any, rows: list[dict[str, Any]]) -> dict
 def _placeless(value: Any) -> Any:
     """A configuration without the directories of its paths, ``npz:/home/me/set.npz`` included."""
     if isinstance(value, dict):
-        return {key: _placeless(each) for key, each in value.items()}
+        return {key: _placeless(element) for key, element in value.items()}
     if isinstance(value, list):
-        return [_placeless(each) for each in value]
+        return [_placeless(element) for element in value]
     if isinstance(value, str) and value.startswith("live:"):
         return known_as(value)
     return placeless(value) if isinstance(value, str) else value
@@ -365,8 +366,8 @@ def as_text(document: dict[str, Any]) -> str:
 
     parts = []
     for key, value in document.items():
-        if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
-            text = "[\n    " + ",\n    ".join(line(each) for each in value) + "\n  ]"
+        if isinstance(value, list) and value and all(isinstance(element, dict) for element in value):
+            text = "[\n    " + ",\n    ".join(line(element) for element in value) + "\n  ]"
         else:
             text = line(value)
         parts.append(f"  {line(key)}: {text}")

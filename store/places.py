@@ -66,15 +66,15 @@ def below(path: Path, root: Path) -> Path:
     if ".." in parts:
         raise BadInput(str(path), f"a path that leads out of {root}", "one below it")
     step = root
-    for part in parts:
-        step = step / part
+    for name in parts:
+        step = step / name
         try:
             mode = step.lstat().st_mode
         except (FileNotFoundError, NotADirectoryError):
             return path
         if stat.S_ISLNK(mode):
-            found = f"a link to {os.readlink(step)}"
-            raise BadInput(str(step), found, f"no link here, for nothing is written through links below {root}")
+            got = f"a link to {os.readlink(step)}"
+            raise BadInput(str(step), got, f"no link here, for nothing is written through links below {root}")
         if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
             raise BadInput(str(step), "a device, a pipe or a socket", "a file or a directory")
     return path
@@ -126,10 +126,10 @@ def share(path: Path) -> None:
 
 def make_directory(path: Path) -> None:
     """Make a directory and those that it lies in, where they are not there; shared as `share` says."""
-    missing = [each for each in (path, *path.parents) if not each.exists()]
+    missing = [directory for directory in (path, *path.parents) if not directory.exists()]
     path.mkdir(parents=True, exist_ok=True)
-    for each in reversed(missing):
-        share(each)
+    for directory in reversed(missing):
+        share(directory)
 
 
 @contextmanager

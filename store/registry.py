@@ -30,7 +30,7 @@ __all__ = ["Registry", "called", "forget", "known_as", "live", "module_known_as"
 Made = TypeVar("Made")
 
 _TEXTS: dict[str, str] = {}
-"""By a module's name, the text of the ``FILE.py`` that was run as it."""
+"""The text of the ``FILE.py`` that was run as a module, by the module's name."""
 
 
 _LIVE: dict[str, Any] = {}
@@ -52,9 +52,9 @@ def live(thing: Any, beside: Iterable[str] = ()) -> str:
     label = re.sub(r"\W", "", getattr(thing, "__name__", type(thing).__name__)) or "object"
     taken = {known_as(name) for name in beside}
     shown = next(
-        each
-        for each in itertools.chain((label,), (f"{label}{number}" for number in itertools.count(2)))
-        if each not in taken
+        candidate
+        for candidate in itertools.chain((label,), (f"{label}{number}" for number in itertools.count(2)))
+        if candidate not in taken
     )
     name = f"live:{shown}#{next(_COUNT)}"
     _LIVE[name] = thing
@@ -76,10 +76,13 @@ def known_as(name: str) -> str:
         >>> known_as("fmix+/home/me/mixes.py:ResizeMix"), known_as("my.mixes:ResizeMix")
         ('fmix+mixes.py:ResizeMix', 'my.mixes:ResizeMix')
     """
-    parts = (part.rpartition("/")[2] if ".py:" in part else part for part in name.split("+"))
-    return "+".join(
-        part.partition("#")[0].removeprefix("live:") if part.startswith("live:") else part for part in parts
-    )
+    return "+".join(map(_single_known_as, name.split("+")))
+
+
+def _single_known_as(name: str) -> str:
+    if name.startswith("live:"):
+        return name.partition("#")[0].removeprefix("live:")
+    return name.rpartition("/")[2] if ".py:" in name else name
 
 
 def module_known_as(module: str) -> str:
@@ -135,8 +138,8 @@ class Registry:
 
     def registered(self) -> dict[str, str]:
         """``module:object`` by the name under which another package has registered it."""
-        found = importlib.metadata.entry_points(group=self.group)
-        return {point.name: point.value for point in found if point.name not in self.built_in}
+        points = importlib.metadata.entry_points(group=self.group)
+        return {point.name: point.value for point in points if point.name not in self.built_in}
 
     def names(self) -> list[str]:
         """All names that are known: the built-in ones in their order, then those of other packages."""
@@ -166,10 +169,8 @@ class Registry:
         if name in _LIVE:
             return _LIVE[name]
         self.check(name, argument)
-        if name in self.built_in:
-            found = self.built_in[name]
-            return _from(*self._loaded(found, argument), argument) if isinstance(found, str) else found
-        return _from(*self._loaded(self._place(name), argument), argument)
+        thing = self.built_in[name] if name in self.built_in else self._place(name)
+        return _from(*self._loaded(thing, argument), argument) if isinstance(thing, str) else thing
 
     def module(self, name: str, argument: str) -> str:
         """The name in ``sys.modules`` of the module that a name which is not built in leads to.
@@ -193,8 +194,8 @@ class Registry:
         """
         if name in self.built_in:
             return None
-        module, found = self.module(name, argument), self.get(name, argument)
-        definition = getattr(found, "__module__", None) or type(found).__module__
+        module, thing = self.module(name, argument), self.get(name, argument)
+        definition = getattr(thing, "__module__", None) or type(thing).__module__
         foreign = {definition} - {module} if definition.partition(".")[0] not in self.ours else set()
         return "\n".join(map(text_of, (module, *foreign)))
 
@@ -251,13 +252,13 @@ def _run_file(path: Path, place: str, argument: str) -> ModuleType:
 
 def _from(module: ModuleType, name: str, argument: str) -> Any:
     where = module_known_as(module.__name__)
-    near = difflib.get_close_matches(name, [each for each in vars(module) if not each.startswith("_")], 1)
+    near = difflib.get_close_matches(name, [known for known in vars(module) if not known.startswith("_")], 1)
 
-    def found() -> Any:
+    def attribute() -> Any:
         try:
             return getattr(module, name)
         except AttributeError:
             more = f"; perhaps {near[0]}?" if near else ""
             raise BadInput(argument, f"{where}:{name}", f"something that {where} has{more}") from None
 
-    return called(found, f"{where}:{name}", argument, "a module that can be imported")
+    return called(attribute, f"{where}:{name}", argument, "a module that can be imported")

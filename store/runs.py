@@ -200,8 +200,8 @@ class Run:
         """
         path = self.path / "result.json"
         record = read_record(path)
-        own = json.loads(json.dumps(self.identity))
-        odd = [key for key in own if record.get(key) != own[key]]
+        identity = json.loads(json.dumps(self.identity))
+        odd = [key for key in identity if record.get(key) != identity[key]]
         odd += [key for key in ("metrics", "files") if not isinstance(record.get(key), dict)]
         if odd:
             raise BadInput(str(path), f"a record with another {odd[0]} than this run's", "this run's; --force makes it")
@@ -391,10 +391,10 @@ class _Record(dict[str, Any]):
 
 def _whole(value: Any, path: str) -> Any:
     if isinstance(value, list):
-        return [_whole(each, path) for each in value]
+        return [_whole(element, path) for element in value]
     if not isinstance(value, dict):
         return value
-    record = _Record({key: _whole(each, path) for key, each in value.items()})
+    record = _Record({key: _whole(element, path) for key, element in value.items()})
     record.path = path
     return record
 
@@ -409,11 +409,11 @@ def evidence(runs: Iterable[tuple[dict[str, Any], Run]]) -> list[dict[str, Any]]
         The same words with the run's ``record``: configuration, data, versions, device, command, metrics, the hashes
         of its files; without its rows and the logits by which it is found.
     """
-    found = []
+    rows = []
     for where, run in runs:
         record = {key: value for key, value in run.result().items() if key not in ("rows", "schema", "fixed_logits")}
-        found.append(where | {"record": record})
-    return found
+        rows.append(where | {"record": record})
+    return rows
 
 
 def list_runs(store: Path) -> list[dict[str, Any]]:

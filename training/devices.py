@@ -16,11 +16,9 @@ def resolve_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     device = torch.device(name)
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        found = torch.cuda.device_count()
-        raise BadInput(
-            "--device", repr(name), f"cpu, or cuda:0 to cuda:{found - 1}" if found else "cpu: no CUDA GPU is here"
-        )
+    if device.type == "cuda" and (device.index or 0) >= (gpus := torch.cuda.device_count()):
+        needed = f"cpu, or cuda:0 to cuda:{gpus - 1}" if gpus else "cpu: no CUDA GPU is here"
+        raise BadInput("--device", repr(name), needed)
     return device
 
 

@@ -44,7 +44,7 @@ class Ranks:
         """What is added to the seed of a step, so that processes draw differently; nothing for one that is alone."""
         return ("rank", self.rank) if self.world > 1 else ()
 
-    def part(self, batch: Tensor) -> Tensor:
+    def portion(self, batch: Tensor) -> Tensor:
         """This process's share of a batch whose size the number of processes divides."""
         size = len(batch) // self.world
         return batch[self.rank * size : (self.rank + 1) * size]

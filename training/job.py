@@ -45,7 +45,7 @@ class Step:
 
     @property
     def status(self) -> str:
-        """Of the run; ``"new"`` for what is not known before it is done."""
+        """The run's status; ``"new"`` for what is not known before it is done."""
         return self.run.status if self.run else "new"
 
     def on(self, options: Options) -> "Step":

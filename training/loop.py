@@ -22,7 +22,7 @@ from store import BadInput, Run, write_atomically
 from training.distributed import Ranks
 from training.seeds import derive, generator
 
-__all__ = ["STOPPING", "Diverged", "Interrupted", "fit"]
+__all__ = ["STOPPING", "Diverged", "Interrupted", "fit", "received_signals"]
 
 ALONE = Ranks()
 
@@ -46,7 +46,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 @contextmanager
-def _signals() -> Iterator[list[int]]:
+def received_signals() -> Iterator[list[int]]:
     """Collect the first of `STOPPING` in a list; a second one acts at once, as if we were not here.
 
     What is ignored, SIGHUP under ``nohup`` say, stays ignored.
@@ -60,8 +60,8 @@ def _signals() -> Iterator[list[int]]:
         received.append(signum)
         signal.signal(signum, previous[signal.Signals(signum)])
 
-    previous = {signum: signal.getsignal(signum) for signum in STOPPING}
-    previous = {signum: handler for signum, handler in previous.items() if handler != signal.SIG_IGN}
+    handlers = {signum: signal.getsignal(signum) for signum in STOPPING}
+    previous = {signum: handler for signum, handler in handlers.items() if handler != signal.SIG_IGN}
     for signum in previous:
         signal.signal(signum, note)
     try:
@@ -212,7 +212,7 @@ def fit(
     check_every = 1 if device.type == "cpu" else 50
 
     with (
-        _signals() as received,
+        received_signals() as received,
         tqdm(
             total=total,
             initial=first_step,
@@ -228,7 +228,7 @@ def fit(
             if position == 0 or order is None:
                 shuffle = torch.Generator().manual_seed(derive(seed, "order", epoch))
                 order = torch.randperm(images, generator=shuffle).to(device)
-            batch = ranks.part(order[position * batch_size : (position + 1) * batch_size])
+            batch = ranks.portion(order[position * batch_size : (position + 1) * batch_size])
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step) * group.get("lr_factor", 1.0)
             values = losses(batch, generator(device, seed, "step", step, *ranks.purpose), step)

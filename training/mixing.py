@@ -12,14 +12,13 @@ It is tried on a small batch when it is asked for, so that what is no mixer is r
 
 import functools
 import inspect
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from msda import MIXERS, Alternate, Mixed, Mixer, get_mixer
+from msda import MIXERS, Alternate, Mixed, Mixer, OptionError, get_mixer
 from store import BadInput
 from store.registry import Registry, called, known_as, source_hash
 
@@ -59,9 +58,8 @@ def mixer_named(augmentation: str, argument: str = "--augmentation", **options: 
 def _ours(name: str, options: Mapping[str, Any]) -> Mixer:
     try:
         return get_mixer(name, **options)
-    except ValueError as problem:
-        option, got, needed = re.fullmatch(r"(\w+) (.*); need (.*)", str(problem)).groups()  # type: ignore[union-attr]
-        raise BadInput(f"--{option.replace('_', '-')}", got, needed) from None
+    except OptionError as problem:
+        raise BadInput(f"--{problem.option.replace('_', '-')}", problem.got, problem.needed) from None
 
 
 def _theirs(name: str, argument: str, options: Mapping[str, Any]) -> Mixer:

@@ -45,18 +45,18 @@ def once(run: Run, options: Options, work: Callable[[], None], ranks: Ranks | No
     return run
 
 
-Which = TypeVar("Which")
+Key = TypeVar("Key")
 
 
 def all_once(
-    needed: Iterable[Which],
-    run_of: Callable[[Which], Run],
-    train: Callable[[Which], Run],
+    needed: Iterable[Key],
+    run_of: Callable[[Key], Run],
+    train: Callable[[Key], Run],
     options: Options,
     summary: Callable[[dict[str, Any]], str],
     did: str = "trained",
     what: str = "trained network",
-) -> tuple[dict[Which, Run], list[str]]:
+) -> tuple[dict[Key, Run], list[str]]:
     """Do what is missing of several runs, training networks above all, saying so.
 
     Those that another process is at come last, so that two processes with the same command share the work.
@@ -73,28 +73,28 @@ def all_once(
     Returns:
         The finished runs, and why others failed.
     """
-    runs: dict[Which, Run] = {}
+    runs: dict[Key, Run] = {}
     failures: list[str] = []
     reused = 0
-    waiting = [(which, False) for which in needed]
-    total, longest = len(waiting), max(len(run_of(which).name) for which, _ in waiting)
+    waiting = [(key, False) for key in needed]
+    total, longest = len(waiting), max(len(run_of(key).name) for key, _ in waiting)
     while waiting:
-        which, may_wait = waiting.pop(0)
-        each = run_of(which)
-        if not may_wait and each.busy():
-            waiting.append((which, True))
+        key, may_wait = waiting.pop(0)
+        run = run_of(key)
+        if not may_wait and run.busy():
+            waiting.append((key, True))
             continue
         try:
-            runs[which] = train(which)
+            runs[key] = train(key)
         except Failed as failure:
             failures.append(str(failure))
             options.say(f"failed   {failure}")
             continue
-        if not runs[which].fresh:
+        if not runs[key].fresh:
             reused += 1
         else:
             count = f"{len(runs) + len(failures)}/{total}"
-            options.say(f"{did:<8} {count:<7}{each.name:<{longest}}  {summary(runs[which].result())}")
+            options.say(f"{did:<8} {count:<7}{run.name:<{longest}}  {summary(runs[key].result())}")
     if reused:
         options.say(f"reused {reused} {what}{'s' if reused > 1 else ''}")
     return runs, failures

@@ -19,7 +19,7 @@ def derive(seed: int, *purpose: str | int) -> int:
         >>> derive(1, "batch", 0) == derive(1, "batch", 0) != derive(1, "batch", 1)
         True
     """
-    text = "/".join(str(part) for part in (seed, *purpose))
+    text = "/".join(map(str, (seed, *purpose)))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 

@@ -23,7 +23,7 @@ WATCHED = 2000
 """Held-out images; differences between two steps are paired over them."""
 
 SHARES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
-"""Of the steps, after which the images are scored."""
+"""Shares of the steps, after which the images are scored."""
 
 POINT = ("step", "negative_elbo", "rate", "mse")
 """What every point of a learning curve has."""

@@ -88,8 +88,8 @@ def squared_errors(vae: VAE, images: Tensor, generator: torch.Generator) -> Tens
         images: (N, C, H, W), uint8 or already normalised floating point.
         generator: of the codes, on the images' device.
     """
-    found = []
+    errors = []
     for batch in images.split(BATCH):
         target = vae.enter(batch) if batch.dtype == torch.uint8 else batch
-        found.append((reconstruct(vae, target, generator) - target).square().double().flatten(1).sum(1).cpu())
-    return torch.cat(found)
+        errors.append((reconstruct(vae, target, generator) - target).square().double().flatten(1).sum(1).cpu())
+    return torch.cat(errors)

@@ -107,7 +107,7 @@ class Bound:
 
 
 def standard_error(influence: Tensor) -> float:
-    """Of a mean over images to which each contributes ``influence`` (n,)."""
+    """The standard error of a mean over images to which each contributes ``influence`` (n,)."""
     n = len(influence)
     centred = influence - influence.mean()
     scale = float(centred.abs().max()) or 1.0  # squares of what float64 can hold may be beyond it
@@ -145,10 +145,10 @@ def is_heavy_tailed(influence: Tensor) -> bool | None:
     return bool(squares.max() > share * squares.sum())
 
 
-def mean_of(estimator: str, values: Tensor, direction: Direction = "upper", **rest: Any) -> Bound:
+def mean_of(estimator: str, values: Tensor, direction: Direction = "upper", **facts: Any) -> Bound:
     """A bound that is a mean over images of independent ``values`` (n,), nats."""
     value = float(values.mean())
-    how: dict[str, Any] = {"cap": None, "saturated": False, "k": None} | rest
+    how: dict[str, Any] = {"cap": None, "saturated": False, "k": None} | facts
     influence = values - value
     return Bound(estimator, value, standard_error(influence), direction, n=len(values), influence=influence, **how)
 

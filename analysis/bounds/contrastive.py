@@ -105,7 +105,7 @@ def contrastive(estimator: Literal["infonce", "leave_one_out"], groups: list[Pai
         if estimator == "infonce":
             terms, without, size = -ratio, pairs.infonce_without, k
         else:
-            terms, without, size = pairs.own - pairs.others, pairs.leave_one_out_without, k - 1
+            terms, without, size = pairs.matching - pairs.others, pairs.leave_one_out_without, k - 1
         values.append(math.log(size) + float(terms.mean()))
         influence = jackknife(terms, without)
         errors.append(standard_error(influence))

@@ -33,20 +33,20 @@ Critic = Callable[[Tensor, Tensor], Callable[[slice], Tensor]]
 def scores_of(critic: Critic, a: Tensor, b: Tensor) -> Pairs:
     """`Pairs` of a critic: its scores in place of log-densities, in blocks of rows."""
     n = len(a)
-    own, others, without = torch.empty(n).double(), torch.empty(n).double(), torch.zeros(n).double()
+    matching, others, without = torch.empty(n).double(), torch.empty(n).double(), torch.zeros(n).double()
     score = critic(a, b)
     for places in torch.arange(n).split(max(1, BLOCK // n)):
         rows = slice(int(places[0]), int(places[-1]) + 1)
         scores = score(rows)
         at = torch.arange(len(places)), places
-        own[rows] = scores[at]
+        matching[rows] = scores[at]
         total = scores.logsumexp(1)
         share = (scores - total[:, None]).exp().clamp(max=1 - 1e-15)
         share[at] = 0
         without += torch.log1p(-share).sum(0)
         scores[at] = -math.inf
         others[rows] = scores.logsumexp(1)
-    return Pairs(own, others, without, without)
+    return Pairs(matching, others, without, without)
 
 
 def constant(a: Tensor, b: Tensor) -> Callable[[slice], Tensor]:
@@ -83,18 +83,19 @@ def _gaussian_critics(fit: DiagonalGaussian, width: int) -> Iterator[Critic]:
 def _gaussian_scores(
     rho: Tensor, means: tuple[Tensor, Tensor], maps: tuple[Tensor, Tensor], a: Tensor, b: Tensor
 ) -> Callable[[slice], Tensor]:
-    u, v = ((codes - mean) @ each.T for codes, mean, each in zip((a, b), means, maps, strict=True))
+    u, v = ((codes - mean) @ linear.T for codes, mean, linear in zip((a, b), means, maps, strict=True))
     weight = rho / (1 - rho.square())
-    own = -0.5 * (rho * weight)
-    of_b = v.square() @ own - 0.5 * torch.log1p(-rho.square()).sum()
-    return lambda rows: (u[rows] * weight) @ v.T + (u[rows].square() @ own)[:, None] + of_b
+    of_squares = -0.5 * (rho * weight)
+    of_b = v.square() @ of_squares - 0.5 * torch.log1p(-rho.square()).sum()
+    return lambda rows: (u[rows] * weight) @ v.T + (u[rows].square() @ of_squares)[:, None] + of_b
 
 
 def _mixture_critics(fit: DiagonalGaussian, width: int) -> Iterator[Critic]:
     some = fit[shuffled(len(fit))[:REFERENCES]]
-    known = [DiagonalGaussian(some.mean[:, part], some.log_var[:, part]) for part in (slice(width), slice(width, None))]
+    means, log_vars = some.mean.tensor_split((width,), 1), some.log_var.tensor_split((width,), 1)
+    known = DiagonalGaussian(means[0], log_vars[0]), DiagonalGaussian(means[1], log_vars[1])
     for floor in FLOORS:
-        yield functools.partial(_mixture_scores, floor, (known[0], known[1]))
+        yield functools.partial(_mixture_scores, floor, known)
 
 
 def _mixture_scores(

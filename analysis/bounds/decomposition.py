@@ -60,7 +60,7 @@ class Decomposition:
         return self.rate - self.index_code
 
     def rows(self, **where: Any) -> list[dict[str, Any]]:
-        """As rows of the ``--json`` document; descriptive, so without direction and error."""
+        """The parts as rows of the ``--json`` document; descriptive, so without direction and error."""
         parts = {
             "marginal_kl": ("KL(q_N(z)‖p(z))", self.marginal_kl),
             "total_correlation": ("TC(q_N)", self.total_correlation),
@@ -93,8 +93,9 @@ def decompose(encoded: Encoded | DiagonalGaussian) -> Decomposition:
     n = len(codes)
     index = index_code(encoded)
     others, _ = log_marginals(codes, mean, variance)
-    own = -0.5 * ((codes - mean).square() / variance + posterior.log_var + math.log(2 * math.pi))
-    log_marginal = torch.logaddexp(others + math.log(n - 1), own) - math.log(n)  # log q_N(z_id), its own image included
+    conditional = -0.5 * ((codes - mean).square() / variance + posterior.log_var + math.log(2 * math.pi))
+    # log q_N(z_id), its own image included
+    log_marginal = torch.logaddexp(others + math.log(n - 1), conditional) - math.log(n)
     prior = -0.5 * (mean.square() + variance + math.log(2 * math.pi))  # E log p(z_id), exact
     kl = (log_marginal - prior).mean(0)
     rate = 0.5 * (mean.square() + variance - posterior.log_var - 1).mean(0)

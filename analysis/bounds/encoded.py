@@ -142,10 +142,7 @@ def bounds_of(encoded: Any, estimators: Iterable[str]) -> list[Bound]:
         ['rate', 'infonce']
     """
     encoded = Encoded(encoded) if isinstance(encoded, DiagonalGaussian) else encoded
-    found = []
-    for name in estimators:
-        found.append(_bound_by(ESTIMATORS[name], encoded))
-    return found
+    return [_bound_by(ESTIMATORS[name], encoded) for name in estimators]
 
 
 RETURNS = "an estimator that returns a Bound of its own name"
@@ -239,12 +236,12 @@ def check_spacing(posterior: DiagonalGaussian, what: str = "posterior") -> Diago
     deviation, size = (0.5 * posterior.log_var).exp(), posterior.mean.abs()
     spacing = torch.nextafter(size, torch.full_like(size, math.inf)) - size
     worst = int((deviation / spacing).argmin())
-    own, apart = float(deviation.flatten()[worst]), float(spacing.flatten()[worst])
-    if own < SPACINGS * apart:
+    width, apart = float(deviation.flatten()[worst]), float(spacing.flatten()[worst])
+    if width < SPACINGS * apart:
         image, dimension = divmod(worst, size.shape[1])
         raise BadInput(
             what,
-            f"a standard deviation of {own:.2g} in dimension {dimension} (image {image}), {own / apart:.2g} of "
+            f"a standard deviation of {width:.2g} in dimension {dimension} (image {image}), {width / apart:.2g} of "
             f"the spacing {apart:.2g} of float64 numbers near its mean {float(posterior.mean[image, dimension]):.6g}",
             f"at least {SPACINGS} spacings, for a code to be told from its mean",
         )

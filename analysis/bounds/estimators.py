@@ -138,17 +138,18 @@ def sign_of(direction: str) -> str:
 
 def names_of(quantity: str = INFORMATION, keep: Callable[[Estimator], Any] = bool) -> tuple[str, ...]:
     """The estimators of a quantity that can be computed and of which ``keep`` holds, in order."""
-    return tuple(name for name, each in ESTIMATORS.items() if each.compute and each.quantity == quantity and keep(each))
+    entries = ESTIMATORS.values()
+    return tuple(entry.name for entry in entries if entry.compute and entry.quantity == quantity and keep(entry))
 
 
 def unasked() -> tuple[str, ...]:
     """The estimators of I(Z;X) that are computed where nothing is said of estimators."""
-    return names_of(keep=lambda each: each.unasked)
+    return names_of(keep=lambda entry: entry.unasked)
 
 
 def asked_for() -> tuple[str, ...]:
     """Those that are fitted at length, or need another package: computed when asked for."""
-    return names_of(keep=lambda each: not each.unasked)
+    return names_of(keep=lambda entry: not entry.unasked)
 
 
 def described(what: str) -> str:
@@ -168,15 +169,15 @@ def check_estimators(names: Sequence[str], argument: str) -> tuple[str, ...]:
     Raises:
         BadInput: no names, one twice, one that is not of an estimator of I(Z;X), or one whose package is missing.
     """
-    found = tuple(_entered(name, argument) for name in names)
-    if not found or len(set(found)) != len(found):
+    entered = tuple(_entered(name, argument) for name in names)
+    if not entered or len(set(entered)) != len(entered):
         raise BadInput(argument, " ".join(names) or "nothing", "one or more different names")
-    for name in found:
+    for name in entered:
         missing = ESTIMATORS[name].package
         if missing and importlib.util.find_spec(missing) is None:
             needed = f"pip install 'mixinfo[{ESTIMATORS[name].extra}]'"
             raise BadInput(argument, f"{name} without the package {missing}", needed)
-    return found
+    return entered
 
 
 def _entered(name: str, argument: str) -> str:
@@ -196,7 +197,7 @@ def _entered(name: str, argument: str) -> str:
 
 
 def sources_of(names: Iterable[str], argument: str) -> dict[str, str]:
-    """Of those estimators that are not built in, the hashes of their sources, by which a changed one is another run."""
+    """The source hashes of those estimators that are not built in, by which a changed one is another run."""
     modules = {name: getattr(ESTIMATORS[_entered(name, argument)].compute, "__module__", "") for name in names}
     foreign = {name: module for name, module in modules.items() if not _ours(module)}
     return {known_as(name): source_hash(text_of(module)) for name, module in foreign.items()}

@@ -53,7 +53,7 @@ FLOOR = 1e-3
 
 
 FEW = 20
-"""With fewer images to fit, nothing can be held out, and m is the Gaussian."""
+"""Images to fit below which nothing can be held out, and m is the Gaussian."""
 
 
 @estimator(

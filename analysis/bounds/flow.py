@@ -21,7 +21,7 @@ FLOW_TRANSFORMS, FLOW_HIDDEN, FLOW_BINS = 3, (128,), 4
 
 
 BATCHES, BATCH, LEARNING_RATE, PATIENCE = 16, 512, 2e-3, 6
-"""Of the flow: batches in an epoch, images in a batch, Adam's rate, epochs without progress before it stops."""
+"""The flow's batches in an epoch, images in a batch, Adam's rate, and epochs without progress before it stops."""
 
 
 AVERAGING = 100

@@ -23,7 +23,7 @@ EM_STEPS, EM_IMAGES, EM_FORGETTING = 50, 10_000, 0.6
 
 
 EM_VARIANCE = 1e-6
-"""Added to the variances of every component, in units of those of q(z)."""
+"""What is added to the variances of every component, in units of those of q(z)."""
 
 
 @estimator(
@@ -122,8 +122,8 @@ def _expectation_maximisation(k: int, fit: DiagonalGaussian, seed: int) -> tuple
 
 def _log_components(codes: Tensor, weights: Tensor, means: Tensor, covariances: Tensor) -> Tensor:
     """(n, k): log of weight times density of each component."""
-    each = [log_gaussian(codes, *component) for component in zip(means, covariances, strict=True)]
-    return torch.stack(each, 1) + weights.log()
+    log_densities = [log_gaussian(codes, *component) for component in zip(means, covariances, strict=True)]
+    return torch.stack(log_densities, 1) + weights.log()
 
 
 def _moments(codes: Tensor, shares: Tensor) -> Tensor:

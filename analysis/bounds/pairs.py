@@ -49,19 +49,19 @@ class Pairs:
     """What one pass over all pairs leaves: four vectors (N,), in nats.
 
     Args:
-        own: log q(z_i|x_i).
+        matching: log q(z_i|x_i).
         others: log Σ_{j≠i} q(z_i|x_j).
         infonce_without: Σ_{i≠k} log(1 − p_ik), p_ik the share of q(z_i|x_k) among all N densities of z_i.
         leave_one_out_without: the same among the N − 1 densities other than z_i's own.
     """
 
-    own: Tensor
+    matching: Tensor
     others: Tensor
     infonce_without: Tensor
     leave_one_out_without: Tensor
 
     def __len__(self) -> int:
-        return len(self.own)
+        return len(self.matching)
 
 
 def all_pairs(posterior: DiagonalGaussian, codes: Tensor) -> Pairs:
@@ -76,16 +76,16 @@ def all_pairs(posterior: DiagonalGaussian, codes: Tensor) -> Pairs:
     mean, codes_centred = posterior.mean - centre, codes - centre
     precision = (-posterior.log_var).exp()
     # the residual of an item's own code comes from z - mean, never from the expanded square
-    own = posterior.log_prob(codes)
+    matching = posterior.log_prob(codes)
 
     # log q(z_i|x_j) - log q(z_i|x_i) as one product; the shift makes an item's own weight 1
     offset = -0.5 * (mean.square() * precision + posterior.log_var + math.log(2 * math.pi)).sum(1)
-    left = torch.cat([codes_centred.square(), codes_centred, -own[:, None]], 1)
+    left = torch.cat([codes_centred.square(), codes_centred, -matching[:, None]], 1)
     right = torch.cat([-0.5 * precision, mean * precision, torch.ones(n, 1, dtype=torch.float64)], 1).T.contiguous()
     largest = (codes_centred.square().amax(0) + mean.square().amax(0)) @ precision.T
     expand = float(largest.max()) * torch.finfo(torch.float64).eps < TOLERANCE
 
-    others = torch.empty_like(own)
+    others = torch.empty_like(matching)
     without = torch.zeros(2, n, dtype=torch.float64)
     rows = min(max(1, BLOCK // n), n)
     buffer = torch.empty(rows, n, dtype=torch.float64)
@@ -96,7 +96,7 @@ def all_pairs(posterior: DiagonalGaussian, codes: Tensor) -> Pairs:
         if expand:
             torch.addmm(offset, left[block], right, out=weights)
         else:
-            _by_differences(posterior, codes[block], own[block], out=weights)
+            _by_differences(posterior, codes[block], matching[block], out=weights)
         weights.diagonal(start).fill_(-math.inf)
         highest = weights.amax(1)
         far = highest.abs() > SAFE
@@ -107,12 +107,12 @@ def all_pairs(posterior: DiagonalGaussian, codes: Tensor) -> Pairs:
         weights.diagonal(start).zero_()
         total = weights.sum(1)
         ratio = shift + total.log()  # log of the others' densities over the own one
-        others[block] = own[block] + ratio
+        others[block] = matching[block] + ratio
         _accumulate(without, weights.div_(total[:, None]), marks[: len(weights)], ratio.sigmoid())
-    return Pairs(own, others, without[0], without[1])
+    return Pairs(matching, others, without[0], without[1])
 
 
-def _by_differences(posterior: DiagonalGaussian, codes: Tensor, own: Tensor, out: Tensor) -> None:
+def _by_differences(posterior: DiagonalGaussian, codes: Tensor, matching: Tensor, out: Tensor) -> None:
     """Log-weights (B, N) without cancellation, for means far from 0 in units of tiny standard deviations."""
     out.copy_((-0.5 * (posterior.log_var + math.log(2 * math.pi)).sum(1)).expand_as(out))
     scale = (-0.5 * posterior.log_var).exp()
@@ -121,7 +121,7 @@ def _by_differences(posterior: DiagonalGaussian, codes: Tensor, own: Tensor, out
         torch.sub(codes[:, dimension, None], posterior.mean[:, dimension], out=difference)
         difference.mul_(scale[:, dimension])
         out.addcmul_(difference, difference, value=-0.5)
-    out.sub_(own[:, None])
+    out.sub_(matching[:, None])
 
 
 def _accumulate(without: Tensor, share: Tensor, marks: Tensor, scale: Tensor) -> None:
@@ -134,28 +134,28 @@ def _accumulate(without: Tensor, share: Tensor, marks: Tensor, scale: Tensor) ->
     without.addmm_(scales, share, alpha=-1)
 
     torch.gt(share, SMALL, out=marks)
-    found = torch.from_numpy(np.flatnonzero(marks.numpy()))  # four times as fast as torch's nonzero on a sparse mask
-    row, column = found // share.shape[1], found % share.shape[1]
-    if not len(found):
+    marked = torch.from_numpy(np.flatnonzero(marks.numpy()))  # four times as fast as torch's nonzero on a sparse mask
+    row, column = marked // share.shape[1], marked % share.shape[1]
+    if not len(marked):
         return
     large = scales[:, row] * share[row, column]
     # 1 − p as a sum of what is left, which loses no digits when p is nearly 1; at most one p a row exceeds one half
-    rest = 1 - large
+    remainder = 1 - large
     dominant = large[1] > 0.5
     if dominant.any():
         at = row[dominant], column[dominant]
         share[at] = 0
         left = share.sum(1)[at[0]]
-        rest[0, dominant] = 1 - scale[at[0]] + left * scale[at[0]]
-        rest[1, dominant] = left
-    correction = rest.clamp(min=math.exp(-RANGE)).log() + large
-    for which in range(2):
-        without[which].index_add_(0, column, correction[which])
+        remainder[0, dominant] = 1 - scale[at[0]] + left * scale[at[0]]
+        remainder[1, dominant] = left
+    corrections = remainder.clamp(min=math.exp(-RANGE)).log() + large
+    for sums, correction in zip(without, corrections, strict=True):
+        sums.index_add_(0, column, correction)
 
 
 def log_ratio(pairs: Pairs) -> Tensor:
     """(K,): log Σ_j q(z_i|x_j) / q(z_i|x_i), which is never below 0."""
-    return torch.logaddexp(torch.zeros_like(pairs.own), pairs.others - pairs.own)
+    return torch.logaddexp(torch.zeros_like(pairs.matching), pairs.others - pairs.matching)
 
 
 def jackknife(terms: Tensor, without: Tensor) -> Tensor:

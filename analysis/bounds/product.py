@@ -52,7 +52,7 @@ def product_marginal(encoded: Encoded | DiagonalGaussian, *, rotation: Tensor | 
     """
     encoded = as_encoded(encoded)
     posterior, codes = encoded.posterior, encoded.codes
-    own = posterior.log_prob(codes)
+    conditional = posterior.log_prob(codes)
     mean, variance = posterior.mean, posterior.log_var.exp()
     if rotation is not None:
         rotation = rotation.double()
@@ -63,14 +63,14 @@ def product_marginal(encoded: Encoded | DiagonalGaussian, *, rotation: Tensor | 
         codes, mean, variance = codes @ rotation.T, mean @ rotation.T, variance @ rotation.square().T
     n = len(codes)
     groups = shuffled(n).tensor_split(max(1, min(math.ceil(n / k), n // 2)))
-    total, influence = 0.0, torch.empty_like(own)
+    total, influence = 0.0, torch.empty_like(conditional)
     below = torch.zeros(mean.shape[1], dtype=torch.float64)  # log k, less the InfoNCE of each dimension
     for group in groups:
-        found, without = log_marginals(codes[group], mean[group], variance[group])
-        terms = own[group] - found.sum(1)
+        log_marginal, without = log_marginals(codes[group], mean[group], variance[group])
+        terms = conditional[group] - log_marginal.sum(1)
         total += float(terms.sum())
         influence[group] = jackknife(terms, without)
-        below += _below_cap(codes[group], mean[group], variance[group], found) / len(groups)
+        below += _below_cap(codes[group], mean[group], variance[group], log_marginal) / len(groups)
     return Bound(
         "product_marginal",
         total / n,
@@ -86,8 +86,8 @@ def product_marginal(encoded: Encoded | DiagonalGaussian, *, rotation: Tensor | 
 
 def _below_cap(codes: Tensor, mean: Tensor, variance: Tensor, others: Tensor) -> Tensor:
     """(d,): how far InfoNCE of each dimension is below its cap, given `log_marginals` of k images."""
-    own = -0.5 * ((codes - mean).square() / variance + (2 * math.pi * variance).log())
-    return torch.logaddexp(torch.zeros_like(own), others + math.log(len(codes) - 1) - own).mean(0)
+    conditional = -0.5 * ((codes - mean).square() / variance + (2 * math.pi * variance).log())
+    return torch.logaddexp(torch.zeros_like(conditional), others + math.log(len(codes) - 1) - conditional).mean(0)
 
 
 def log_marginals(codes: Tensor, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
@@ -145,13 +145,13 @@ def _single_precision(codes: Tensor, mean: Tensor, scale: Tensor, offset: Tensor
 
 
 def _double_precision(
-    which: Tensor, codes: Tensor, mean: Tensor, scale: Tensor, offset: Tensor, without: Tensor
+    chosen: Tensor, codes: Tensor, mean: Tensor, scale: Tensor, offset: Tensor, without: Tensor
 ) -> Tensor:
-    """(m,): one dimension of `log_marginals` for the codes ``which`` (m,); subtracts from ``without``."""
+    """(m,): one dimension of `log_marginals` for the codes ``chosen`` (m,); subtracts from ``without``."""
     parts = []
     height = max(1, BLOCK // len(codes))
-    buffer = torch.empty(min(height, len(which)), len(codes), dtype=torch.float64)
-    for rows in which.split(height):
+    buffer = torch.empty(min(height, len(chosen)), len(codes), dtype=torch.float64)
+    for rows in chosen.split(height):
         logs = torch.sub(codes[rows, None], mean, out=buffer[: len(rows)])
         logs.mul_(scale).square_().neg_().add_(offset)
         itself = torch.arange(len(rows)), rows

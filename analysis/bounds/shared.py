@@ -128,9 +128,11 @@ def _pair_of_codes(a: Encoded, b: Encoded) -> tuple[Tensor, Tensor]:
     check_spacing(b.posterior, "--posterior-b")
     # drawn together: two separate draws from one seed would share their noise
     drawn = sample_codes(concatenated(a.posterior, b.posterior)).split(
-        [each.posterior.mean.shape[1] for each in (a, b)], 1
+        [encoded.posterior.mean.shape[1] for encoded in (a, b)], 1
     )
-    first, second = (fresh if each.given is None else each.given for each, fresh in zip((a, b), drawn, strict=True))
+    first, second = (
+        code if encoded.given is None else encoded.given for encoded, code in zip((a, b), drawn, strict=True)
+    )
     if (a.given is not None or b.given is not None) and first.shape == second.shape:
         pairs = ((first, a.posterior), (second, b.posterior))
         noises = [(codes - posterior.mean) * (-0.5 * posterior.log_var).exp() for codes, posterior in pairs]

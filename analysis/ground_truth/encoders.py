@@ -38,6 +38,7 @@ import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from scipy import integrate
@@ -162,8 +163,8 @@ def mixture_information(draws: int = 1_000_000) -> tuple[float, float]:
 
 def codebook(n: int, codewords: int, seed: int) -> DiagonalGaussian:
     """Posteriors of n images, each at one of the codewords, 20 standard deviations apart at least."""
-    which = torch.randint(0, codewords, (n,), generator=generator("cpu", seed, "ground truth"))
-    digits = torch.stack([which // 4**place % 4 for place in range(8)], 1)  # base 4: up to 65,536 codewords
+    word = torch.randint(0, codewords, (n,), generator=generator("cpu", seed, "ground truth"))
+    digits = torch.stack([word // 4**place % 4 for place in range(8)], 1)  # base 4: up to 65,536 codewords
     return DiagonalGaussian(20.0 * digits.double(), torch.zeros(n, 8, dtype=torch.float64))
 
 
@@ -244,76 +245,46 @@ class Task:
 
     def bounds(self, n: int, seed: int, estimators: tuple[str, ...]) -> list[Bound]:
         """The estimators on one replicate."""
-        found = self.sample(n, seed)
-        if isinstance(found, DiagonalGaussian):
-            return bounds_of(Encoded(found, sample_codes(found, seed)), estimators)
-        codes = sample_codes(concatenated(*found), seed).split([part.mean.shape[1] for part in found], 1)
-        a, b = (Encoded(posterior, own) for posterior, own in zip(found, codes, strict=True))
+        posteriors = self.sample(n, seed)
+        if isinstance(posteriors, DiagonalGaussian):
+            return bounds_of(Encoded(posteriors, sample_codes(posteriors, seed)), estimators)
+        widths = [posterior.mean.shape[1] for posterior in posteriors]
+        a, b = map(Encoded, posteriors, sample_codes(concatenated(*posteriors), seed).split(widths, 1))
         return bounds_of(EncodedPair(a, b), estimators)
 
 
-def _gaussian(name: str, d: int, information: float, **how: float) -> Task:
-    return Task(name, lambda n, seed: linear_gaussian(n, d, information, seed, **how), lambda: (information, 0.0))
-
-
-def _heteroscedastic(d: int) -> Task:
-    truth = heteroscedastic_information(d)
-    return Task(f"heteroscedastic-d{d}", lambda n, seed: heteroscedastic(n, d, seed), lambda: (truth, 0.0))
-
-
-def _codebook(codewords: int) -> Task:
-    truth = math.log(codewords)
-    return Task(f"codebook-m{codewords}", lambda n, seed: codebook(n, codewords, seed), lambda: (truth, 0.0))
-
-
-def _pareto(index: float, scale: float) -> Task:
-    truth = pareto_information(scale, index)
-    return Task(f"pareto-{index}", lambda n, seed: pareto(n, scale, index, seed), lambda: (truth, 0.0))
+def _exact(
+    name: str, truth: float, sample: Callable[..., Any], *numbers: float, quantity: str = "I(Z;X)", **options: float
+) -> Task:
+    """A task whose truth is in closed form; ``sample`` takes the images, ``numbers``, the seed and ``options``."""
+    return Task(name, lambda n, seed: sample(n, *numbers, seed, **options), lambda: (truth, 0.0), quantity)
 
 
 def _tasks() -> list[Task]:
-    matched = [
-        _gaussian(f"gaussian-d{d}-i{information}", d, information)
-        for d in (2, 16, 64)
-        for information in (1, 3, 6, 9, 20)
-    ]
-    staircase = [_gaussian(f"staircase-i{information}", 20, information) for information in (2, 4, 6, 8, 10)]
-    changed = [
-        _gaussian("gaussian-d64-i70", 64, 70),
-        _gaussian("shifted", 16, 5, shift=0.5),
-        _gaussian("scaled", 16, 5, scale=1.5),
-        _gaussian("correlated", 8, 6, correlation=0.6),
-    ]
-    others = [
+    return [
+        *(_exact(f"gaussian-d{d}-i{i}", i, linear_gaussian, d, i) for d in (2, 16, 64) for i in (1, 3, 6, 9, 20)),
+        *(_exact(f"staircase-i{i}", i, linear_gaussian, 20, i) for i in (2, 4, 6, 8, 10)),
+        _exact("gaussian-d64-i70", 70, linear_gaussian, 64, 70),
+        _exact("shifted", 5, linear_gaussian, 16, 5, shift=0.5),
+        _exact("scaled", 5, linear_gaussian, 16, 5, scale=1.5),
+        _exact("correlated", 6, linear_gaussian, 8, 6, correlation=0.6),
         Task("mixture", mixture, mixture_information),
-        *(_heteroscedastic(d) for d in (2, 6)),
-        *(_codebook(codewords) for codewords in (16, 4096)),
-        *(_pareto(index, scale) for index, scale in PARETO),
-        Task("rare", rare, lambda: (0.5 * RARE_SHARE * RARE_TWICE, 0.0)),
+        *(_exact(f"heteroscedastic-d{d}", heteroscedastic_information(d), heteroscedastic, d) for d in (2, 6)),
+        *(_exact(f"codebook-m{m}", math.log(m), codebook, m) for m in (16, 4096)),
+        *(_exact(f"pareto-{a}", pareto_information(scale, a), pareto, scale, a) for a, scale in PARETO),
+        _exact("rare", 0.5 * RARE_SHARE * RARE_TWICE, rare),
     ]
-    return [*matched, *staircase, *changed, *others, *_pairs()]
 
 
 def _pairs() -> list[Task]:
-    def gaussian(name: str, d: int, information: float, shared: int | None = None) -> Task:
-        return Task(
-            name,
-            lambda n, seed: gaussian_pair(n, d, information, seed, shared=shared),
-            lambda: (information, 0.0),
-            "I(Z_A;Z_B)",
-        )
-
-    def codebook(codewords: int) -> Task:
-        name, truth = f"pair-codebook-m{codewords}", math.log(codewords)
-        return Task(name, lambda n, seed: codebook_pair(n, codewords, seed), lambda: (truth, 0.0), "I(Z_A;Z_B)")
-
+    pair = functools.partial(_exact, quantity="I(Z_A;Z_B)")
     return [
-        *(gaussian(f"pair-gaussian-d{d}-i{information}", d, information) for d, information in PAIRS),
-        gaussian("pair-partial", 4, 0.5, shared=2),
-        gaussian("pair-independent", 4, 0.0, shared=0),
-        codebook(16),
+        *(pair(f"pair-gaussian-d{d}-i{i}", i, gaussian_pair, d, i) for d, i in PAIRS),
+        pair("pair-partial", 0.5, gaussian_pair, 4, 0.5, shared=2),
+        pair("pair-independent", 0.0, gaussian_pair, 4, 0.0, shared=0),
+        pair("pair-codebook-m16", math.log(16), codebook_pair, 16),
     ]
 
 
-TASKS = {task.name: task for task in _tasks()}
+TASKS = {task.name: task for task in (*_tasks(), *_pairs())}
 """Every task by its name."""

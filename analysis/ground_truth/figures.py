@@ -13,9 +13,9 @@ __all__ = ["draw_ground_truth"]
 
 def inks(quantity: str) -> dict[str, tuple[str, str, str]]:
     """Colour, marker and name of each estimator of a quantity that is drawn, upper bounds first."""
-    drawn = [ESTIMATORS[name] for name in names_of(quantity, lambda each: each.ink)]
-    drawn.sort(key=lambda each: ("upper", "lower", "estimate").index(each.direction))
-    return {each.name: (*each.ink, f"{each.label} ({each.direction})") for each in drawn if each.ink}
+    drawn = [ESTIMATORS[name] for name in names_of(quantity, lambda entry: entry.ink)]
+    drawn.sort(key=lambda entry: ("upper", "lower", "estimate").index(entry.direction))
+    return {entry.name: (*entry.ink, f"{entry.label} ({entry.direction})") for entry in drawn if entry.ink}
 
 
 def draw_ground_truth(table: pd.DataFrame, n: int, seeds: int) -> Figure:

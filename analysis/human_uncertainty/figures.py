@@ -25,13 +25,13 @@ def draw_human_uncertainty(table: pd.DataFrame, title: str) -> tuple[Figure, pd.
         "kl_human_model_label_temperature": (0.0, "s", "after a temperature fitted to the true labels"),
         "kl_human_model_temperature_scaled": (0.2, "D", "after a temperature fitted to the humans: the least"),
     }
-    behind = table[table["estimator"].isin(lanes)][["augmentation", "estimator", "mean", "std", "seeds", "n"]]
-    names = list(dict.fromkeys(behind["augmentation"]))
+    numbers = table[table["estimator"].isin(lanes)][["augmentation", "estimator", "mean", "std", "seeds", "n"]]
+    names = list(dict.fromkeys(numbers["augmentation"]))
     with style():
         figure = Figure(figsize=(7.2, 0.55 * len(names) + 2.0))
         axes = figure.subplots()
         for estimator, (lane, marker, _) in lanes.items():
-            rows = behind[behind["estimator"] == estimator].set_index("augmentation")
+            rows = numbers[numbers["estimator"] == estimator].set_index("augmentation")
             for position, name in enumerate(names):
                 axes.errorbar(
                     rows["mean"][name],
@@ -55,4 +55,4 @@ def draw_human_uncertainty(table: pd.DataFrame, title: str) -> tuple[Figure, pd.
             for lane, marker, words in lanes.values()
         ]
         figure.legend(handles=handles, loc="outside lower center", ncols=1, fontsize=8.5)
-    return figure, behind
+    return figure, numbers

@@ -24,11 +24,11 @@ __all__ = ["check_order", "cifar10h", "credit", "made_up", "read_human"]
 URL = "https://github.com/jcpeterson/cifar-10h/raw/master/data/cifar10h-counts.npy"
 LICENCE = "CIFAR-10H, Peterson et al. 2019: CC BY-NC-SA 4.0 (attribution, no commercial use, share alike)"
 SHA256 = "6291dd382f84434ac7233c1d3c1bba7010b614ca8391b848fff4b036b9794f8a"
-"""Of the 10,000 × 10 counts as bytes, whatever file they came in."""
+"""The hash of the 10,000 × 10 counts as bytes, whatever file they came in."""
 
 
 MOST_VOTES = 1_000_000
-"""For one class of one image: more are no counts."""
+"""The most votes for one class of one image: more are no counts."""
 
 
 def read_human(path: Path) -> tuple[Tensor, Tensor | None]:
@@ -44,9 +44,9 @@ def read_human(path: Path) -> tuple[Tensor, Tensor | None]:
     if path.is_file() and path.suffix == ".npy":
         try:
             return _checked(np.load(path, allow_pickle=False), None, str(path), needed)
+        except BadInput:
+            raise
         except (ValueError, EOFError, OSError, MemoryError) as problem:
-            if isinstance(problem, BadInput):
-                raise
             reason = " ".join(str(problem).split())[:100]
             raise BadInput("--human", f"{path}, which cannot be read ({reason})", needed) from None
     arrays = read_arrays("--human", path, ("counts", "labels"), needed)

@@ -47,10 +47,10 @@ __all__ = [
 BINS = 15
 
 JEFFREYS = 0.5
-"""Added to every count before the reverse direction is taken."""
+"""What is added to every count before the reverse direction is taken."""
 
 RESAMPLES = 200
-"""Of images, for the standard error of the calibration error, which is no mean over images."""
+"""Resamples of the images, for the standard error of the calibration error, which is no mean over images."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def per_image(logits: Tensor, counts: Tensor) -> dict[str, Tensor]:
     cross = cross_entropies(logits, counts)
     # log of the mixture of p and h without leaving the logarithm: p may underflow
     log_m = torch.logaddexp(log_p, h.log()) - math.log(2)
-    js = 0.5 * ((p * (log_p - log_m)).sum(1) + torch.special.xlogy(h, h).sum(1) - (h * log_m).sum(1))
+    js = 0.5 * ((p * (log_p - log_m)).sum(1) + negative_entropy - (h * log_m).sum(1))
     smoothed = distributions(counts.double() + JEFFREYS)
     return {
         "kl_human_model": negative_entropy + cross,
@@ -133,7 +133,7 @@ def plug_in_bias(counts: Tensor) -> Bias:
     shown = (counts > 0).sum(1).double()
     # all cells of the same count and number of votes have the same probability and the same bias
     cells = torch.stack([counts, votes[:, None].expand_as(counts)], -1).flatten(0, 1)
-    kinds, times = (each.numpy() for each in cells.unique(dim=0, return_counts=True))
+    kinds, times = (array.numpy() for array in cells.unique(dim=0, return_counts=True))
     chosen, drawn = kinds[:, 0].astype(np.float64), kinds[:, 1].astype(np.float64)
 
     def probabilities(added: float) -> np.ndarray:
@@ -151,11 +151,11 @@ def plug_in_bias(counts: Tensor) -> Bias:
         added = optimize.brentq(missing, 0, JEFFREYS)
     h = probabilities(added)
     excess = 0.0  # H(h) − E H(ĥ), summed over images
-    for probability, n, each in zip(h, drawn, times, strict=True):
+    for probability, n, occurrences in zip(h, drawn, times, strict=True):
         redrawn = np.arange(n + 1)
         entropies = special.entr(redrawn / n)
         expected = stats.binom.pmf(redrawn, n, probability) @ entropies
-        excess += float(each * (special.entr(probability) - expected))
+        excess += float(occurrences * (special.entr(probability) - expected))
     first_order = 1 / (2 * votes.double())
     return Bias(
         chosen=float(((shown - 1) * first_order).mean()),
@@ -181,10 +181,10 @@ def fit_temperature(logits: Tensor, rows: Tensor) -> float:
         return float(cross_entropies(logits / math.exp(log_temperature), rows).mean())
 
     bound = math.log(100)
-    found = optimize.minimize_scalar(
+    best = optimize.minimize_scalar(
         loss, bounds=(centre - bound, centre + bound), method="bounded", options={"xatol": 1e-6}
     )
-    return math.exp(float(found.x))
+    return math.exp(float(best.x))
 
 
 def cross_fitted(logits: Tensor, rows: Tensor) -> tuple[Tensor, float]:
@@ -257,7 +257,7 @@ def measures(logits: Tensor, counts: Tensor, labels: Tensor) -> list[Measure]:
         ("second_best_agreement", "second choice agrees", 100 * second.double(), "%"),
         ("brier", "Brier score", (p - y).square().sum(1), None),
     ]
-    found = [
+    means = [
         Measure(
             name,
             quantity,
@@ -271,9 +271,9 @@ def measures(logits: Tensor, counts: Tensor, labels: Tensor) -> list[Measure]:
     ]
     stream = torch.Generator().manual_seed(0)
     draws = [torch.randint(n, (n,), generator=stream) for _ in range(RESAMPLES)]
-    resampled = torch.tensor([calibration_error(confidence[each], right[each]) for each in draws])
+    resampled = torch.tensor([calibration_error(confidence[draw], right[draw]) for draw in draws])
     return [
-        *found,
+        *means,
         Measure("ece", "ECE, 15 bins", calibration_error(confidence, right), float(resampled.std()), n, None),
         Measure("temperature", "temperature fitted to humans", human_temperature, None, n, None),
         Measure("label_temperature", "temperature fitted to labels", label_temperature, None, n, None),

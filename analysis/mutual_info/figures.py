@@ -35,7 +35,7 @@ def draw_table_1(table: pd.DataFrame, title: str) -> tuple[Figure, pd.DataFrame]
     """
     chosen = _on_one_kind_of_inputs(table, ("rate", "gaussian_marginal", "infonce"))
     shown = chosen[chosen["estimator"].isin(["rate", "gaussian_marginal", "infonce"])]
-    behind = shown[["inputs", "augmentation", "estimator", "mean", "std", "seeds", "cap", "saturated", "n"]]
+    numbers = shown[["inputs", "augmentation", "estimator", "mean", "std", "seeds", "cap", "saturated", "n"]]
     names = list(dict.fromkeys(shown["augmentation"]))
     values = {key: rows.set_index("augmentation") for key, rows in shown.groupby("estimator")}
     with style():
@@ -99,7 +99,7 @@ def draw_table_1(table: pd.DataFrame, title: str) -> tuple[Figure, pd.DataFrame]
         if poor:
             handles += axes.plot([], [], " ", label="‡ under-trained: worse than the linear VAE")
         figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=8.5)
-    return figure, behind
+    return figure, numbers
 
 
 def draw_training(curves: pd.DataFrame, table: pd.DataFrame, title: str) -> Figure:
@@ -119,9 +119,9 @@ def draw_training(curves: pd.DataFrame, table: pd.DataFrame, title: str) -> Figu
         for axes, (quantity, word) in zip(figure.subplots(1, 3), words.items(), strict=True):
             # the start is off the scale of everything after it
             later = curves[curves["step"] > 0]
-            for (augmentation, _), own in later.groupby(["augmentation", "seed"], sort=False):
+            for (augmentation, _), steps in later.groupby(["augmentation", "seed"], sort=False):
                 axes.plot(
-                    own["step"], own[quantity], "o-", color=colour(str(augmentation)), markersize=3, linewidth=1.2
+                    steps["step"], steps[quantity], "o-", color=colour(str(augmentation)), markersize=3, linewidth=1.2
                 )
             for name in names:
                 if (f"{LINEAR} on {name}", quantity) in level.index:
@@ -149,11 +149,11 @@ def draw_noise_profile(table: pd.DataFrame, title: str) -> tuple[Figure, pd.Data
     """
     chosen = _on_one_kind_of_inputs(table, ("gaussian_marginal", "infonce"))
     chosen = chosen[chosen["estimator"].isin(["gaussian_marginal", "infonce"])]
-    behind = chosen.assign(noise=chosen["noise"].fillna(0.0))
-    behind = behind[["inputs", "augmentation", "noise", "estimator", "mean", "std", "seeds", "cap", "saturated", "n"]]
-    levels = sorted(behind["noise"].unique())
+    numbers = chosen.assign(noise=chosen["noise"].fillna(0.0))
+    numbers = numbers[["inputs", "augmentation", "noise", "estimator", "mean", "std", "seeds", "cap", "saturated", "n"]]
+    levels = sorted(numbers["noise"].unique())
     places = dict(zip(levels, range(len(levels)), strict=True))
-    names = list(dict.fromkeys(behind["augmentation"]))
+    names = list(dict.fromkeys(numbers["augmentation"]))
     poor = under_trained(chosen)
     with style():
         figure = Figure(figsize=(7.2, 4.4))
@@ -161,7 +161,7 @@ def draw_noise_profile(table: pd.DataFrame, title: str) -> tuple[Figure, pd.Data
         for number, name in enumerate(names):
             ink, drawn = colour(name), False
             for estimator, marker in (("gaussian_marginal", "v"), ("infonce", "^")):
-                rows = behind[(behind["augmentation"] == name) & (behind["estimator"] == estimator)].sort_values(
+                rows = numbers[(numbers["augmentation"] == name) & (numbers["estimator"] == estimator)].sort_values(
                     "noise"
                 )
                 if not len(rows):
@@ -180,11 +180,11 @@ def draw_noise_profile(table: pd.DataFrame, title: str) -> tuple[Figure, pd.Data
                     label=None if drawn else name_of(name, poor),
                 )
                 drawn = True
-            both = behind[behind["augmentation"] == name].pivot(index="noise", columns="estimator", values="mean")
+            both = numbers[numbers["augmentation"] == name].pivot(index="noise", columns="estimator", values="mean")
             if {"infonce", "gaussian_marginal"} <= set(both):
                 x = [places[level] + 0.09 * (number - (len(names) - 1) / 2) for level in both.index]
                 axes.vlines(x, both["infonce"], both["gaussian_marginal"], color=ink, linewidth=5, alpha=0.3)
-        cap = behind["cap"].max()
+        cap = numbers["cap"].max()
         if not math.isnan(cap):
             axes.axhline(cap, color="black", linewidth=1, linestyle=(0, (4, 3)))
             axes.annotate(
@@ -211,7 +211,7 @@ def draw_noise_profile(table: pd.DataFrame, title: str) -> tuple[Figure, pd.Data
             title="▼ at most (R_m)   ▲ at least (InfoNCE); bars: ± s.d. over seeds",
             title_fontsize=8.5,
         )
-    return figure, behind
+    return figure, numbers
 
 
 def draw_rate_distortion(table: pd.DataFrame, title: str) -> tuple[Figure, pd.DataFrame]:
@@ -229,8 +229,8 @@ def draw_rate_distortion(table: pd.DataFrame, title: str) -> tuple[Figure, pd.Da
     chosen = table[table["estimator"].isin(["rate", "gaussian_marginal"])]
     errors = table[table["estimator"] == "mse"].set_index(["augmentation", "decoder_scale"])
     at = pd.MultiIndex.from_frame(chosen[["augmentation", "decoder_scale"]])
-    behind = chosen.assign(mse=errors["mean"].reindex(at).values, mse_std=errors["std"].reindex(at).values)
-    behind = behind[
+    numbers = chosen.assign(mse=errors["mean"].reindex(at).values, mse_std=errors["std"].reindex(at).values)
+    numbers = numbers[
         [
             "inputs",
             "augmentation",
@@ -245,14 +245,14 @@ def draw_rate_distortion(table: pd.DataFrame, title: str) -> tuple[Figure, pd.Da
             "under_trained",
         ]
     ]
-    names = list(dict.fromkeys(behind["augmentation"]))
-    poor = behind[[flag is True for flag in behind["under_trained"]]]
+    names = list(dict.fromkeys(numbers["augmentation"]))
+    poor = numbers[[flag is True for flag in numbers["under_trained"]]]
     with style():
         figure = Figure(figsize=(7.2, 4.8))
         axes = figure.subplots()
         for name in names:
             for estimator, marker, line in (("rate", "D", "-"), ("gaussian_marginal", "v", (0, (3, 2)))):
-                rows = behind[(behind["augmentation"] == name) & (behind["estimator"] == estimator)]
+                rows = numbers[(numbers["augmentation"] == name) & (numbers["estimator"] == estimator)]
                 rows = rows.sort_values("decoder_scale")
                 axes.errorbar(
                     rows["mse"],
@@ -280,7 +280,7 @@ def draw_rate_distortion(table: pd.DataFrame, title: str) -> tuple[Figure, pd.Da
                 zorder=5,
                 label="under-trained",
             )
-        for scale, rows in networks_of(behind).groupby("decoder_scale"):
+        for scale, rows in networks_of(numbers).groupby("decoder_scale"):
             axes.annotate(
                 f"decoder scale {scale:g}",
                 (rows["mse"].max(), rows["mean"].max()),
@@ -290,13 +290,13 @@ def draw_rate_distortion(table: pd.DataFrame, title: str) -> tuple[Figure, pd.Da
                 color="#444444",
             )
         axes.set_yscale("log")
-        low, high = behind["mean"].min() / 1.5, behind["mean"].max() * 1.6
+        low, high = numbers["mean"].min() / 1.5, numbers["mean"].max() * 1.6
         ticks = [tick for power in range(-3, 5) for tick in (10**power, 2 * 10**power, 5 * 10**power)]
         axes.set_yticks([tick for tick in ticks if low <= tick <= high])
         axes.set_yticks([], minor=True)
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.set_ylim(low, high)
-        least, most = behind["mse"].min(), behind["mse"].max()
+        least, most = numbers["mse"].min(), numbers["mse"].max()
         spread = max(most - least, 0.1 * most)
         axes.set_xlim(max(0.0, least - 0.2 * spread), most + 0.45 * spread)
         axes.set_xlabel("squared error of a reconstruction, normalised pixels")
@@ -309,4 +309,4 @@ def draw_rate_distortion(table: pd.DataFrame, title: str) -> tuple[Figure, pd.Da
             title="◇ rate   ▼ R_m, which I(Z;X) does not exceed; bars: ± s.d. over seeds",
             title_fontsize=8.5,
         )
-    return figure, behind
+    return figure, numbers

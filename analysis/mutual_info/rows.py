@@ -83,13 +83,13 @@ class Codes:
 
     def measured(self, augmentation: str, seed: int) -> tuple[list[Bound], list[dict[str, Any]]]:
         """Bounds and rows of the clean images, once: a baseline's are wanted of other VAEs too."""
-        which = augmentation, seed
-        if which not in self.bounded:
-            posterior, fit = self.clean(*which)
+        key = augmentation, seed
+        if key not in self.bounded:
+            posterior, fit = self.clean(*key)
             where: dict[str, Any] = {"inputs": "clean", "augmentation": known_as(augmentation), "seed": seed}
             encoded = Encoded(posterior, fit=fit)
-            self.bounded[which] = profile(encoded, self.config.estimators, noise=self.config.noise, **where)
-        return self.bounded[which]
+            self.bounded[key] = profile(encoded, self.config.estimators, noise=self.config.noise, **where)
+        return self.bounded[key]
 
     def upper(self, augmentation: str, seed: int) -> list[Bound]:
         """Upper bounds on I(Z;X) of the clean images, as far as they were asked for."""
@@ -100,7 +100,7 @@ class Codes:
         return bounds_of(Encoded(posterior, fit=fit), upper)
 
     def clean(self, augmentation: str, seed: int) -> tuple[DiagonalGaussian, DiagonalGaussian]:
-        """Of the test images and of the training images."""
+        """The posteriors of the test images and of the training images."""
         if (augmentation, seed) in self.known:
             return self.known[augmentation, seed]
         vae = self.vae(augmentation, seed)

@@ -51,8 +51,8 @@ class PreActStages(nn.Module):
         inputs = stem
         for stage, outputs in enumerate(widths, 1):
             first = PreActBlock(inputs, outputs, 1 if stage == 1 else 2)
-            rest = [PreActBlock(outputs, outputs, 1) for _ in range(blocks - 1)]
-            self.add_module(f"stage{stage}", nn.Sequential(first, *rest))
+            others = [PreActBlock(outputs, outputs, 1) for _ in range(blocks - 1)]
+            self.add_module(f"stage{stage}", nn.Sequential(first, *others))
             inputs = outputs
         self.norm = nn.BatchNorm2d(inputs)
         self.classify = nn.Linear(inputs, classes)

@@ -101,7 +101,7 @@ def test_a_signal_to_either_stops_both_and_both_resume(directory):
 
 def test_parts_are_disjoint_and_seeds_differ():
     batch = torch.arange(12)
-    parts = [Ranks(rank, 3).part(batch) for rank in range(3)]
+    parts = [Ranks(rank, 3).portion(batch) for rank in range(3)]
     assert torch.equal(torch.cat(parts), batch)
     seeds = {derive(1, "step", 0, *Ranks(rank, 3).purpose) for rank in range(3)} | {derive(1, "step", 0)}
     assert len(seeds) == 4

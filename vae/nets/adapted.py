@@ -123,9 +123,9 @@ def _try(network: Any, what: str, shape: tuple[int, ...], argument: str) -> int:
     finally:
         network.train(training)
     if not isinstance(decoded, Tensor) or tuple(decoded.shape) != (2, *shape):
-        found = tuple(decoded.shape) if isinstance(decoded, Tensor) else type(decoded).__name__
-        raise BadInput(argument, f"{what}, whose decode returns {found}", f"images {(2, *shape)}")
-    for part in (mean, log_var, decoded):
-        if not part.isfinite().all():
+        returned = tuple(decoded.shape) if isinstance(decoded, Tensor) else type(decoded).__name__
+        raise BadInput(argument, f"{what}, whose decode returns {returned}", f"images {(2, *shape)}")
+    for tensor in (mean, log_var, decoded):
+        if not tensor.isfinite().all():
             raise BadInput(argument, f"{what}, with numbers that are not finite", "numbers")
     return mean.shape[1]

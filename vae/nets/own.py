@@ -27,7 +27,7 @@ from vae.posterior import DiagonalGaussian
 __all__ = ["ResidualVAE"]
 
 LINEAR_RATE = 0.03
-"""Of the learning rate, for the linear maps: their entries are as small."""
+"""The share of the learning rate for the linear maps: their entries are as small."""
 
 
 class _Added(nn.Module):
@@ -114,8 +114,8 @@ class ResidualVAE(VAE):
     def parameter_groups(self) -> list[dict[str, Any]]:
         """The convolutions and what goes with them; the linear maps, whose entries are small, at a smaller rate."""
         linear = [*self.linear_mean.parameters(), self.linear_log_var, *self.linear_decoder.parameters()]
-        taken = {id(each) for each in linear}
-        others = [each for each in self.parameters() if id(each) not in taken]
+        taken = {id(parameter) for parameter in linear}
+        others = [parameter for parameter in self.parameters() if id(parameter) not in taken]
         return [{"params": others}, {"params": linear, "lr_factor": LINEAR_RATE}]
 
     def _patches(self, images: Tensor) -> Tensor:

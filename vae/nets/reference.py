@@ -30,7 +30,7 @@ def _down(inputs: int, outputs: int) -> list[nn.Module]:
 
 
 class _OneMoreThanTwice(nn.Module):
-    """From s pixels a side to 2s + 1, by bilinear interpolation."""
+    """Bilinear interpolation from s pixels a side to 2s + 1."""
 
     def forward(self, images: Tensor) -> Tensor:
         rows, columns = images.shape[-2:]

@@ -59,7 +59,7 @@ def test_the_pass_is_the_definition(name, block, monkeypatch):
     codes = sample_codes(posterior)
     found = all_pairs(posterior, codes)
     own, others, infonce, leave_one_out = slow(posterior, codes)
-    torch.testing.assert_close(found.own, own, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(found.matching, own, rtol=1e-9, atol=1e-9)
     torch.testing.assert_close(found.others, others, rtol=1e-9, atol=1e-9)
     # log(1 − p) is −p below p = 0.01: relative error under 0.005
     torch.testing.assert_close(found.infonce_without, infonce, rtol=5e-3, atol=1e-8)
@@ -75,7 +75,7 @@ def test_tiny_variances_far_out_go_by_differences():
     codes = sample_codes(far)
     found = all_pairs(far, codes)
     own, others, *_ = slow(far, codes)
-    torch.testing.assert_close(found.own, own, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(found.matching, own, rtol=1e-9, atol=1e-9)
     torch.testing.assert_close(found.others, others, rtol=1e-9, atol=1e-9)
 
 
