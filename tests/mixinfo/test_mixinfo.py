@@ -72,6 +72,19 @@ def test_folders_and_files_of_our_names_in_the_working_directory_change_nothing(
     assert done.stdout.endswith("0 VAEs to reuse, 12 to train\n")
 
 
+@pytest.mark.parametrize("asked_for", [False, True])
+def test_the_working_directory_is_looked_into_last_unless_pythonpath_has_it(tmp_path, asked_for):
+    (tmp_path / "probe").mkdir()
+    (tmp_path / "probe/__init__.py").write_text("import store, vae, classifiers\n")  # as a room imports others
+    (tmp_path / "probe/__main__.py").write_text("import sys\nprint(*sys.path, sep='\\n')\n")
+    paths = [str(tmp_path), str(HOME)] if asked_for else [str(HOME)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    command = [sys.executable, "-m", "probe"]
+    path = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True).stdout
+    assert path.splitlines()[: len(paths)] == paths
+    assert path.splitlines()[-1] == str(tmp_path)
+
+
 def test_networks_of_ones_own_are_found_in_the_working_directory(tmp_path):
     (tmp_path / "mynets.py").write_text(
         "from torch import nn\n\n\ndef small(channels, classes):\n"
