@@ -14,7 +14,7 @@ from findings.comparisons import Comparison, compare_augmentations
 from findings.components import Components
 from findings.over_seeds import over_seeds
 from findings.published import claims_sentence
-from findings.sentences import ADDED, as_item, as_paragraph, the, told_apart
+from findings.sentences import ADDED, the, told_apart
 from findings.table import plus_minus, ruled
 
 __all__ = [
@@ -233,7 +233,7 @@ def summary_table(table: pd.DataFrame, curve: str, runs: Sequence[Mapping[str, A
             " AutoAttack's lead: points that it breaks beyond the sweep, at the one ε where about half of what was "
             "right is left."
         )
-    return "\n".join([*ruled(cells), as_paragraph(note)])
+    return "\n".join([*ruled(cells), note])
 
 
 def sweep_conclusions(
@@ -272,10 +272,10 @@ def sweep_conclusions(
         )
     if lines:
         if curve == "robust" and not parts:
-            lines.append(as_paragraph(ADDED))
+            lines.append(ADDED)
         clean = table[(table["curve"] == curve) & (table["epsilon"] == 0) & (table["estimator"] == WORST)]
         if len(clean):
-            lines.append(as_paragraph(_clean_sentence(clean, clean_accuracies(runs))))
+            lines.append(_clean_sentence(clean, clean_accuracies(runs)))
     return "\n".join(lines)
 
 
@@ -315,9 +315,7 @@ def _weakness(found: Comparison, lead: Mapping[str, tuple[float, float, int, tup
     low, high = min(each[3][0] for each in lead.values()), max(each[3][1] for each in lead.values())
     sizes = f"{low:g}" if low == high else f"{low:g} to {high:g}"
     return [
-        as_item(
-            f"On {images} images a classifier, at the ε where about half is left ({sizes}), AutoAttack breaks more "
-            f"than the sweep; if it did so at every ε: {'; '.join(said)}. Its lead at other ε is not measured, and on "
-            "so few images it is rough."
-        )
+        f"- On {images} images a classifier, at the ε where about half is left ({sizes}), AutoAttack breaks more than "
+        f"the sweep; if it did so at every ε: {'; '.join(said)}. Its lead at other ε is not measured, and on so few "
+        "images it is rough."
     ]

@@ -43,7 +43,7 @@ from findings.components import Components, components
 from findings.over_seeds import headlines, of_networks, over_seeds
 from findings.published import claims_sentence
 from findings.row import row
-from findings.sentences import ADDED, as_paragraph, told_apart
+from findings.sentences import ADDED, told_apart
 from findings.table import plus_minus, ruled
 from gradcam.figures import draw_maps
 from gradcam.maps import KINDS, check_layer, grad_cam, normalised, sums
@@ -275,7 +275,7 @@ def _text_table(config: Mapping[str, Any], table: pd.DataFrame, head: str) -> st
             line.append(plus_minus(values.mean(), values.std(), (".4g", ".2g")))
         line.append(str(int(own[own["estimator"] == "gradcam_normalised"]["empty"].sum())))
         cells.append(line)
-    note = as_paragraph(
+    note = (
         "Over the image's pixels; mean ± standard deviation over seeds of the mean over images. Normalised: positive "
         "part over its own maximum, how spread a map is; raw and ReLU sums grow with the scale of the logits. Empty "
         "maps have no positive part."
@@ -308,7 +308,7 @@ def sums_conclusions(document: Mapping[str, Any], table: pd.DataFrame) -> str:
         "show, and networks of other accuracy or another layer give other sums: a sum of the published size does not "
         "say which layer was used."
     )
-    return "\n".join([*lines, as_paragraph(notes)])
+    return "\n".join([*lines, notes])
 
 
 JOB = Job(PROGRAM, lambda config, _: grid_steps(config, "gradcam"), SECTIONS)

@@ -25,7 +25,7 @@ from findings.comparisons import Comparison, compare_augmentations
 from findings.components import Components
 from findings.over_seeds import headlines, of_networks, over_seeds
 from findings.published import claims_sentence
-from findings.sentences import ADDED, as_paragraph, told_apart
+from findings.sentences import ADDED, told_apart
 from findings.table import plus_minus, ruled
 from store import BadInput, Run, evidence, slug
 from store.command_line import Options, json_document
@@ -293,7 +293,7 @@ def ablation_conclusions(
             lines = told_apart(
                 found, f"{label(str(augmentation))}'s accuracy over {symbol}", "points", 2, replicates=replicates
             )
-            lines[0] += "\n" + as_paragraph(f"The largest mean, {best['mean']:.2f}%, is at {best['augmentation']}.")
+            lines[0] += f" The largest mean, {best['mean']:.2f}%, is at {best['augmentation']}."
             said = claims_sentence("decay power", found) if (vary, augmentation) == ("decay-power", "fmix") else ""
             parts.append("\n".join([*lines, said] if said else lines))
     if not parts:
@@ -311,7 +311,7 @@ def ablation_conclusions(
         )
     elif not components:
         notes.append(ADDED)
-    return "\n\n".join([*parts, as_paragraph(" ".join(notes))] if notes else parts)
+    return "\n\n".join([*parts, " ".join(notes)] if notes else parts)
 
 
 def _steps(config: Config, _: Sequence[Step]) -> Iterator[Step]:

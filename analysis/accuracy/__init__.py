@@ -37,7 +37,7 @@ from findings.document import check_joinable, latest
 from findings.over_seeds import headlines, of_networks, over_seeds
 from findings.published import beside, published
 from findings.row import row
-from findings.sentences import ADDED, as_paragraph, the, told_apart
+from findings.sentences import ADDED, the, told_apart
 from findings.table import plus_minus, ruled
 from store import BadInput, Run, evidence, slug, write_atomically
 from store.command_line import Options, json_document
@@ -392,10 +392,10 @@ def accuracy_conclusions(table: pd.DataFrame, settings: dict[str, Any], parts: C
         if len(means) < 2:
             return ""
         listed = " < ".join(f"{the(str(name))} {value:.2f}" for name, value in means.items())
-        return as_paragraph(f"The accuracies are {listed}%. With one seed each, no difference can be claimed.")
+        return f"The accuracies are {listed}%. With one seed each, no difference can be claimed."
     lines = told_apart(found, "Accuracy", "points", 2)
     if parts is None:
-        lines.append(as_paragraph(ADDED))
+        lines.append(ADDED)
     ours = {
         ("accuracy", row["augmentation"]): (float(row["mean"]), float(row["std"]), int(row["seeds"]))
         for row in accuracy.to_dict("records")
@@ -428,7 +428,7 @@ def pays(found: Comparison, means: Mapping[Any, Any], settings: Mapping[str, Any
     words = {"pay": "more accurate, so that it pays", "cost": "less accurate", "cannot be told": "not told apart"}
     verdicts = "; ".join(f"{words[which]}: {', '.join(values)}" for which, values in said.items() if values)
     tests = f"{len(pairs)} comparison{'s' if len(pairs) > 1 else ''}"
-    return as_paragraph(
+    return (
         f"Does it pay? Trained on {settings['train_images']:,} images for {settings['epochs']} epochs, beside the "
         f"baseline's {means['none']:.2f}%, in points (simultaneous 95%, a family of {tests} with the baseline, "
         f"{found.seeds} seeds, Welch's test, Holm's correction): {verdicts}."
@@ -448,7 +448,7 @@ def _spectra(found: Comparison, accuracy: pd.DataFrame) -> str:
     verdict = "they differ" if each.claimed else "they are not told apart"
     sign = 1 if each.higher == "fmix" else -1
     low, high = sorted((sign * each.low, sign * each.high))
-    return as_paragraph(
+    return (
         f"FMix's masks as the paper describes them and as the reference code draws them: {values}; difference "
         f"{sign * each.value:+.2f} points ({low:+.2f} to {high:+.2f}, simultaneous 95%): {verdict}."
     )

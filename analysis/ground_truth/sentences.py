@@ -7,7 +7,6 @@ from statistics import fmean
 from typing import Any
 
 from analysis.bounds.estimators import label_of, sign_of
-from findings.sentences import as_paragraph
 
 __all__ = ["text_of"]
 
@@ -25,7 +24,7 @@ def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
     return said, conclusions
 
 
-LEGEND = as_paragraph(
+LEGEND = (
     "holds: the 97.5% limit is on the promised side; covers: ± 1.96 s.e. hold the truth; heavy-tailed: the share of "
     "replicates in which the standard error is flagged as too small, and how often the limit of the others holds"
 )
@@ -90,4 +89,4 @@ def _kept(rows: Sequence[Mapping[str, Any]]) -> str:
             f"{'; '.join(flagged)}. What was not drawn flags nothing: where one image in a thousand carries all the "
             "information, a sample without any has a rate of 0 ± 0."
         )
-    return as_paragraph(text)
+    return text

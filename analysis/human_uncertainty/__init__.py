@@ -33,7 +33,7 @@ from findings.components import Components, components
 from findings.over_seeds import headlines, of_networks, over_seeds
 from findings.published import claims_sentence
 from findings.row import row
-from findings.sentences import ADDED, as_paragraph, the, told_apart
+from findings.sentences import ADDED, the, told_apart
 from findings.table import plus_minus, ruled
 from store import BadInput, Run, evidence, slug
 from store.command_line import Options, json_document, refuse_beside
@@ -252,7 +252,7 @@ def _text_table(table: pd.DataFrame, head: str, human: str) -> str:
         for estimator, (_, _, digits) in SHOWN.items():
             line.append(plus_minus(by["mean"][estimator], by["std"][estimator], digits))
         cells.append(line)
-    note = as_paragraph(
+    note = (
         "Mean ± standard deviation over seeds. KL(h‖p) is KL(human‖model), and beside it what is left after one "
         "temperature, fitted to the humans' labels or to the true ones. "
         f"All {int(table['n'].max()):,} test images. {human}".strip()
@@ -278,8 +278,8 @@ def uncertainty_conclusions(table: pd.DataFrame, parts: Mapping[str, Any] | None
             lines.append(said)
     if lines:
         if not parts:
-            lines.append(as_paragraph(ADDED))
-        lines.append(as_paragraph(_confounds(table)))
+            lines.append(ADDED)
+        lines.append(_confounds(table))
     return "\n".join(lines)
 
 

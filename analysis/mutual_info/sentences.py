@@ -21,7 +21,7 @@ from findings.comparisons import (
     compare_augmentations,
 )
 from findings.published import beside, claims_sentence
-from findings.sentences import WITHHELD, as_item, as_paragraph, how_tested, p_value, the, told_apart
+from findings.sentences import WITHHELD, how_tested, p_value, the, told_apart
 from findings.under_trained import LINEAR, networks_of, under_trained
 
 __all__ = [
@@ -133,7 +133,7 @@ def trained_conclusions(table: pd.DataFrame) -> str:
             f"Not known of {_and([the(name) for name in unknown])}, whose errors on inputs like their own were not "
             "recorded."
         )
-    parts = [as_paragraph(" ".join(sentences)), excess_conclusions(plain)]
+    parts = [" ".join(sentences), excess_conclusions(plain)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -194,7 +194,7 @@ def excess_conclusions(table: pd.DataFrame) -> str:
             listed.append(f"{text} ({interval}{'' if each.claimed else ', not told apart'})")
     seeds = min(each.seeds for each in found)
     tests = f"{len(found)} augmentations" if len(found) > 1 else "one augmentation"
-    return as_paragraph(
+    return (
         f"How VAEs code real images: −ELBO on clean test images less that of the baseline of the same seed ({seeds} "
         f"seeds, paired t-tests, Holm's correction over {tests}, 5%): {'; '.join(listed)}."
     )
@@ -228,7 +228,7 @@ def profile_conclusions(table: pd.DataFrame) -> str:
             text += "Nothing is compared: fewer than two augmentations' VAEs are not under-trained."
         else:
             text += f"No difference is certified at any level ({CONFIDENCE:.0%} over all pairs and levels)."
-        paragraphs.append(as_paragraph(text))
+        paragraphs.append(text)
     return "\n\n".join(paragraphs)
 
 
@@ -243,7 +243,7 @@ def conclusions(table: pd.DataFrame, settings: dict[str, Any]) -> str:
     for inputs, chosen in table.groupby("inputs", sort=False):
         sentences = _sentences(chosen, settings)
         head = "What this says" if inputs == "clean" else "On each encoder's own augmented inputs"
-        paragraphs.append(as_paragraph(f"{head}. " + " ".join(sentences)))
+        paragraphs.append(f"{head}. " + " ".join(sentences))
     return "\n\n".join(paragraphs)
 
 
@@ -357,11 +357,9 @@ def difference_conclusions(table: pd.DataFrame) -> str:
         where = "" if inputs == "clean" else f" on {inputs} inputs"
         least, most = (f"{pick(rate.spreads.values()):.2f}" for pick in (min, max))
         lines = [
-            as_paragraph(
-                f"Differences between augmentations{where} ({how_tested(rate)}). Over seeds the rate spreads by "
-                f"{least if least == most else f'{least} to {most}'} nats: a true difference of "
-                f"{rate.detectable:.2f} nats would be found with a power of 80%."
-            )
+            f"Differences between augmentations{where} ({how_tested(rate)}). Over seeds the rate spreads by "
+            f"{least if least == most else f'{least} to {most}'} nats: a true difference of "
+            f"{rate.detectable:.2f} nats would be found with a power of 80%."
         ]
         again = {frozenset((each.higher, each.lower)): each for each in marginal.differences} if marginal else {}
         for each in rate.found():
@@ -385,15 +383,15 @@ def difference_conclusions(table: pd.DataFrame) -> str:
                     text += f"; yet {_of(each.lower)} MI is certified to be the higher"
                 else:
                     text += "; their MI is not certified to differ"
-            lines.append(as_item(text[0].upper() + text[1:] + "."))
+            lines.append(f"- {text[0].upper()}{text[1:]}.")
         found = {frozenset((each.higher, each.lower)) for each in rate.found()}
         rest = [each for each in rate.differences if each.p >= LEVEL]
         if len(rest) == len(rate.differences):
             smallest = min(each.p for each in rest)
-            lines.append(as_item(f"No two augmentations are told apart in the rate (smallest {p_value(smallest)})."))
+            lines.append(f"- No two augmentations are told apart in the rate (smallest {p_value(smallest)}).")
         elif rest:
             listed = "; ".join(f"{the(each.higher)} and {the(each.lower)} ({p_value(each.p)})" for each in rest)
-            lines.append(as_item(f"Not told apart in the rate: {listed}."))
+            lines.append(f"- Not told apart in the rate: {listed}.")
         for why, words in WITHHELD.items():
             held = [each for each in rate.differences if each.p < LEVEL and each.withheld == why]
             if held:
@@ -401,10 +399,10 @@ def difference_conclusions(table: pd.DataFrame) -> str:
                     f"{_of(each.higher)} rate above {_of(each.lower)} by {each.value:.2f} nats ({p_value(each.p)})"
                     for each in held
                 )
-                lines.append(as_item(f"Not claimed, because {words}: {listed}."))
+                lines.append(f"- Not claimed, because {words}: {listed}.")
         extra = [f"{the(a)} above {the(b)}" for a, b in certified if frozenset((a, b)) not in found]
         if extra:
-            lines.append(as_item(f"Certified in MI without being told apart in the rate: {_and(extra)}."))
+            lines.append(f"- Certified in MI without being told apart in the rate: {_and(extra)}.")
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks)
 
@@ -489,7 +487,7 @@ def scale_conclusions(tables: Mapping[float, pd.DataFrame]) -> str:
         sentences.append(f"Certified in I(Z;X), {CONFIDENCE:.0%} over all pairs at each scale: {listed}.")
     else:
         sentences.append(f"Nothing is certified in I(Z;X) at any scale ({CONFIDENCE:.0%} over all pairs at each).")
-    return as_paragraph(" ".join(sentences))
+    return " ".join(sentences)
 
 
 def _shared_rows(table: pd.DataFrame) -> pd.DataFrame:
@@ -597,7 +595,7 @@ def shared_conclusions(table: pd.DataFrame) -> str:
             f"In what follows the baseline's spread over seeds is multiplied by {_ring(seeds) ** 0.5:.2g}, since each "
             "of its networks is in two pairs."
         )
-    parts = [as_paragraph(" ".join(sentences))]
+    parts = [" ".join(sentences)]
     for estimator, level in shown:
         rows = spread
         rows = rows[(rows["estimator"] == estimator) & (rows["noise"].fillna(0.0) == level)]
