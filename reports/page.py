@@ -16,10 +16,10 @@ from store import BadInput
 __all__ = ["Records", "check_picture", "embedded", "render"]
 
 MOST_PIXELS = 50_000_000
-"""Of a picture: ours have a few million."""
+"""The most that a picture may have: ours have a few million."""
 
 COLOURS = 128
-"""Of a picture on the page: enough for plots and photographs at this size, in a third of the bytes."""
+"""How many a picture on the page has: enough for plots and photographs at this size, in a third of the bytes."""
 
 
 def check_picture(picture: Path) -> None:

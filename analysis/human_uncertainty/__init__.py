@@ -246,8 +246,8 @@ def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
 
 def _text_table(table: pd.DataFrame, head: str, human: str) -> str:
     cells = [["augmentation", *(name for name, _, _ in SHOWN.values())], ["", *(unit for _, unit, _ in SHOWN.values())]]
-    for augmentation, own in table.groupby("augmentation", sort=False):
-        by = own.set_index("estimator")
+    for augmentation, rows in table.groupby("augmentation", sort=False):
+        by = rows.set_index("estimator")
         line = [label(str(augmentation))]
         for estimator, (_, _, digits) in SHOWN.items():
             line.append(plus_minus(by["mean"][estimator], by["std"][estimator], digits))
@@ -270,12 +270,12 @@ def uncertainty_conclusions(table: pd.DataFrame, parts: Mapping[str, Any] | None
     lines = []
     for estimator, name in COMPARED.items():
         chosen = table[table["estimator"] == estimator]
-        found = compare_augmentations(chosen, Components.from_json((parts or {}).get(estimator)))
-        if found is None:
+        comparison = compare_augmentations(chosen, Components.from_json((parts or {}).get(estimator)))
+        if comparison is None:
             continue
-        lines += told_apart(found, name, "nats", 3, "{lower} is closer to humans than {higher} by {value}")
-        if said := claims_sentence(estimator, found):
-            lines.append(said)
+        lines += told_apart(comparison, name, "nats", 3, "{lower} is closer to humans than {higher} by {value}")
+        if statements := claims_sentence(estimator, comparison):
+            lines.append(statements)
     if lines:
         if not parts:
             lines.append(ADDED)
