@@ -14,7 +14,7 @@ from findings.comparisons import Comparison, compare_augmentations
 from findings.components import Components
 from findings.over_seeds import over_seeds
 from findings.published import claims_sentence
-from findings.sentences import ADDED, as_item, as_paragraph, the, told_apart
+from findings.sentences import ADDED, the, told_apart
 from findings.table import plus_minus, ruled
 
 __all__ = [
@@ -37,7 +37,7 @@ SHARE = "worst case share"
 """The worst case as a share of the accuracy without any attack on the same images."""
 
 SAID = {"noise": "uniform noise", "deepfool": "DeepFool", WORST: "the worst case of all attacks"}
-"""Of which the paper's text speaks."""
+"""The attacks of which the paper's text speaks, in words."""
 
 
 def measure_of(attack: str, curve: str) -> str:
@@ -94,13 +94,13 @@ def _networks(table: pd.DataFrame, curve: str) -> pd.DataFrame:
 
     The error of the curve as published, in which a broken image can be whole again at a larger ε, is unknown.
     """
-    found = []
+    means = []
     chosen = table[(table["curve"] == curve) & (table["epsilon"] > 0)]
-    for (attack, augmentation, seed), own in chosen.groupby(["estimator", "augmentation", "seed"], sort=False):
-        mean, n = float(own["value"].mean()), int(own["n"].iloc[0])
-        variance = _squares(own) - (mean / 100) ** 2 if curve == "robust" else math.nan
+    for (attack, augmentation, seed), sweep in chosen.groupby(["estimator", "augmentation", "seed"], sort=False):
+        mean, n = float(sweep["value"].mean()), int(sweep["n"].iloc[0])
+        variance = _squares(sweep) - (mean / 100) ** 2 if curve == "robust" else math.nan
         error = 100 * math.sqrt(max(variance, 0) / max(n - 1, 1)) if curve == "robust" else math.nan
-        found.append(
+        means.append(
             {
                 "estimator": attack,
                 "augmentation": augmentation,
@@ -111,7 +111,7 @@ def _networks(table: pd.DataFrame, curve: str) -> pd.DataFrame:
             }
         )
     columns = ["estimator", "augmentation", "seed", "value", "standard_error", "n"]
-    return pd.DataFrame(found, columns=columns)
+    return pd.DataFrame(means, columns=columns)
 
 
 def mean_over_sizes(table: pd.DataFrame, curve: str) -> pd.DataFrame:
@@ -140,9 +140,9 @@ def shares_of_clean(table: pd.DataFrame, curve: str) -> pd.DataFrame:
         Columns ``augmentation``, ``mean``, ``std``, ``seeds``, ``image_error``, ``n``, in per cent; empty where no ε
         is 0.
     """
-    own = table[(table["curve"] == curve) & (table["estimator"] == WORST)]
-    found = []
-    for (augmentation, seed), rows in own.groupby(["augmentation", "seed"], sort=False):
+    worst = table[(table["curve"] == curve) & (table["estimator"] == WORST)]
+    shares = []
+    for (augmentation, seed), rows in worst.groupby(["augmentation", "seed"], sort=False):
         clean = rows.loc[rows["epsilon"] == 0, "value"]
         attacked = rows[rows["epsilon"] > 0]
         if not len(clean) or not len(attacked) or not clean.iloc[0] > 0:
@@ -152,11 +152,11 @@ def shares_of_clean(table: pd.DataFrame, curve: str) -> pd.DataFrame:
         # whoever survives is right without an attack: E[w c] = E[w], and the mean of w − R c is 0
         square = _squares(attacked) - 2 * ratio * left + ratio**2 * right if curve == "robust" else math.nan
         error = 100 * math.sqrt(max(square, 0) / max(n - 1, 1)) / right if curve == "robust" else math.nan
-        found.append(
+        shares.append(
             {"augmentation": augmentation, "seed": seed, "value": 100 * ratio, "standard_error": error, "n": n}
         )
     columns = ["augmentation", "seed", "value", "standard_error", "n"]
-    return over_seeds(pd.DataFrame(found, columns=columns), ("augmentation",))
+    return over_seeds(pd.DataFrame(shares, columns=columns), ("augmentation",))
 
 
 def _records(runs: Sequence[Mapping[str, Any]], kind: str) -> list[tuple[str, Mapping[str, Any]]]:
@@ -181,17 +181,17 @@ def leads(runs: Sequence[Mapping[str, Any]]) -> dict[str, tuple[float, float, in
     Returns:
         Mean and standard deviation over seeds (NaN for one), number of images, and smallest and largest ε.
     """
-    found: dict[str, list[tuple[float, int, float]]] = {}
+    of_classifiers: dict[str, list[tuple[float, int, float]]] = {}
     for augmentation, record in _records(runs, "attacks"):
         for check in record.get("checks", ()):
             lead = lead_of(check["found"]) if check["name"] == AUTOATTACK else None
             if lead is not None:
-                found.setdefault(augmentation, []).append(lead)
+                of_classifiers.setdefault(augmentation, []).append(lead)
     result = {}
-    for name, each in found.items():
-        points, sizes = np.array([lead[0] for lead in each]), [lead[2] for lead in each]
+    for name, of_seeds in of_classifiers.items():
+        points, sizes = np.array([lead[0] for lead in of_seeds]), [lead[2] for lead in of_seeds]
         spread = float(points.std(ddof=1)) if len(points) > 1 else math.nan
-        result[name] = (float(points.mean()), spread, each[0][1], (min(sizes), max(sizes)))
+        result[name] = (float(points.mean()), spread, of_seeds[0][1], (min(sizes), max(sizes)))
     return result
 
 
@@ -207,7 +207,7 @@ def summary_table(table: pd.DataFrame, curve: str, runs: Sequence[Mapping[str, A
     means = means[means["estimator"] == WORST].set_index("augmentation")
     shares = shares_of_clean(table, curve).set_index("augmentation")
     clean = table[(table["curve"] == curve) & (table["estimator"] == WORST) & (table["epsilon"] == 0)]
-    own, everywhere = clean.groupby("augmentation")["value"].mean(), clean_accuracies(runs)
+    attacked, everywhere = clean.groupby("augmentation")["value"].mean(), clean_accuracies(runs)
     lead = leads(runs) if curve == "robust" else {}
     n = int(table["n"].iloc[0])
     cells = [["augmentation", "worst case", "share of clean", "clean"], ["", "points", "%", f"{n:,} images, %"]]
@@ -216,12 +216,12 @@ def summary_table(table: pd.DataFrame, curve: str, runs: Sequence[Mapping[str, A
         cells[1].append(f"all {next(iter(everywhere.values()))[1]:,}, %")
     if lead:
         cells[0].append("AutoAttack's lead")
-        cells[1].append(f"{min(each[2] for each in lead.values()):,} images, points")
+        cells[1].append(f"{min(images for _, _, images, _ in lead.values()):,} images, points")
 
     for name, mean, std in zip(means.index.astype(str), means["mean"], means["std"], strict=True):
         line = [label(name), plus_minus(mean, std, 1)]
         line.append(plus_minus(shares["mean"][name], shares["std"][name], 1) if name in shares.index else "—")
-        line.append(f"{own[name]:.1f}" if name in own.index else "—")
+        line.append(f"{attacked[name]:.1f}" if name in attacked.index else "—")
         if everywhere:
             line.append(f"{everywhere[name][0]:.1f}" if name in everywhere else "—")
         if lead:
@@ -233,7 +233,7 @@ def summary_table(table: pd.DataFrame, curve: str, runs: Sequence[Mapping[str, A
             " AutoAttack's lead: points that it breaks beyond the sweep, at the one ε where about half of what was "
             "right is left."
         )
-    return "\n".join([*ruled(cells), as_paragraph(note)])
+    return "\n".join([*ruled(cells), note])
 
 
 def sweep_conclusions(
@@ -250,16 +250,16 @@ def sweep_conclusions(
     means = mean_over_sizes(table, curve)
     lines: list[str] = []
     for attack, name in SAID.items():
-        found = compare_augmentations(
+        comparison = compare_augmentations(
             means[means["estimator"] == attack], Components.from_json(parts.get(measure_of(attack, curve)))
         )
-        if found is None:
+        if comparison is None:
             continue
-        lines += told_apart(found, f"Accuracy under {name}, mean over ε above 0, {curve}", "points", 2)
-        if said := claims_sentence(f"attack {attack}", found):
-            lines.append(said)
+        lines += told_apart(comparison, f"Accuracy under {name}, mean over ε above 0, {curve}", "points", 2)
+        if statements := claims_sentence(f"attack {attack}", comparison):
+            lines.append(statements)
         if attack == WORST and curve == "robust":
-            lines += _weakness(found, leads(runs))
+            lines += _weakness(comparison, leads(runs))
     shares = compare_augmentations(
         shares_of_clean(table, curve), Components.from_json(parts.get(measure_of(SHARE, curve)))
     )
@@ -272,10 +272,10 @@ def sweep_conclusions(
         )
     if lines:
         if curve == "robust" and not parts:
-            lines.append(as_paragraph(ADDED))
+            lines.append(ADDED)
         clean = table[(table["curve"] == curve) & (table["epsilon"] == 0) & (table["estimator"] == WORST)]
         if len(clean):
-            lines.append(as_paragraph(_clean_sentence(clean, clean_accuracies(runs))))
+            lines.append(_clean_sentence(clean, clean_accuracies(runs)))
     return "\n".join(lines)
 
 
@@ -286,38 +286,35 @@ def _clean_sentence(clean: pd.DataFrame, everywhere: Mapping[str, tuple[float, i
     text = f"Without any attack the accuracy on the {int(clean['n'].iloc[0]):,} images is {listed}"
     if everywhere:
         n = next(iter(everywhere.values()))[1]
-        rest = ", ".join(f"{everywhere[str(name)][0]:.1f}%" for name in alone.index if name in everywhere)
-        text += f"; on all {n:,} test images {rest}"
+        listed = ", ".join(f"{everywhere[str(name)][0]:.1f}%" for name in alone.index if name in everywhere)
+        text += f"; on all {n:,} test images {listed}"
     return f"{text}: what is wrong is wrong at every ε."
 
 
-def _weakness(found: Comparison, lead: Mapping[str, tuple[float, float, int, tuple[float, float]]]) -> list[str]:
+def _weakness(comparison: Comparison, lead: Mapping[str, tuple[float, float, int, tuple[float, float]]]) -> list[str]:
     """How much of each difference in the worst case the attacks' weakness could be, an item of a list."""
-    said, none = [], []
-    for each in found.differences:
-        if each.higher not in lead or each.lower not in lead:
+    explained, unexplained = [], []
+    for pair in comparison.differences:
+        if pair.higher not in lead or pair.lower not in lead:
             continue
-        (higher, *_), (lower, *_) = lead[each.higher], lead[each.lower]
-        pair = f"{the(each.higher)} and {the(each.lower)}"
+        (higher, *_), (lower, *_) = lead[pair.higher], lead[pair.lower]
         if higher <= lower:
-            none.append(pair)
+            unexplained.append(f"{the(pair.higher)} and {the(pair.lower)}")
             continue
-        could = "all" if higher - lower >= each.value else f"{higher - lower:.1f}"
-        said.append(
-            f"of {the(each.higher)}'s {each.value:.1f} points above {the(each.lower)}, AutoAttack's lead of "
-            f"{higher:.1f} ({the(each.higher)}) and {lower:.1f} points ({the(each.lower)}) could explain {could}"
+        could = "all" if higher - lower >= pair.value else f"{higher - lower:.1f}"
+        explained.append(
+            f"of {the(pair.higher)}'s {pair.value:.1f} points above {the(pair.lower)}, AutoAttack's lead of "
+            f"{higher:.1f} ({the(pair.higher)}) and {lower:.1f} points ({the(pair.lower)}) could explain {could}"
         )
-    if none:
-        said.append(f"of the difference between {', '.join(none)}, nothing")
-    if not said:
+    if unexplained:
+        explained.append(f"of the difference between {', '.join(unexplained)}, nothing")
+    if not explained:
         return []
-    images = min(each[2] for each in lead.values())
-    low, high = min(each[3][0] for each in lead.values()), max(each[3][1] for each in lead.values())
+    images = min(images for _, _, images, _ in lead.values())
+    low, high = (pick(pick(sizes) for *_, sizes in lead.values()) for pick in (min, max))
     sizes = f"{low:g}" if low == high else f"{low:g} to {high:g}"
     return [
-        as_item(
-            f"On {images} images a classifier, at the ε where about half is left ({sizes}), AutoAttack breaks more "
-            f"than the sweep; if it did so at every ε: {'; '.join(said)}. Its lead at other ε is not measured, and on "
-            "so few images it is rough."
-        )
+        f"- On {images} images a classifier, at the ε where about half is left ({sizes}), AutoAttack breaks more than "
+        f"the sweep; if it did so at every ε: {'; '.join(explained)}. Its lead at other ε is not measured, and on so "
+        "few images it is rough."
     ]

@@ -58,13 +58,13 @@ __all__ = [
 ]
 
 LEVEL = 0.05
-"""At which a family of differences errs, and each one-sided test of equivalence."""
+"""The level at which a family of differences errs, and each one-sided test of equivalence."""
 
 POWER = 0.8
-"""With which the detectable difference would be found."""
+"""The probability with which the detectable difference would be found."""
 
 CONFIDENCE = 0.99
-"""Of a family of certificates."""
+"""The probability that every certificate of a family is right."""
 
 LOOKS = (3, 5, 8, 12, 20)
 """Numbers of seeds at which a comparison that adds seeds until it is decided may look."""
@@ -78,7 +78,8 @@ three in twenty of them failed) and one augmentation spreads up to ten times as 
 the 5%, to be said beside a claim. From twenty seeds on it is 6% and less."""
 
 SKEWED_CERTIFICATE = 0.035
-"""The same of a family of certificates, whose level is 1%, at any number of seeds."""
+"""Simulated share of families of certificates, whose level is 1%, with a false one where seeds are skewed, at any
+number of seeds."""
 
 
 def satterthwaite(variances: Sequence[ArrayLike], freedoms: Sequence[ArrayLike]) -> tuple[Any, Any]:
@@ -162,7 +163,7 @@ def _tail(value: float, seed_error: float, freedom: float, image_error: float) -
 
 @dataclass(frozen=True)
 class Difference:
-    """Of two augmentations' means over seeds, the higher one first.
+    """A difference of two augmentations' means over seeds, the higher one first.
 
     Args:
         higher, lower: augmentations.
@@ -325,7 +326,7 @@ def _seed_error(a: dict[Any, Any], b: dict[Any, Any]) -> tuple[float, float]:
 
 
 def _image_error(a: dict[Any, Any], b: dict[Any, Any], components: "Components | None") -> float:
-    """The images' part; NaN where it is not known."""
+    """The images' part of the standard error of the difference of two means; NaN where it is not known."""
     if components is not None and {a["augmentation"], b["augmentation"]} <= set(components.augmentations):
         return math.sqrt(components.image_variance(a["augmentation"], b["augmentation"]))
     errors = [row.get("image_error", math.nan) for row in (a, b)]
@@ -349,7 +350,7 @@ def _noncentrality(tests: int, freedom: int) -> float:
 
 
 Certificate = tuple[str, str, float]
-"""Of A over B at a level of noise: A, B and the level."""
+"""That A's information is above B's at a level of noise: A, B and the level."""
 
 
 def certificates(lower: pd.DataFrame, upper: pd.DataFrame, confidence: float = CONFIDENCE) -> list[Certificate]:
@@ -387,7 +388,7 @@ def certificates(lower: pd.DataFrame, upper: pd.DataFrame, confidence: float = C
 
 @dataclass(frozen=True)
 class Equivalence:
-    """Of our mean and a published one.
+    """How our mean stands to a published one.
 
     Args:
         difference: ours less the published one.

@@ -7,6 +7,7 @@ runs behind them.
 import base64
 import html
 import json
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -17,11 +18,21 @@ import pandas as pd
 
 from findings.over_seeds import of_networks
 from findings.row import oddity
+from findings.sentences import WIDTH, wrapped
 from store import BadInput, digest_of, provenance, slug, write_atomically
 from store.command_line import as_text, json_document
 from store.places import in_own_directory, is_plain_name
 
-__all__ = ["Document", "Result", "check_joinable", "latest", "publish", "read_document", "read_documents"]
+__all__ = [
+    "Document",
+    "Result",
+    "check_joinable",
+    "latest",
+    "publish",
+    "read_document",
+    "read_documents",
+    "write_conclusions",
+]
 
 
 @dataclass(frozen=True)
@@ -31,7 +42,7 @@ class Result:
     Args:
         rows: as in the ``--json`` document.
         table: the rows summarised.
-        text: tables and sentences, as printed.
+        text: tables and sentences, in lines as `findings.sentences` has them.
         files: what was written.
         failures: why networks are missing.
     """
@@ -48,7 +59,7 @@ class Result:
         return int(bool(self.failures))
 
     def __repr__(self) -> str:
-        return self.text
+        return wrapped(self.text)
 
     def _repr_html_(self) -> str:
         shown = [file for file in self.files if file.suffix == ".png" and file.exists()]
@@ -58,7 +69,13 @@ class Result:
             for file in shown
         )
         style = "font-family: monospace; white-space: pre; overflow-x: auto"
-        return f'<pre style="{style}">{html.escape(self.text)}</pre>{pictures}'
+        return f'<pre style="{style}">{html.escape(wrapped(self.text))}</pre>{pictures}'
+
+
+def write_conclusions(path: Path, text: str) -> None:
+    """Write a document's text for people, wrapped as it is printed."""
+    with write_atomically(path) as temporary:
+        temporary.write_text(wrapped(text) + "\n", encoding="utf-8")
 
 
 def _origin() -> dict[str, Any]:
@@ -77,7 +94,8 @@ def publish(
 ) -> Result:
     """Print a result, and write ``rows.csv``, ``conclusions.txt`` and the document ``result.json`` beside its figures.
 
-    The document is what ``--json`` writes, and what the report is made from.
+    The document is what ``--json`` writes, and what the report is made from. The text is wrapped where it is printed,
+    to the terminal's width, and in ``conclusions.txt``; in the document a paragraph is one line.
 
     Args:
         result: with the figures' files.
@@ -98,14 +116,14 @@ def publish(
     """
     options = config.execution
     written = [in_own_directory(directory / name) for name in ("rows.csv", "conclusions.txt", "result.json")]
-    options.say("\n" + result.text + "\n")
+    terminal = shutil.get_terminal_size(fallback=(WIDTH, 24))
+    options.say("\n" + wrapped(result.text, min(terminal.columns, WIDTH)) + "\n")
     for failure in result.failures:
         options.say(f"missing from the table: {failure}")
-    rows, conclusions, whole = written
+    rows, conclusions, document_file = written
     with write_atomically(rows) as temporary:
         pd.DataFrame(result.rows).to_csv(temporary, index=False)
-    with write_atomically(conclusions) as temporary:
-        temporary.write_text(result.text + "\n", encoding="utf-8")
+    write_conclusions(conclusions, result.text)
     document = json_document(program, config, result.rows) | {
         "about": about | _origin(),
         "text": result.text,
@@ -114,7 +132,7 @@ def publish(
         "runs": runs,
         **(more or {}),
     }
-    with write_atomically(whole) as temporary:
+    with write_atomically(document_file) as temporary:
         temporary.write_text(as_text(document) + "\n", encoding="utf-8")
     files = result.files + written
     options.write(document)
@@ -285,7 +303,7 @@ def read_documents(directories: Sequence[Path]) -> tuple[list[Document], list[Pa
         The documents, the files that are left out because another version wrote them, and what is wrong with those that
         are damaged.
     """
-    found: dict[str, Document] = {}
+    documents: dict[str, Document] = {}
     names: set[str] = set()
     left_out: list[Path] = []
     damaged: list[BadInput] = []
@@ -307,8 +325,8 @@ def read_documents(directories: Sequence[Path]) -> tuple[list[Document], list[Pa
                 left_out.append(path)
                 continue
             asked = {key: value for key, value in document.config.items() if key != "execution"}
-            found[json.dumps([document.program, document.data, asked], sort_keys=True)] = document
-    return list(found.values()), left_out, damaged
+            documents[json.dumps([document.program, document.data, asked], sort_keys=True)] = document
+    return list(documents.values()), left_out, damaged
 
 
 FREE = ("augmentation", "augmentation_source", "augmentations", "augmentation_sources", "seeds", "first_seed")

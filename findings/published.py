@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from figures.style import label
 from findings.comparisons import Comparison, Difference, Equivalence, Summary, equivalence
-from findings.sentences import as_item, as_paragraph, p_value, the
+from findings.sentences import p_value, the
 from findings.table import plus_minus
 
 __all__ = ["Claim", "Measure", "Published", "beside", "claims", "claims_sentence", "measures", "published"]
@@ -192,25 +192,26 @@ def beside(ours: Mapping[tuple[str, str], Summary], settings: Mapping[str, Any])
         settings: with which they were measured: ``data``, ``train_images``, ``epochs`` and what else a published
             value's setting names.
     """
-    sentences, other = [], []
+    sentences, differences = [], []
     for (measure, augmentation), (mean, std, n) in ours.items():
-        what = measures()[measure]
+        measured = measures()[measure]
         for value in published(measure):
             if not value.stands_beside(augmentation) or not _same_kind(value, settings):
                 continue
             test = value.equivalence((mean, std, n))
             trials = f" ({value.n} trials)" if value.n else ""
-            here = plus_minus(mean, None if test is None else std, what.digits)
-            sentence = f"{label(augmentation)}'s {what.name}: published {value}{trials}, here {here}"
+            here = plus_minus(mean, None if test is None else std, measured.digits)
+            sentence = f"{label(augmentation)}'s {measured.name}: published {value}{trials}, here {here}"
             if test is not None:
-                difference, low, high = (f"{part:+.{what.digits}f}" for part in (test.difference, test.low, test.high))
+                digits = measured.digits
+                difference, low, high = (f"{value:+.{digits}f}" for value in (test.difference, test.low, test.high))
                 sentence += f" ({n} seeds); difference {difference} ({low} to {high}), margin {value.margin:g} "
-                sentence += f"{what.units}: {value.verdict((mean, std, n), settings)}"
-            other += [word for word in value.otherwise(settings) if word not in other]
+                sentence += f"{measured.units}: {value.verdict((mean, std, n), settings)}"
+            differences += [word for word in value.otherwise(settings) if word not in differences]
             sentences.append(sentence + ".")
-    if sentences and other:
-        sentences.append(f"Not comparable because of {', '.join(other)}.")
-    return as_paragraph("Beside the paper. " + " ".join(sentences)) if sentences else ""
+    if sentences and differences:
+        sentences.append(f"Not comparable because of {', '.join(differences)}.")
+    return "Beside the paper. " + " ".join(sentences) if sentences else ""
 
 
 def _same_kind(value: Published, settings: Mapping[str, Any]) -> bool:
@@ -227,4 +228,4 @@ def claims_sentence(measure: str, comparison: Comparison) -> str:
         if verdict and pair:
             here = f"no verdict, {verdict}" if pair.withheld else f"{verdict} here"
             sentences.append(f"{claim}: {here} ({p_value(pair.p)})")
-    return as_item(f"Of the paper's statements, {'; '.join(sentences)}.") if sentences else ""
+    return f"- Of the paper's statements, {'; '.join(sentences)}." if sentences else ""

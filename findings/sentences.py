@@ -1,19 +1,25 @@
-"""Numbers in sentences: how every room says what was found."""
+"""Numbers in sentences: how every room says what was found.
+
+A text is lines. A line is a paragraph, an item of a list, which begins with ``- ``, or a line of a table, whose columns
+stand two spaces or more apart. Texts are kept so, in documents too; `wrapped` breaks them for a terminal, and nothing
+puts them together again.
+"""
 
 import textwrap
 
 from figures.style import label
 from findings.comparisons import LEVEL, Comparison, Difference, skewed
 
-__all__ = ["ADDED", "WITHHELD", "as_item", "as_paragraph", "how_tested", "p_value", "the", "told_apart"]
+__all__ = ["ADDED", "WIDTH", "WITHHELD", "how_tested", "p_value", "the", "told_apart", "wrapped"]
 
 WIDTH = 110
+"""Columns in which a text is easy to read, and into which most tables fit."""
 
 ADDED = (
     "The draw of the images is in these intervals as if every network had been scored on images of its own, because "
     "nothing is kept of single images here: they are wider than they need be."
 )
-"""Beside intervals to which the standard errors over images of both are added in full."""
+"""What is said beside intervals to which the standard errors over images of both are added in full."""
 
 WITHHELD = {
     "images not in the interval": "the draw of the images is not in the interval",
@@ -22,14 +28,27 @@ WITHHELD = {
 """Why a difference is not claimed, whatever its size, in words."""
 
 
-def as_paragraph(text: str) -> str:
-    """A paragraph in lines of a terminal's width."""
-    return textwrap.fill(text, WIDTH, break_on_hyphens=False)
+def wrapped(text: str, width: int = WIDTH) -> str:
+    """A text as it is printed: paragraphs and items in lines of at most ``width``, tables as they are.
+
+    What is wrapped already stays as it is.
+
+    Example:
+        >>> print(wrapped("One paragraph.\\n- An item of a list.\\na table      1.00  2.00", 12))
+        One
+        paragraph.
+        - An item of
+          a list.
+        a table      1.00  2.00
+    """
+    return "\n".join(_wrapped_line(line, width) for line in text.split("\n"))
 
 
-def as_item(text: str) -> str:
-    """An item of a list, likewise."""
-    return textwrap.fill(text, WIDTH, break_on_hyphens=False, initial_indent="- ", subsequent_indent="  ")
+def _wrapped_line(line: str, width: int) -> str:
+    if "  " in line:  # between the columns of a table, or before the further lines of an item
+        return line
+    indent = "  " if line.startswith("- ") else ""
+    return textwrap.fill(line, width, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False)
 
 
 def the(name: str) -> str:
@@ -51,11 +70,11 @@ def how_tested(comparison: Comparison, replicates: str = "seeds") -> str:
     """
     pairs = len(comparison.differences)
     images = f", {comparison.images:,} images" if comparison.images else ""
-    rare = skewed(comparison.seeds)
+    share = skewed(comparison.seeds)
     return (
         f"{comparison.seeds} {replicates}{images}; Welch's test, Holm's correction over "
         f"{f'all {pairs} pairs' if pairs > 1 else 'one pair'}, 5%"
-        + (f", up to {100 * rare:.2g}% if {replicates} were skewed and spread unequally" if rare else "")
+        + (f", up to {100 * share:.2g}% if {replicates} were skewed and spread unequally" if share else "")
     )
 
 
@@ -82,26 +101,24 @@ def told_apart(
     """
     low, high = (f"{pick(comparison.spreads.values()):.{digits}f}" for pick in (min, max))
     lines = [
-        as_paragraph(
-            f"{subject} ({how_tested(comparison, replicates)}): over {replicates} it spreads by "
-            f"{low if low == high else f'{low} to {high}'} {unit}; a true difference of "
-            f"{comparison.detectable:.{digits}f} {unit} would be found with a power of 80%."
-        )
+        f"{subject} ({how_tested(comparison, replicates)}): over {replicates} it spreads by "
+        f"{low if low == high else f'{low} to {high}'} {unit}; a true difference of "
+        f"{comparison.detectable:.{digits}f} {unit} would be found with a power of 80%."
     ]
 
-    def as_words(pair: Difference) -> str:
+    def sentence(pair: Difference) -> str:
         value = f"{pair.value:.{digits}f} {unit}"
         return f"{above.format(higher=the(pair.higher), lower=the(pair.lower), value=value)} ({p_value(pair.p)})"
 
     for pair in comparison.found():
-        text = as_words(pair)
-        first = text[0].upper() if text[0].isascii() else text[0]  # δ stays δ
-        lines.append(as_item(f"{first}{text[1:]}."))
-    if open_ones := [pair for pair in comparison.differences if pair.p >= LEVEL]:
-        listed = "; ".join(f"{the(pair.higher)} and {the(pair.lower)} ({p_value(pair.p)})" for pair in open_ones)
-        lines.append(as_item(f"Not told apart: {listed}."))
-    for why, words in WITHHELD.items():
-        withheld = [pair for pair in comparison.differences if pair.p < LEVEL and pair.withheld == why]
-        if listed := "; ".join(map(as_words, withheld)):
-            lines.append(as_item(f"Not claimed, because {words}: {listed}."))
+        text = sentence(pair)
+        initial = text[0].upper() if text[0].isascii() else text[0]  # δ stays δ
+        lines.append(f"- {initial}{text[1:]}.")
+    if undecided := [pair for pair in comparison.differences if pair.p >= LEVEL]:
+        listed = "; ".join(f"{the(pair.higher)} and {the(pair.lower)} ({p_value(pair.p)})" for pair in undecided)
+        lines.append(f"- Not told apart: {listed}.")
+    for reason, explanation in WITHHELD.items():
+        withheld = [pair for pair in comparison.differences if pair.p < LEVEL and pair.withheld == reason]
+        if listed := "; ".join(map(sentence, withheld)):
+            lines.append(f"- Not claimed, because {explanation}: {listed}.")
     return lines

@@ -41,7 +41,7 @@ from findings.components import Components, components
 from findings.over_seeds import headlines, of_networks, over_seeds
 from findings.published import claims_sentence
 from findings.row import row
-from findings.sentences import ADDED, as_paragraph, told_apart
+from findings.sentences import ADDED, told_apart
 from findings.table import plus_minus, ruled
 from gradcam.figures import draw_maps
 from gradcam.maps import KINDS, check_layer, grad_cam, normalised, sums
@@ -260,14 +260,15 @@ def _text_table(config: Mapping[str, Any], table: pd.DataFrame, head: str) -> st
     cells = [["augmentation", "layer", "class", *KINDS, "empty maps"], [""] * (4 + len(KINDS))]
     names = list(dict.fromkeys(table["augmentation"]))
     for place in itertools.product(config["layers"], config["classes"], names):
-        own = table[(table["layer"] == place[0]) & (table["classes"] == place[1]) & (table["augmentation"] == place[2])]
+        of_place = (table["layer"] == place[0]) & (table["classes"] == place[1]) & (table["augmentation"] == place[2])
+        rows = table[of_place]
         line = [label(str(place[2])), place[0], place[1]]
         for kind in KINDS:
-            values = own[own["estimator"] == f"gradcam_{kind}"]["value"]
+            values = rows[rows["estimator"] == f"gradcam_{kind}"]["value"]
             line.append(plus_minus(values.mean(), values.std(), (".4g", ".2g")))
-        line.append(str(int(own[own["estimator"] == "gradcam_normalised"]["empty"].sum())))
+        line.append(str(int(rows[rows["estimator"] == "gradcam_normalised"]["empty"].sum())))
         cells.append(line)
-    note = as_paragraph(
+    note = (
         "Over the image's pixels; mean ± standard deviation over seeds of the mean over images. Normalised: positive "
         "part over its own maximum, how spread a map is; raw and ReLU sums grow with the scale of the logits. Empty "
         "maps have no positive part."
@@ -287,12 +288,12 @@ def sums_conclusions(document: Mapping[str, Any], table: pd.DataFrame) -> str:
         (table["estimator"] == "gradcam_normalised") & (table["layer"] == layer) & (table["classes"] == classes)
     ]
     parts = Components.from_json((document.get("components") or {}).get("gradcam_normalised"))
-    found = compare_augmentations(over_seeds(chosen, ("augmentation",)), parts)
-    if found is None:
+    comparison = compare_augmentations(over_seeds(chosen, ("augmentation",)), parts)
+    if comparison is None:
         return ""
-    lines = told_apart(found, f"Normalised sum at {layer}, {classes} class", "pixels", 1)
-    if said := claims_sentence("gradcam_normalised", found):
-        lines.append(said)
+    lines = told_apart(comparison, f"Normalised sum at {layer}, {classes} class", "pixels", 1)
+    if statements := claims_sentence("gradcam_normalised", comparison):
+        lines.append(statements)
     notes = "" if parts is not None else f"{ADDED} "
     _, height, width = document["about"]["settings"]["shape"]
     notes += (
@@ -300,7 +301,7 @@ def sums_conclusions(document: Mapping[str, Any], table: pd.DataFrame) -> str:
         "show, and networks of other accuracy or another layer give other sums: a sum of the published size does not "
         "say which layer was used."
     )
-    return "\n".join([*lines, as_paragraph(notes)])
+    return "\n".join([*lines, notes])
 
 
 JOB = Job(PROGRAM, lambda config, _: grid_steps(config, "gradcam"), SECTIONS)

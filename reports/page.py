@@ -3,7 +3,6 @@
 import base64
 import io
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,13 @@ from PIL import Image
 from findings.document import Document
 from store import BadInput
 
-__all__ = ["Records", "check_picture", "embedded", "paragraphs", "render"]
+__all__ = ["Records", "check_picture", "embedded", "render"]
 
 MOST_PIXELS = 50_000_000
-"""Of a picture: ours have a few million."""
+"""The most that a picture may have: ours have a few million."""
 
 COLOURS = 128
-"""Of a picture on the page: enough for plots and photographs at this size, in a third of the bytes."""
+"""How many a picture on the page has: enough for plots and photographs at this size, in a third of the bytes."""
 
 
 def check_picture(picture: Path) -> None:
@@ -52,31 +51,6 @@ def embedded(picture: Path) -> tuple[str, int, int]:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii"), *image.size
 
 
-def paragraphs(text: str) -> list[dict[str, Any]]:
-    """The toolkit's sentences for a page: paragraphs and lists, without the line breaks of a terminal.
-
-    Example:
-        >>> paragraphs("One\\ntwo.\\n- A\\n  b\\n- C")
-        [{'words': 'One two.', 'items': ['A b', 'C']}]
-    """
-    found: list[dict[str, Any]] = []
-    for block in re.split(r"\n{2,}", text.strip()):
-        words: list[str] = []
-        items: list[str] = []
-        for line in block.splitlines():
-            if line.startswith("- "):
-                items.append(line[2:].strip())
-            elif items and line.startswith("  "):
-                items[-1] += " " + line.strip()
-            else:
-                if items:  # a new paragraph after a list
-                    found.append({"words": " ".join(words), "items": items})
-                    words, items = [], []
-                words.append(line.strip())
-        found.append({"words": " ".join(words), "items": items})
-    return found
-
-
 class Records:
     """What a number on the page opens: the runs behind it, each embedded once.
 
@@ -97,7 +71,7 @@ class Records:
             directory, *conditions = group.split("|")
             document = self.documents[directory]
             where = dict(condition.split("=", 1) for condition in conditions)
-            own = [
+            records = [
                 entry["record"]
                 for entry in document.runs
                 if all(str(entry.get(key)) == value for key, value in where.items())
@@ -108,7 +82,7 @@ class Records:
                 "where": ", ".join(where.values()),
                 "command": document.about["command"],
                 "versions": document.about["versions"],
-                "runs": [self._run(record) for record in own],
+                "runs": [self._run(record) for record in records],
             }
         return str(self.groups[group]["id"])
 
@@ -133,5 +107,4 @@ def render(**values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["paragraphs"] = paragraphs
     return environment.get_template("report.html").render(values)

@@ -369,13 +369,13 @@ def shared_sentence() -> str:
 
 
 def conclusions_of(folder: str, *starts: str) -> str:
-    """Paragraphs of a document's own sentences, by their first words."""
+    """The blocks of a document's own sentences, paragraphs with their lists, that begin with these words."""
     text = json.loads((RESULTS / folder / "result.json").read_text(encoding="utf-8"))["about"]["conclusions"]
-    chosen = [part for part in text.split("\n\n") if part.startswith(starts)]
-    missing = [start for start in starts if not any(part.startswith(start) for part in chosen)]
+    chosen = [block for block in text.split("\n\n") if block.startswith(starts)]
+    missing = [start for start in starts if not any(block.startswith(start) for block in chosen)]
     if missing:
         raise ValueError(f"{folder} says nothing that starts with {missing}")
-    return "\n".join(re.sub(r"\n(?!- )", " ", re.sub(r"\n  +", " ", part)) for part in chosen)
+    return "\n".join(chosen)
 
 
 def regimes() -> list[str]:

@@ -9,6 +9,7 @@ import json
 import sys
 from pathlib import Path
 
+from findings.document import write_conclusions
 from store import digest_of, write_atomically
 from store.command_line import as_text
 
@@ -25,8 +26,7 @@ def remake(path: Path) -> bool:
     if hasattr(module, "draw"):
         files = module.draw(document, path.parent)
         document["files"] = {file.name: digest_of(file) for file in files}
-    with write_atomically(path.parent / "conclusions.txt") as temporary:
-        temporary.write_text(document["text"] + "\n", encoding="utf-8")
+    write_conclusions(path.parent / "conclusions.txt", document["text"])
     with write_atomically(path) as temporary:
         temporary.write_text(as_text(document) + "\n", encoding="utf-8")
     return True

@@ -25,7 +25,7 @@ from findings.comparisons import Comparison, compare_augmentations
 from findings.components import Components
 from findings.over_seeds import headlines, of_networks, over_seeds
 from findings.published import claims_sentence
-from findings.sentences import ADDED, as_paragraph, told_apart
+from findings.sentences import ADDED, told_apart
 from findings.table import plus_minus, ruled
 from store import BadInput, Run, evidence, slug
 from store.command_line import Options, json_document
@@ -238,12 +238,12 @@ def _text_table(table: pd.DataFrame, vary: str, head: str, scored: str) -> str:
     accuracy = table[table["estimator"] == "accuracy"]
     values = sorted(accuracy["setting"].unique())
     cells = [["augmentation", *(f"{SYMBOLS[vary]} = {value:g}" for value in values)], [""] * (len(values) + 1)]
-    found = {
+    shown = {
         (row["augmentation"], row["setting"]): plus_minus(row["mean"], row["std"], 2)
         for row in accuracy.to_dict("records")
     }
     for augmentation in dict.fromkeys(accuracy["augmentation"]):
-        cells.append([label(augmentation), *(found.get((augmentation, value), "—") for value in values)])
+        cells.append([label(augmentation), *(shown.get((augmentation, value), "—") for value in values)])
     on = f"{int(accuracy['n'].max()):,} {scored} images"
     note = f"accuracy in % on the {on}, last epoch; mean ± standard deviation over replicates"
     return "\n".join([head, *ruled(cells), note])
@@ -268,34 +268,35 @@ def ablation_conclusions(
     if replicates == "folds":
         accuracy = accuracy.assign(image_error=0.0)
 
-    def compared(own: pd.DataFrame, of: str | float) -> Comparison | None:
-        return compare_augmentations(own, Components.from_json((components or {}).get(measure_of(vary, of))))
+    def compared(rows: pd.DataFrame, of: str | float) -> Comparison | None:
+        return compare_augmentations(rows, Components.from_json((components or {}).get(measure_of(vary, of))))
 
     symbol = SYMBOLS[vary]
     parts = []
     if vary == "fraction":
-        for value, own in accuracy.groupby("setting"):
-            found = compared(own, value)  # type: ignore[arg-type]
-            if found is None:
+        for value, rows in accuracy.groupby("setting"):
+            comparison = compared(rows, value)  # type: ignore[arg-type]
+            if comparison is None:
                 continue
             lines = told_apart(
-                found, f"Accuracy at {value:.4g} of the training images", "points", 2, replicates=replicates
+                comparison, f"Accuracy at {value:.4g} of the training images", "points", 2, replicates=replicates
             )
-            said = claims_sentence("training size", found)
-            parts.append("\n".join([*lines, said] if said else lines))
+            statements = claims_sentence("training size", comparison)
+            parts.append("\n".join([*lines, statements] if statements else lines))
     else:
-        for augmentation, own in accuracy.groupby("augmentation", sort=False):
-            named = own.assign(augmentation=[f"{symbol} = {value:g}" for value in own["setting"]])
-            found = compared(named, str(augmentation))
-            if found is None:
+        for augmentation, rows in accuracy.groupby("augmentation", sort=False):
+            named = rows.assign(augmentation=[f"{symbol} = {value:g}" for value in rows["setting"]])
+            comparison = compared(named, str(augmentation))
+            if comparison is None:
                 continue
             best = named.sort_values("mean").to_dict("records")[-1]
             lines = told_apart(
-                found, f"{label(str(augmentation))}'s accuracy over {symbol}", "points", 2, replicates=replicates
+                comparison, f"{label(str(augmentation))}'s accuracy over {symbol}", "points", 2, replicates=replicates
             )
-            lines[0] += "\n" + as_paragraph(f"The largest mean, {best['mean']:.2f}%, is at {best['augmentation']}.")
-            said = claims_sentence("decay power", found) if (vary, augmentation) == ("decay-power", "fmix") else ""
-            parts.append("\n".join([*lines, said] if said else lines))
+            lines[0] += f" The largest mean, {best['mean']:.2f}%, is at {best['augmentation']}."
+            of_paper = (vary, augmentation) == ("decay-power", "fmix")
+            statements = claims_sentence("decay power", comparison) if of_paper else ""
+            parts.append("\n".join([*lines, statements] if statements else lines))
     if not parts:
         return "With one replicate each, no difference can be claimed."
     notes = []
@@ -311,7 +312,7 @@ def ablation_conclusions(
         )
     elif not components:
         notes.append(ADDED)
-    return "\n\n".join([*parts, as_paragraph(" ".join(notes))] if notes else parts)
+    return "\n\n".join([*parts, " ".join(notes)] if notes else parts)
 
 
 def _steps(config: Config, _: Sequence[Step]) -> Iterator[Step]:

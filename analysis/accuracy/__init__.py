@@ -35,7 +35,7 @@ from findings.document import check_joinable, latest
 from findings.over_seeds import headlines, of_networks, over_seeds
 from findings.published import beside, published
 from findings.row import row
-from findings.sentences import ADDED, as_paragraph, the, told_apart
+from findings.sentences import ADDED, the, told_apart
 from findings.table import plus_minus, ruled
 from store import BadInput, Run, evidence, slug, write_atomically
 from store.command_line import json_document
@@ -344,8 +344,8 @@ def _text_table(table: pd.DataFrame, head: str, settings: dict[str, Any]) -> str
     if quoted:
         cells[0].append("published ‡")
         cells[1].append("CIFAR-10, %")
-    for augmentation, own in table.groupby("augmentation", sort=False):
-        by = own.set_index("estimator")
+    for augmentation, rows in table.groupby("augmentation", sort=False):
+        by = rows.set_index("estimator")
         line = [label(str(augmentation))]
         for name, (_, _, digits) in shown.items():
             line.append(plus_minus(by["mean"][name], by["std"][name], digits))
@@ -373,71 +373,71 @@ def accuracy_conclusions(table: pd.DataFrame, settings: dict[str, Any], parts: C
         parts: variance components of the accuracy; without, the images' errors of both are added in full.
     """
     accuracy = table[table["estimator"] == "accuracy"]
-    found = compare_augmentations(accuracy, parts)
+    comparison = compare_augmentations(accuracy, parts)
     means = accuracy.set_index("augmentation")["mean"].sort_values()
-    if found is None:
+    if comparison is None:
         if len(means) < 2:
             return ""
         listed = " < ".join(f"{the(str(name))} {value:.2f}" for name, value in means.items())
-        return as_paragraph(f"The accuracies are {listed}%. With one seed each, no difference can be claimed.")
-    lines = told_apart(found, "Accuracy", "points", 2)
+        return f"The accuracies are {listed}%. With one seed each, no difference can be claimed."
+    lines = told_apart(comparison, "Accuracy", "points", 2)
     if parts is None:
-        lines.append(as_paragraph(ADDED))
+        lines.append(ADDED)
     ours = {
         ("accuracy", row["augmentation"]): (float(row["mean"]), float(row["std"]), int(row["seeds"]))
         for row in accuracy.to_dict("records")
     }
-    said = [pays(found, dict(means), settings), "\n".join(lines), _spectra(found, accuracy), beside(ours, settings)]
-    return "\n\n".join(part for part in said if part)
+    blocks = [pays(comparison, dict(means), settings), "\n".join(lines), _spectra(comparison, accuracy)]
+    return "\n\n".join(block for block in [*blocks, beside(ours, settings)] if block)
 
 
-def pays(found: Comparison, means: Mapping[Any, Any], settings: Mapping[str, Any]) -> str:
+def pays(comparison: Comparison, means: Mapping[Any, Any], settings: Mapping[str, Any]) -> str:
     """Whether each augmentation makes classifiers more accurate than the baseline, trained on as much for as long.
 
     The comparisons with the baseline are a family of their own, fixed beforehand: not all pairs.
 
     Args:
-        found: of all pairs of augmentations.
+        comparison: of all pairs of augmentations.
         means: accuracy by augmentation, in per cent.
         settings: of the runs.
     """
-    pairs = [each for each in found.differences if "none" in (each.higher, each.lower)]
+    pairs = [pair for pair in comparison.differences if "none" in (pair.higher, pair.lower)]
     if not pairs:
         return ""
-    said: dict[str, list[str]] = {"pay": [], "cost": [], "cannot be told": []}
-    for each in as_family(pairs):
-        above = each.lower == "none"
-        name, sign = (each.higher, 1) if above else (each.lower, -1)
-        low, high = sorted((sign * each.low, sign * each.high))
-        which = ("pay" if above else "cost") if each.claimed else "cannot be told"
-        value = f"{the(name)} {sign * each.value:+.2f} ({low:+.2f} to {high:+.2f})".replace("-", "−")
-        said[which].append(value)
+    differences: dict[str, list[str]] = {"pay": [], "cost": [], "cannot be told": []}
+    for pair in as_family(pairs):
+        above = pair.lower == "none"
+        name, sign = (pair.higher, 1) if above else (pair.lower, -1)
+        low, high = sorted((sign * pair.low, sign * pair.high))
+        verdict = ("pay" if above else "cost") if pair.claimed else "cannot be told"
+        difference = f"{the(name)} {sign * pair.value:+.2f} ({low:+.2f} to {high:+.2f})".replace("-", "−")
+        differences[verdict].append(difference)
     words = {"pay": "more accurate, so that it pays", "cost": "less accurate", "cannot be told": "not told apart"}
-    verdicts = "; ".join(f"{words[which]}: {', '.join(values)}" for which, values in said.items() if values)
+    verdicts = "; ".join(f"{words[verdict]}: {', '.join(listed)}" for verdict, listed in differences.items() if listed)
     tests = f"{len(pairs)} comparison{'s' if len(pairs) > 1 else ''}"
-    return as_paragraph(
+    return (
         f"Does it pay? Trained on {settings['train_images']:,} images for {settings['epochs']} epochs, beside the "
         f"baseline's {means['none']:.2f}%, in points (simultaneous 95%, a family of {tests} with the baseline, "
-        f"{found.seeds} seeds, Welch's test, Holm's correction): {verdicts}."
+        f"{comparison.seeds} seeds, Welch's test, Holm's correction): {verdicts}."
     )
 
 
-def _spectra(found: Comparison, accuracy: pd.DataFrame) -> str:
+def _spectra(comparison: Comparison, accuracy: pd.DataFrame) -> str:
     """Whether FMix's masks as described and as published code draws them differ in accuracy."""
-    each = found.between("fmix", "fmix-reference")
-    if each is None:
+    pair = comparison.between("fmix", "fmix-reference")
+    if pair is None:
         return ""
     rows = accuracy.set_index("augmentation")
     values = " and ".join(
         plus_minus(rows["mean"][name], rows["std"][name], 2, unit="%", n=rows["seeds"][name])
         for name in ("fmix", "fmix-reference")
     )
-    verdict = "they differ" if each.claimed else "they are not told apart"
-    sign = 1 if each.higher == "fmix" else -1
-    low, high = sorted((sign * each.low, sign * each.high))
-    return as_paragraph(
+    verdict = "they differ" if pair.claimed else "they are not told apart"
+    sign = 1 if pair.higher == "fmix" else -1
+    low, high = sorted((sign * pair.low, sign * pair.high))
+    return (
         f"FMix's masks as the paper describes them and as the reference code draws them: {values}; difference "
-        f"{sign * each.value:+.2f} points ({low:+.2f} to {high:+.2f}, simultaneous 95%): {verdict}."
+        f"{sign * pair.value:+.2f} points ({low:+.2f} to {high:+.2f}, simultaneous 95%): {verdict}."
     )
 
 

@@ -7,7 +7,6 @@ from statistics import fmean
 from typing import Any
 
 from analysis.bounds.estimators import label_of, sign_of
-from findings.sentences import as_paragraph
 
 __all__ = ["text_of"]
 
@@ -21,11 +20,11 @@ def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
     """
     config, rows = document["config"], document["results"]
     conclusions = _kept(rows)
-    said = f"{head_of(config['seeds'], config['n'])}\n{_text(rows)}\n\n{LEGEND}\n\n{conclusions}"
-    return said, conclusions
+    text = f"{head_of(config['seeds'], config['n'])}\n{_text(rows)}\n\n{LEGEND}\n\n{conclusions}"
+    return text, conclusions
 
 
-LEGEND = as_paragraph(
+LEGEND = (
     "holds: the 97.5% limit is on the promised side; covers: ± 1.96 s.e. hold the truth; heavy-tailed: the share of "
     "replicates in which the standard error is flagged as too small, and how often the limit of the others holds"
 )
@@ -39,10 +38,10 @@ def _text(rows: Sequence[Mapping[str, Any]]) -> str:
     """The rows for a terminal, a block per task."""
     lines = []
     for task, block in itertools.groupby(rows, lambda row: row["task"]):
-        own = list(block)
-        lines.append(f"\n{task}: {own[0]['quantity']} = {own[0]['truth']:.3f} nats")
+        of_task = list(block)
+        lines.append(f"\n{task}: {of_task[0]['quantity']} = {of_task[0]['truth']:.3f} nats")
         lines.append(f"  {'':<26}{'mean':>9}{'bias':>10}{'spread':>9}{'reported':>10}{'holds':>8}{'covers':>8}")
-        for row in own:
+        for row in of_task:
             name = label_of(row["estimator"])
             if row["failed"] == 1:
                 lines.append(f"  {name:<26}   failed in every replicate")
@@ -63,26 +62,26 @@ def _text(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _kept(rows: Sequence[Mapping[str, Any]]) -> str:
     """How the promises of direction were kept, in sentences."""
-    said, flagged = [], []
+    kept, flagged = [], []
     for direction, words in (("lower", "lower bounds"), ("upper", "upper bounds")):
         held = [row for row in rows if row["direction"] == direction and row["holds"] is not None]
         if not held:
             continue
         worst = min(held, key=lambda row: row["holds"])
-        said.append(
+        kept.append(
             f"{words}: {fmean(row['holds'] for row in held):.1%} of the limits, in the worst of {len(held)} cases "
             f"({worst['task']}) {worst['holds']:.0%}"
         )
         others = [row for row in held if row.get("holds_unflagged") is not None]
         if others and any(row["heavy_tailed_share"] for row in held):
             weights = [(1 - row["failed"]) * (1 - row["heavy_tailed_share"]) for row in others]
-            kept = fmean([row["holds_unflagged"] for row in others], weights)
+            share = fmean([row["holds_unflagged"] for row in others], weights)
             worst = min(others, key=lambda row: row["holds_unflagged"])
-            flagged.append(f"{words}: {kept:.1%}, in the worst case ({worst['task']}) {worst['holds_unflagged']:.0%}")
+            flagged.append(f"{words}: {share:.1%}, in the worst case ({worst['task']}) {worst['holds_unflagged']:.0%}")
     saturated = sum(bool(row["saturated"]) for row in rows)
     text = (
         "How often the 97.5% confidence limit lies on the side that a bound's direction promises (97.5% expected of a "
-        f"bound that is tight) — {'; '.join(said)}. {saturated} cases are saturated, and say so."
+        f"bound that is tight) — {'; '.join(kept)}. {saturated} cases are saturated, and say so."
     )
     if flagged:
         text += (
@@ -90,4 +89,4 @@ def _kept(rows: Sequence[Mapping[str, Any]]) -> str:
             f"{'; '.join(flagged)}. What was not drawn flags nothing: where one image in a thousand carries all the "
             "information, a sample without any has a rate of 0 ± 0."
         )
-    return as_paragraph(text)
+    return text

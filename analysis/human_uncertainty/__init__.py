@@ -31,7 +31,7 @@ from findings.components import Components, components
 from findings.over_seeds import headlines, of_networks, over_seeds
 from findings.published import claims_sentence
 from findings.row import row
-from findings.sentences import ADDED, as_paragraph, the, told_apart
+from findings.sentences import ADDED, the, told_apart
 from findings.table import plus_minus, ruled
 from store import BadInput, Run, evidence, slug
 from store.command_line import json_document, refuse_beside
@@ -235,13 +235,13 @@ def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
 
 def _text_table(table: pd.DataFrame, head: str, human: str) -> str:
     cells = [["augmentation", *(name for name, _, _ in SHOWN.values())], ["", *(unit for _, unit, _ in SHOWN.values())]]
-    for augmentation, own in table.groupby("augmentation", sort=False):
-        by = own.set_index("estimator")
+    for augmentation, rows in table.groupby("augmentation", sort=False):
+        by = rows.set_index("estimator")
         line = [label(str(augmentation))]
         for estimator, (_, _, digits) in SHOWN.items():
             line.append(plus_minus(by["mean"][estimator], by["std"][estimator], digits))
         cells.append(line)
-    note = as_paragraph(
+    note = (
         "Mean ± standard deviation over seeds. KL(h‖p) is KL(human‖model), and beside it what is left after one "
         "temperature, fitted to the humans' labels or to the true ones. "
         f"All {int(table['n'].max()):,} test images. {human}".strip()
@@ -259,16 +259,16 @@ def uncertainty_conclusions(table: pd.DataFrame, parts: Mapping[str, Any] | None
     lines = []
     for estimator, name in COMPARED.items():
         chosen = table[table["estimator"] == estimator]
-        found = compare_augmentations(chosen, Components.from_json((parts or {}).get(estimator)))
-        if found is None:
+        comparison = compare_augmentations(chosen, Components.from_json((parts or {}).get(estimator)))
+        if comparison is None:
             continue
-        lines += told_apart(found, name, "nats", 3, "{lower} is closer to humans than {higher} by {value}")
-        if said := claims_sentence(estimator, found):
-            lines.append(said)
+        lines += told_apart(comparison, name, "nats", 3, "{lower} is closer to humans than {higher} by {value}")
+        if statements := claims_sentence(estimator, comparison):
+            lines.append(statements)
     if lines:
         if not parts:
-            lines.append(as_paragraph(ADDED))
-        lines.append(as_paragraph(_confounds(table)))
+            lines.append(ADDED)
+        lines.append(_confounds(table))
     return "\n".join(lines)
 
 

@@ -54,13 +54,13 @@ def _missing_excess(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """
     if any(row["estimator"] == "negative_elbo_excess" for row in rows):
         return []
-    found = [row for row in rows if (row["estimator"], row["inputs"]) == ("negative_elbo", "clean")]
-    baseline = {row["seed"]: row["value"] for row in found if row["augmentation"] == "none"}
+    elbos = [row for row in rows if (row["estimator"], row["inputs"]) == ("negative_elbo", "clean")]
+    baseline = {row["seed"]: row["value"] for row in elbos if row["augmentation"] == "none"}
     return [
         row
         | {"estimator": "negative_elbo_excess", "value": row["value"] - baseline[row["seed"]]}
         | {"standard_error": None}
-        for row in found
+        for row in elbos
         if row["augmentation"] not in ("none", LINEAR) and row["seed"] in baseline
     ]
 
@@ -91,17 +91,21 @@ def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
     parts = (
         [f"{about['watermark']}: two epochs, one seed. The numbers below mean nothing."] if about["watermark"] else []
     )
-    said: list[str] = []
+    conclusions_of_all: list[str] = []
     for scale, table in tables.items():
         sentences = [f"At decoder scale {scale:g}."] if len(tables) > 1 else []
         settings = about["settings"] | {"decoder_scale": scale}
         sentences += _sentences(config, table, settings, alone=len(tables) < 2)
         parts += [*_text_tables(config, table, _head(document, scale)), *sentences]
-        said += sentences
+        conclusions_of_all += sentences
     if len(tables) > 1:
-        said.append(scale_conclusions(tables))
-        parts.append(said[-1])
-    return tuple("\n\n".join(part for part in each if part) for each in (parts, said))  # type: ignore[return-value]
+        conclusions_of_all.append(scale_conclusions(tables))
+        parts.append(conclusions_of_all[-1])
+    return _joined(parts), _joined(conclusions_of_all)
+
+
+def _joined(blocks: Sequence[str]) -> str:
+    return "\n\n".join(block for block in blocks if block)
 
 
 def joined(documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -128,11 +132,11 @@ def joined(documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     changed = {"augmentations": names, "seeds": len(seeds), "first_seed": seeds[0]}
     results = []
     for scale in dict.fromkeys(row["decoder_scale"] for row in rows):
-        own = sorted(
+        of_scale = sorted(
             (row for row in rows if row["decoder_scale"] == scale),
             key=lambda row: names.index(row["augmentation"]) if row["augmentation"] in names else len(names),
         )
-        results += [row | {"decoder_scale": scale} for row in flagged_headlines(own)] + own
+        results += [row | {"decoder_scale": scale} for row in flagged_headlines(of_scale)] + of_scale
     about = first["about"] | {"settings": settings | changed, "curves": points}
     whole = dict(first) | {
         "config": first["config"] | changed,

@@ -21,7 +21,7 @@ from findings.comparisons import (
     compare_augmentations,
 )
 from findings.published import beside, claims_sentence
-from findings.sentences import WITHHELD, as_item, as_paragraph, how_tested, p_value, the, told_apart
+from findings.sentences import WITHHELD, how_tested, p_value, the, told_apart
 from findings.under_trained import LINEAR, networks_of, under_trained
 
 __all__ = [
@@ -43,10 +43,11 @@ BOUNDS = ("infonce", "gaussian_marginal")
 """Lower and upper bound with which I(Z;X) is certified at every level of noise."""
 
 SHARED_BOUNDS = ("critic", "data_processing")
-"""The same of I(Z_A;Z_X) without noise, where the three terms are saturated; fixed beforehand."""
+"""Lower and upper bound with which I(Z_A;Z_X) is certified without noise, where the three terms are saturated; fixed
+beforehand."""
 
 NOISED_SHARED_BOUNDS = ("three_term_lower", "three_term_upper")
-"""And with noise."""
+"""Lower and upper bound with which I(Z_A;Z_X) is certified with noise."""
 
 SHARED_WORDS = {
     "critic": "I(Z_A;Z_X) by the held-out critic, a lower bound",
@@ -91,10 +92,10 @@ def certified_profile(
         ]
         for side in (0, 1)
     )
-    found: dict[float, list[tuple[str, str]]] = {level: [] for level in levels}
+    certified: dict[float, list[tuple[str, str]]] = {level: [] for level in levels}
     for a, b, level in certificates(lower, upper):
-        found[level].append((a, b))
-    return found
+        certified[level].append((a, b))
+    return certified
 
 
 def trained_conclusions(table: pd.DataFrame) -> str:
@@ -110,10 +111,10 @@ def trained_conclusions(table: pd.DataFrame) -> str:
         return ""
 
     def against(name: str) -> str:
-        own, fitted = elbos.get(("own-augmented", name)), elbos.get(("own-augmented", f"{LINEAR} on {name}"))
-        if own is None or fitted is None:  # older records: the baseline's own inputs are clean ones
-            own, fitted = elbos["clean", name], linear
-        return f"{the(name)} ({own:,.1f} nats an image against {fitted:,.1f})"
+        elbo, fitted = elbos.get(("own-augmented", name)), elbos.get(("own-augmented", f"{LINEAR} on {name}"))
+        if elbo is None or fitted is None:  # older records: the baseline's own inputs are clean ones
+            elbo, fitted = elbos["clean", name], linear
+        return f"{the(name)} ({elbo:,.1f} nats an image against {fitted:,.1f})"
 
     networks = networks_of(plain)
     flags = dict(zip(networks["augmentation"], networks["under_trained"], strict=True))
@@ -133,7 +134,7 @@ def trained_conclusions(table: pd.DataFrame) -> str:
             f"Not known of {_and([the(name) for name in unknown])}, whose errors on inputs like their own were not "
             "recorded."
         )
-    parts = [as_paragraph(" ".join(sentences)), excess_conclusions(plain)]
+    parts = [" ".join(sentences), excess_conclusions(plain)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -148,7 +149,7 @@ def coded_worse(table: pd.DataFrame) -> list[Difference]:
     """
     rows = table[(table["estimator"] == "negative_elbo_excess") & (table["seeds"] > 1)].to_dict("records")
     poor = under_trained(table)
-    found = []
+    differences = []
     for row in rows:
         names = str(row["augmentation"]), "none"
         higher, lower = names if row["mean"] >= 0 else names[::-1]
@@ -157,7 +158,7 @@ def coded_worse(table: pd.DataFrame) -> list[Difference]:
         seed_error = float(row["std"]) / math.sqrt(row["seeds"])
         if not seed_error + images > 0:
             continue
-        found.append(
+        differences.append(
             Difference(
                 higher,
                 lower,
@@ -171,30 +172,33 @@ def coded_worse(table: pd.DataFrame) -> list[Difference]:
                 bool(set(names) & set(poor)),
             )
         )
-    return as_family(found)
+    return as_family(differences)
 
 
 def excess_conclusions(table: pd.DataFrame) -> str:
-    """The same in words; empty where there is nothing to compare."""
-    found = coded_worse(table)
-    if not found:
+    """What `coded_worse` finds, in words; empty where there is nothing to compare.
+
+    Args:
+        table: `analysis.mutual_info.table.summarise`'s rows, without noise.
+    """
+    differences = coded_worse(table)
+    if not differences:
         return ""
-    said = {True: "worse", False: "better"}
+    reasons = {"under-trained": "under-trained", "images not in the interval": "the images' draw is not known"}
     listed = []
-    for each in found:
-        worse = each.lower == "none"
-        name = the(each.higher if worse else each.lower)
-        low, high = (each.low, each.high) if worse else (-each.high, -each.low)
-        text = f"{name} {said[worse]} by {each.value:,.1f} nats an image"
-        if each.withheld:
-            why = {"under-trained": "under-trained", "images not in the interval": "the images' draw is not known"}
-            listed.append(f"{text} (not claimed: {why[each.withheld]})")
+    for pair in differences:
+        worse = pair.lower == "none"
+        name = the(pair.higher if worse else pair.lower)
+        low, high = (pair.low, pair.high) if worse else (-pair.high, -pair.low)
+        text = f"{name} {'worse' if worse else 'better'} by {pair.value:,.1f} nats an image"
+        if pair.withheld:
+            listed.append(f"{text} (not claimed: {reasons[pair.withheld]})")
         else:
-            interval = f"{low:+,.1f} to {high:+,.1f} worse, {p_value(each.p)}".replace("-", "−")
-            listed.append(f"{text} ({interval}{'' if each.claimed else ', not told apart'})")
-    seeds = min(each.seeds for each in found)
-    tests = f"{len(found)} augmentations" if len(found) > 1 else "one augmentation"
-    return as_paragraph(
+            interval = f"{low:+,.1f} to {high:+,.1f} worse, {p_value(pair.p)}".replace("-", "−")
+            listed.append(f"{text} ({interval}{'' if pair.claimed else ', not told apart'})")
+    seeds = min(pair.seeds for pair in differences)
+    tests = f"{len(differences)} augmentations" if len(differences) > 1 else "one augmentation"
+    return (
         f"How VAEs code real images: −ELBO on clean test images less that of the baseline of the same seed ({seeds} "
         f"seeds, paired t-tests, Holm's correction over {tests}, 5%): {'; '.join(listed)}."
     )
@@ -209,7 +213,7 @@ def profile_conclusions(table: pd.DataFrame) -> str:
     paragraphs = []
     for inputs, chosen in table.groupby("inputs", sort=False):
         certified = certified_profile(chosen)
-        found = [
+        listed = [
             f"at s = {level:g}, {_and([f'{label(a)} above {label(b)}' for a, b in pairs])}"
             for level, pairs in certified.items()
             if pairs
@@ -219,16 +223,16 @@ def profile_conclusions(table: pd.DataFrame) -> str:
             f"With noise{where}. Noise of s times each dimension's own standard deviation brings the information below "
             f"log N, where the bounds meet. "
         )
-        if found:
+        if listed:
             text += (
-                f"Certified at {CONFIDENCE:.0%} over all pairs and levels{_skewed()}: {'; '.join(found)}. For s "
+                f"Certified at {CONFIDENCE:.0%} over all pairs and levels{_skewed()}: {'; '.join(listed)}. For s "
                 "above 0 this orders the noised codes, not the encoders."
             )
         elif _tested(chosen) < 2:
             text += "Nothing is compared: fewer than two augmentations' VAEs are not under-trained."
         else:
             text += f"No difference is certified at any level ({CONFIDENCE:.0%} over all pairs and levels)."
-        paragraphs.append(as_paragraph(text))
+        paragraphs.append(text)
     return "\n\n".join(paragraphs)
 
 
@@ -243,7 +247,7 @@ def conclusions(table: pd.DataFrame, settings: dict[str, Any]) -> str:
     for inputs, chosen in table.groupby("inputs", sort=False):
         sentences = _sentences(chosen, settings)
         head = "What this says" if inputs == "clean" else "On each encoder's own augmented inputs"
-        paragraphs.append(as_paragraph(f"{head}. " + " ".join(sentences)))
+        paragraphs.append(f"{head}. " + " ".join(sentences))
     return "\n\n".join(paragraphs)
 
 
@@ -283,10 +287,10 @@ def _sentences(everything: pd.DataFrame, settings: dict[str, Any]) -> list[str]:
             f"{label(str(name))} {_between(lower['mean'][name], upper['mean'][name])}" for name in upper.index
         )
         sentences.append(f"The bounds put I(Z;X), in nats, at: {ranges}.")
-        for name in names_of(keep=lambda each: each.density):
+        for name in names_of(keep=lambda estimator: estimator.density):
             if name in by:
                 word = ESTIMATORS[name].density
-                listed = ", ".join(f"{label(str(each))} {value:.2f}" for each, value in by[name]["mean"].items())
+                listed = ", ".join(f"{label(str(key))} {value:.2f}" for key, value in by[name]["mean"].items())
                 sentences.append(
                     f"A {word} in place of the one Gaussian, fitted on the training images, brings the upper bound to "
                     f"{listed}: what it takes off R_m was never information."
@@ -357,54 +361,50 @@ def difference_conclusions(table: pd.DataFrame) -> str:
         where = "" if inputs == "clean" else f" on {inputs} inputs"
         least, most = (f"{pick(rate.spreads.values()):.2f}" for pick in (min, max))
         lines = [
-            as_paragraph(
-                f"Differences between augmentations{where} ({how_tested(rate)}). Over seeds the rate spreads by "
-                f"{least if least == most else f'{least} to {most}'} nats: a true difference of "
-                f"{rate.detectable:.2f} nats would be found with a power of 80%."
-            )
+            f"Differences between augmentations{where} ({how_tested(rate)}). Over seeds the rate spreads by "
+            f"{least if least == most else f'{least} to {most}'} nats: a true difference of "
+            f"{rate.detectable:.2f} nats would be found with a power of 80%."
         ]
-        again = {frozenset((each.higher, each.lower)): each for each in marginal.differences} if marginal else {}
-        for each in rate.found():
+        for pair in rate.found():
             text = (
-                f"{_of(each.higher)} rate exceeds {_of(each.lower)} by {each.value:.2f} nats ({_seeds(rate)}, "
-                f"{p_value(each.p)})"
+                f"{_of(pair.higher)} rate exceeds {_of(pair.lower)} by {pair.value:.2f} nats ({_seeds(rate)}, "
+                f"{p_value(pair.p)})"
             )
-            if other := again.get(frozenset((each.higher, each.lower))):
-                if other.higher != each.higher:
-                    text += f", though its R_m does not ({-other.value:.2f} nats)"
-                elif other.claimed:
-                    text += f", and so does its R_m by {other.value:.2f} nats ({p_value(other.p)})"
+            if tighter := marginal.between(pair.higher, pair.lower) if marginal else None:
+                p = p_value(tighter.p)
+                if tighter.higher != pair.higher:
+                    text += f", though its R_m does not ({-tighter.value:.2f} nats)"
+                elif tighter.claimed:
+                    text += f", and so does its R_m by {tighter.value:.2f} nats ({p})"
                 else:
-                    text += (
-                        f", its R_m by {other.value:.2f} nats, which is not told apart from none ({p_value(other.p)})"
-                    )
+                    text += f", its R_m by {tighter.value:.2f} nats, which is not told apart from none ({p})"
             if can_certify:
-                if (each.higher, each.lower) in certified:
-                    text += f"; their MI is certified to differ, {_of(each.higher)} being the higher"
-                elif (each.lower, each.higher) in certified:
-                    text += f"; yet {_of(each.lower)} MI is certified to be the higher"
+                if (pair.higher, pair.lower) in certified:
+                    text += f"; their MI is certified to differ, {_of(pair.higher)} being the higher"
+                elif (pair.lower, pair.higher) in certified:
+                    text += f"; yet {_of(pair.lower)} MI is certified to be the higher"
                 else:
                     text += "; their MI is not certified to differ"
-            lines.append(as_item(text[0].upper() + text[1:] + "."))
-        found = {frozenset((each.higher, each.lower)) for each in rate.found()}
-        rest = [each for each in rate.differences if each.p >= LEVEL]
-        if len(rest) == len(rate.differences):
-            smallest = min(each.p for each in rest)
-            lines.append(as_item(f"No two augmentations are told apart in the rate (smallest {p_value(smallest)})."))
-        elif rest:
-            listed = "; ".join(f"{the(each.higher)} and {the(each.lower)} ({p_value(each.p)})" for each in rest)
-            lines.append(as_item(f"Not told apart in the rate: {listed}."))
-        for why, words in WITHHELD.items():
-            held = [each for each in rate.differences if each.p < LEVEL and each.withheld == why]
-            if held:
+            lines.append(f"- {text[0].upper()}{text[1:]}.")
+        claimed = {frozenset((pair.higher, pair.lower)) for pair in rate.found()}
+        undecided = [pair for pair in rate.differences if pair.p >= LEVEL]
+        if len(undecided) == len(rate.differences):
+            smallest = min(pair.p for pair in undecided)
+            lines.append(f"- No two augmentations are told apart in the rate (smallest {p_value(smallest)}).")
+        elif undecided:
+            listed = "; ".join(f"{the(pair.higher)} and {the(pair.lower)} ({p_value(pair.p)})" for pair in undecided)
+            lines.append(f"- Not told apart in the rate: {listed}.")
+        for reason, explanation in WITHHELD.items():
+            withheld = [pair for pair in rate.differences if pair.p < LEVEL and pair.withheld == reason]
+            if withheld:
                 listed = "; ".join(
-                    f"{_of(each.higher)} rate above {_of(each.lower)} by {each.value:.2f} nats ({p_value(each.p)})"
-                    for each in held
+                    f"{_of(pair.higher)} rate above {_of(pair.lower)} by {pair.value:.2f} nats ({p_value(pair.p)})"
+                    for pair in withheld
                 )
-                lines.append(as_item(f"Not claimed, because {words}: {listed}."))
-        extra = [f"{the(a)} above {the(b)}" for a, b in certified if frozenset((a, b)) not in found]
+                lines.append(f"- Not claimed, because {explanation}: {listed}.")
+        extra = [f"{the(a)} above {the(b)}" for a, b in certified if frozenset((a, b)) not in claimed]
         if extra:
-            lines.append(as_item(f"Certified in MI without being told apart in the rate: {_and(extra)}."))
+            lines.append(f"- Certified in MI without being told apart in the rate: {_and(extra)}.")
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks)
 
@@ -441,34 +441,34 @@ def scale_conclusions(tables: Mapping[float, pd.DataFrame]) -> str:
     else:
         sentences.append("The order of the mean rates is the same at every scale.")
 
-    found: dict[tuple[str, str], list[float]] = {}
+    claimed: dict[tuple[str, str], list[float]] = {}
     compared = []
     withheld: set[str] = set()
     for scale, table in tables.items():
         comparison = _compared(table, "rate")
         if comparison is not None:
             compared.append(scale)
-            withheld |= {each.withheld for each in comparison.differences if each.p < LEVEL and each.withheld}
-            for each in comparison.found():
-                found.setdefault((each.higher, each.lower), []).append(scale)
+            withheld |= {pair.withheld for pair in comparison.differences if pair.p < LEVEL and pair.withheld}
+            for pair in comparison.found():
+                claimed.setdefault((pair.higher, pair.lower), []).append(scale)
     if compared:
-        every = [f"{the(a)} above {the(b)}" for (a, b), at in found.items() if at == compared]
+        every = [f"{the(a)} above {the(b)}" for (a, b), at in claimed.items() if at == compared]
         some = [
             f"{the(a)} above {the(b)} (at {_and([f'{scale:g}' for scale in at])})"
-            for (a, b), at in found.items()
-            if at != compared and (b, a) not in found
+            for (a, b), at in claimed.items()
+            if at != compared and (b, a) not in claimed
         ]
         turned = [
-            f"{the(a)} above {the(b)} at {_and([f'{scale:g}' for scale in found[a, b]])} and below at "
-            f"{_and([f'{scale:g}' for scale in found[b, a]])}"
-            for a, b in found
-            if (b, a) in found and (a, b) < (b, a)
+            f"{the(a)} above {the(b)} at {_and([f'{scale:g}' for scale in claimed[a, b]])} and below at "
+            f"{_and([f'{scale:g}' for scale in claimed[b, a]])}"
+            for a, b in claimed
+            if (b, a) in claimed and (a, b) < (b, a)
         ]
         names = sorted({name for table in tables.values() for name in table["augmentation"]})
         silent = [
             f"{the(a)} and {the(b)}"
             for a, b in itertools.combinations(names, 2)
-            if (a, b) not in found and (b, a) not in found
+            if (a, b) not in claimed and (b, a) not in claimed
         ]
         for text, pairs in (
             ("Told apart in the rate at every scale (5%)", every),
@@ -479,7 +479,7 @@ def scale_conclusions(tables: Mapping[float, pd.DataFrame]) -> str:
             if pairs:
                 sentences.append(f"{text}: {_and(pairs)}.")
     if withheld:
-        reasons = _and([WITHHELD[why] for why in WITHHELD if why in withheld])
+        reasons = _and([explanation for reason, explanation in WITHHELD.items() if reason in withheld])
         sentences.append(f"Other differences are not claimed, because {reasons}.")
     if any(certified.values()):
         listed = "; ".join(
@@ -489,7 +489,7 @@ def scale_conclusions(tables: Mapping[float, pd.DataFrame]) -> str:
         sentences.append(f"Certified in I(Z;X), {CONFIDENCE:.0%} over all pairs at each scale: {listed}.")
     else:
         sentences.append(f"Nothing is certified in I(Z;X) at any scale ({CONFIDENCE:.0%} over all pairs at each).")
-    return as_paragraph(" ".join(sentences))
+    return " ".join(sentences)
 
 
 def _shared_rows(table: pd.DataFrame) -> pd.DataFrame:
@@ -567,17 +567,18 @@ def shared_conclusions(table: pd.DataFrame) -> str:
         }
         level = next((level for level in levels if gaps[level] < 0.5), min(levels, key=lambda level: gaps[level]))
         shown += [(name, level) for name in NOISED_SHARED_BOUNDS]
-        own = by[level]
+        noised = by[level]
         listed = "; ".join(
-            f"{the(name)} {_between(own[name, 'three_term_lower'], own[name, 'three_term_upper'])}" for name in names
+            f"{the(name)} {_between(noised[name, 'three_term_lower'], noised[name, 'three_term_upper'])}"
+            for name in names
         )
         sentences.append(f"With noise s = {level:g} in both codes, between the two sides of the identity: {listed}.")
-        ranges = {name: share for name in names if (share := share_of_ceiling(own, name))}
+        ranges = {name: share for name in names if (share := share_of_ceiling(noised, name))}
         if ranges:
             listed = "; ".join(f"{the(name)} {100 * a:.0f} to {100 * b:.0f}%" for name, (a, b) in ranges.items())
             sentences.append(f"Of the ceiling, what two baselines of different seeds share, that is {listed}.")
     certified = certified_shared(table)
-    said = [
+    orders = [
         (f"at s = {level:g}, " if level else "of the codes as they are, ")
         + _and([f"{the(a)} above {the(b)}" for a, b in pairs])
         for level, pairs in certified.items()
@@ -586,8 +587,8 @@ def shared_conclusions(table: pd.DataFrame) -> str:
     over = "all pairs and noise levels" if levels else "all pairs"
     if _tested(chosen) > 1:
         sentences.append(
-            f"Differences in I(Z_A;Z_X) certified at {CONFIDENCE:.0%} over {over}{_skewed()}: {'; '.join(said)}."
-            if said
+            f"Differences in I(Z_A;Z_X) certified at {CONFIDENCE:.0%} over {over}{_skewed()}: {'; '.join(orders)}."
+            if orders
             else f"No difference in I(Z_A;Z_X) is certified ({CONFIDENCE:.0%} over {over})."
         )
     spread = _shared_rows(table)
@@ -597,13 +598,12 @@ def shared_conclusions(table: pd.DataFrame) -> str:
             f"In what follows the baseline's spread over seeds is multiplied by {_ring(seeds) ** 0.5:.2g}, since each "
             "of its networks is in two pairs."
         )
-    parts = [as_paragraph(" ".join(sentences))]
+    parts = [" ".join(sentences)]
     for estimator, level in shown:
-        rows = spread
-        rows = rows[(rows["estimator"] == estimator) & (rows["noise"].fillna(0.0) == level)]
-        if (found := compare_augmentations(rows)) is not None:
+        rows = spread[(spread["estimator"] == estimator) & (spread["noise"].fillna(0.0) == level)]
+        if (comparison := compare_augmentations(rows)) is not None:
             subject = SHARED_WORDS[estimator] + (f" at s = {level:g}" if level else "")
-            parts.append("\n".join(told_apart(found, subject, "nats", 2)))
+            parts.append("\n".join(told_apart(comparison, subject, "nats", 2)))
     return "\n\n".join(parts)
 
 

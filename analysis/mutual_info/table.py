@@ -35,7 +35,7 @@ def columns() -> dict[str, tuple[str, str]]:
     Upper bounds on I(Z;X) come before lower ones, with what exceeds them between; then what is shared with the
     baseline's code, and what is no information.
     """
-    heads = {name: (each.column, _bounded(each)) for name, each in ESTIMATORS.items() if each.column}
+    heads = {name: (known.column, _bounded(known)) for name, known in ESTIMATORS.items() if known.column}
     kinds = (
         ("I(Z;X)", "upper"),
         ("KL(q(z)‖p(z))", "lower"),
@@ -50,11 +50,11 @@ def columns() -> dict[str, tuple[str, str]]:
     return named | {"mse": ("MSE", ""), "negative_elbo": ("−ELBO", "")}
 
 
-def _bounded(each: Estimator) -> str:
-    if each.name == RECONSTRUCTION:
+def _bounded(estimator: Estimator) -> str:
+    if estimator.name == RECONSTRUCTION:
         return "(no bound)"
-    quantity = {SHARED: "I(Z_A;Z_X)", "KL(q(z)‖p(z))": "KL(q‖p)"}.get(each.quantity, each.quantity)
-    return f"{quantity} {sign_of(each.direction)}"
+    quantity = {SHARED: "I(Z_A;Z_X)", "KL(q(z)‖p(z))": "KL(q‖p)"}.get(estimator.quantity, estimator.quantity)
+    return f"{quantity} {sign_of(estimator.direction)}"
 
 
 def summarise(rows: list[dict[str, Any]] | pd.DataFrame) -> pd.DataFrame:
@@ -106,20 +106,20 @@ def text_table(table: pd.DataFrame, title: str) -> str:
     cells: list[list[str]] = [["augmentation", *names.values()], ["", *(known[key][1] for key in shown)]]
     notes = []
     poor = under_trained(table)
-    for augmentation, own in table.groupby("augmentation", sort=False):
+    for augmentation, of_augmentation in table.groupby("augmentation", sort=False):
         augmentation = str(augmentation)
         line = [name_of(augmentation, poor)]
         for estimator in shown:
             digits = {"mse": 4, "negative_elbo": 1}.get(estimator, 2)
-            found = own[own["estimator"] == estimator]
-            text = plus_minus(found["mean"].iloc[0], found["std"].iloc[0], digits) if len(found) else "—"
-            line.append(text + (" *" if len(found) and bool(found["saturated"].iloc[0]) else ""))
+            rows = of_augmentation[of_augmentation["estimator"] == estimator]
+            text = plus_minus(rows["mean"].iloc[0], rows["std"].iloc[0], digits) if len(rows) else "—"
+            line.append(text + (" *" if len(rows) and bool(rows["saturated"].iloc[0]) else ""))
         cells.append(line)
-        active = own[own["estimator"] == "active_units"]["mean"]
+        active = of_augmentation[of_augmentation["estimator"] == "active_units"]["mean"]
         if len(active) and active.iloc[0] < 1:
             notes.append(f"{label(augmentation)}: the code has collapsed (fewer than one active unit)")
         values = [next((str(each) for each in published(key) if each.stands_beside(augmentation)), "") for key in shown]
-        if any(values) and (own["inputs"] == "clean").all():
+        if any(values) and (of_augmentation["inputs"] == "clean").all():
             cells.append(["  published, CIFAR-10", *values])
     if len(lower) and bool(lower["saturated"].any()):
         notes.append("* saturated: within 1 nat of its cap")
@@ -138,8 +138,8 @@ def training_table(table: pd.DataFrame) -> str:
         table: `summarise`'s rows, without noise.
     """
     by = table.set_index(["inputs", "augmentation", "estimator"])
-    own, clean = "own-augmented", "clean"
-    if not any((own, each, "negative_elbo") in by.index for each in networks_of(table)["augmentation"].unique()):
+    augmented, clean = "own-augmented", "clean"
+    if not any((augmented, name, "negative_elbo") in by.index for name in networks_of(table)["augmentation"].unique()):
         return ""
 
     def cell(inputs: str, augmentation: str, estimator: str, digits: int = 1) -> str:
@@ -152,14 +152,15 @@ def training_table(table: pd.DataFrame) -> str:
     ]
     poor = under_trained(table)
     for augmentation in map(str, dict.fromkeys(networks_of(table)["augmentation"])):
+        inputs = clean if (clean, augmentation, "active_units") in by.index else augmented
         cells.append(
             [
                 name_of(augmentation, poor),
-                cell(own, augmentation, "negative_elbo"),
-                cell(own, f"{LINEAR} on {augmentation}", "negative_elbo"),
-                cell(own, augmentation, "overfitting"),
-                cell(own, augmentation, "last_fall", 2),
-                cell(clean if (clean, augmentation, "active_units") in by.index else own, augmentation, "active_units"),
+                cell(augmented, augmentation, "negative_elbo"),
+                cell(augmented, f"{LINEAR} on {augmentation}", "negative_elbo"),
+                cell(augmented, augmentation, "overfitting"),
+                cell(augmented, augmentation, "last_fall", 2),
+                cell(inputs, augmentation, "active_units"),
             ]
         )
     note = (
@@ -216,9 +217,9 @@ def shared_table(table: pd.DataFrame) -> str:
     ]
     poor = under_trained(chosen)
     levels = chosen["noise"].fillna(0.0)
-    means = {level: own.set_index(["augmentation", "estimator"])["mean"] for level, own in chosen.groupby(levels)}
-    for (augmentation, level), own in chosen.groupby(["augmentation", levels], sort=False):
-        by = own.set_index("estimator")
+    means = {level: rows.set_index(["augmentation", "estimator"])["mean"] for level, rows in chosen.groupby(levels)}
+    for (augmentation, level), rows in chosen.groupby(["augmentation", levels], sort=False):
+        by = rows.set_index("estimator")
         numbers = [
             plus_minus(by["mean"][key], by["std"][key], 2) + (" *" if by["saturated"][key] else "") for key in shown
         ]
@@ -237,8 +238,8 @@ def decomposition_text(table: pd.DataFrame) -> str:
         table: `summarise`'s rows, without noise.
     """
     lines = ["Parts of the rate (of these images: where I_N is saturated, the others are mostly artefacts of N)"]
-    for (augmentation, inputs), own in table.groupby(["augmentation", "inputs"], sort=False):
-        by = own.set_index("estimator")
+    for (augmentation, inputs), rows in table.groupby(["augmentation", "inputs"], sort=False):
+        by = rows.set_index("estimator")
         if "total_correlation" not in by.index:
             continue
         mean = by["mean"]

@@ -69,7 +69,7 @@ def table_of(values):
 def test_words_about_sizes():
     high, low = (80.0, 80.2, 79.9), (70.0, 70.1, 70.2)
     table = table_of({("none", 0.1): low, ("fmix+mixup", 0.1): high, ("none", 1.0): high, ("fmix+mixup", 1.0): high})
-    text = " ".join(ablation_conclusions(table, "fraction").split())
+    text = ablation_conclusions(table, "fraction")
     small, whole = text.split("Accuracy at 1 of the training images")
     assert "FMix+MixUp is above the baseline by 9.93 points (p < 0.001)" in small
     assert "FMix+MixUp is more accurate than the baseline: holds here" in small
@@ -82,7 +82,7 @@ def test_words_about_values():
     table = table_of(
         {("fmix", 0.0): (70.0, 70.1, 70.2), ("fmix", 3.0): (80.0, 80.2, 79.9), ("fmix", 4.0): (80.1, 80.2, 80.0)}
     )
-    text = " ".join(ablation_conclusions(table, "decay-power").split())
+    text = ablation_conclusions(table, "decay-power")
     assert "The largest mean, 80.10%, is at δ = 4" in text
     assert "δ = 3 is above δ = 0 by 9.93 points (p < 0.001)" in text
     assert "δ = 3 is more accurate than δ = 0: holds here (p < 0.001)" in text

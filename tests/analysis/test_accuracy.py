@@ -52,7 +52,7 @@ def kept_in(directory):
 
 
 def words(values, **settings) -> str:
-    return " ".join(accuracy_conclusions(over_seeds(rows_of(values)), SETTINGS | settings).split())
+    return accuracy_conclusions(over_seeds(rows_of(values)), SETTINGS | settings)
 
 
 def test_the_job_from_end_to_end(options, capsys):

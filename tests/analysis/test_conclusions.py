@@ -27,13 +27,9 @@ SETTINGS = {
 }  # fmt: skip
 
 
-def words(text: str) -> str:
-    return " ".join(text.split())
-
-
 def test_a_difference_in_the_rate_alone():
     rows = rows_of({"mixup": (11.0, 10.5, 7.9), "cutmix": (15.0, 13.5, 8.5)}, spread=0.3)
-    text = words(difference_conclusions(summarise(rows)))
+    text = difference_conclusions(summarise(rows))
     assert "CutMix's rate exceeds MixUp's by 4.00 nats (3 seeds, p < 0.001), and so does its R_m by 3.00 nats" in text
     assert "their MI is not certified to differ." in text
     assert "(3 seeds, 10,000 images; Welch's test, Holm's correction over one pair, 5%" in text
@@ -42,42 +38,40 @@ def test_a_difference_in_the_rate_alone():
 
 def test_a_certified_difference():
     rows = rows_of({"none": (5.0, 4.9, 4.8), "mixup": (2.0, 1.9, 1.8)})
-    text = words(difference_conclusions(summarise(rows)))
+    text = difference_conclusions(summarise(rows))
     assert "The baseline's rate exceeds MixUp's by 3.00 nats" in text
     assert "their MI is certified to differ, the baseline's being the higher." in text
 
 
 def test_a_certified_difference_against_the_order_of_the_rates():
     rows = rows_of({"none": (5.0, 1.9, 1.8), "mixup": (4.0, 3.9, 3.8)})
-    text = words(difference_conclusions(summarise(rows)))
+    text = difference_conclusions(summarise(rows))
     assert "The baseline's rate exceeds MixUp's by 1.00 nats" in text
     assert "though its R_m does not (-2.00 nats); yet MixUp's MI is certified to be the higher" in text
 
 
 def test_what_is_not_told_apart():
     rows = rows_of({"none": (5.0, 4.9, 3.0), "mixup": (5.1, 5.0, 3.0), "fmix": (9.0, 8.9, 3.0)}, spread=0.5)
-    text = words(difference_conclusions(summarise(rows)))
+    text = difference_conclusions(summarise(rows))
     assert "FMix's rate exceeds the baseline's by 4.00 nats" in text
     assert "Not told apart in the rate: MixUp and the baseline (p = 0.90)." in text
     rows = rows_of({"none": (5.0, 4.9, 3.0), "mixup": (5.1, 5.0, 3.0)}, spread=0.5)
-    assert "No two augmentations are told apart in the rate (smallest p = 0.9" in words(
-        difference_conclusions(summarise(rows))
+    assert "No two augmentations are told apart in the rate (smallest p = 0.9" in difference_conclusions(
+        summarise(rows)
     )
     # an R_m that is closer than its spread
     rows = rows_of({"none": (5.0, 4.9, 3.0), "fmix": (9.0, 5.0, 3.0)}, spread=0.5)
-    assert "its R_m by 0.10 nats, which is not told apart from none (p = 0.9" in words(
-        difference_conclusions(summarise(rows))
-    )
+    assert "its R_m by 0.10 nats, which is not told apart from none (p = 0.9" in difference_conclusions(summarise(rows))
 
 
 def test_a_richer_marginal_is_named():
     rows = rows_of({"none": (12.0, 11.5, 8.4), "mixup": (11.0, 10.5, 7.9)})
     extra = [row | {"estimator": "mixture_marginal", "value": row["value"] - 2} for row in rows
              if row["estimator"] == "gaussian_marginal"]  # fmt: skip
-    text = words(conclusions(summarise(rows + extra), SETTINGS))
+    text = conclusions(summarise(rows + extra), SETTINGS)
     assert "A mixture in place of the one Gaussian, fitted on the training images, brings the upper bound to" in text
     assert "to baseline 9.50, MixUp 8.50: what it takes off R_m was never information." in text
-    assert "A mixture" not in words(conclusions(summarise(rows), SETTINGS))
+    assert "A mixture" not in conclusions(summarise(rows), SETTINGS)
 
 
 @pytest.mark.parametrize("with_rate", [True, False])
@@ -112,7 +106,7 @@ def test_noise_levels_are_paid_for():
     alone, with_one, with_four = smallest(0), smallest(1), smallest(4)
     assert alone < with_one < with_four
     assert certified_profile(table(with_four, 4))[0.0] == [("none", "mixup")]
-    text = words(conclusions(table(with_four, 4), SETTINGS))
+    text = conclusions(table(with_four, 4), SETTINGS)
     assert "certified at 99% over all pairs and noise levels (wrong in up to 3.5% if seeds were skewed" in text
     assert "spread unequally): baseline above MixUp" in text
 
@@ -138,7 +132,7 @@ def test_noise_limits_fail_in_one_experiment_of_a_hundred():
 def test_what_changes_with_the_decoder_scale():
     one = summarise(rows_of({"none": (3.0, 2.9, 2.8), "mixup": (2.0, 1.9, 1.8), "fmix": (2.5, 2.45, 0.5)}))
     other = summarise(rows_of({"none": (12.0, 11, 5.8), "mixup": (11.0, 10, 5.8), "fmix": (13.0, 12, 5.8)}))
-    text = words(scale_conclusions({1.0: one, 0.3: other}))
+    text = scale_conclusions({1.0: one, 0.3: other})
     assert "Over decoder scales 1 and 0.3." in text
     assert "at 1, MixUp 2.0 < FMix 2.5 < baseline 3.0; at 0.3, MixUp 11.0 < baseline 12.0 < FMix 13.0" in text
     assert "The order of the mean rates changes with the scale." in text
@@ -147,7 +141,7 @@ def test_what_changes_with_the_decoder_scale():
     assert "Certified in I(Z;X), 99% over all pairs at each scale: at 1, the baseline above MixUp" in text
     assert "at 0.3, nothing." in text
     assert scale_conclusions({1.0: one}) == ""
-    same = words(scale_conclusions({1.0: other, 0.3: other}))
+    same = scale_conclusions({1.0: other, 0.3: other})
     assert "is the same at every scale" in same
     assert "Nothing is certified in I(Z;X) at any scale" in same
 
@@ -155,10 +149,10 @@ def test_what_changes_with_the_decoder_scale():
 def test_a_difference_at_one_scale_only():
     near = summarise(rows_of({"none": (3.0, 2.9, 0.1), "mixup": (3.01, 2.9, 0.1)}, spread=0.5))
     apart = summarise(rows_of({"none": (12.0, 11, 5.8), "mixup": (9.0, 8, 5.8)}))
-    text = words(scale_conclusions({1.0: near, 0.3: apart}))
+    text = scale_conclusions({1.0: near, 0.3: apart})
     assert "Told apart in the rate at some scales only: the baseline above MixUp (at 0.3)." in text
     assert "Told apart in the rate at no scale: mixup" not in text
-    text = words(scale_conclusions({1.0: near, 0.3: near}))
+    text = scale_conclusions({1.0: near, 0.3: near})
     assert "Told apart in the rate at no scale: MixUp and the baseline." in text
 
 
@@ -167,7 +161,7 @@ def test_a_difference_at_one_scale_only():
 )
 def test_published_values_get_a_verdict_at_their_own_scale(value, spread, verdict):
     table = summarise(rows_of({"none": (80.0, 70, 9), "fmix": (value, 70, 9)}, spread=spread))
-    text = words(published_conclusions(table, SETTINGS))
+    text = published_conclusions(table, SETTINGS)
     assert f"published 83.67 ± 0.89 (5 trials), here {value:.2f} ± {spread:.2f} (3 seeds)" in text
     assert f"margin 2 nats: {verdict}." in text
     assert "comparable" not in text
@@ -176,7 +170,7 @@ def test_published_values_get_a_verdict_at_their_own_scale(value, spread, verdic
 def test_at_another_scale_nothing_agrees_or_differs():
     table = summarise(rows_of({"none": (80.0, 70, 9), "fmix": (83.6, 70, 9)}, spread=0.1))
     smaller = SETTINGS | {"data": "digits", "train_images": 1437, "preset": "default", "decoder_scale": 0.3}
-    text = words(published_conclusions(table, smaller))
+    text = published_conclusions(table, smaller)
     assert "margin 2 nats: not comparable." in text
     assert "Not comparable because of digits instead of CIFAR-10, 1,437 instead of 50,000 training images" in text
     assert "decoder scale 0.3 instead of 1, the default instead of the reference settings." in text
@@ -184,13 +178,13 @@ def test_at_another_scale_nothing_agrees_or_differs():
 
 def test_the_papers_orderings_get_a_verdict():
     table = summarise(rows_of({"none": (80.0, 70, 9), "mixup": (78.0, 70, 9), "cutmix": (79.0, 70, 9)}, spread=0.2))
-    text = words(published_conclusions(table, SETTINGS))
+    text = published_conclusions(table, SETTINGS)
     assert "the rate of the baseline is above that of MixUp: holds here (p = 0.001)" in text
     assert "the rate of CutMix is above that of the baseline: is reversed here (p = 0.025)" in text
     assert "of FMix" not in text
     noisy = summarise(rows_of({"none": (80.0, 70, 9), "mixup": (79.9, 70, 9)}, spread=1.0))
-    assert "the rate of the baseline is above that of MixUp: cannot be told here (p = 0.95)" in words(
-        published_conclusions(noisy, SETTINGS)
+    assert "the rate of the baseline is above that of MixUp: cannot be told here (p = 0.95)" in published_conclusions(
+        noisy, SETTINGS
     )
 
 
@@ -212,7 +206,7 @@ def test_what_is_shared_is_put_into_words():
                 if row["estimator"] == "rate"
             ]
     table = summarise(rows)
-    text = words(shared_conclusions(table))
+    text = shared_conclusions(table)
     assert "Between the held-out critic and data processing, in nats: MixUp 2.00 to 4.00." in text
     assert "With noise s = 1 in both codes, between the two sides of the identity: MixUp 0.90 to 1.10." in text
     lines = shared_table(table).splitlines()
@@ -251,21 +245,19 @@ def test_nothing_is_claimed_of_an_under_trained_vae():
     assert set(certified_pairs(trained)) == {("none", "mixup"), ("fmix", "none"), ("fmix", "mixup")}
     table = summarise(flagged(rows_of(values), none=False, mixup=True, fmix=False))
     assert certified_pairs(table) == [("fmix", "none")]
-    text = words(difference_conclusions(table))
+    text = difference_conclusions(table)
     assert "FMix's rate exceeds the baseline's by 3.00 nats (3 seeds, p < 0.001)" in text
     assert "MixUp's by" not in text.partition("Not claimed")[0]
     assert "worse than a linear model of its data: FMix's rate above MixUp's by 6.00 nats (p < 0.001); the" in text
-    assert "of the baseline is above that of MixUp: no verdict, under-trained" in words(
-        published_conclusions(table, SETTINGS)
-    )
+    assert "of the baseline is above that of MixUp: no verdict, under-trained" in published_conclusions(table, SETTINGS)
     assert [line.split("  ")[0] for line in text_table(table, "T").splitlines()].count("MixUp ‡") == 1
     assert "‡ under-trained: " in text_table(table, "T")
     assert "‡" not in text_table(trained, "T")
     alone = summarise(flagged(rows_of(values), none=True, mixup=True, fmix=False))
     assert certified_pairs(alone) == []
-    assert "certified" not in words(conclusions(alone, SETTINGS))
-    assert "Other differences are not claimed, because one of the two is worse" in words(
-        scale_conclusions({1.0: table, 0.3: table})
+    assert "certified" not in conclusions(alone, SETTINGS)
+    assert "Other differences are not claimed, because one of the two is worse" in scale_conclusions(
+        {1.0: table, 0.3: table}
     )
 
 
@@ -273,13 +265,13 @@ def test_which_vaes_are_worse_than_the_linear_one_is_said_with_both_numbers():
     rows = flagged(
         elbo_rows({"none": (48.0, 47.0), "mixup": (60.0, 55.0), "fmix": (52.0, 49.0)}), none=False, mixup=True
     )
-    text = words(trained_conclusions(summarise(rows)))
+    text = trained_conclusions(summarise(rows))
     assert "worse than the linear VAE: MixUp (55.4 nats an image against 50.0). No claim" in text
     assert "Not worse: the baseline (47.4 nats an image against 50.0)." in text
     assert "Not known of FMix, whose errors on inputs like their own were not recorded." in text
     # an older record: clean images alone, and the baseline alone is known
     older = [row for row in rows if row["inputs"] == "clean"]
-    text = words(trained_conclusions(summarise(flagged(older, none=True))))
+    text = trained_conclusions(summarise(flagged(older, none=True)))
     assert "the baseline (48.4 nats an image against 50.0)" in text
     assert trained_conclusions(summarise(rows_of({"none": (1, 1, 1)}))) == ""
 
@@ -297,17 +289,17 @@ def test_how_much_worse_clean_images_are_coded_is_paired_by_seed_and_image():
     assert mixup.error == pytest.approx((0.05**2 / 3 + 0.1**2) ** 0.5)
     assert mixup.claimed
     assert found["none", "fmix"].claimed
-    text = words(trained_conclusions(table))
+    text = trained_conclusions(table)
     assert "MixUp worse by 12.0 nats an image (+11.7 to +12.3 worse, p < 0.001)" in text
     assert "FMix better by 1.0 nats an image (−1.3 to −0.7 worse, p < 0.001)" in text
     # what is not known of the images, and an under-trained baseline, leave the number and take the claim
     older = summarise([row | {"standard_error": None} for row in rows])
-    assert "MixUp worse by 12.0 nats an image (not claimed: the images' draw is not known)" in words(
-        trained_conclusions(older)
+    assert "MixUp worse by 12.0 nats an image (not claimed: the images' draw is not known)" in trained_conclusions(
+        older
     )
     poor = summarise(flagged(rows, none=True))
     assert not any(each.claimed for each in coded_worse(poor))
-    assert "MixUp worse by 12.0 nats an image (not claimed: under-trained)" in words(trained_conclusions(poor))
+    assert "MixUp worse by 12.0 nats an image (not claimed: under-trained)" in trained_conclusions(poor)
 
 
 def shared_rows(values: dict[str, dict[float | None, tuple[float, ...]]], spread: float, seeds: int = 3) -> list[dict]:
@@ -334,7 +326,7 @@ def test_what_is_shared_is_certified_by_the_rule_fixed_beforehand():
     certified = certified_shared(summarise(shared_rows(values, 0.01)))
     assert set(certified[0.0]) == {("none", "mixup"), ("fmix", "mixup")}
     assert set(certified[1.0]) == {("none", "fmix"), ("mixup", "fmix")}
-    text = words(shared_conclusions(summarise(shared_rows(values, 0.01))))
+    text = shared_conclusions(summarise(shared_rows(values, 0.01)))
     assert (
         "of the codes as they are, the baseline above MixUp and FMix above MixUp; at s = 1, the baseline above" in text
     )

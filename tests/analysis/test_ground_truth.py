@@ -12,6 +12,7 @@ from analysis.bounds import gaussian_marginal, rate, sample_codes
 from analysis.bounds.estimators import ESTIMATORS, SHARED, names_of, unasked
 from analysis.bounds.shared import concatenated
 from analysis.ground_truth import TASKS, Config, Task, mixture_information, run
+from findings.sentences import wrapped
 from store.command_line import command
 from vae.posterior import DiagonalGaussian
 
@@ -154,7 +155,7 @@ def test_the_text_is_made_from_the_document_alone(where, options):
     document = json.loads((directory / "result.json").read_text())
     text, conclusions = ground_truth.text_of(document)
     assert (text, conclusions) == (document["text"], document["about"]["conclusions"])
-    assert (directory / "conclusions.txt").read_text() == text + "\n"
+    assert (directory / "conclusions.txt").read_text() == wrapped(text) + "\n"
 
 
 def test_a_record_without_flags_is_read_too():

@@ -200,7 +200,7 @@ def test_words_before_and_after_temperature():
     after = {"none": (0.3, 0.31, 0.29), "mixup": (0.302, 0.311, 0.29), "cutmix": (0.4, 0.41, 0.39)}
     rows = rows_of("kl_human_model", before) + rows_of("kl_human_model_temperature_scaled", after)
     rows += rows_of("accuracy", dict.fromkeys(before, (90.0, 90.1, 89.9)))
-    text = " ".join(uncertainty_conclusions(over_seeds(rows)).split())
+    text = uncertainty_conclusions(over_seeds(rows))
     first, second = text.split("after a temperature fitted to the humans", 1)
     assert "CutMix is closer to humans than the baseline by 0.410 nats (p < 0.001)" in first
     assert "CutMix is closer to humans than the baseline: holds here (p < 0.001)" in first

@@ -100,9 +100,9 @@ def sweep(rng, gap):
 
 def test_verdicts_of_single_images_narrow_what_their_errors_would_widen():
     table, parts = sweep(np.random.default_rng(3), 0.04)
-    kept = " ".join(sweep_conclusions(table, "robust", {f"attack {WORST}": parts.as_json()}, []).split())
+    kept = sweep_conclusions(table, "robust", {f"attack {WORST}": parts.as_json()}, [])
     assert "MixUp is above the baseline by" in kept.partition("share of clean")[0]
-    without = " ".join(sweep_conclusions(table, "robust", {}, []).split())
+    without = sweep_conclusions(table, "robust", {}, [])
     assert "Not told apart: MixUp and the baseline" in without.partition("share of clean")[0]
     assert "wider than they need be" in without
     assert "wider than they need be" not in kept
@@ -112,11 +112,11 @@ def test_verdicts_of_single_images_narrow_what_their_errors_would_widen():
 def test_the_attacks_weakness_stands_beside_a_difference_in_the_worst_case():
     assert leads(RUNS)["mixup"][:3] == (12.0, pytest.approx(2**0.5 * 2), 50)
     table, parts = sweep(np.random.default_rng(3), 0.04)
-    text = " ".join(sweep_conclusions(table, "robust", {f"attack {WORST}": parts.as_json()}, RUNS).split())
+    text = sweep_conclusions(table, "robust", {f"attack {WORST}": parts.as_json()}, RUNS)
     assert "AutoAttack's lead of 12.0 (MixUp) and 3.0 points (the baseline) could explain" in text
     assert "on all 10,000 test images 87.0%, 84.0%" in text
     backwards = [run | {"augmentation": {"none": "mixup", "mixup": "none"}[run["augmentation"]]} for run in RUNS]
-    text = " ".join(sweep_conclusions(table, "robust", {}, backwards).split())
+    text = sweep_conclusions(table, "robust", {}, backwards)
     assert "of the difference between MixUp and the baseline, nothing" in text
     shown = summary_table(table, "robust", RUNS)
     assert "12.0 ± 2.8" in shown

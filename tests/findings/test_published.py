@@ -65,7 +65,7 @@ def test_no_verdict_where_nothing_may_be_claimed(more, verdict):
     for claim in claims("rate"):
         if claim.above == "none":
             assert claim.verdict(found.between("none", "mixup")) == verdict
-    assert f"no verdict, {verdict} (p < 0.001)" in " ".join(claims_sentence("rate", found).split())
+    assert f"no verdict, {verdict} (p < 0.001)" in claims_sentence("rate", found)
 
 
 def test_numbers_of_another_network_are_not_put_beside():
@@ -79,7 +79,7 @@ def test_numbers_of_another_network_are_not_put_beside():
 
 
 def test_a_sentence_of_claims():
-    text = " ".join(claims_sentence("rate", compared({"none": 10.0, "mixup": 8.0, "cutmix": 12.0}, 0.1)).split())
+    text = claims_sentence("rate", compared({"none": 10.0, "mixup": 8.0, "cutmix": 12.0}, 0.1))
     assert "the rate of CutMix is above that of the baseline: holds here (p < 0.001)" in text
     assert "FMix" not in text
     assert claims_sentence("accuracy", compared({"none": 10.0, "mixup": 8.0}, 0.1)) == ""

@@ -59,7 +59,7 @@ def test_the_published_order_is_a_claim():
         "config": {"layers": ["conv1"], "classes": ["predicted"]}, "about": {"settings": {"shape": [1, 8, 8]}}
     }  # fmt: skip
     sums = table({"none": (30, 31, 32), "mixup": (40, 41, 42), "cutmix": (40, 41, 42)})
-    text = " ".join(sums_conclusions(document, sums).split())
+    text = sums_conclusions(document, sums)
     assert "MixUp is above the baseline by 10.0 pixels" in text
     assert "the Grad-CAM sum of MixUp is above that of the baseline: holds here (p" in text
     assert "the Grad-CAM sum of the baseline is above that of CutMix: is reversed here (p" in text

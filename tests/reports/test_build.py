@@ -207,6 +207,14 @@ def test_names_are_escaped(made_up, options, tmp_path):
     assert "&lt;script&gt;" in text
 
 
+def test_paragraphs_and_lists_are_the_lines_of_the_conclusions(made_up, options, tmp_path):
+    made_up({"fmix": (3.0, 4.0)}, conclusions="One.\n- A.\n- B.\nTwo.\n\n- C.\n\nThree.\nFour.")
+    page = build(options, tmp_path / "results").page.read_text()
+    expected = "<p>One.</p><ul><li>A.</li><li>B.</li></ul><p>Two.</p><ul><li>C.</li></ul><p>Three.</p><p>Four.</p>"
+    assert f"<h4>What it means</h4>{expected}" in page.replace("\n", "")
+    assert "<ul></ul>" not in page.replace("\n", "")
+
+
 def test_another_figure_than_was_measured_is_refused(measured, options, tmp_path, monkeypatch):
     from shutil import copytree
 

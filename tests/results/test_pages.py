@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from findings.sentences import wrapped
 from results import pages
 from results.remake import RESULTS
 
@@ -59,4 +60,4 @@ def test_a_documents_text_is_a_function_of_its_numbers(path):
     text, conclusions = module.text_of(document)
     assert document["text"] == text
     assert document["about"]["conclusions"] == conclusions
-    assert (path.parent / "conclusions.txt").read_text(encoding="utf-8") == text + "\n"
+    assert (path.parent / "conclusions.txt").read_text(encoding="utf-8") == wrapped(text) + "\n"

@@ -91,7 +91,7 @@ def test_bounds_are_compared_at_the_same_noise():
         }
     )
     assert certified_profile(table) == {0.0: [], 1.0: [("none", "mixup")], 2.0: []}
-    text = " ".join(profile_conclusions(table).split())
+    text = profile_conclusions(table)
     assert "at s = 1, baseline above MixUp" in text
     assert "orders the noised codes, not the encoders" in text
 
