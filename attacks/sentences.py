@@ -16,6 +16,7 @@ from findings.over_seeds import over_seeds
 from findings.published import claims_sentence
 from findings.sentences import ADDED, the, told_apart
 from findings.table import plus_minus, ruled
+from tasks.metrics import ACCURACY
 
 __all__ = [
     "SHARE",
@@ -167,8 +168,10 @@ def clean_accuracies(runs: Sequence[Mapping[str, Any]]) -> dict[str, tuple[float
     """By augmentation the accuracy in per cent on all images that classifiers were scored on, and how many they are."""
     found: dict[str, list[tuple[float, int]]] = {}
     for augmentation, record in _records(runs, "classifier"):
-        if "accuracy" in record["metrics"]:
-            found.setdefault(augmentation, []).append((100 * record["metrics"]["accuracy"], record["metrics"]["n"]))
+        if ACCURACY.name in record["metrics"]:
+            found.setdefault(augmentation, []).append(
+                (ACCURACY.factor * record["metrics"][ACCURACY.name], record["metrics"]["n"])
+            )
     return {name: (float(np.mean([value for value, _ in each])), each[0][1]) for name, each in found.items()}
 
 

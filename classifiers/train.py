@@ -512,7 +512,7 @@ def rows_of(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     network = {"augmentation": record["config"]["augmentation"], "seed": record["seed"]}
     return [
         row(
-            f"{scored} {name.replace('_', ' ')}",
+            f"{scored} {metric.label}",
             name,
             metric.factor * metrics[name],
             units=metric.unit,
@@ -527,7 +527,7 @@ def rows_of(record: Mapping[str, Any]) -> list[dict[str, Any]]:
 def headline_of(metrics: Mapping[str, Any]) -> str:
     """The headline of a run's metrics in words: ``accuracy 93.21%``."""
     metric, value = headline(metrics)
-    return f"{metric.name.replace('_', ' ')} {metric.factor * value:.{metric.places}f}{metric.unit or ''}"
+    return f"{metric.label} {metric.factor * value:.{metric.places}f}{metric.unit or ''}"
 
 
 def step_of(config: Config) -> Step:

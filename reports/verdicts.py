@@ -18,6 +18,7 @@ from findings.published import Claim, Published, claims, measures, published
 from findings.sentences import p_value
 from findings.table import Cell, Table, group_of, plus_minus
 from findings.under_trained import LINEAR, with_under_trained
+from tasks.metrics import ACCURACY
 
 __all__ = ["Judged", "claims_table", "judged", "measured", "published_table"]
 
@@ -68,11 +69,11 @@ def _tables(document: Document, measure: str) -> list[_Measured]:
     vary = {"training size": "fraction", "decay power": "decay-power"}[measure]
     rows = document.rows
     if "vary" not in rows and measure == "training size":
-        accuracies = [_Measured(document.on, measured(document, "accuracy"), "accuracy")]
+        accuracies = [_Measured(document.on, measured(document, ACCURACY.name), ACCURACY.name)]
         return accuracies if document.program == accuracy.PROGRAM else []
     if "vary" not in rows or document.config["vary"] != vary:
         return []
-    chosen = rows[rows["estimator"] == "accuracy"]
+    chosen = rows[rows["estimator"] == ACCURACY.name]
     if measure == "decay power":
         fmix = chosen[chosen["augmentation"] == "fmix"]
         chosen = fmix.assign(augmentation=[f"{SYMBOLS[vary]} = {value:g}" for value in fmix["setting"]], setting=0.0)

@@ -25,6 +25,7 @@ from findings.sentences import the
 from findings.table import plus_minus
 from reports.verdicts import Judged, judged
 from store import write_atomically
+from tasks.metrics import ACCURACY
 
 RESULTS = Path(__file__).parent
 PAGES = {name: RESULTS.parent / name for name in ("README.md", "results/README.md")}
@@ -209,7 +210,7 @@ def published_table() -> str:
     lines = []
     for measure, digits, folder in (
         ("rate", 2, "table-1-cifar-10-jpeg"), ("rate_reconstruction", 2, "table-1-cifar-10-jpeg"),
-        ("mse", 3, "table-1-cifar-10-jpeg"), ("accuracy", 2, "accuracy-cifar-10-jpeg"),
+        ("mse", 3, "table-1-cifar-10-jpeg"), (ACCURACY.name, 2, "accuracy-cifar-10-jpeg"),
     ):  # fmt: skip
         ours = over(folder, measure)
         for each in published(measure):
@@ -389,14 +390,16 @@ def accuracy_table() -> str:
     """Accuracies in every regime, and on training images where they are known."""
     names = [*AUGMENTATIONS, "fmix+mixup"]
     quoted = {
-        each.augmentation: str(each) for each in published("accuracy") if each.setting["network"] == "preact-resnet18"
+        each.augmentation: str(each)
+        for each in published(ACCURACY.name)
+        if each.setting["network"] == "preact-resnet18"
     }
     columns: dict[str, pd.DataFrame] = {}
     digits = {}
     for folder in regimes():
         settings = settings_of(folder)
         on = f"{settings['data']}, {settings['train_images']:,} images × {settings['epochs']} epochs"
-        for estimator, words, places in (("accuracy", "", 2), ("training_accuracy", ": on training images", 1)):
+        for estimator, words, places in ((ACCURACY.name, "", 2), ("training_accuracy", ": on training images", 1)):
             if rows(folder)["estimator"].eq(estimator).any():
                 columns[on + words], digits[on + words] = over(folder, estimator), places
     lines = [
@@ -421,7 +424,7 @@ def human_sentence() -> str:
         over("human-uncertainty-cifar-10-jpeg", name)
         for name in ("kl_human_model", "kl_human_model_temperature_scaled")
     )
-    accuracy = over("human-uncertainty-cifar-10-jpeg", "accuracy")["mean"]
+    accuracy = over("human-uncertainty-cifar-10-jpeg", ACCURACY.name)["mean"]
     said = ", ".join(f"{the(name)} {cell(kl, name, 3)}" for name in kl.index)
     drop = 1 - (after["mean"] / kl["mean"])
     return (

@@ -24,8 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 # `python -m` looks into the working directory first, where a training.py is somebody else's. It comes last instead,
 # and on PYTHONPATH it stays where it is.
-first, last = sys.path[0], sys.path[-1]
-if sys.argv[0] == "-m" and first != last and os.path.exists(first) and os.path.samefile(first, "."):
+if sys.argv[0] == "-m" and sys.path[0] != sys.path[-1] and os.path.realpath(sys.path[0]) == os.getcwd():
     sys.path.append(sys.path.pop(0))
 
 from store.bad_input import MOST_SEEDS, BadInput, in_range, positive

@@ -33,8 +33,8 @@ class Metric:
         factor: from the number that records hold to rows' unit: 100 where a share is printed in per cent.
         places: decimals in tables.
         higher_is_better: whether it is.
-        values: of logits (N, K) and targets, (N,) float64, the metric of every item, of which it is the mean; None for
-            a metric that items do not have.
+        per_item: of logits (N, K) and targets, (N,) float64, the metric of every item, of which it is the mean; None
+            for a metric that items do not have.
         whole: of logits and targets, the metric of all items at once, where it is no mean.
     """
 
@@ -43,15 +43,29 @@ class Metric:
     factor: float
     places: int
     higher_is_better: bool
-    values: Callable[[Tensor, Tensor], Tensor] | None = None
+    per_item: Callable[[Tensor, Tensor], Tensor] | None = None
     whole: Callable[[Tensor, Tensor], float] | None = None
+
+    @property
+    def label(self) -> str:
+        """The name in words."""
+        return self.name.replace("_", " ")
 
     def __call__(self, logits: Tensor, targets: Tensor) -> float:
         """The metric over all items, as records hold it."""
         if self.whole is not None:
             return self.whole(logits, targets)
-        assert self.values is not None
         return float(self.values(logits, targets).mean())
+
+    def values(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """The metric of every item, (N,) float64, as records hold it.
+
+        Raises:
+            TypeError: items do not have it.
+        """
+        if self.per_item is None:
+            raise TypeError(f"{self.name} is a metric of all items at once")
+        return self.per_item(logits, targets)
 
 
 def distributions(rows: Tensor) -> Tensor:

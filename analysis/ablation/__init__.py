@@ -32,6 +32,7 @@ from store.command_line import Options, json_document
 from store.registry import known_as
 from tasks import DataOptions, Task, load
 from tasks.load import TENTHS
+from tasks.metrics import ACCURACY
 from training.job import Job, Step, document_step
 from training.live import asked_from_python
 from training.reuse import all_once
@@ -187,7 +188,7 @@ def _report(config: Config, runs: dict[Point, Run], rows: list[dict[str, Any]], 
     text, about["conclusions"] = text_of(document)
     directory = config.execution.out / f"ablation-{config.vary}-{slug(data.lower())}{'-smoke' if config.smoke else ''}"
     table = _table_of(rows)
-    behind = table[table["estimator"] == "accuracy"].drop(columns=["cap", "saturated"])
+    behind = table[table["estimator"] == ACCURACY.name].drop(columns=["cap", "saturated"])
     figure = draw_ablation(behind, config.vary, settings["scored"], head)
     files = save(figure, directory / "ablation", behind, watermark=watermark)
     behind_it = evidence((point._asdict(), each) for point, each in runs.items())
@@ -235,7 +236,7 @@ def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
 
 def _text_table(table: pd.DataFrame, vary: str, head: str, scored: str) -> str:
     """A line per augmentation, a column per value."""
-    accuracy = table[table["estimator"] == "accuracy"]
+    accuracy = table[table["estimator"] == ACCURACY.name]
     values = sorted(accuracy["setting"].unique())
     cells = [["augmentation", *(f"{SYMBOLS[vary]} = {value:g}" for value in values)], [""] * (len(values) + 1)]
     shown = {
@@ -264,7 +265,7 @@ def ablation_conclusions(
         replicates: seeds or folds, each of which is scored on images of its own: their spread holds the images' draw.
         components: a document's, of the variance of each comparison.
     """
-    accuracy = table[table["estimator"] == "accuracy"]
+    accuracy = table[table["estimator"] == ACCURACY.name]
     if replicates == "folds":
         accuracy = accuracy.assign(image_error=0.0)
 

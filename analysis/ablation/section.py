@@ -3,6 +3,7 @@
 from findings.document import Document
 from findings.section import Section
 from findings.table import Column, Table, cells_over_seeds
+from tasks.metrics import ACCURACY
 
 __all__ = ["SECTIONS", "SYMBOLS"]
 
@@ -12,7 +13,7 @@ SYMBOLS = {"fraction": "share", "alpha": "α", "decay-power": "δ"}
 
 def _ablation(document: Document) -> Table:
     rows = document.rows
-    rows = rows[rows["estimator"] == "accuracy"]
+    rows = rows[rows["estimator"] == ACCURACY.name]
     vary, values = document.config["vary"], sorted(rows["setting"].unique())
     named = rows.assign(estimator=[f"{value:g}" for value in rows["setting"]])
     shown = {f"{value:g}": Column(f"{SYMBOLS[vary]} = {value:g}") for value in values}

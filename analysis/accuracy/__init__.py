@@ -41,7 +41,7 @@ from store import BadInput, Run, evidence, slug, write_atomically
 from store.command_line import json_document
 from store.places import in_own_directory
 from tasks import load
-from tasks.metrics import correct, cross_entropies
+from tasks.metrics import ACCURACY, METRICS, correct
 from training.grid import Which
 from training.job import Job
 from training.live import asked_from_python
@@ -116,16 +116,14 @@ def accuracy_rows(trained: Run, augmentation: str, seed: int) -> list[dict[str, 
     """Accuracy in per cent and cross entropy of one classifier from its logits, with their errors over images."""
     scored = "test" if trained.result()["scored"] == "test" else "validation"
     logits, labels = _logits(trained)
-    measured = (
-        ("accuracy", 100 * correct(logits, labels).double(), "%"),
-        ("cross_entropy", cross_entropies(logits, labels), "nats"),
-    )
     network = {"inputs": "clean", "augmentation": augmentation, "seed": seed, "n": len(logits)}
-    return [
-        row(f"{scored} {name.replace('_', ' ')}", name, float(values.mean()), units=units, **network)
-        | {"standard_error": standard_error(values) if len(values) > 1 else None}
-        for name, values, units in measured
-    ]
+    rows = []
+    for metric in METRICS.values():
+        values = metric.factor * metric.values(logits, labels)
+        error = standard_error(values) if len(values) > 1 else None
+        what = row(f"{scored} {metric.label}", metric.name, float(values.mean()), units=metric.unit, **network)
+        rows.append(what | {"standard_error": error})
+    return rows
 
 
 def training_rows(trained: Run, augmentation: str, seed: int) -> list[dict[str, Any]]:
@@ -193,7 +191,7 @@ def draw(document: Mapping[str, Any], directory: Path) -> list[Path]:
         The files, and those with its classifiers' logits that are there.
     """
     about, behind = document["about"], of_networks(document["results"])
-    behind = behind[behind["estimator"] == "accuracy"][["augmentation", "seed", "value", "standard_error", "n"]]
+    behind = behind[behind["estimator"] == ACCURACY.name][["augmentation", "seed", "value", "standard_error", "n"]]
     behind = behind.astype({"seed": int, "n": int})  # beside the means, which have no seed, they are not
     figure = draw_seeds(behind, f"{about['settings']['scored']} accuracy in %", about["title"])
     files = save(figure, directory / "accuracy", behind, watermark=about["watermark"])
@@ -292,7 +290,7 @@ def _components(verdicts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         right = np.unpackbits(bits, count=each["images"]).astype(bool)
         by_augmentation.setdefault(each["augmentation"], []).append(right)
     found = accuracy_components(by_augmentation)
-    return {} if found is None else {"accuracy": found}
+    return {} if found is None else {ACCURACY.name: found}
 
 
 def _kept(trained: Mapping[Which, Run]) -> dict[str, Any]:
@@ -319,7 +317,7 @@ def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
     settings, watermark = about["settings"], about["watermark"]
     table = over_seeds(of_networks(document["results"]))
     parts = [f"{watermark}: two epochs, one seed. The numbers below mean nothing."] if watermark else []
-    found = Components.from_json((document.get("components") or {}).get("accuracy"))
+    found = Components.from_json((document.get("components") or {}).get(ACCURACY.name))
     conclusions = accuracy_conclusions(table, settings, found)
     parts += [_text_table(table, about["title"], settings), conclusions]
     return "\n\n".join(part for part in parts if part), conclusions
@@ -330,12 +328,11 @@ def _text_table(table: pd.DataFrame, head: str, settings: dict[str, Any]) -> str
     quoted = {
         str(name): str(each)
         for name in table["augmentation"]
-        for each in published("accuracy")
+        for each in published(ACCURACY.name)
         if each.augmentation == name and each.setting["network"] == settings["network"]
     }
-    shown = {
-        "accuracy": ("accuracy", "%", 2),
-        "cross_entropy": ("cross entropy", "nats", 3),
+    shown: dict[str, tuple[str, str, int]] = {
+        **{name: (metric.label, metric.unit or "", metric.places) for name, metric in METRICS.items()},
         "training_accuracy": ("on training images", "%", 1),
         "training_loss": ("training loss", "nats", 3),
     }
@@ -352,7 +349,7 @@ def _text_table(table: pd.DataFrame, head: str, settings: dict[str, Any]) -> str
         if quoted:
             line.append(quoted.get(str(augmentation), ""))
         cells.append(line)
-    n = int(table[table["estimator"] == "accuracy"]["n"].max())
+    n = int(table[table["estimator"] == ACCURACY.name]["n"].max())
     notes = [f"of the last epoch, on the {n:,} {settings['scored']} images; mean ± standard deviation over seeds"]
     if "training_accuracy" in shown:
         notes.append(
@@ -372,7 +369,7 @@ def accuracy_conclusions(table: pd.DataFrame, settings: dict[str, Any], parts: C
         settings: of the runs, with ``data``, ``train_images`` and ``scored``.
         parts: variance components of the accuracy; without, the images' errors of both are added in full.
     """
-    accuracy = table[table["estimator"] == "accuracy"]
+    accuracy = table[table["estimator"] == ACCURACY.name]
     comparison = compare_augmentations(accuracy, parts)
     means = accuracy.set_index("augmentation")["mean"].sort_values()
     if comparison is None:
@@ -384,7 +381,7 @@ def accuracy_conclusions(table: pd.DataFrame, settings: dict[str, Any], parts: C
     if parts is None:
         lines.append(ADDED)
     ours = {
-        ("accuracy", row["augmentation"]): (float(row["mean"]), float(row["std"]), int(row["seeds"]))
+        (ACCURACY.name, row["augmentation"]): (float(row["mean"]), float(row["std"]), int(row["seeds"]))
         for row in accuracy.to_dict("records")
     }
     blocks = [pays(comparison, dict(means), settings), "\n".join(lines), _spectra(comparison, accuracy)]

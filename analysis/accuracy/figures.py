@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from figures import colour, in_usual_order, label, style
 from figures.panels import log_ticks
+from tasks.metrics import ACCURACY
 
 __all__ = ["draw_learning_curves"]
 
@@ -19,7 +20,7 @@ def draw_learning_curves(curves: pd.DataFrame, title: str) -> Figure:
         title: above the figure.
     """
     words = {
-        "accuracy": "accuracy on scored images, %",
+        ACCURACY.name: "accuracy on scored images, %",
         "training_accuracy": "on training images, as they are, %",
         "loss": "training loss, augmented images, nats",
     }

@@ -3,21 +3,21 @@
 from findings.document import Document
 from findings.section import Section
 from findings.table import Column, Table, cells_over_seeds, images_in
+from tasks.metrics import ACCURACY, METRICS
 
 __all__ = ["SECTIONS"]
 
 
 def _accuracy(document: Document) -> Table:
     shown = {
-        "accuracy": Column("accuracy, %"),
-        "cross_entropy": Column("cross entropy, nats", 3),
+        **{name: Column(f"{metric.label}, {metric.unit}", metric.places) for name, metric in METRICS.items()},
         "training_accuracy": Column("on training images, %", 1),
         "training_loss": Column("training loss, augmented images, nats", 3),
     }
     shown = {name: column for name, column in shown.items() if document.rows["estimator"].eq(name).any()}
     lines, numbers = cells_over_seeds(document, document.rows, shown)
     head = ["augmentation", *(column.head for column in shown.values())]
-    scored = document.rows[document.rows["estimator"] == "accuracy"]
+    scored = document.rows[document.rows["estimator"] == ACCURACY.name]
     note = f"{images_in(scored)}; last epoch; mean ± standard deviation over seeds"
     return Table("Clean test images", head, lines, numbers, [note])
 

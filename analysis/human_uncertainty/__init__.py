@@ -36,7 +36,7 @@ from findings.table import plus_minus, ruled
 from store import BadInput, Run, evidence, slug
 from store.command_line import json_document, refuse_beside
 from tasks import DataOptions, load
-from tasks.metrics import distributions
+from tasks.metrics import ACCURACY, distributions
 from training import resolve_device, use_threads
 from training.grid import Which
 from training.job import Job
@@ -49,7 +49,7 @@ PROGRAM = "python -m analysis.human_uncertainty"
 SHOWN = {
     "kl_human_model": ("KL(h‖p)", "nats", 3), "kl_human_model_temperature_scaled": ("T to humans", "nats", 3),
     "kl_human_model_label_temperature": ("T to labels", "nats", 3), "js": ("JS", "nats", 3),
-    "entropy": ("entropy", "nats", 3), "ece": ("ECE", "", 3), "accuracy": ("accuracy", "%", 2),
+    "entropy": ("entropy", "nats", 3), "ece": ("ECE", "", 3), ACCURACY.name: ("accuracy", "%", 2),
     "second_best_agreement": ("2nd choice", "%", 1),
 }  # fmt: skip
 """Estimators in the printed table: head, unit, digits."""
@@ -277,7 +277,7 @@ def _confounds(table: pd.DataFrame) -> str:
     means = table.pivot_table(index="augmentation", columns="estimator", values="mean", sort=False)
     before, after = means["kl_human_model"], means["kl_human_model_temperature_scaled"]
     removed = ", ".join(f"{share:.0%} ({the(str(name))})" for name, share in (1 - after / before).items())
-    right = ", ".join(f"{value:.1f}% ({the(str(name))})" for name, value in means["accuracy"].items())
+    right = ", ".join(f"{value:.1f}% ({the(str(name))})" for name, value in means[ACCURACY.name].items())
     return (
         f"What the divergence holds besides: confidence, of which one temperature removes {removed}; and mistakes, "
         f"for a network is far from humans wherever it is wrong, and the accuracies are {right}. Only networks of like "

@@ -31,7 +31,7 @@ from scipy import optimize, special, stats
 from torch import Tensor
 
 from analysis.bounds.bound import standard_error
-from tasks.metrics import correct, cross_entropies, distributions
+from tasks.metrics import ACCURACY, correct, cross_entropies, distributions
 
 __all__ = [
     "Bias",
@@ -253,7 +253,7 @@ def measures(logits: Tensor, counts: Tensor, labels: Tensor) -> list[Measure]:
         ("js", "JS(human, model)", nats["js"], "nats"),
         ("soft_cross_entropy", "cross entropy of human labels", nats["soft_cross_entropy"], "nats"),
         ("entropy", "entropy of the model", nats["entropy"], "nats"),
-        ("accuracy", "test accuracy", 100 * right.double(), "%"),
+        (ACCURACY.name, "test accuracy", ACCURACY.factor * right.double(), "%"),
         ("second_best_agreement", "second choice agrees", 100 * second.double(), "%"),
         ("brier", "Brier score", (p - y).square().sum(1), None),
     ]

@@ -3,6 +3,7 @@
 from findings.document import Document
 from findings.section import Section
 from findings.table import Column, Table, cells_over_seeds, images_in
+from tasks.metrics import ACCURACY
 
 __all__ = ["SECTIONS"]
 
@@ -14,7 +15,7 @@ def _human(document: Document) -> Table:
         "js": Column("Jensen–Shannon", 3),
         "entropy": Column("entropy", 3),
         "ece": Column("ECE", 3),
-        "accuracy": Column("accuracy, %"),
+        ACCURACY.name: Column("accuracy, %"),
         "second_best_agreement": Column("second choice agrees, %", 1),
     }
     lines, numbers = cells_over_seeds(document, document.rows, shown)
