@@ -22,6 +22,7 @@ from findings.over_seeds import headlines
 from findings.under_trained import LINEAR
 from store import BadInput, list_runs
 from store.command_line import command
+from tests.cases import rows_of
 from training import generator, load
 from vae.encode import encode, load_vae
 from vae.linear import fit_linear
@@ -546,25 +547,6 @@ def test_older_documents_get_the_difference_from_the_baseline():
     assert found["augmentation"].tolist() == ["mixup"]
     assert found["mean"].tolist() == [7.0]
     assert found["image_error"].isna().all()
-
-
-def rows_of(values: dict[str, tuple[float, float, float]], seeds: int = 3, spread: float = 0.01) -> list[dict]:
-    """Rows of invented VAEs: augmentation -> rate, R_m, InfoNCE."""
-    rows = []
-    for augmentation, numbers in values.items():
-        for seed in range(1, seeds + 1):
-            for estimator, value in zip(("rate", "gaussian_marginal", "infonce"), numbers, strict=True):
-                lower = estimator == "infonce"
-                rows.append(
-                    {
-                        "quantity": "I(Z;X)", "estimator": estimator, "value": value + spread * (seed - 2),
-                        "standard_error": spread, "direction": "lower" if lower else "upper",
-                        "cap": 9.21 if lower else None, "saturated": lower and value > 8.21, "n": 10_000,
-                        "k": 10_000 if lower else None, "noise": None, "inputs": "clean",
-                        "augmentation": augmentation, "seed": seed, "units": "nats",
-                    }
-                )  # fmt: skip
-    return rows
 
 
 def test_only_separated_limits_are_certified():

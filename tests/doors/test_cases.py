@@ -16,7 +16,8 @@ from classifiers.load import ModelOptions, in_batches, load_classifier, load_run
 from msda import FMix
 from msda.adapters import MixTransform
 from store import BadInput
-from tests.doors.conftest import arrays, called
+from tests.calls import called
+from tests.cases import arrays
 from training import DataOptions, load
 
 COMMON = ("--store", "runs", "--out", "out", "--device", "cpu", "--threads", "1", "--quiet")

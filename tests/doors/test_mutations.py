@@ -3,7 +3,6 @@
 import copy
 import json
 import random
-from pathlib import Path
 from shutil import copytree, rmtree
 
 import numpy as np
@@ -11,9 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from reports.figure_2 import draw_masks
-from tests.doors.conftest import called
-
-ROOT = Path(__file__).parents[2]
+from tests.calls import ROOT, called
 
 VALUES = [
     None, True, 0, -1, 10**30, 1.5, 1e308, "", "a", "../x", "\x1b[31m", [], [1], ["a"], {}, {"a": 1}, [[[[]]]],

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-LOOPBACK = "127.0.0.1"
+from tests.calls import LOOPBACK
+
 TOKEN = "0123456789abcdef" * 4
 
 GRID = """

@@ -11,8 +11,7 @@ import pytest
 
 from experiments.run import Config, run
 from store import list_runs
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.calls import ROOT
 
 PARTS = """
 import functools

@@ -3,7 +3,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,10 +15,10 @@ from experiments.run import Config, run
 from experiments.steps import execute, particulars, seconds_of, steps_of
 from store import BadInput, Run, list_runs
 from store.command_line import command
+from tests.calls import ROOT, wait_for, workers_of
 from training import DataOptions
 from training.job import Step
 
-ROOT = Path(__file__).resolve().parents[2]
 FAST = Settings(epochs=2, width=2)
 
 
@@ -166,27 +165,6 @@ def start(grid: Path, options, *more: str) -> subprocess.Popen:
         "--out", str(options.out), "--checkpoint-seconds", "0.05", "--seeds", "1", "--threads", "1", *more,
     ]  # fmt: skip
     return subprocess.Popen(command_line, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def workers_of(parent: int) -> list[int]:
-    """Processes that multiprocessing has spawned for a grid."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            stat, line = (path / "stat").read_text(), (path / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if int(stat.rsplit(")", 1)[1].split()[1]) == parent and b"spawn_main" in line:
-            found.append(int(path.name))
-    return found
-
-
-def wait_for(condition, process: subprocess.Popen, seconds: float = 300) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def test_a_killed_worker_is_replaced(grid, options):

@@ -17,8 +17,7 @@ from experiments.steps import execute, steps_of
 from reports import build
 from store import list_runs
 from store.keeping import verify
-from tests.experiments.test_kills import findings
-from tests.experiments.test_run import ROOT, wait_for
+from tests.calls import ROOT, findings, wait_for
 from training import DataOptions
 
 FAKETIME = next(iter(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)

@@ -1,6 +1,5 @@
 """Documents for the report's tests: of real jobs, small, and made up at the paper's scale."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -60,7 +59,3 @@ def made_up(tmp_path):
         return directory
 
     return write
-
-
-def document(path: Path) -> dict:
-    return json.loads((path / "result.json").read_text())
