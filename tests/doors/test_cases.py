@@ -23,7 +23,7 @@ from training import DataOptions, load
 COMMON = ("--store", "runs", "--out", "out", "--device", "cpu", "--threads", "1", "--quiet")
 SWEEP = (*COMMON, "--images", "12", "--attacks", "fgsm", "--epsilons", "0", "0.01", "--data", "npz:d.npz", "--model")
 TRAIN = (*COMMON, "--epochs", "1", "--batch-size", "16")
-FEW = {"classifiers.train": (*TRAIN, "--width", "4"), "vae.train": TRAIN}
+FEW = {"classifiers.train": (*TRAIN, "--width", "4"), "vae.train": (*TRAIN, "--width", "4", "--hidden", "16")}
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,7 @@ from shutil import copytree, rmtree
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 
-from reports.figure_2 import draw_masks
 from tests.calls import ROOT, called
 
 VALUES = [
@@ -70,13 +68,6 @@ NARROW = ("--width", "2", "--epochs", "1", "--batch-size", "16")
 NAMES = (
     "accuracy-digits", "table-1-digits", "ground-truth", "attacks-fashion-mnist", "human-uncertainty-cifar-10-jpeg",
 )  # fmt: skip
-
-
-@pytest.fixture
-def quick_masks(monkeypatch):
-    """The report's picture of masks, which no document has a part in and which takes most of a build's time, empty."""
-    statistics = draw_masks()[1]
-    monkeypatch.setattr("reports.build.draw_masks", lambda: (Figure(figsize=(1, 1)), statistics))
 
 
 @pytest.mark.parametrize("count", COUNTS)
