@@ -114,7 +114,7 @@ def test_a_clock_set_back_changes_nothing(grid, options, tmp_path):
     assert not any(step.run and again.outcomes[step.name].fresh for step in again.steps)
 
 
-def test_a_name_with_a_path_and_html_breaks_out_of_nothing(options, tmp_path):
+def test_a_name_with_a_path_and_html_breaks_out_of_nothing(options, quick_masks, tmp_path):
     name = "../../../<img src=x onerror=alert(1)>/etc"
     options = replace(options, store=tmp_path / "a" / "b" / "runs", out=tmp_path / "a" / "b" / "out")
     config = accuracy.Config(
