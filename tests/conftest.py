@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 
+from reports.figure_2 import draw_masks
 from store.command_line import Options
 
 # A shell's background job ignores Ctrl-C, and so would all that the tests start and interrupt.
@@ -43,3 +45,23 @@ def images_npz(tmp_path: Path) -> Path:
     path = tmp_path / "tiny.npz"
     np.savez(path, train_images=train[0], train_labels=train[1], test_images=test[0], test_labels=test[1])
     return path
+
+
+@pytest.fixture
+def quick_masks(monkeypatch):
+    """The report's picture of masks, which no document has a part in and which takes most of a build's time, empty."""
+    statistics = draw_masks()[1]
+    monkeypatch.setattr("reports.build.draw_masks", lambda: (Figure(figsize=(1, 1)), statistics))
+
+
+@pytest.fixture
+def quick_figures(monkeypatch):
+    """Files that say they are figures: matplotlib takes a third of the time of a small job whose networks are there."""
+    monkeypatch.setattr(Figure, "savefig", lambda figure, path, **_: Path(path).write_text("a figure\n"))
+
+
+@pytest.fixture
+def few_draws(monkeypatch):
+    """Linear VAEs from 2,000 images in place of 50,000, which take longer than a small network's training."""
+    monkeypatch.setattr("vae.train.LINEAR_DRAWS", 2_000)
+    monkeypatch.setattr("analysis.mutual_info.rows.DRAWS", 2_000)

@@ -19,7 +19,7 @@ from analysis.mutual_info.sentences import (
 from analysis.mutual_info.table import decomposition_text, shared_table, summarise, text_table
 from findings.comparisons import compare_augmentations
 from findings.under_trained import LINEAR
-from tests.analysis.test_mutual_info import rows_of
+from tests.cases import rows_of
 
 SETTINGS = {
     "seeds": 3, "decoder_scale": 1.0, "data": "CIFAR-10", "train_images": 50_000, "epochs": 100, "preset": "reference",

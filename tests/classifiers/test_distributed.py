@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 
 from store.command_line import Options
 from tasks import DataOptions, load
+from tests.calls import called
 from training.distributed import Ranks
 from training.seeds import derive
 
@@ -25,19 +26,17 @@ def make(classes):
 """
 
 
-def start(directory, rank=None, world=2, port=0, arguments=()):
-    environment = dict(os.environ, PYTHONPATH=str(directory), OMP_WAIT_POLICY="PASSIVE", GLOO_SOCKET_IFNAME="lo")
-    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
-        environment.pop(name, None)
-    if rank is not None:
-        environment |= {
-            "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(world), "MASTER_ADDR": "127.0.0.1",
-            "MASTER_PORT": str(port),
-        }  # fmt: skip
-    command = [
-        sys.executable, "-m", "classifiers.train", "--network", "pairnet:make", "--device", "cpu", "--threads", "1",
-        "--store", str(directory / f"runs-{'one' if rank is None else 'two'}"), *arguments,
-    ]  # fmt: skip
+def network(store):
+    return "--network", "pairnet:make", "--device", "cpu", "--threads", "1", "--store", str(store)
+
+
+def start(directory, rank, port, arguments):
+    """One of two processes."""
+    environment = os.environ | {
+        "PYTHONPATH": str(directory), "OMP_WAIT_POLICY": "PASSIVE", "GLOO_SOCKET_IFNAME": "lo", "RANK": str(rank),
+        "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
+    }  # fmt: skip
+    command = [sys.executable, "-m", "classifiers.train", *network(directory / "runs-two"), *arguments]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -59,13 +58,14 @@ def directory(tmp_path):
     return tmp_path
 
 
-def test_two_processes_train_what_one_trains(directory):
+def test_two_processes_train_what_one_trains(directory, monkeypatch):
     plain = ["--augmentation", "none", "--crop", "0", "--epochs", "3", "--batch-size", "100"]
     port = free_port()
-    one = start(directory, arguments=plain)
-    two = [start(directory, rank, port=port, arguments=plain) for rank in (0, 1)]
-    outputs = finish([one, *two])
-    assert outputs[2][0] == ""  # the second process says nothing
+    two = [start(directory, rank, port, plain) for rank in (0, 1)]
+    monkeypatch.syspath_prepend(directory)
+    assert called("classifiers.train", *network(directory / "runs-one"), *plain).status == 0
+    outputs = finish(two)
+    assert outputs[1][0] == ""  # the second process says nothing
     first, second = (next((directory / name).rglob("weights.safetensors")) for name in ("runs-one", "runs-two"))
     weights, others = load_file(first), load_file(second)
     for name, value in weights.items():
@@ -79,7 +79,7 @@ def test_two_processes_train_what_one_trains(directory):
 def test_a_signal_to_either_stops_both_and_both_resume(directory):
     long = ["--augmentation", "fmix", "--epochs", "20", "--batch-size", "100"]
     port = free_port()
-    processes = [start(directory, rank, port=port, arguments=long) for rank in (0, 1)]
+    processes = [start(directory, rank, port, long) for rank in (0, 1)]
     deadline = time.monotonic() + 60
     while not any(len(log.read_text().splitlines()) >= 2 for log in directory.rglob("log.jsonl")):
         assert time.monotonic() < deadline, [process.communicate() for process in processes]
@@ -90,11 +90,11 @@ def test_a_signal_to_either_stops_both_and_both_resume(directory):
     assert "checkpoint written" in outputs[0][1]
 
     port = free_port()
-    finish([start(directory, rank, port=port, arguments=long) for rank in (0, 1)])
+    finish([start(directory, rank, port, long) for rank in (0, 1)])
     stopped = next(directory.rglob("weights.safetensors"))
     before = load_file(stopped)
     port = free_port()
-    finish([start(directory, rank, port=port, arguments=[*long, "--force"]) for rank in (0, 1)])
+    finish([start(directory, rank, port, [*long, "--force"]) for rank in (0, 1)])
     after = load_file(stopped)
     assert all(torch.equal(value, after[name]) for name, value in before.items())
 

@@ -1,5 +1,6 @@
 import copy
 import json
+from shutil import copytree
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from classifiers.nets.preact_resnet import PreActResNet
 from classifiers.networks import build
 from classifiers.train import Settings, train
 from store import BadInput
+from store.command_line import Options
 from tasks import DataOptions, image_task, load
 
 CPU = torch.device("cpu")
@@ -20,6 +22,13 @@ CPU = torch.device("cpu")
 @pytest.fixture(scope="module")
 def digits():
     return load(DataOptions())
+
+
+@pytest.fixture(scope="module")
+def trained(digits, tmp_path_factory):
+    """A run, to be read or copied."""
+    options = Options(device="cpu", threads=1, store=tmp_path_factory.mktemp("store"))
+    return train(digits, "none", 1, Settings(epochs=1, width=2), options)
 
 
 @pytest.fixture
@@ -167,14 +176,13 @@ def test_weights_that_do_not_fit(digits, weights, tmp_path, capsys):
     assert "list.pt, which holds something else" in message(str(tmp_path / "list.pt"))
 
 
-def test_a_run_is_loaded_wherever_it_lies_and_checked(digits, colour, options, tmp_path):
-    one = train(digits, "none", 1, Settings(epochs=1, width=2), options)
+def test_a_run_is_loaded_wherever_it_lies_and_checked(digits, colour, trained, tmp_path):
     moved = tmp_path / "copied"
     moved.mkdir()
     for name in ("result.json", "weights.safetensors"):
-        (moved / name).write_bytes((one.path / name).read_bytes())
+        (moved / name).write_bytes((trained.path / name).read_bytes())
     classifier = load_classifier(ModelOptions(str(moved)), digits, CPU)
-    with np.load(one.path / "logits.npz") as kept:
+    with np.load(trained.path / "logits.npz") as kept:
         np.testing.assert_array_equal(logits_of(classifier, digits.test.inputs).numpy(), kept["logits"])
     with pytest.raises(BadInput, match="for 10 classes and 1 channels; needs the data's 2 classes and 3 channels"):
         load_run(moved, CPU, colour)
@@ -231,11 +239,12 @@ def test_narrow_strided_convolutions_have_the_right_gradients_in_either_format(c
         lambda record: record["files"].pop("weights.safetensors"),
     ],
 )
-def test_a_run_whose_record_says_something_else_is_one_line(digits, options, change):
-    run = train(digits, "none", 1, Settings(epochs=1, width=2), options)
-    record = json.loads((run.path / "result.json").read_text())
+def test_a_run_whose_record_says_something_else_is_one_line(trained, tmp_path, change):
+    path = copytree(trained.path, tmp_path / "run")
+    record = json.loads((path / "result.json").read_text())
+    load_run(path, CPU)
     change(record)
-    (run.path / "result.json").write_text(json.dumps(record))
+    (path / "result.json").write_text(json.dumps(record))
     with pytest.raises(BadInput) as problem:
-        load_run(run.path, CPU)
+        load_run(path, CPU)
     assert "\n" not in str(problem.value)

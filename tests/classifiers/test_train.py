@@ -22,7 +22,7 @@ from training.reuse import Failed
 from training.views import pipeline
 from training.views.policies import BatchPolicy
 
-FAST = Settings(epochs=2, width=4)
+FAST = Settings(epochs=2, width=4, batch_size=256)
 CPU = torch.device("cpu")
 SIZES = {"cifar10": (3, 32, 10), "cifar100": (3, 32, 100), "fashion-mnist": (1, 28, 10)}
 NARROW = {"preact-resnet18": 2, "wide-resnet-28-10": 1, "densenet-bc-190-40": 2, "pyramidnet-272-200": 4}
@@ -42,7 +42,14 @@ def noise_images(name: str, count: int) -> Task:
     return image_task(name, (images[:count], labels[:count]), (images[count:], labels[count:]))
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+# in a quick run each network on each data set under one of the augmentations, all of which have their turn
+ROWS = [list(PRESETS)[place : place + len(AUGMENTATIONS)] for place in range(0, len(PRESETS), len(AUGMENTATIONS))]
+FEW = {row[place % len(AUGMENTATIONS)] for place, row in enumerate(ROWS)}
+
+
+@pytest.mark.parametrize(
+    "preset", [pytest.param(name, marks=() if name in FEW else pytest.mark.endurance) for name in PRESETS]
+)
 def test_every_preset_takes_a_training_step(preset, options):
     config = from_preset(preset)
     data = noise_images(config.data.data, 2)
@@ -200,7 +207,7 @@ def test_a_list_comes_before_crop_and_flip_and_a_named_policy_after(digits, opti
     path = tmp_path / "policy.txt"
     path.write_text("[[('Invert', 1, 0)]]")
     policy = f"file:{path}" if listed else "trivialaugment"
-    train(digits, "none", 1, Settings(epochs=1, width=8, flip=True, policy=policy), options)
+    train(digits, "none", 1, replace(FAST, epochs=1, flip=True, policy=policy), options)
     assert order[:3] == (["policy", "crop", "flip"] if listed else ["crop", "flip", "policy"])
 
 
@@ -215,18 +222,18 @@ def test_a_policy_that_changes_while_a_command_runs_is_the_one_that_was_read(dig
         return real(self, *arguments, **named)
 
     monkeypatch.setattr(Path, "read_text", spy)
-    settings = Settings(policy=f"file:{path}", epochs=1, width=8)
+    settings = replace(FAST, policy=f"file:{path}", epochs=1)
     before = classifier_run(digits, "none", 1, settings, options)
     path.write_text("[[('Solarize', 1, 0.5)]]")
     run = train(digits, "none", 1, settings, options)
     assert (run.path, len(reads)) == (before.path, 1)
     weights = run.weights.read_bytes()
     # the same as of the file that was read, and another run than of the file that is there now
-    now = train(digits, "none", 1, Settings(policy=f"file:{path}", epochs=1, width=8), options)
+    now = train(digits, "none", 1, replace(FAST, policy=f"file:{path}", epochs=1), options)
     assert now.path != run.path
     assert now.weights.read_bytes() != weights
     path.write_text("[[ ('Invert', 1.0, 0.0) ]]")
-    again = Settings(policy=f"file:{path}", epochs=1, width=8)
+    again = replace(FAST, policy=f"file:{path}", epochs=1)
     assert train(digits, "none", 1, again, replace(options, force=True)).path == run.path
     assert run.weights.read_bytes() == weights
 

@@ -17,7 +17,8 @@ from msda import FMix
 from msda.adapters import MixTransform
 from store import BadInput
 from tasks import DataOptions, load
-from tests.doors.conftest import arrays, called
+from tests.calls import called
+from tests.cases import arrays
 
 COMMON = ("--store", "runs", "--out", "out", "--device", "cpu", "--threads", "1", "--quiet")
 SWEEP = (*COMMON, "--images", "12", "--attacks", "fgsm", "--epsilons", "0", "0.01", "--data", "npz:d.npz", "--model")
@@ -151,7 +152,7 @@ def test_data_that_cannot_be_are_one_line(here, name, trainer):
 
 
 @pytest.mark.parametrize("trainer", list(FEW))
-def test_a_column_of_indices_and_a_constant_channel_are_as_they_should_be(here, trainer):
+def test_a_column_of_indices_and_a_constant_channel_are_as_they_should_be(here, few_draws, trainer):
     column = changed(
         train_labels=lambda y: y[:, None].astype(np.uint8), test_labels=lambda y: y[:, None].astype(np.uint8)
     )
@@ -351,7 +352,7 @@ def test_a_grid_of_absurd_size_is_refused_at_once(here, number):
 
 
 @pytest.mark.parametrize("trainer", list(FEW))
-def test_trainers_write_json_and_are_quiet_when_asked(here, trainer):
+def test_trainers_write_json_and_are_quiet_when_asked(here, few_draws, trainer):
     arguments = [word for word in FEW[trainer] if word != "--quiet"]
     ended = called(trainer, *arguments, "--data", "npz:d.npz", "--json", "-")
     document = json.loads(ended.out)
@@ -395,18 +396,20 @@ def test_grids_of_users_that_fail_are_one_line(here, body, words):
 def test_terminals_that_are_not_unicode_get_their_results(here):
     np.savez("ok.npz", mean=np.random.default_rng(0).normal(size=(50, 2)), log_var=np.zeros((50, 2)))
     root = Path(__file__).parents[2]
-    command = [sys.executable, "-m", "analysis.mutual_info", "--posterior", "ok.npz", "--bounds", "rate"]
+    command = ["analysis.mutual_info", "--posterior", "ok.npz", "--bounds", "rate"]
 
-    def spoken(*more, encoding="ascii"):
-        environment = os.environ | {"PYTHONIOENCODING": encoding, "PYTHONPATH": str(root)}
-        return subprocess.run([*command, *more], capture_output=True, env=environment, check=False)
+    def spoken(*more):
+        environment = os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONPATH": str(root)}
+        return subprocess.run(
+            [sys.executable, "-m", *command, *more], capture_output=True, env=environment, check=False
+        )
 
     plain = spoken()
     assert plain.returncode == 0
     assert rb"I(Z;X) \u2264 " in plain.stdout
     document = spoken("--json", "-").stdout
     assert document.isascii()
-    assert json.loads(document)["results"] == json.loads(spoken("--json", "-", encoding="utf-8").stdout)["results"]
+    assert json.loads(document)["results"] == json.loads(called(*command, "--json", "-").out)["results"]
     wrong = spoken("--seeds", "x")
     assert wrong.returncode == 2
     assert b"Error parsing --seeds: invalid int value: 'x'" in wrong.stderr

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.doors.conftest import COMMANDS, arrays, called
+from tests.calls import COMMANDS, called
+from tests.cases import arrays
 
 CASES, MANY = 1500, 10_000
 """In a test run, and in `make endurance`. A command line takes some hundredths of a second, most of them tyro's."""

@@ -3,17 +3,12 @@
 import copy
 import json
 import random
-from pathlib import Path
 from shutil import copytree, rmtree
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 
-from reports.figure_2 import draw_masks
-from tests.doors.conftest import called
-
-ROOT = Path(__file__).parents[2]
+from tests.calls import ROOT, called
 
 VALUES = [
     None, True, 0, -1, 10**30, 1.5, 1e308, "", "a", "../x", "\x1b[31m", [], [1], ["a"], {}, {"a": 1}, [[[[]]]],
@@ -73,13 +68,6 @@ NARROW = ("--width", "2", "--epochs", "1", "--batch-size", "16")
 NAMES = (
     "accuracy-digits", "table-1-digits", "ground-truth", "attacks-fashion-mnist", "human-uncertainty-cifar-10-jpeg",
 )  # fmt: skip
-
-
-@pytest.fixture
-def quick_masks(monkeypatch):
-    """The report's picture of masks, which no document has a part in and which takes most of a build's time, empty."""
-    statistics = draw_masks()[1]
-    monkeypatch.setattr("reports.build.draw_masks", lambda: (Figure(figsize=(1, 1)), statistics))
 
 
 @pytest.mark.parametrize("count", COUNTS)

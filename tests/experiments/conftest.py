@@ -1,10 +1,12 @@
-"""A grid of a user's own, small enough for tests, and a cluster of two nodes."""
+"""Grids of a user's own, small enough for tests, and where they are run: in this process, on a cluster of two nodes."""
 
 from pathlib import Path
 
 import pytest
 
-LOOPBACK = "127.0.0.1"
+from experiments.steps import Outcome, Step, execute
+from tests.calls import LOOPBACK
+
 TOKEN = "0123456789abcdef" * 4
 
 GRID = """
@@ -22,6 +24,11 @@ def small(scale):
     common = {"seeds": scale.seeds, "data": DataOptions("digits"), "settings": SETTINGS, "execution": scale.execution}
     yield accuracy.Config(("none", "mixup"), **common)
     yield sums.Config(("none", "mixup"), images=8, **common)
+
+
+def one(scale):
+    common = {"seeds": 1, "data": DataOptions("digits"), "execution": scale.execution}
+    yield accuracy.Config(("none",), settings=SETTINGS, **common)
 
 
 def wrong(scale):
@@ -44,6 +51,38 @@ def grid(tmp_path) -> Path:
     path = tmp_path / "my.py"
     path.write_text(GRID.replace("EPOCHS", "2"))
     return path
+
+
+class Here:
+    """A pool of this process, which does a step when it is handed in."""
+
+    def __init__(self) -> None:
+        self.done: list[tuple[Step, Outcome]] = []
+
+    def free(self) -> int:
+        return 1 - len(self.done)
+
+    def submit(self, step: Step, log: Path) -> None:
+        self.done.append((step, execute(step, log)))
+
+    def finished(self, seconds: float) -> list[tuple[Step, Outcome]]:
+        done, self.done = self.done, []
+        return done
+
+    def running(self) -> list[Step]:
+        return [step for step, _ in self.done]
+
+    def interrupt(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def in_this_process(monkeypatch):
+    """Grids without workers, each of which would import PyTorch first."""
+    monkeypatch.setattr("experiments.run._pool", lambda config: Here())
 
 
 @pytest.fixture

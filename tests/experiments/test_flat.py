@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from store import list_runs
-from tests.experiments.test_run import ROOT, workers_of
+from tests.calls import ROOT, workers_of
 
 pytestmark = pytest.mark.endurance
 

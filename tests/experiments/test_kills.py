@@ -14,8 +14,7 @@ import pytest
 
 from store import list_runs
 from store.keeping import verify
-from tests.experiments.conftest import LOOPBACK
-from tests.experiments.test_run import ROOT, workers_of
+from tests.calls import LOOPBACK, ROOT, findings, workers_of
 
 pytestmark = pytest.mark.endurance
 
@@ -67,16 +66,6 @@ def phase(store: Path) -> str:
     if begun("classifier"):
         return "training"
     return "starting" if not list(store.glob("*/*/result.json")) else "between steps"
-
-
-def findings(root: Path) -> dict[str, dict]:
-    """Metrics and file hashes of every run, without times."""
-    found = {}
-    for row in list_runs(root / "runs"):
-        assert row["status"] == "done", row["path"]
-        metrics = {key: value for key, value in row["record"]["metrics"].items() if "second" not in key}
-        found[Path(row["path"]).name] = {"metrics": metrics, "files": row["record"]["files"]}
-    return found
 
 
 def test_twenty_kills_of_a_grid(tmp_path):

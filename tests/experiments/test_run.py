@@ -3,7 +3,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,9 +16,9 @@ from experiments.steps import execute, particulars, seconds_of, steps_of
 from store import BadInput, Run, list_runs
 from store.command_line import command
 from tasks import DataOptions
+from tests.calls import ROOT, wait_for, workers_of
 from training.job import Step
 
-ROOT = Path(__file__).resolve().parents[2]
 FAST = Settings(epochs=2, width=2)
 
 
@@ -79,7 +78,7 @@ def test_a_grid_runs_to_the_end_and_is_found_again(grid, options, capsys):
     printed = capsys.readouterr()
     assert "accuracy" not in printed.out.replace("analysis.accuracy", "")  # the workers speak to their logs
     before = {path: path.read_bytes() for path in options.store.rglob("result.json")}
-    again = run(config)
+    again = run(replace(config, workers=1))
     assert {outcome.fresh for name, outcome in again.outcomes.items() if name.startswith("digits")} == {False}
     assert {path: path.read_bytes() for path in options.store.rglob("result.json")} == before
     assert run(replace(config, execution=replace(options, dry_run=True))) is None
@@ -87,7 +86,7 @@ def test_a_grid_runs_to_the_end_and_is_found_again(grid, options, capsys):
     assert "2 done, 0 partial, 0 failed" in said
 
 
-def test_a_failed_network_stops_no_other(grid, options, capsys):
+def test_a_failed_network_stops_no_other(grid, options, in_this_process, capsys):
     config = Config(f"{grid}:wrong", workers=1, execution=options)
     found = run(config)
     assert found.exit_status == 1
@@ -160,37 +159,16 @@ def test_the_time_is_told_from_past_runs(options):
     assert seconds_of(options.store)(other) == pytest.approx(step.run.result()["metrics"]["seconds"])
 
 
-def start(grid: Path, options, *more: str) -> subprocess.Popen:
+def start(grid: Path, options) -> subprocess.Popen:
     command_line = [
-        sys.executable, "-m", "experiments.run", f"{grid}:small", "--workers", "1", "--store", str(options.store),
-        "--out", str(options.out), "--checkpoint-seconds", "0.05", "--seeds", "1", "--threads", "1", *more,
+        sys.executable, "-m", "experiments.run", f"{grid}:one", "--workers", "1", "--store", str(options.store),
+        "--out", str(options.out), "--checkpoint-seconds", "0.05", "--threads", "1",
     ]  # fmt: skip
     return subprocess.Popen(command_line, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def workers_of(parent: int) -> list[int]:
-    """Processes that multiprocessing has spawned for a grid."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            stat, line = (path / "stat").read_text(), (path / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if int(stat.rsplit(")", 1)[1].split()[1]) == parent and b"spawn_main" in line:
-            found.append(int(path.name))
-    return found
-
-
-def wait_for(condition, process: subprocess.Popen, seconds: float = 300) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
 def test_a_killed_worker_is_replaced(grid, options):
-    grid.write_text(grid.read_text().replace("epochs=2", "epochs=20"))
+    grid.write_text(grid.read_text().replace("epochs=2", "epochs=10"))
     process = start(grid, options)
     wait_for(lambda: list(options.store.glob("classifier/*/resume.pt")), process)
     for worker in workers_of(process.pid):
@@ -201,8 +179,8 @@ def test_a_killed_worker_is_replaced(grid, options):
     assert {row["status"] for row in list_runs(options.store)} == {"done"}
 
 
-def test_an_interrupted_grid_goes_on(grid, options):
-    grid.write_text(grid.read_text().replace("epochs=2", "epochs=20"))
+def test_an_interrupted_grid_goes_on(grid, options, in_this_process):
+    grid.write_text(grid.read_text().replace("epochs=2", "epochs=10"))
     process = start(grid, options)
     wait_for(lambda: list(options.store.glob("classifier/*/resume.pt")), process)
     process.send_signal(signal.SIGINT)
@@ -212,10 +190,8 @@ def test_an_interrupted_grid_goes_on(grid, options):
     assert "Traceback" not in error
     assert not workers_of(process.pid)
     assert any(row["status"] == "partial" for row in list_runs(options.store))
-    process = start(grid, options, "--json", "-")
-    out, error = process.communicate(timeout=300)
-    assert process.returncode == 0, error
-    rows = json.loads(out)["results"]
+    assert run(Config(f"{grid}:one", execution=replace(options, json=str(options.out / "grid.json")))).exit_status == 0
+    rows = json.loads((options.out / "grid.json").read_text())["results"]
     assert {row["status"] for row in rows} == {"done"}
 
 

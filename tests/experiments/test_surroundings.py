@@ -18,8 +18,7 @@ from reports import build
 from store import list_runs
 from store.keeping import verify
 from tasks import DataOptions
-from tests.experiments.test_kills import findings
-from tests.experiments.test_run import ROOT, wait_for
+from tests.calls import ROOT, findings, wait_for
 
 FAKETIME = next(iter(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)
 
@@ -115,7 +114,7 @@ def test_a_clock_set_back_changes_nothing(grid, options, tmp_path):
     assert not any(step.run and again.outcomes[step.name].fresh for step in again.steps)
 
 
-def test_a_name_with_a_path_and_html_breaks_out_of_nothing(options, tmp_path):
+def test_a_name_with_a_path_and_html_breaks_out_of_nothing(options, quick_masks, tmp_path):
     name = "../../../<img src=x onerror=alert(1)>/etc"
     options = replace(options, store=tmp_path / "a" / "b" / "runs", out=tmp_path / "a" / "b" / "out")
     config = accuracy.Config(

@@ -1,5 +1,6 @@
 """One name for everything, and one command, whatever lies in the working directory."""
 
+import ast
 import importlib
 import os
 import subprocess
@@ -104,6 +105,19 @@ def test_every_module_exports_what_it_says():
         module = importlib.import_module(".".join(parts).removesuffix(".__init__"))
         missing += [f"{module.__name__}.{name}" for name in getattr(module, "__all__", ()) if not hasattr(module, name)]
     assert missing == []
+
+
+def test_no_test_module_imports_another():
+    # what tests share lies in modules beside them, or is a fixture
+    paths = sorted((HOME / "tests").rglob("*.py"))
+    collected = {path.stem for path in paths if path.stem.startswith("test_")} | {"conftest"}
+    wrong = []
+    for path in paths:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [each.name for each in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            wrong += [f"{path.name}: {name}" for name in names if collected & {*name.split(".")}]
+    assert wrong == []
 
 
 def test_the_lists_of_analyses_agree():

@@ -1,6 +1,5 @@
 """Documents for the report's tests: of real jobs, small, and made up at the paper's scale."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,7 +31,10 @@ def measured(tmp_path_factory) -> Path:
     values = {"seeds": 2, "settings": FAST, "execution": options}
     ablation.run(ablation.Config("decay-power", (1.0, 3.0), **values))
     ablation.run(ablation.Config("fraction", (0.1, 0.2), ("none", "fmix+mixup"), **values))
-    mutual_info.run(mutual_info.Config(("none", "fmix"), smoke=True, noise=(1.0,), execution=options))
+    with pytest.MonkeyPatch.context() as patch:  # as `few_draws`, which is a test's
+        patch.setattr("vae.train.LINEAR_DRAWS", 2_000)
+        patch.setattr("analysis.mutual_info.rows.DRAWS", 2_000)
+        mutual_info.run(mutual_info.Config(("none", "fmix"), smoke=True, noise=(1.0,), execution=options))
     return root
 
 
@@ -60,7 +62,3 @@ def made_up(tmp_path):
         return directory
 
     return write
-
-
-def document(path: Path) -> dict:
-    return json.loads((path / "result.json").read_text())

@@ -1,7 +1,5 @@
 import json
 import re
-import subprocess
-import sys
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,9 +9,8 @@ import pytest
 
 from reports.build import Config, run
 from store import BadInput, digest_of
-from store.command_line import command
-
-ROOT = Path(__file__).resolve().parents[2]
+from store.command_line import Options, command
+from tests.calls import ROOT, called
 
 
 class Page(HTMLParser):
@@ -38,8 +35,14 @@ def build(options, *results):
     return run(Config(tuple(results), replace(options, store=Path(results[0]).parent / "runs")))
 
 
-def test_the_page_from_real_jobs(measured, options):
-    report = build(options, measured / "out")
+@pytest.fixture(scope="module")
+def report(measured, tmp_path_factory):
+    """The report of the real jobs, to be read."""
+    root = tmp_path_factory.mktemp("report")
+    return build(Options(device="cpu", threads=1, out=root / "out"), measured / "out")
+
+
+def test_the_page_from_real_jobs(report):
     text = report.page.read_text()
     page = Page(text)
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
@@ -59,8 +62,8 @@ def test_the_page_from_real_jobs(measured, options):
     assert len(text) < 5_000_000
 
 
-def test_every_number_opens_the_runs_behind_it(measured, options):
-    text = build(options, measured / "out").page.read_text()
+def test_every_number_opens_the_runs_behind_it(report):
+    text = report.page.read_text()
     table = text[text.index('id="accuracy"') :]
     group = re.search(
         r'<th scope="row">MixUp</th>\s*<td class="">\s*<button type="button" popovertarget="(.*?)">', table
@@ -79,8 +82,7 @@ def test_every_number_opens_the_runs_behind_it(measured, options):
     assert record["config"]["augmentation"] == "mixup"
 
 
-def test_one_model_has_one_number_and_no_spread(measured, options):
-    report = build(options, measured / "out")
+def test_one_model_has_one_number_and_no_spread(measured, report):
     (stem,) = {file.stem for file in report.files if file.suffix == ".tex" and "-mixup-seed1-" in file.name}
     numbers = pd.read_csv(report.page.parent / "exhibits" / f"{stem}.csv")
     assert (numbers["seeds"] == 1).all()
@@ -91,8 +93,7 @@ def test_one_model_has_one_number_and_no_spread(measured, options):
     )
 
 
-def test_how_vaes_were_trained_stands_beside_their_bounds(measured, options):
-    report = build(options, measured / "out")
+def test_how_vaes_were_trained_stands_beside_their_bounds(measured, report):
     assert "How the VAEs were trained" in report.page.read_text()
     numbers = pd.read_csv(report.page.parent / "exhibits" / "table-1-digits-smoke-further.csv")
     document = json.loads((measured / "out" / "table-1-digits-smoke" / "result.json").read_text())
@@ -106,8 +107,8 @@ def test_how_vaes_were_trained_stands_beside_their_bounds(measured, options):
         assert found == pytest.approx(expected)
 
 
-def test_ablations_have_their_sections_and_statements(measured, options):
-    claims = build(options, measured / "out").claims
+def test_ablations_have_their_sections_and_statements(report):
+    claims = report.claims
     chosen = claims[claims["where"] == "Figure 6"].set_index("claim")
     assert chosen.loc["δ = 3 is more accurate than δ = 1", "data"] == "digits"
     assert chosen.loc["δ = 3 is more accurate than δ = 2", "verdict"] == "not run"
@@ -115,8 +116,7 @@ def test_ablations_have_their_sections_and_statements(measured, options):
     assert chosen["data"].tolist() == ["digits, 0.1 of the images", "digits, 0.2 of the images"]
 
 
-def test_the_exhibits_are_files_of_their_own(measured, options):
-    report = build(options, measured / "out")
+def test_the_exhibits_are_files_of_their_own(measured, report):
     names = {file.name for file in report.files}
     for stem in (
         "accuracy-digits",
@@ -140,19 +140,17 @@ def test_the_exhibits_are_files_of_their_own(measured, options):
     assert chosen["mean"].mean() == pytest.approx(sum(expected) / 4)
 
 
-def test_a_smoke_run_is_watermarked_and_claims_nothing(measured, options):
-    report = build(options, measured / "out")
+def test_a_smoke_run_is_watermarked_and_claims_nothing(report):
     assert 'class="watermark" role="note">SMOKE RUN' in report.page.read_text()
     rate = report.published[report.published["measure"] == "rate"]
     assert rate["verdict"].tolist() == ["not run"]
 
 
-def test_twice_the_same_bytes(measured, options, tmp_path):
-    first = build(options, measured / "out")
-    again = build(replace(options, out=tmp_path / "again"), measured / "out")
-    assert first.page.read_bytes() == again.page.read_bytes()
-    assert [file.name for file in first.files] == [file.name for file in again.files]
-    for one, other in zip(first.files, again.files, strict=True):
+def test_twice_the_same_bytes(measured, report, options):
+    again = build(options, measured / "out")
+    assert report.page.read_bytes() == again.page.read_bytes()
+    assert [file.name for file in report.files] == [file.name for file in again.files]
+    for one, other in zip(report.files, again.files, strict=True):
         assert one.read_bytes() == other.read_bytes(), one.name
 
 
@@ -160,7 +158,7 @@ def test_twice_the_same_bytes(measured, options, tmp_path):
     ("fmix", "verdict"),
     [((83.5, 83.9, 83.2), "agrees"), ((78.0, 78.5, 77.9), "differs"), ((80.0, 84.0, 88.0), "not distinguishable")],
 )
-def test_verdicts_at_the_papers_scale(fmix, verdict, made_up, options, tmp_path):
+def test_verdicts_at_the_papers_scale(fmix, verdict, made_up, quick_masks, options, tmp_path):
     made_up({"none": (80.0, 80.2, 79.9), "mixup": (78.0, 78.1, 77.9), "fmix": fmix})
     report = build(options, tmp_path / "results")
     rate = report.published[report.published["measure"] == "rate"].iloc[0]
@@ -172,7 +170,7 @@ def test_verdicts_at_the_papers_scale(fmix, verdict, made_up, options, tmp_path)
         assert claims["the rate of the baseline is above that of MixUp"] == "holds"
 
 
-def test_the_closest_settings_stand_beside(made_up, options, tmp_path):
+def test_the_closest_settings_stand_beside(made_up, quick_masks, options, tmp_path):
     made_up({"fmix": (83.5, 83.9, 83.2)}, "close")
     far = {"data": "CIFAR-10", "train_images": 10, "epochs": 1, "decoder_scale": 1.0, "preset": "reference"}
     made_up({"fmix": (1.0, 1.1, 1.2)}, "far", title="Another", settings=far, data="digits")
@@ -180,7 +178,7 @@ def test_the_closest_settings_stand_beside(made_up, options, tmp_path):
     assert report.published["verdict"].iloc[0] == "agrees"
 
 
-def test_one_data_set_gives_one_verdict(made_up, options, tmp_path):
+def test_one_data_set_gives_one_verdict(made_up, quick_masks, options, tmp_path):
     rates = {"none": (80.0, 80.2, 79.9), "mixup": (78.0, 78.1, 77.9)}
     made_up(rates, "one")
     made_up(rates | {"cutmix": (81.0, 81.1, 80.9)}, "two", data="CIFAR-10 again")
@@ -190,7 +188,7 @@ def test_one_data_set_gives_one_verdict(made_up, options, tmp_path):
     assert sorted(chosen["data"]) == ["CIFAR-10", "CIFAR-10 again"]
 
 
-def test_a_later_directory_takes_the_place_of_an_earlier_one(made_up, options, tmp_path):
+def test_a_later_directory_takes_the_place_of_an_earlier_one(made_up, quick_masks, options, tmp_path):
     first = made_up({"fmix": (83.5, 83.9, 83.2)}, "one")
     first.parent.rename(tmp_path / "earlier")
     made_up({"fmix": (90.0, 90.1, 90.2)}, "one")
@@ -199,7 +197,7 @@ def test_a_later_directory_takes_the_place_of_an_earlier_one(made_up, options, t
     assert report.published["ours"].iloc[0] == pytest.approx(90.1)
 
 
-def test_names_are_escaped(made_up, options, tmp_path):
+def test_names_are_escaped(made_up, quick_masks, options, tmp_path):
     wicked = '<script>alert("x")</script>'
     made_up({wicked: (1.0, 2.0), "fmix": (3.0, 4.0)}, title=wicked, conclusions=f"- {wicked}", data=wicked)
     text = build(options, tmp_path / "results").page.read_text()
@@ -215,7 +213,7 @@ def test_paragraphs_and_lists_are_the_lines_of_the_conclusions(made_up, options,
     assert "<ul></ul>" not in page.replace("\n", "")
 
 
-def test_another_figure_than_was_measured_is_refused(measured, options, tmp_path, monkeypatch):
+def test_another_figure_than_was_measured_is_refused(measured, quick_masks, options, tmp_path):
     from shutil import copytree
 
     copied = tmp_path / "copied"
@@ -249,7 +247,7 @@ def test_no_directory_of_results_is_one_line(options, tmp_path):
     assert not options.out.exists()
 
 
-def test_documents_of_another_version_are_left_out_and_said(made_up, options, tmp_path, capsys):
+def test_documents_of_another_version_are_left_out_and_said(made_up, quick_masks, options, tmp_path, capsys):
     made_up({"fmix": (83.5, 83.9, 83.2)})
     (tmp_path / "results" / "old").mkdir()
     for text in ("[]", '{"schema": 1, "results": []}', '{"schema": 0}'):
@@ -279,7 +277,7 @@ def test_the_records_that_come_with_the_toolkit(options):
     assert "agrees" not in set(report.published["verdict"])  # nothing has been run at the paper's scale
 
 
-def test_in_a_real_browser(measured, options):
+def test_in_a_real_browser(report):
     """Headless Chromium: no message on the console, nothing broken or too wide, and a number opens its runs."""
     api = pytest.importorskip("playwright.sync_api")
     from shutil import which
@@ -287,7 +285,6 @@ def test_in_a_real_browser(measured, options):
     chromium = which("chromium") or which("chromium-browser") or which("google-chrome")
     if chromium is None:
         pytest.skip("no Chromium")
-    page_file = build(options, measured / "out").page
     with api.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         for width in (360, 768, 1440):
@@ -296,7 +293,7 @@ def test_in_a_real_browser(measured, options):
                 said = []
                 page.on("console", lambda message, said=said: said.append(message.text))
                 page.on("pageerror", lambda error, said=said: said.append(str(error)))
-                page.goto(page_file.as_uri())
+                page.goto(report.page.as_uri())
                 where = f"{width} {scheme}"
                 assert said == [], where
                 root = "document.documentElement"
@@ -313,14 +310,12 @@ def test_in_a_real_browser(measured, options):
         browser.close()
 
 
-def test_the_command_line(measured, tmp_path):
-    arguments = ["--results", str(measured / "out"), "--out", str(tmp_path), "--json", "-"]
-    done = subprocess.run(
-        [sys.executable, "-m", "reports.build", *arguments], capture_output=True, text=True, check=True
-    )
-    document = json.loads(done.stdout)
+def test_the_command_line(measured, quick_masks, tmp_path):
+    ended = called("reports.build", "--results", str(measured / "out"), "--out", str(tmp_path), "--json", "-")
+    assert ended.status == 0, ended
+    document = json.loads(ended.out)
     assert {row["verdict"] for row in document["results"]} >= {"not run"}
-    assert str(tmp_path / "report" / "index.html") in done.stderr
+    assert str(tmp_path / "report" / "index.html") in ended.err
 
 
 @pytest.mark.parametrize(
@@ -346,7 +341,7 @@ def test_a_document_whose_files_are_paths_is_refused_and_writes_nothing(name, ma
 
 
 @pytest.mark.parametrize("where", ["report", "report/exhibits", "report/index.html", "report/exhibits/figure-2.png"])
-def test_a_report_is_not_written_through_links(where, made_up, options, tmp_path):
+def test_a_report_is_not_written_through_links(where, made_up, quick_masks, options, tmp_path):
     made_up({"fmix": (83.5, 83.9, 83.2)})
     outside = tmp_path / "outside"
     outside.mkdir()

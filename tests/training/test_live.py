@@ -58,7 +58,7 @@ def network():
 
 
 @pytest.fixture
-def quiet(tmp_path):
+def quiet(tmp_path, few_draws, quick_figures):
     return {"device": "cpu", "threads": 1, "quiet": True, "out": tmp_path / "out", "store": tmp_path / "runs"}
 
 

@@ -3,7 +3,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 
 import pytest
@@ -13,6 +12,7 @@ from safetensors.torch import load_file
 from store import BadInput
 from store.command_line import Options, command
 from tasks import DataOptions, Task, image_task, load
+from tests.calls import wait_for
 from training.mixing import in_turn
 from training.reuse import Failed
 from vae.encode import encode, load_vae
@@ -207,61 +207,54 @@ def test_a_mistake_is_one_line_exit_2_and_nothing_written(arguments, words, tmp_
     assert not list((tmp_path / "runs").rglob("*.json"))
 
 
-SMALL = ["--epochs", "60", "--width", "8", "--hidden", "32", "--latents", "4", "--threads", "1", "--device", "cpu"]
+SMALL = Settings(epochs=20, width=8, hidden=32, latents=4)
 
 
-def start(store, *arguments):
-    command = [sys.executable, "-m", "vae.train", *SMALL, "--store", str(store), *arguments]
+def start(store):
+    command = [
+        sys.executable, "-m", "vae.train", "--epochs", "20", "--width", "8", "--hidden", "32", "--latents", "4",
+        "--threads", "1", "--device", "cpu", "--store", str(store),
+    ]  # fmt: skip
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def wait_for_step(store, lines: int) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        logs = list(store.rglob("log.jsonl"))
-        if logs and len(logs[0].read_text().splitlines()) >= lines:
-            return
-        time.sleep(0.02)
-    raise TimeoutError("the run did not get going")
+def logged(store) -> int:
+    """Lines of the log of the one run there is."""
+    return sum(len(path.read_text().splitlines()) for path in store.rglob("log.jsonl"))
 
 
-def test_two_processes_one_run_and_a_signal(tmp_path):
-    store = tmp_path / "runs"
+def test_a_kill_and_then_two_processes_one_run_and_a_signal(tmp_path, digits, options):
+    store = tmp_path / "processes"
+    killed = start(store)
+    wait_for(lambda: logged(store) >= 2, killed)
+    killed.kill()
+    killed.communicate()
+    assert not list(store.rglob("result.json"))  # nothing that reads as whole
+    assert not list(store.rglob("weights.safetensors"))
+
+    there = logged(store)
     first = start(store)
-    wait_for_step(store, 3)
+    wait_for(lambda: logged(store) >= there + 2, first)
+    first.send_signal(signal.SIGSTOP)  # it is not to finish while the second imports
     second = start(store)
     assert "is being worked on by another process" in second.stderr.readline()
     first.send_signal(signal.SIGTERM)
-    out, error = first.communicate(timeout=60)
+    first.send_signal(signal.SIGCONT)
+    out, error = first.communicate(timeout=300)
     assert first.returncode == 128 + signal.SIGTERM
     assert error.count("\n") == 1
     assert "SIGTERM at step" in error
     assert "the same command goes on" in error
-    out, _ = second.communicate(timeout=120)  # takes over from the checkpoint
+    out, _ = second.communicate(timeout=300)  # takes over from the checkpoint
     assert second.returncode == 0
     assert out.startswith("trained: rate")
     stopped = next(store.rglob("weights.safetensors"))
 
-    whole = start(tmp_path / "whole")
-    whole.communicate(timeout=120)
-    undisturbed = next((tmp_path / "whole").rglob("weights.safetensors"))
+    undisturbed = train(digits, "none", 1, SMALL, options).weights
     assert stopped.read_bytes() == undisturbed.read_bytes()
     metrics = [json.loads(path.with_name("result.json").read_text())["metrics"] for path in (stopped, undisturbed)]
     for name in ("test_rate", "test_mse", "last_epoch"):
         assert metrics[0][name] == metrics[1][name]
-
-
-def test_a_kill_leaves_nothing_that_reads_as_whole(tmp_path):
-    store = tmp_path / "runs"
-    process = start(store)
-    wait_for_step(store, 2)
-    process.kill()
-    process.communicate()
-    assert not list(store.rglob("result.json"))
-    assert not list(store.rglob("weights.safetensors"))
-    process = start(store)
-    process.communicate(timeout=120)
-    assert process.returncode == 0
 
 
 @pytest.mark.skipif(os.name != "posix", reason="file size limits are POSIX")

@@ -17,7 +17,7 @@ from analysis.ground_truth import linear_gaussian
 from analysis.mutual_info.sentences import certified_profile, profile_conclusions
 from analysis.mutual_info.table import summarise
 from store import BadInput
-from tests.analysis.test_mutual_info import rows_of
+from tests.cases import rows_of
 from vae.posterior import DiagonalGaussian
 
 
