@@ -15,7 +15,7 @@ import math
 import time
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -93,7 +93,7 @@ class Config(ModelGrid):
     """of the attacks' random numbers"""
     autoattack: int = 0
     """check the sweep's worst case on this many images with AutoAttack, which needs mixinfo[autoattack]"""
-    smoke: bool = False
+    smoke: bool = field(default=False, kw_only=True)
     """one seed, two epochs, ten images, watermarked: shows that everything works, and nothing else"""
 
     def __post_init__(self) -> None:

@@ -43,7 +43,7 @@ THE_MODEL: Any = (None, None)
 class ClassifierGrid(Grid):
     """The configuration of an analysis of classifiers of several augmentations and seeds."""
 
-    settings: Settings = field(default_factory=Settings)
+    settings: Settings = field(default_factory=Settings, kw_only=True)
 
     trainer: ClassVar[Trainer] = TRAINER
 
@@ -69,7 +69,7 @@ class ClassifierGrid(Grid):
 class ModelGrid(ClassifierGrid):
     """The configuration of an analysis of classifiers of a grid, or of the one that ``--model`` names."""
 
-    model: ModelOptions = field(default_factory=ModelOptions)
+    model: ModelOptions = field(default_factory=ModelOptions, kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()

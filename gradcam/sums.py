@@ -14,7 +14,7 @@ import itertools
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -74,7 +74,7 @@ class Config(ModelGrid):
     """whose logit is explained"""
     images: int | None = None
     """this many test images, the same ones every time (None: all)"""
-    smoke: bool = False
+    smoke: bool = field(default=False, kw_only=True)
     """one seed, two epochs, ten images, watermarked: shows that everything works, and nothing else"""
 
     def __post_init__(self) -> None:

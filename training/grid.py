@@ -1,7 +1,7 @@
 """Networks of several augmentations and seeds, trained or found trained: what analyses compare."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any, ClassVar, NamedTuple, Self
 
 from store import MOST_SEEDS, BadInput, Run, positive, slug
@@ -50,6 +50,7 @@ class Grid:
     """none, mixup, cutmix, fmix, fmix-reference, package.module:NAME, FILE.py:NAME, or hybrids such as fmix+mixup"""
     seeds: int = 3
     """how many networks per augmentation: seeds 1 to SEEDS"""
+    _: KW_ONLY  # an analysis's own options come before the rest
     smoke: bool = False
     """one seed, two epochs, watermarked: shows that everything works, and nothing else"""
     data: DataOptions = field(default_factory=DataOptions)

@@ -71,7 +71,7 @@ class Config(ModelGrid):
     CIFAR-10H, downloaded)"""
     logits: Path | None = None
     """measure these instead of any classifier: an .npy of logits (N×K)"""
-    data: DataOptions = field(default_factory=lambda: DataOptions("cifar10"))
+    data: DataOptions = field(default_factory=lambda: DataOptions("cifar10"), kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -118,7 +118,7 @@ class Config(Grid):
     directory of a VAE's run, which then encodes the test images of --data"""
     posterior_b: Path | None = None
     """a second encoder of the same images, in the same way: bounds I(Z_A;Z_B)"""
-    settings: Settings = field(default_factory=Settings)
+    settings: Settings = field(default_factory=Settings, kw_only=True)
 
     trainer: ClassVar[Trainer] = TRAINER
 

@@ -52,7 +52,7 @@ def test_folds_are_held_out_of_the_training_images(options):
 
 
 def test_smoke_is_watermarked_and_small(options, capsys):
-    result = run(Config("alpha", smoke=True, settings=Settings(width=2), execution=options))
+    result = run(Config("alpha", smoke=True, settings=Settings(width=2, batch_size=256), execution=options))
     assert "SMOKE RUN" in capsys.readouterr().out
     assert {row["setting"] for row in result.rows} == {0.2, 2.0}
     assert (options.out / "ablation-alpha-digits-smoke" / "result.json").is_file()

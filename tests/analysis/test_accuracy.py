@@ -27,7 +27,7 @@ from store.command_line import command
 from tasks import DataOptions, load
 from tasks.metrics import scores
 
-FAST = Settings(epochs=2, width=2)
+FAST = Settings(epochs=2, width=2, batch_size=256)
 
 
 def rows_of(values: dict[str, tuple[float, ...]], estimator: str = "accuracy"):
@@ -85,7 +85,7 @@ def test_the_job_from_end_to_end(options, capsys):
     pd.testing.assert_frame_equal(again.table, result.table)
 
 
-def test_blocks_of_seeds_make_the_document_of_one_job(options):
+def test_blocks_of_seeds_make_the_document_of_one_job(options, quick_figures):
     def document(augmentations, seeds, first, where):
         out = replace(options, out=options.out / where)
         config = Config(augmentations, seeds, first, settings=FAST, execution=out)

@@ -12,7 +12,7 @@ from attacks.sweep import Config, interval, run, text_of
 from classifiers.load import ModelOptions
 from classifiers.train import Settings, train
 from store import BadInput
-from store.command_line import command
+from store.command_line import Options, command
 from store.keeping import verify
 from tasks import DataOptions, load
 
@@ -51,8 +51,14 @@ def test_the_job_from_end_to_end(options, capsys):
     assert again.text == result.text
 
 
-def test_a_worst_case_is_of_images_and_not_of_accuracies(options):
-    one = train(load(DataOptions()), "none", 1, FAST, options)
+@pytest.fixture(scope="module")
+def one(tmp_path_factory):
+    """The run of a classifier, to be read."""
+    options = Options(device="cpu", threads=1, quiet=True, store=tmp_path_factory.mktemp("store"))
+    return train(load(DataOptions()), "none", 1, FAST, options)
+
+
+def test_a_worst_case_is_of_images_and_not_of_accuracies(one, options):
     config = Config(**ONE, model=ModelOptions(str(one.path)), execution=options)
     result = run(config)
     swept = next(options.store.glob("attacks/*/verdicts.npz"))
@@ -65,8 +71,7 @@ def test_a_worst_case_is_of_images_and_not_of_accuracies(options):
     assert "Tukey" not in result.text  # one classifier is compared with nothing
 
 
-def test_the_batch_changes_nothing_and_a_stopped_sweep_goes_on(options, monkeypatch):
-    one = train(load(DataOptions()), "none", 1, FAST, options)
+def test_the_batch_changes_nothing_and_a_stopped_sweep_goes_on(one, options, monkeypatch):
     config = Config(**ONE, attack_batch_size=5, model=ModelOptions(str(one.path)), execution=options)
     real, calls = module._attack, []
 
@@ -101,8 +106,7 @@ def test_a_model_that_returns_probabilities_is_refused(options, tmp_path, monkey
     assert not list(options.store.glob("attacks/*/config.json"))
 
 
-def test_autoattack_from_outside(options, capsys):
-    one = train(load(DataOptions()), "none", 1, FAST, options)
+def test_autoattack_from_outside(one, options, capsys):
     config = Config(**ONE | {"images": 8}, model=ModelOptions(str(one.path)), execution=options)
     run(config)
     assert "AutoAttack" not in capsys.readouterr().out

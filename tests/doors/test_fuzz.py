@@ -18,7 +18,7 @@ import pytest
 from tests.calls import COMMANDS, called
 from tests.cases import arrays
 
-CASES, MANY = 1500, 10_000
+CASES, MANY = 300, 10_000
 """In a test run, and in `make endurance`. A command line takes some hundredths of a second, most of them tyro's."""
 
 NUMBERS = [
