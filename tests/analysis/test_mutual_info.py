@@ -694,4 +694,4 @@ def test_the_baselines_of_later_seeds_are_each_others(config):
     assert [baseline_seed(later, "none", seed) for seed in (4, 5, 6)] == [5, 6, 4]
     assert baseline_seed(later, "fmix", 5) == 5
     assert baseline_seed(replace(later, seeds=1), "none", 4) is None
-    assert {seed for _, seed in mutual_info.networks(later)} == {4, 5, 6}
+    assert {seed for _, seed in later.networks()} == {4, 5, 6}

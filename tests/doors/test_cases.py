@@ -514,8 +514,12 @@ def test_a_working_directory_may_have_modules_of_our_names(tmp_path, own, comman
 
 def test_packages_with_commands_put_the_working_directory_last():
     root = Path(__file__).parents[2]
-    begins = {(root / name / "__init__.py").read_text().split('"""', 2)[2].partition("append")[0] for name in COMMANDS}
-    assert len(begins) == 1, "each package with a command begins by putting the working directory last"
+    texts = [(root / name / "__init__.py").read_text().split('"""', 2)[2] for name in COMMANDS]
+    imports, begins = zip(*(text.partition("append")[0].split("\n\n# `python -m`") for text in texts), strict=True)
+    assert len(set(begins)) == 1, "each package with a command begins by putting the working directory last"
+    assert {line for text in imports for line in text.split("\n") if line} <= {
+        "import importlib", "import os", "import sys", "from typing import TYPE_CHECKING, Any",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

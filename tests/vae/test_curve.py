@@ -41,7 +41,7 @@ def test_a_record_holds_the_curve_and_its_last_point_is_what_the_weights_give(di
     assert record["metrics"]["last_fall"] == pytest.approx(last_fall(record["curve"]))
     config = run.identity["config"]
     vae = load_vae(run, torch.device("cpu"))
-    own = FAST.inputs("mixup", digits, vae.normalise)
+    own = FAST.pipeline("mixup", digits, vae.enter)
     inputs = own.each_once(digits.test.inputs, generator("cpu", 1, "curve"), 2000)
     elbo, rate, mse = negative_elbo(vae, inputs, config["decoder_scale"], 1)
     assert float(elbo.mean()) == pytest.approx(falls[-1], rel=1e-6)

@@ -78,7 +78,7 @@ def test_it_gets_below_the_linear_vae_on_images_it_has_not_seen(digits, options,
     settings = Settings(epochs=15, width=16, hidden=32, decoder_scale=scale)
     run = train(digits, "none", 1, settings, options)
     vae, latents = load_vae(run, torch.device("cpu")), run.identity["config"]["latents"]
-    own = settings.inputs("none", digits, vae.normalise)
+    own = settings.pipeline("none", digits, vae.enter)
     held_out = own.each_once(digits.test.inputs, generator("cpu", 1, "curve"), 2000)
     linear = fit_linear(own.draws(digits.train.inputs, generator("cpu", 1, "linear"), 20_000), latents, scale)
     excess = negative_elbo(vae, held_out, scale, 1)[0] - linear.negative_elbo(held_out)
@@ -95,7 +95,7 @@ def test_it_starts_from_the_linear_vae_of_its_own_inputs(digits, options):
     for name in ("none", "mixup"):
         run = train(digits, name, 1, settings, options)
         vae = load_vae(run, torch.device("cpu"))
-        own = settings.inputs(name, digits, vae.normalise)
+        own = settings.pipeline(name, digits, vae.enter)
         linear = fit_linear(own.draws(digits.train.inputs, generator("cpu", 1, "linear start"), 50_000), 16, 1.0)
         assert torch.allclose(encode(vae, images).log_var, linear.encode(images).log_var, atol=1e-3)
         # eigenvectors of nearly equal eigenvalues may turn, the image of a code's mean does not
