@@ -21,7 +21,12 @@ import sys
 
 # `python -m` looks into the working directory first, where a training.py is somebody else's. It comes last instead,
 # and on PYTHONPATH it stays where it is.
-if sys.argv[0] == "-m" and sys.path[0] != sys.path[-1] and os.path.realpath(sys.path[0]) == os.getcwd():
+if (
+    sys.argv[0] == "-m"
+    and os.path.exists(sys.path[0])
+    and os.path.samefile(sys.path[0], ".")
+    and os.path.realpath(sys.path[0]) != os.path.realpath(sys.path[-1])
+):
     sys.path.append(sys.path.pop(0))
 
 from classifiers.load import Classifier, ModelOptions, load_classifier, load_run

@@ -14,7 +14,7 @@ from torch import Tensor
 from classifiers.load import Classifier, in_batches
 from store import BadInput, Run
 from tasks import Task
-from tasks.metrics import ACCURACY, METRICS, Metric, scores
+from tasks.metrics import ACCURACY, METRICS, metrics_of, scores
 from training import generator
 
 __all__ = [
@@ -67,7 +67,7 @@ def watched_images(task: Task) -> dict[str, tuple[Tensor, Tensor]]:
 
 @torch.no_grad()
 def scores_of_watched(
-    classifier: Classifier, watched: Mapping[str, tuple[Tensor, Tensor]], metrics: Sequence[Metric]
+    classifier: Classifier, watched: Mapping[str, tuple[Tensor, Tensor]], several: bool = False
 ) -> dict[str, float]:
     """Cross entropy in nats and accuracy on the watched images, ``cross_entropy`` and ``training_accuracy``, say.
 
@@ -76,7 +76,7 @@ def scores_of_watched(
     Args:
         classifier: in evaluation mode.
         watched: `watched_images`.
-        metrics: of the run; those of `METRICS` are watched.
+        several: whether rows of labels are several an image.
     """
     watched_scores: dict[str, float] = {}
     for kind, (images, labels) in watched.items():
@@ -85,7 +85,7 @@ def scores_of_watched(
         prefix = "training_" if kind == "training" else ""
         if not torch.isfinite(logits).all():
             return {f"{prefix}cross_entropy": float("nan")}
-        score = scores(logits, labels, [metric for metric in metrics if metric.name in METRICS])
+        score = scores(logits, labels, [metric for metric in metrics_of(labels, several) if metric.name in METRICS])
         watched_scores |= {f"{prefix}{name}": float(score[name]) for name in METRICS}
     return watched_scores
 

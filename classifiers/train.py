@@ -46,7 +46,7 @@ from store.command_line import Options, command, json_document
 from store.registry import known_as, source_hash
 from store.runs import now
 from tasks import DataOptions, Task, load
-from tasks.metrics import METRICS, SEVERAL, Metric, headline, scores
+from tasks.metrics import METRICS, headline, metrics_of, scores
 from training import Diverged, Pipeline, fit
 from training.devices import describe, resolve_device, use_threads
 from training.distributed import Ranks, join
@@ -66,7 +66,6 @@ __all__ = [
     "classifier_run",
     "from_preset",
     "headline_of",
-    "metrics_of",
     "objective",
     "optimiser",
     "pipeline_of",
@@ -260,8 +259,8 @@ def from_preset(preset: str | None) -> Config:
     """
     if preset is None:
         return Config()
-    task, network, augmentation = parts_of(preset)
-    return Config(preset, augmentation, data=DataOptions(task), settings=Settings(network))
+    data, network, augmentation = parts_of(preset)
+    return Config(preset, augmentation, data=DataOptions(data), settings=Settings(network))
 
 
 def version_of(config: Mapping[str, Any]) -> int:
@@ -317,12 +316,6 @@ def pipeline_of(
     # Fast AutoAugment transforms what crop and flip then move, AutoAugment what they have moved
     views = [transformed, *moved] if config["policy"].startswith(LISTED) else [*moved, transformed]
     return Pipeline(views, classifier.enter, settings.mixer(config["augmentation"]))
-
-
-def metrics_of(task: Task, config: Mapping[str, Any]) -> tuple[Metric, ...]:
-    """By what a classifier is scored: the metrics of its task, or of several labels where it is trained for them."""
-    several = config["objective"] == "binary-cross-entropy" and task.test.targets.ndim == 2
-    return SEVERAL if several else task.metrics
 
 
 def objective(
@@ -428,14 +421,14 @@ def _train(
             return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * step / steps))
         return settings.learning_rate * 0.1 ** sum(step >= share * steps for share in config["milestones"])
 
-    per_epoch, metrics = steps // config["epochs"], metrics_of(task, config)
+    per_epoch, several = steps // config["epochs"], config["objective"] == "binary-cross-entropy"
     watched = watched_images(task)
     kept = {epoch * per_epoch: epoch for epoch in epochs_of(KEPT, config["epochs"]) if epoch < config["epochs"]}
 
     def watch(step: int) -> dict[str, float]:
         if step in kept:
             write_weights(run.path, classifier, weights_at(kept[step]))
-        return scores_of_watched(classifier, watched, metrics)
+        return scores_of_watched(classifier, watched, several)
 
     try:
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
@@ -469,7 +462,7 @@ def _train(
     with write_atomically(run.path / "logits.npz") as temporary, open(temporary, "wb") as file:
         np.savez(file, logits=logits.numpy(), labels=task.test.targets.cpu().numpy())
     run.finish(
-        metrics=scores(logits, task.test.targets, metrics)
+        metrics=scores(logits, task.test.targets, metrics_of(task.test.targets, several))
         | {
             "images_per_second": trained.pop("images_per_second"),
             "seconds": trained.pop("seconds"),
@@ -543,7 +536,7 @@ def _summary(record: dict[str, Any]) -> str:
 
 
 TRAINER = Trainer("classifier", classifier_run, train, _summary)
-"""Of classifiers, for grids of them."""
+"""What trains classifiers, for grids of them."""
 
 JOB = Job(PROGRAM, lambda config, _: [step_of(config)])
 

@@ -1,4 +1,4 @@
-"""Data sets as tasks: their splits, what their items are, what is asked of them, and by which metrics.
+"""Data sets as tasks: their splits, what their items are, what is asked of them; and metrics of what is answered.
 
 Example:
     >>> load(DataOptions("digits"))
@@ -6,16 +6,15 @@ Example:
 """
 
 from tasks.at_hand import images_of
-from tasks.load import DataOptions, load, some_of
+from tasks.loading import DataOptions, load, some_of
 from tasks.metrics import Metric
-from tasks.task import Image, InMemory, Target, Task, image_task, pixels
+from tasks.task import Image, InMemory, Task, image_task, pixels
 
 __all__ = [
     "DataOptions",
     "Image",
     "InMemory",
     "Metric",
-    "Target",
     "Task",
     "image_task",
     "images_of",

@@ -13,10 +13,10 @@ from tasks.task import Task
 __all__ = ["folder"]
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
-"""Of the files in a folder that are images; torchvision's."""
+"""The suffixes of files that are images, torchvision's."""
 
 MOST_PIXELS = 50_000_000
-"""Of one image in a folder."""
+"""How many one image may have."""
 
 
 def folder(path: Path) -> Task:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from store import BadInput
-from tasks.task import Task, image_task
+from tasks.task import Task, classes_of, image_task
 
 __all__ = ["KEYS", "as_labels", "check_arrays", "checked_labels", "of_arrays", "one_kind", "say_missing"]
 
@@ -39,10 +39,10 @@ def of_arrays(name: str, train: Arrays, test: Arrays, *, mirrored: bool = True, 
 
 
 def say_missing(task: Task, source: str) -> Task:
-    """The task itself; on standard error, how many classes have no training image."""
-    labels = task.train.targets
-    if labels.ndim == 1 and (missing := task.classes - len(labels.unique())):
-        print(f"{source}: {missing} of {task.classes} classes have no training image", file=sys.stderr)
+    """The task itself; on standard error, how many classes that it shows have no training image."""
+    labels, shown = task.train.targets, max(map(classes_of, (task.train, *task.tests.values())))
+    if labels.ndim == 1 and (missing := shown - len(labels.unique())):
+        print(f"{source}: {missing} of {shown} classes have no training image", file=sys.stderr)
     return task
 
 

@@ -19,6 +19,7 @@ __all__ = [
     "cross_entropies",
     "distributions",
     "headline",
+    "metrics_of",
     "scores",
 ]
 
@@ -124,22 +125,32 @@ CROSS_ENTROPY = Metric("cross_entropy", "nats", 1, 3, False, cross_entropies)
 """Cross entropy of the softmax with the labels, in nats an item."""
 
 METRICS = {metric.name: metric for metric in (ACCURACY, CROSS_ENTROPY)}
-"""Metrics of a target with one class an item, by name."""
+"""The metrics of items with one class each, by name; the first is the headline."""
 
 SEVERAL = (
     Metric(ACCURACY.name, "%", 100, 2, True, _decisions),
     Metric(CROSS_ENTROPY.name, "nats", 1, 3, False, _binary_cross_entropies),
     Metric("mean_average_precision", None, 1, 3, True, whole=_average_precision),
 )
-"""Metrics of a target with several labels an item.
+"""The metrics of items with several labels each.
 
 The share of the N × K decisions, at logit 0, that are right; the binary cross entropy, summed over classes; and the
 mean, over the classes that occur, of the average precision.
 """
 
 
+def metrics_of(targets: Tensor, several: bool) -> tuple[Metric, ...]:
+    """The metrics by which a classifier is scored on items with these targets.
+
+    Args:
+        targets: (N,) class indices, or (N, K) rows.
+        several: whether rows are several labels each, and not one soft one.
+    """
+    return SEVERAL if several and targets.ndim == 2 else tuple(METRICS.values())
+
+
 def headline(metrics: Mapping[str, Any]) -> tuple[Metric, float]:
-    """The metric that a run's record is summed up by, and its value there.
+    """The metric that a run's record is summed up by, the first of `METRICS` that it has, and its value there.
 
     Args:
         metrics: of the record.
@@ -157,7 +168,7 @@ def scores(
     Args:
         logits: (N, K).
         targets: (N,) class indices, or (N, K) rows.
-        metrics: the first is the headline.
+        metrics: which.
     """
     logits, targets = logits.double().cpu(), targets.cpu()
     return {metric.name: metric(logits, targets) for metric in metrics} | {"n": len(targets)}

@@ -1,24 +1,22 @@
 """What networks are trained for and scored on: a data set with its splits, what its items are, what is asked of them.
 
 What differs between data sets is said here once, and asked of the task wherever it matters: whether a mirror image is
-one of the same class, how many classes there are, by which metrics a classifier is scored.
+one of the same class, say, and how many classes there are.
 """
 
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from tasks.metrics import ACCURACY, CROSS_ENTROPY, Metric
-
-__all__ = ["Image", "InMemory", "Target", "Task", "classes_of", "image_task", "pixels"]
+__all__ = ["Image", "InMemory", "Task", "classes_of", "image_task", "pixels"]
 
 LEVELS = 255
-"""Of eight-bit pixels, above 0."""
+"""The largest value of an eight-bit pixel."""
 
 
 def pixels(raw: Tensor) -> Tensor:
@@ -80,20 +78,6 @@ class Image(NamedTuple):
         return self.channels, self.height, self.width
 
 
-class Target(NamedTuple):
-    """What a classifier says of an item.
-
-    Args:
-        name: of it.
-        size: how many classes there are.
-        kind: ``"index"``, one class an item; ``"soft"``, rows of shares or counts; ``"several"``, rows of 0 and 1.
-    """
-
-    name: str
-    size: int
-    kind: Literal["index", "soft", "several"]
-
-
 @dataclass(frozen=True)
 class Task:
     """A data set and what is asked of its items.
@@ -103,8 +87,7 @@ class Task:
         train: what networks are trained on.
         tests: what they are scored on, by name, ``"test"``, say; the first is the one that training looks at.
         modality: what the items are.
-        target: what is said of them.
-        metrics: by which a classifier is scored; the first is the headline.
+        classes: how many there are, of which not every one needs to have an item.
         digest: SHA-256 of the content of all splits, which identifies it in a run; computed where it is not given.
     """
 
@@ -112,8 +95,7 @@ class Task:
     train: InMemory
     tests: Mapping[str, InMemory]
     modality: Image
-    target: Target
-    metrics: tuple[Metric, ...] = (ACCURACY, CROSS_ENTROPY)
+    classes: int
     digest: str = ""
 
     def __post_init__(self) -> None:
@@ -144,11 +126,6 @@ class Task:
     def shape(self) -> tuple[int, int, int]:
         """(C, H, W) of one image."""
         return self.modality.shape
-
-    @property
-    def classes(self) -> int:
-        """How many classes the target has."""
-        return self.target.size
 
     @property
     def identity(self) -> dict[str, str]:
@@ -214,7 +191,6 @@ def image_task(
         blank: 4 training and 2 test images, 1×8×8, 4 classes
     """
     splits = InMemory(*train), InMemory(*test)
-    rows = any(split.targets.ndim == 2 for split in splits)
-    target = Target("class", max(classes, *map(classes_of, splits)), "soft" if rows else "index")
     channels, height, width = splits[0].inputs.shape[1:]
-    return Task(name, splits[0], {scored: splits[1]}, Image(channels, height, width, mirrored), target)
+    modality = Image(channels, height, width, mirrored)
+    return Task(name, splits[0], {scored: splits[1]}, modality, max(classes, *map(classes_of, splits)))

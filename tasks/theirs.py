@@ -12,7 +12,7 @@ from torch import Tensor
 
 from store import BadInput
 from store.registry import called
-from tasks.labels import KEYS, as_labels, check_arrays, checked_labels, of_arrays, one_kind
+from tasks.labels import KEYS, as_labels, check_arrays, checked_labels, of_arrays, one_kind, say_missing
 from tasks.task import Image, InMemory, Task, classes_of
 
 __all__ = ["task_of"]
@@ -38,7 +38,7 @@ def task_of(found: Any, name: str, root: Path, download: bool) -> Task:
         raise BadInput("--data", f"{name}, a {type(found).__name__}", needed)
     made = called(lambda: _made(found, {"root": root, "download": download}), name, "--data", needed)
     if isinstance(made, Task):
-        return _checked(made, name)
+        return say_missing(_checked(made, name), name)
     if isinstance(made, tuple | list) and len(made) == len(KEYS):
         made = dict(zip(KEYS, made, strict=True))
     if not isinstance(made, Mapping):
@@ -67,33 +67,57 @@ def _checked(task: Task, name: str) -> Task:
     Raises:
         BadInput: what is no data set of images in uint8, or its labels are none.
     """
-    splits: dict[str, InMemory] = {}
-    for split_name, split in {"train": task.train, **task.tests}.items():
-        images, labels = split.inputs, split.targets
-        for kind, value in (("images", images), ("labels", labels)):
-            if not isinstance(value, Tensor):
-                raise BadInput(
-                    "--data", f"{name}, {split_name}_{kind} of type {type(value).__name__}", "a torch.Tensor"
-                )
-        if images.dtype != torch.uint8 or images.ndim != 4 or not images.numel():
-            got = f"{name}, {split_name}_images {tuple(images.shape)} {images.dtype}"
-            raise BadInput("--data", got, "N×C×H×W torch.uint8 in a Task, of at least one image")
-        if labels.shape[:1] != images.shape[:1] or labels.ndim not in (1, 2):
-            got = f"{name}, {split_name}_labels {tuple(labels.shape)}"
-            raise BadInput("--data", got, f"one label or row for each of {len(images)} images")
-        checked = checked_labels(labels.cpu().numpy(), f"{split_name}_labels")
-        splits[split_name] = InMemory(images.cpu(), as_labels(checked))
-        first = splits["train"]
-        if images.shape[1:] != first.inputs.shape[1:]:
-            words = " and of ".join("×".join(map(str, part.inputs.shape[1:])) for part in (first, splits[split_name]))
+    _whole(task, name)
+    named = [("train", task.train), *task.tests.items()]
+    splits = [_checked_split(split, split_name, name) for split_name, split in named]
+    train = splits[0]
+    for split in splits[1:]:
+        if split.inputs.shape[1:] != train.inputs.shape[1:]:
+            words = " and of ".join("×".join(map(str, one.inputs.shape[1:])) for one in (train, split))
             raise BadInput("--data", f"{name}, training and test images of {words}", "images of one shape")
-        one_kind(first.targets.numpy(), splits[split_name].targets.numpy())
-    train, *tests = splits.values()
+        one_kind(train.targets.numpy(), split.targets.numpy())
     channels, height, width = train.inputs.shape[1:]
-    modality = Image(channels, height, width, bool(task.modality.mirrored))
-    size = max(task.classes, *(classes_of(split) for split in splits.values()))
-    target = task.target._replace(size=size)
-    tests_by_name = dict(zip(task.tests, tests, strict=True))
     return replace(
-        task, name=str(task.name), train=train, tests=tests_by_name, modality=modality, target=target, digest=""
+        task,
+        name=str(task.name),
+        train=train,
+        tests=dict(zip(task.tests, splits[1:], strict=True)),
+        modality=Image(channels, height, width, bool(task.modality.mirrored)),
+        classes=max(task.classes, *map(classes_of, splits)),
+        digest="",
     )
+
+
+def _whole(task: Task, name: str) -> None:
+    """Refuse a task that lacks a part, or has something else in its place."""
+    parts: tuple[tuple[str, object, type, str], ...] = (
+        ("train", task.train, InMemory, "an InMemory"),
+        ("tests", task.tests, Mapping, "a mapping from names to InMemory"),
+        ("modality", task.modality, Image, "an Image"),
+        ("classes", task.classes, int, "an integer"),
+    )
+    for part, value, kind, needed in parts:
+        if not isinstance(value, kind):
+            raise BadInput("--data", f"{name}, a Task whose {part} is a {type(value).__name__}", needed)
+    wrong = [
+        f"{key!r}" for key, split in task.tests.items() if not (isinstance(key, str) and isinstance(split, InMemory))
+    ]
+    if wrong or not task.tests:
+        got = f"{name}, a Task whose tests hold {', '.join(wrong) or 'nothing'}"
+        raise BadInput("--data", got, "one InMemory at least, by a name")
+
+
+def _checked_split(split: InMemory, split_name: str, name: str) -> InMemory:
+    images, labels = split.inputs, split.targets
+    for kind, value in (("images", images), ("labels", labels)):
+        if not isinstance(value, Tensor):
+            got = f"{name}, {split_name}_{kind} of type {type(value).__name__}"
+            raise BadInput("--data", got, "a torch.Tensor")
+    if images.dtype != torch.uint8 or images.ndim != 4 or not images.numel():
+        got = f"{name}, {split_name}_images {tuple(images.shape)} {images.dtype}"
+        raise BadInput("--data", got, "N×C×H×W torch.uint8 in a Task, of at least one image")
+    if labels.shape[:1] != images.shape[:1] or labels.ndim not in (1, 2):
+        got = f"{name}, {split_name}_labels {tuple(labels.shape)}"
+        raise BadInput("--data", got, f"one label or row for each of {len(images)} images")
+    checked = checked_labels(labels.cpu().numpy(), f"{split_name}_labels")
+    return InMemory(images.cpu(), as_labels(checked))

@@ -38,7 +38,7 @@ TORCHVISION = {
     "svhn": Known("SVHN", "SVHN", mirrored=False),
     "stl10": Known("STL10", "STL-10"),
 }
-"""By our word."""
+"""The data sets of torchvision's that have a name here, by our word."""
 
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 """Where Debian's package ``dataset-fashion-mnist`` puts the IDX files."""

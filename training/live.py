@@ -80,7 +80,7 @@ def _named(
     if images is not None:
         task = images_of(images, labels)
         classes = max(task.classes, _classes(options.get("model"), task))
-        options["data"] = replace(task, target=task.target._replace(size=classes))
+        options["data"] = replace(task, classes=classes)
     elif labels is not None or ("model" in options and not isinstance(options["model"], str) and "data" not in options):
         raise TypeError("a model is analysed on images and labels: run(model, images, labels)")
     names: dict[str, Any] = {}

@@ -58,7 +58,8 @@ def received_signals() -> Iterator[list[int]]:
 
     def note(signum: int, _frame: object) -> None:
         received.append(signum)
-        signal.signal(signum, previous[signal.Signals(signum)])
+        for stopping, handler in previous.items():
+            signal.signal(stopping, handler)
 
     handlers = {signum: signal.getsignal(signum) for signum in STOPPING}
     previous = {signum: handler for signum, handler in handlers.items() if handler != signal.SIG_IGN}

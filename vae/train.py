@@ -469,7 +469,7 @@ def _summary(record: dict[str, Any]) -> str:
 
 
 TRAINER = Trainer("VAE", vae_run, train, _summary)
-"""Of VAEs, for grids of them."""
+"""What trains VAEs, for grids of them."""
 
 JOB = Job(PROGRAM, lambda config, _: [step_of(config)])
 

@@ -31,7 +31,7 @@ from store import BadInput, Run, evidence, slug
 from store.command_line import Options, json_document
 from store.registry import known_as
 from tasks import DataOptions, Task, load
-from tasks.load import TENTHS
+from tasks.loading import TENTHS
 from tasks.metrics import ACCURACY
 from training.job import Job, Step, document_step
 from training.live import asked_from_python

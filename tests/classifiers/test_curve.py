@@ -13,7 +13,7 @@ from classifiers.train import Settings, train
 from store import BadInput, Run
 from store.command_line import Options
 from tasks import DataOptions, load
-from tasks.metrics import METRICS, scores
+from tasks.metrics import scores
 from training import Interrupted
 from training.reuse import Failed
 
@@ -73,7 +73,7 @@ def test_weights_of_earlier_epochs_are_what_the_curve_was_of(digits, trained):
         earlier = load_classifier(options, digits, CPU)
         found = scores(logits_of(earlier, digits.test.inputs), digits.test.targets)
         assert found["accuracy"] == pytest.approx(points[epoch]["accuracy"])
-        again = scores_of_watched(earlier, watched_images(digits), METRICS.values())
+        again = scores_of_watched(earlier, watched_images(digits))
         assert again == pytest.approx({name: points[epoch][name] for name in again}, rel=1e-5)
 
 
@@ -131,7 +131,7 @@ def test_a_network_that_says_no_numbers(digits, trained):
     classifier = load_run(trained.path, CPU)
     with torch.no_grad():
         next(classifier.network.parameters()).fill_(float("nan"))
-    found = scores_of_watched(classifier, watched_images(digits), METRICS.values())
+    found = scores_of_watched(classifier, watched_images(digits))
     assert found != found or found["cross_entropy"] != found["cross_entropy"]
 
 

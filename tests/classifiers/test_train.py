@@ -16,6 +16,7 @@ from classifiers.train import Config, Settings, classifier_run, from_preset, run
 from store import BadInput
 from store.command_line import command, parse
 from tasks import DataOptions, InMemory, Task, image_task, load
+from tasks.metrics import metrics_of, scores
 from training.distributed import Ranks
 from training.mixing import in_turn
 from training.reuse import Failed
@@ -294,6 +295,22 @@ def test_every_objective_learns_from_every_kind_of_target(digits, options, objec
     for data in (digits, soft):
         metrics = train(data, "mixup", 1, settings, options).result()["metrics"]
         assert metrics["accuracy"] > 0.5, metrics
+
+
+@pytest.mark.parametrize("rows", ["train", "test"])
+def test_indices_and_rows_are_each_scored_as_what_they_are(digits, options, rows):
+    splits = {"train": digits.train.only(torch.arange(200)), "test": digits.test}
+    labels = torch.nn.functional.one_hot(splits[rows].targets, 10).float()
+    splits[rows] = InMemory(splits[rows].inputs, labels)
+    task = replace(digits, train=splits["train"], tests={"test": splits["test"]}, digest="")
+    run = train(task, "none", 1, replace(FAST, objective="binary-cross-entropy", batch_size=64), options)
+    logits = {name: logits_of(load_run(run.path, CPU), split.inputs) for name, split in splits.items()}
+    last, record = run.result()["curve"][-1], run.result()["metrics"]
+    for name, prefix in (("test", ""), ("train", "training_")):
+        expected = scores(logits[name], splits[name].targets, metrics_of(splits[name].targets, several=True))
+        assert last[f"{prefix}accuracy"] == pytest.approx(expected["accuracy"])
+        assert last[f"{prefix}cross_entropy"] == pytest.approx(expected["cross_entropy"], rel=1e-5)
+    assert ("mean_average_precision" in record) == (rows == "test")
 
 
 def test_several_labels_an_image(options):

@@ -512,6 +512,15 @@ def test_a_working_directory_may_have_modules_of_our_names(tmp_path, own, comman
     assert words in ended.stderr, ended
 
 
+def test_a_working_directory_that_is_gone_is_no_matter(tmp_path):
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "gone").mkdir()
+    command = f"cd gone && rmdir ../gone && {sys.executable} -m store list --store {tmp_path}/runs"
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_packages_with_commands_put_the_working_directory_last():
     root = Path(__file__).parents[2]
     texts = [(root / name / "__init__.py").read_text().split('"""', 2)[2] for name in COMMANDS]

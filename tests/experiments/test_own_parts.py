@@ -97,9 +97,9 @@ def check(here: Path) -> None:
     assert (here / "out" / "accuracy-images" / "logits-fmix+parts_py-Columns-seed1.npz").is_file()
 
 
-def test_a_worker_of_this_machine(here, options, monkeypatch, capsys):
+def test_workers_of_this_machine(here, options, monkeypatch, capsys):
     monkeypatch.chdir(here)
-    config = Config("my.py:grid", seeds=1, workers=1, execution=options)
+    config = Config("my.py:grid", seeds=1, workers=2, execution=options)
     found = run(config)
     assert found.exit_status == 0, found
     check(here)

@@ -104,6 +104,33 @@ def labelled():
     return image_task("x", (images[0], tensors["train_labels"].float() + 0.5), (images[1], tensors["test_labels"]))
 
 
+def without(**parts):
+    return lambda: replace(mapped(), **parts)
+
+
+def mapped():
+    images = [tensors[key].permute(0, 3, 1, 2) for key in KEYS[::2]]
+    return image_task("x", (images[0], tensors["train_labels"]), (images[1], tensors["test_labels"]))
+
+
+no_tests = without(tests={}, digest="x")
+no_mapping = without(tests=[1], digest="x")
+no_split = without(tests={"test": 3}, digest="x")
+no_modality = without(modality=None)
+no_train = without(train=None, digest="x")
+no_classes = without(classes="many")
+
+
+def gap():
+    task = mapped()
+    return replace(task, train=replace(task.train, targets=task.train.targets.where(task.train.targets < 2, 3)))
+
+
+def tested_on_train():
+    task = mapped()
+    return replace(task, tests={"train": task.train})
+
+
 value = 3
 """
 
@@ -135,6 +162,17 @@ def test_an_image_data_keeps_its_name_and_gets_a_digest_of_its_content(here):
     assert not data.modality.mirrored
     assert load(DataOptions("sets.py:whole", data_name="mine")).identity["name"] == "mine"
     assert len(load(DataOptions("sets.py:whole", train_images=5)).train) == 5
+
+
+def test_what_the_scored_images_are_called_is_a_tasks_own(here):
+    task = load(DataOptions("sets.py:tested_on_train"))
+    assert (task.scored, len(task.test), len(task.train)) == ("train", 12, 12)
+    assert task.identity["scored"] == "train"
+
+
+def test_classes_without_a_training_image_are_said(here, capsys):
+    load(DataOptions("sets.py:gap"))
+    assert capsys.readouterr().err == "sets.py:gap: 1 of 4 classes have no training image\n"
 
 
 def test_modules_and_entry_points(here):
@@ -172,6 +210,12 @@ def test_modules_and_entry_points(here):
         ("sets.py:no_tensors", "which ends in AttributeError"),
         ("sets.py:half", r"train_images \(12, 9, 8, 3\) torch.float32; needs N×C×H×W torch.uint8"),
         ("sets.py:turned", "training and test images of 3×9×8 and of 3×8×9"),
+        ("sets.py:no_tests", "a Task whose tests hold nothing; needs one InMemory at least"),
+        ("sets.py:no_mapping", "a Task whose tests is a list"),
+        ("sets.py:no_split", "a Task whose tests hold 'test'; needs one InMemory"),
+        ("sets.py:no_modality", "a Task whose modality is a NoneType; needs an Image"),
+        ("sets.py:no_train", "a Task whose train is a NoneType"),
+        ("sets.py:no_classes", "a Task whose classes is a str; needs an integer"),
         ("sets.py:labelled", "train_labels with fractions"),
     ],
 )

@@ -10,6 +10,7 @@ from torch import nn
 
 from store import BadInput, Run
 from training import Diverged, Interrupted, fit
+from training.loop import received_signals
 
 CPU = torch.device("cpu")
 
@@ -55,6 +56,14 @@ def test_a_stopped_run_resumes_to_the_same_bits(tmp_path, stop_at, how, request)
         assert torch.equal(value, resumed[name]), name
     assert {key: result[key] for key in ("loss", "error")} == {key: expected[key] for key in ("loss", "error")}
     assert (run.path / "log.jsonl").read_text() == (a_run(tmp_path / "whole").path / "log.jsonl").read_text()
+
+
+def test_a_second_signal_acts_at_once_though_it_is_another():
+    with received_signals() as received:
+        signal.raise_signal(signal.SIGTERM)
+        assert received == [signal.SIGTERM]
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
 
 
 def test_checkpoints_by_time_do_not_change_the_result(tmp_path):
