@@ -518,7 +518,7 @@ def test_a_working_directory_that_is_gone_is_no_matter(tmp_path):
     command = f"cd gone && rmdir ../gone && {sys.executable} -m store list --store {tmp_path}/runs"
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
 
 
 def test_packages_with_commands_put_the_working_directory_last():
