@@ -234,8 +234,13 @@ def _log_weights(posterior: DiagonalGaussian, codes: Tensor, matching: Tensor) -
     mean, centred = posterior.mean - centre, codes - centre
     precision = (-posterior.log_var).exp()
     offset = -0.5 * (mean.square() * precision + posterior.log_var + math.log(2 * math.pi)).sum(1)
-    left = torch.cat([centred.square(), centred, -matching[:, None]], 1)
-    right = torch.cat([-0.5 * precision, mean * precision, torch.ones(n, 1, dtype=torch.float64)], 1).T.contiguous()
+    if bool((posterior.log_var == posterior.log_var[0]).all()):  # a channel's noise: half the product
+        squares = centred.square() @ (-0.5 * precision[0])
+        left, right = torch.cat([centred, (squares - matching)[:, None]], 1), mean * precision
+    else:
+        left = torch.cat([centred.square(), centred, -matching[:, None]], 1)
+        right = torch.cat([-0.5 * precision, mean * precision], 1)
+    right = torch.cat([right, torch.ones(n, 1, dtype=torch.float64)], 1).T.contiguous()
     largest = (centred.square().amax(0) + mean.square().amax(0)) @ precision.T
     expand = float(largest.max()) * torch.finfo(torch.float64).eps < TOLERANCE
     rows = min(max(1, pairs.BLOCK // n), n)

@@ -165,17 +165,13 @@ def centred_in_classes(influence: Tensor, labels: Tensor) -> Tensor:
 
 
 def at_fixed_counts(bound: Bound, labelled: Labelled, quantity: str = IMAGE) -> Bound:
-    """A bound on I(Z;X) of a labelled code as one on I(T;X), with the error at fixed class counts."""
+    """A bound of a labelled code, from whatever counts its influence is, as one on ``quantity`` at fixed counts."""
     assert bound.influence is not None
-    return _bound(labelled, bound, bound.influence, quantity=quantity)
-
-
-def _bound(labelled: Labelled, bound: Bound, influence: Tensor, *, quantity: str) -> Bound:
-    influence = centred_in_classes(influence, labelled.labels)
+    influence = centred_in_classes(bound.influence, labelled.labels)
     return replace(bound, quantity=quantity, influence=influence, standard_error=standard_error(influence))
 
 
-def _of_images(
+def _of_terms(
     labelled: Labelled,
     name: str,
     direction: Direction,
@@ -187,9 +183,10 @@ def _of_images(
     saturated: bool = False,
     k: int | None = None,
 ) -> Bound:
-    """A bound that is a mean of terms (N,), which depend on each other, with the influence of each image."""
-    plain = Bound(name, float(terms.mean()), 0.0, direction, cap, saturated, len(terms), k)
-    return _bound(labelled, plain, influence, quantity=quantity)
+    """A bound that is a mean of terms (N,), which depend on each other, with what each image contributes to it."""
+    value = float(terms.mean())
+    bound = Bound(name, value, 0.0, direction, cap, saturated, len(terms), k, influence=influence)
+    return at_fixed_counts(bound, labelled, quantity)
 
 
 @estimator("kernel_classifier", label="kernel classifier", direction="lower", quantity=LABEL)
@@ -201,7 +198,7 @@ def kernel_classifier(labelled: Labelled) -> Bound:
     compared = labelled.class_pairs
     count = labelled.counts[labelled.labels].double()
     influence = compared.terms - compared.without * (count - 1) / count
-    return _of_images(
+    return _of_terms(
         labelled, "kernel_classifier", "lower", LABEL, compared.terms, influence, cap=labelled.entropy, k=len(labelled)
     )
 
@@ -216,7 +213,7 @@ def kernel_mixture(labelled: Labelled) -> Bound:
     assert everyone is not None
     classmates, of_classmates = _within(labelled, "infonce")
     terms = math.log(len(labelled)) - log_ratio(labelled.pairs) - classmates
-    return _of_images(
+    return _of_terms(
         labelled,
         "kernel_mixture",
         "upper",
@@ -247,7 +244,7 @@ def _class_contrastive(labelled: Labelled, name: str, direction: Direction) -> B
     saturated = float(_within(labelled, "infonce")[0].mean()) > labelled.class_cap - 1
     cap = labelled.class_cap if direction == "lower" else None
     k = int(labelled.counts.max())
-    return _of_images(labelled, name, direction, GIVEN_LABEL, terms, influence, cap=cap, saturated=saturated, k=k)
+    return _of_terms(labelled, name, direction, GIVEN_LABEL, terms, influence, cap=cap, saturated=saturated, k=k)
 
 
 @estimator("class_infonce", label="InfoNCE by class", direction="lower", quantity=GIVEN_LABEL)
@@ -273,7 +270,7 @@ def class_gaussian(labelled: Labelled) -> Bound:
     standard error is of a mean of terms that are independent but for the moments, which enter in second order.
     """
     (values,) = frozen_divergences([labelled.posterior], labelled.classes)
-    return _of_images(labelled, "class_gaussian", "upper", GIVEN_LABEL, values, values)
+    return _of_terms(labelled, "class_gaussian", "upper", GIVEN_LABEL, values, values)
 
 
 def frozen_divergences(posteriors: Sequence[DiagonalGaussian], groups: Sequence[Tensor]) -> Tensor:
@@ -305,7 +302,7 @@ def frozen_divergences(posteriors: Sequence[DiagonalGaussian], groups: Sequence[
             mean, covariance = aggregate(finest[group[others]])
             scored = group[fold]
             for row, posterior, more in zip(values, posteriors, added, strict=True):
-                row[scored] = kl_to_gaussian(posterior[scored], mean, covariance + torch.diag(more))
+                row[scored] = kl_to_gaussian(posterior[scored], mean, covariance + more.diag())
     return values
 
 

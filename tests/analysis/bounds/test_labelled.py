@@ -394,14 +394,14 @@ def check_sides(classes: Classes, level: float, replicates: list[list[Bound]]) -
     return summary
 
 
-@pytest.mark.parametrize("level", [0.125, 0.5, 1.0])
+@pytest.mark.parametrize("level", [0.125, 0.5])
 def test_no_bound_is_on_the_wrong_side_of_ten_gaussian_classes(level):
     replicates = [labelled_bounds(TEN.labelled(400, level, seed)) for seed in range(20)]
     check_sides(TEN, level, replicates)
 
 
-@pytest.mark.parametrize("level", [0.4, 1.5])
-def test_classes_of_different_sizes_with_the_error_that_is_reported(level):
+def test_classes_of_different_sizes_with_the_error_that_is_reported():
+    level = 1.0
     replicates = [labelled_bounds(UNEVEN.labelled(100, level, seed)) for seed in range(100)]
     for key, (_, _, ratio) in check_sides(UNEVEN, level, replicates).items():
         # 100 replicates know the spread to 7%: 0.75 to 1.35 is three and five of those away
@@ -447,19 +447,20 @@ def test_the_check_figures_are_met():
 
 
 def test_spliced_bounds_are_above_the_truth():
+    apart = Classes(4 * UNEVEN.means, UNEVEN.variance, UNEVEN.shares)
     values: dict[str, list[float]] = {}
-    for seed in range(20):
-        first = TEN.labelled(500, 0.2, seed)
-        levels = {0.2: first, 0.6: replace_variance(first, 0.6)}
-        levels[0.6] = levels[0.6].drawn(sample_codes(levels[0.6].posterior, seed))
-        profile = NoiseProfile(levels)
-        for bound in (profile.spliced(0.2, 0.6), profile.class_spliced(0.2, 0.6)):
-            values.setdefault(bound.quantity, []).append(bound.value - TEN.truth(bound.quantity, 0.2)[0])
-    for quantity, differences in values.items():
-        bias = torch.tensor(differences)
-        assert bias.mean() > -4.5 * bias.std() / math.sqrt(20), quantity
-    # what two thirds of the noise's scale leave of 10 Gaussians in 16 dimensions from 50 images each
-    assert sum(values["I(T;X|Y)"]) / 20 < 0.3
+    for seed in range(40):
+        first = apart.labelled(200, 0.1, seed)
+        coarse = replace_variance(first, 0.6)
+        profile = NoiseProfile({0.1: first, 0.6: coarse.drawn(sample_codes(coarse.posterior, seed))})
+        for bound in (profile.gaussian(0.1), profile.spliced(0.1, 0.6), profile.class_spliced(0.1, 0.6)):
+            excess = bound.value - apart.truth(bound.quantity, 0.1)[0]
+            values.setdefault(bound.estimator, []).append(excess)
+    for name, excess in values.items():
+        assert np.mean(excess) > -4.5 * np.std(excess, ddof=1) / math.sqrt(40), name
+    # three Gaussians are no Gaussian, which the noise hides; each alone is one
+    assert np.mean(values["spliced"]) < np.mean(values["frozen_gaussian"]) - 0.2
+    assert np.mean(values["class_spliced"]) < 0.15
 
 
 def test_separated_clusters_are_their_labels():
