@@ -20,6 +20,10 @@ the population's by up to about (K − 1)/2N, for I is concave in the p(y) that 
   class follows and one Gaussian does not. The smaller of U(T;Y) and H(Y) is U(T;Y) itself here; of an estimate that
   can exceed H(Y), the smaller would not be an upper bound in expectation.
 
+The two bounds on I(T;Y) know densities from N images as InfoNCE does: once InfoNCE within classes is saturated, the
+upper one is H(Y) whatever the truth, and the lower one may be far below it, even below 0, since the kernel classifier
+is then one by the nearest neighbour. They meet where the noise is large enough, or classes are separated.
+
 InfoNCE, leave-one-out and R_m of all images hold at fixed counts too. With :math:`p_y` short for p(t|y), InfoNCE's
 mixture is p(t) in expectation; leave-one-out compares an image of class y with
 :math:`p + (p - p_y) / (N - 1)`, and :math:`-\sum_y p(y) E_{p_y} \log(\cdot) \ge -E_p \log p`, from

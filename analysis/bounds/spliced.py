@@ -44,6 +44,7 @@ derived("frozen_gaussian", "R_m, frozen", "upper", quantity=IMAGE)
 derived("class_frozen_gaussian", "R_m by class, frozen", "upper", quantity=GIVEN_LABEL)
 derived("spliced", "R_m, spliced", "upper", quantity=IMAGE)
 derived("class_spliced", "R_m by class, spliced", "upper", quantity=GIVEN_LABEL)
+derived("class_frozen_gaussian_total", "R_m by class, frozen, + I(T;Y)", "upper", quantity=IMAGE)
 derived("class_spliced_total", "R_m by class, spliced, + I(T;Y)", "upper", quantity=IMAGE)
 
 
