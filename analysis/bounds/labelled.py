@@ -278,7 +278,7 @@ def class_gaussian(labelled: Labelled) -> Bound:
 
 
 def frozen_divergences(posteriors: Sequence[DiagonalGaussian], groups: Sequence[Tensor]) -> Tensor:
-    r"""(L, N): KL(q_s(·|x_i) ‖ m_s) at each of L levels of noise, m_s one Gaussian convolved with the same noise.
+    r"""(L, N): KL of the posterior to a Gaussian at each of L levels of noise, one Gaussian convolved with that noise.
 
     Its mean and covariance, and how far it is shrunk, come from the other folds of the image's group at the first
     level, once; at other levels the variance of the noise that has been added since is added to it.
