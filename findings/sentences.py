@@ -1,8 +1,8 @@
 """Numbers in sentences: how every room says what was found.
 
 A text is lines. A line is a paragraph, an item of a list, which begins with a dash and a space, or a line of a table,
-whose columns stand two spaces or more apart. Texts are kept so, in documents too; `wrapped` breaks them for a terminal, and nothing
-puts them together again.
+whose columns stand two spaces or more apart. Texts are kept so, in documents too; `wrapped` breaks them for a terminal,
+and nothing puts them together again.
 """
 
 import textwrap
