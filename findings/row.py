@@ -48,7 +48,7 @@ FURTHER = {
     "heavy_tailed": Field(bool, "whether a few images decide the value, so that its standard error is too small"),
     "noise_shape": Field(str, "of the noise that is added to the code"),
     "metric": Field(str, "by which a classifier is scored, where there are several"),
-    "layer": Field(str, "whose Grad-CAM maps are summed"),
+    "layer": Field(str, "of the network: whose maps are summed, or whose outputs are bounded"),
     "classes": Field(str, "whose Grad-CAM maps they are: predicted or true"),
     "empty": Field(int, "images that are left out because their maps have no positive part"),
     "curve": Field(str, "robust or published: how what an attack breaks is counted"),

@@ -26,6 +26,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "attacks": ("attacks.sweep", "Figures 1 and 5: accuracy under attack over ε"),
     "gradcam": ("gradcam.sums", "Figure 4: sums of Grad-CAM maps"),
     "ground-truth": ("analysis.ground_truth", "how the bounds do on encoders of known information"),
+    "representations": (
+        "analysis.representations",
+        "what a classifier's layers, or any features, keep of label and image, bounded from both sides",
+    ),
     "run": ("experiments.run", "whole grids, on one machine or many"),
     "report": ("reports.build", "one page from everything that has been measured, beside the paper"),
     "train-vae": ("vae.train", "one VAE"),
