@@ -19,10 +19,10 @@ def read_idx(directory: Path, name: str) -> Task:
         BadInput: a file is missing, truncated or not IDX.
     """
     splits = []
-    for part in ("train", "t10k"):
+    for split in ("train", "t10k"):
         arrays = []
         for content, dimensions in (("images", 3), ("labels", 1)):
-            path = directory / f"{part}-{content}-idx{dimensions}-ubyte.gz"
+            path = directory / f"{split}-{content}-idx{dimensions}-ubyte.gz"
             try:
                 raw = gzip.decompress(path.read_bytes())
                 if raw[:4] != bytes((0, 0, 8, dimensions)):

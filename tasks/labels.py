@@ -55,15 +55,15 @@ def check_arrays(members: Mapping[str, Any], name: str, needed: str) -> None:
     """Refuse arrays that are missing, of another type, or of shapes that do not fit each other."""
     if missing := [key for key in KEYS if key not in members]:
         raise BadInput("--data", f"{name} without {', '.join(missing)}", needed)
-    for part in ("train", "test"):
-        images, labels = members[f"{part}_images"], members[f"{part}_labels"]
+    for split in ("train", "test"):
+        images, labels = members[f"{split}_images"], members[f"{split}_labels"]
         if len(images.shape) != 4 or images.dtype != np.uint8 or images.shape[-1] not in (1, 3):
-            raise BadInput("--data", f"{part}_images {images.shape} {images.dtype}", "N×H×W×C uint8 with C 1 or 3")
+            raise BadInput("--data", f"{split}_images {images.shape} {images.dtype}", "N×H×W×C uint8 with C 1 or 3")
         if not math.prod(images.shape):
-            raise BadInput("--data", f"{part}_images {images.shape}", "at least one image, of at least one pixel")
+            raise BadInput("--data", f"{split}_images {images.shape}", "at least one image, of at least one pixel")
         if labels.shape[:1] != images.shape[:1] or len(labels.shape) > 2:
             raise BadInput(
-                "--data", f"{part}_labels {labels.shape}", f"one label or row for each of {images.shape[0]} images"
+                "--data", f"{split}_labels {labels.shape}", f"one label or row for each of {images.shape[0]} images"
             )
     shapes = [members[key].shape[1:] for key in ("train_images", "test_images")]
     if shapes[0] != shapes[1]:

@@ -18,11 +18,11 @@ from tasks.task import Image, InMemory, Task, classes_of
 __all__ = ["task_of"]
 
 
-def task_of(found: Any, name: str, root: Path, download: bool) -> Task:
+def task_of(dataset: Any, name: str, root: Path, download: bool) -> Task:
     """The task that an object of this name is, or that a function makes.
 
     Args:
-        found: a `Task`, or a function of no arguments, or of ``root`` and ``download``, that returns one, or the four
+        dataset: a `Task`, or a function of no arguments, or of ``root`` and ``download``, that returns one, or the four
             arrays `tasks.labels.KEYS` as a mapping of these names or a tuple in this order.
         name: its own.
         root: where downloads are kept.
@@ -32,11 +32,11 @@ def task_of(found: Any, name: str, root: Path, download: bool) -> Task:
         BadInput: something else, or what it has is no data set of images in uint8.
     """
     needed = f"a function that returns a tasks.Task or {', '.join(KEYS)}"
-    if isinstance(found, Task):
-        return found
-    if not callable(found):
-        raise BadInput("--data", f"{name}, a {type(found).__name__}", needed)
-    made = called(lambda: _made(found, {"root": root, "download": download}), name, "--data", needed)
+    if isinstance(dataset, Task):
+        return dataset
+    if not callable(dataset):
+        raise BadInput("--data", f"{name}, a {type(dataset).__name__}", needed)
+    made = called(lambda: _made(dataset, {"root": root, "download": download}), name, "--data", needed)
     if isinstance(made, Task):
         return say_missing(_checked(made, name), name)
     if isinstance(made, tuple | list) and len(made) == len(KEYS):
@@ -96,9 +96,9 @@ def _whole(task: Task, name: str) -> None:
         ("modality", task.modality, Image, "an Image"),
         ("classes", task.classes, int, "an integer"),
     )
-    for part, value, kind, needed in parts:
+    for member, value, kind, needed in parts:
         if not isinstance(value, kind):
-            raise BadInput("--data", f"{name}, a Task whose {part} is a {type(value).__name__}", needed)
+            raise BadInput("--data", f"{name}, a Task whose {member} is a {type(value).__name__}", needed)
     wrong = [
         f"{key!r}" for key, split in task.tests.items() if not (isinstance(key, str) and isinstance(split, InMemory))
     ]

@@ -62,19 +62,19 @@ def vision(word: str, root: Path, download: bool) -> Task:
     kind, name, mirrored = TORCHVISION[word]
     splits = kind in ("SVHN", "STL10")
 
-    def part(train: bool, download: bool):  # type: ignore[no-untyped-def]
-        which = {"split": "train" if train else "test"} if splits else {"train": train}
-        return getattr(torchvision.datasets, kind)(root=str(root), download=download, **which)
+    def split_of(train: bool, download: bool):  # type: ignore[no-untyped-def]
+        arguments = {"split": "train" if train else "test"} if splits else {"train": train}
+        return getattr(torchvision.datasets, kind)(root=str(root), download=download, **arguments)
 
     try:
-        train, test = part(True, False), part(False, False)
+        train, test = split_of(True, False), split_of(False, False)
     except RuntimeError:
         if not download:
             needed = f"{name} there: the same command without --dry-run downloads it"
             raise BadInput("--data", f"{word!r}, which is not under {root}", needed) from None
         print(f"downloading {name} to {root}", file=sys.stderr)
         try:
-            train, test = part(True, True), part(False, True)
+            train, test = split_of(True, True), split_of(False, True)
         except (urllib.error.URLError, RuntimeError, OSError) as error:
             if getattr(error, "errno", None):
                 raise

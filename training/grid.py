@@ -76,20 +76,20 @@ class Grid:
         seeds = range(self.first_seed, self.first_seed + self.seeds)
         return [(augmentation, seed) for seed in seeds for augmentation in self.augmentations]
 
-    def run_of(self, task: Task, which: Which) -> Run:
+    def run_of(self, task: Task, network: Which) -> Run:
         """The run directory of one network, trained or not."""
-        return self.trainer.run_of(task, *which, self.settings, self.execution)
+        return self.trainer.run_of(task, *network, self.settings, self.execution)
 
     def say(self, task: Task) -> None:
         """Say what would be trained and what would be reused (``--dry-run``)."""
-        say_runs((self.run_of(task, which) for which in self.networks()), self.trainer.what, self.execution)
+        say_runs((self.run_of(task, network) for network in self.networks()), self.trainer.what, self.execution)
 
     def train(self, task: Task) -> tuple[dict[Which, Run], list[str]]:
         """Train what is missing: the finished runs, and why others failed."""
         return all_once(
             self.networks(),
-            lambda which: self.run_of(task, which),
-            lambda which: self.trainer.train(task, *which, self.settings, self.execution),
+            lambda network: self.run_of(task, network),
+            lambda network: self.trainer.train(task, *network, self.settings, self.execution),
             self.execution,
             self.trainer.summary,
         )

@@ -112,7 +112,7 @@ def _classes(model: Any, task: Task) -> int:
     """How many classes a model at hand tells apart, of which few images may show only some; 0 where it is not known."""
     if not isinstance(model, torch.nn.Module):
         return 0
-    training, device = model.training, next((each.device for each in model.parameters()), torch.device("cpu"))
+    training, device = model.training, next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     try:
         logits = called(
             lambda: model.eval()(pixels(task.test.inputs[:1].to(device))),
@@ -170,14 +170,14 @@ def configured(config: type[Any], options: Mapping[str, Any], start: Any = None)
 def _fields(config: type[Any]) -> dict[str, Any]:
     """The type of every option by its name, those of the parts among them."""
     hints = typing.get_type_hints(config)
-    found: dict[str, Any] = {}
+    option_types: dict[str, Any] = {}
     for field in dataclasses.fields(config):
         hint = hints[field.name]
         if dataclasses.is_dataclass(hint):
-            found |= _fields(typing.cast(type, hint))
+            option_types |= _fields(typing.cast(type, hint))
         else:
-            found[field.name] = hint
-    return found
+            option_types[field.name] = hint
+    return option_types
 
 
 def _changed(config: type[Any], start: Any, options: Mapping[str, Any]) -> Any:
@@ -186,13 +186,13 @@ def _changed(config: type[Any], start: Any, options: Mapping[str, Any]) -> Any:
     for field in dataclasses.fields(config):
         hint = hints[field.name]
         if dataclasses.is_dataclass(hint):
-            part = typing.cast(type, hint)
-            inside = {key: value for key, value in options.items() if key in _fields(part)}
+            part_type = typing.cast(type, hint)
+            inside = {key: value for key, value in options.items() if key in _fields(part_type)}
             # a part may be made with other values than the dataclass's own
             made = field.default_factory
             usual = made() if made is not dataclasses.MISSING else None
             before = getattr(start, field.name) if start is not None else usual
-            values[field.name] = _changed(part, before, inside)
+            values[field.name] = _changed(part_type, before, inside)
         elif field.name in options:
             values[field.name] = options[field.name]
         elif start is not None:
@@ -224,7 +224,7 @@ def _is(kind: Any, value: Any) -> bool:
     if origin is typing.Literal:
         return value in typing.get_args(kind)
     if origin is tuple:
-        return isinstance(value, tuple) and all(_is(typing.get_args(kind)[0], each) for each in value)
+        return isinstance(value, tuple) and all(_is(typing.get_args(kind)[0], item) for item in value)
     if kind is float:
         return isinstance(value, (int, float)) and not isinstance(value, bool)
     if kind is int:

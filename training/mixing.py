@@ -63,17 +63,17 @@ def _ours(name: str, options: Mapping[str, Any]) -> Mixer:
 
 
 def _theirs(name: str, argument: str, options: Mapping[str, Any]) -> Mixer:
-    found = AUGMENTATIONS.get(name, argument)
-    if not callable(found):
-        raise BadInput(argument, f"{name}, a {type(found).__name__}", NEEDED)
-    parameters = called(lambda: inspect.signature(found).parameters, name, argument, NEEDED)
-    if isinstance(found, type) or "generator" not in parameters:
+    mixer = AUGMENTATIONS.get(name, argument)
+    if not callable(mixer):
+        raise BadInput(argument, f"{name}, a {type(mixer).__name__}", NEEDED)
+    parameters = called(lambda: inspect.signature(mixer).parameters, name, argument, NEEDED)
+    if isinstance(mixer, type) or "generator" not in parameters:
         # what a partial has settled stays settled
-        settled = found.keywords if isinstance(found, functools.partial) else {}
+        settled = mixer.keywords if isinstance(mixer, functools.partial) else {}
         fitting = {key: value for key, value in options.items() if key in parameters and key not in settled}
-        found = called(lambda: found(**fitting), name, argument, f"{NEEDED} from {', '.join(OPTIONS)}")
-    _try(found, name, argument)
-    return found
+        mixer = called(lambda: mixer(**fitting), name, argument, f"{NEEDED} from {', '.join(OPTIONS)}")
+    _try(mixer, name, argument)
+    return mixer
 
 
 def _try(mixer: Mixer, name: str, argument: str) -> None:
@@ -90,14 +90,14 @@ def _try(mixer: Mixer, name: str, argument: str) -> None:
         stream = torch.Generator().manual_seed(1)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            found = called(
+            batch = called(
                 lambda: in_turn(mixer, 0)(images.clone(), generator=stream, partner=partner), words, argument, NEEDED
             )
-        if not isinstance(found, Mixed):
-            raise BadInput(argument, f"{words}, which returns a {type(found).__name__}", "a msda.Mixed")
-        if problem := _unlike(found, images):
+        if not isinstance(batch, Mixed):
+            raise BadInput(argument, f"{words}, which returns a {type(batch).__name__}", "a msda.Mixed")
+        if problem := _unlike(batch, images):
             raise BadInput(argument, f"{words}, {problem}", "a mixed batch like the one given, and weights from 0 to 1")
-        return found
+        return batch
 
     if not torch.equal(mixed(1).images, mixed(2).images):
         got = f"{words}, which mixes them in two ways with one seed of its generator"
@@ -114,14 +114,14 @@ def _unlike(mixed: Mixed, images: Tensor) -> str:
         ("weights", mixed.weight, batch),
         ("target weights", mixed.target_weight, batch),
     )
-    for name, found, shape in parts:
-        if not isinstance(found, Tensor) or not found.is_floating_point():
-            return f"whose {name} are {getattr(found, 'dtype', type(found).__name__)}"
-        if tuple(found.shape) != shape:
-            return f"whose {name} have shape {tuple(found.shape)}"
-        if not found.isfinite().all():
+    for name, values, shape in parts:
+        if not isinstance(values, Tensor) or not values.is_floating_point():
+            return f"whose {name} are {getattr(values, 'dtype', type(values).__name__)}"
+        if tuple(values.shape) != shape:
+            return f"whose {name} have shape {tuple(values.shape)}"
+        if not values.isfinite().all():
             return f"whose {name} are not finite"
-        if shape == batch and not ((found >= 0) & (found <= 1)).all():
+        if shape == batch and not ((values >= 0) & (values <= 1)).all():
             return f"whose {name} are not from 0 to 1"
     partner = mixed.partner
     if not isinstance(partner, Tensor) or partner.dtype != torch.int64 or tuple(partner.shape) != batch:

@@ -157,7 +157,7 @@ class Settings:
         """
         scope = self.scope or ("batch" if self.preset == "reference" else "sample")
         if self.preset == "reference":
-            parts = ("fmix-reference" if part == "fmix" else part for part in augmentation.split("+"))
+            parts = ("fmix-reference" if name == "fmix" else name for name in augmentation.split("+"))
             augmentation = "+".join(parts)
         return mixer_named(
             augmentation, argument, alpha=self.alpha, decay_power=self.decay_power, max_soft=self.max_soft, scope=scope
@@ -403,7 +403,7 @@ def overfitting(vae: VAE, task: Task, pipeline: Pipeline, scale: float, seed: in
         negative_elbo(vae, pipeline.each_once(images, generator(images.device, seed, "curve"), count), scale, seed)[0]
         for images in (task.test.inputs, task.train.inputs)
     )
-    error = math.sqrt(sum(float(each.var()) / len(each) for each in (test, training)))
+    error = math.sqrt(sum(float(losses.var()) / len(losses) for losses in (test, training)))
     return {"value": float(test.mean() - training.mean()), "standard_error": error, "n": len(test)}
 
 
@@ -420,15 +420,15 @@ def run(config: Config) -> Run:
     """Train the VAE that ``config`` describes and say what came of it."""
     options = config.execution
     task = load(config.data, download=not options.dry_run)
-    which = vae_run(task, config.augmentation, config.seed, config.settings, options)
+    planned = vae_run(task, config.augmentation, config.seed, config.settings, options)
     if options.dry_run:
-        options.say(f"{which.path}: {which.status}")
-        return which
-    which = train(task, config.augmentation, config.seed, config.settings, options)
-    metrics = which.result()["metrics"]
+        options.say(f"{planned.path}: {planned.status}")
+        return planned
+    trained = train(task, config.augmentation, config.seed, config.settings, options)
+    metrics = trained.result()["metrics"]
     options.say(
-        f"{'trained' if which.fresh else 'reused'}: rate {metrics['test_rate']:.2f} nats, "
-        f"MSE {metrics['test_mse']:.4f}, {metrics['active_units']} of {which.identity['config']['latents']} units "
+        f"{'trained' if trained.fresh else 'reused'}: rate {metrics['test_rate']:.2f} nats, "
+        f"MSE {metrics['test_mse']:.4f}, {metrics['active_units']} of {trained.identity['config']['latents']} units "
         f"active{'' if metrics['active_units'] else ' (collapsed: the code carries nothing)'}"
     )
     fall = metrics.get("last_fall")
@@ -439,9 +439,9 @@ def run(config: Config) -> Run:
             f"−ELBO fell by {fall:.2f} nats over the last fifth of the steps ({flat}); "
             f"on test images it is {over['value']:.1f} ± {over['standard_error']:.1f} nats more than on training images"
         )
-    options.say(str(which.path))
-    options.write(json_document(PROGRAM, config, rows_of(which.result())))
-    return which
+    options.say(str(trained.path))
+    options.write(json_document(PROGRAM, config, rows_of(trained.result())))
+    return trained
 
 
 def rows_of(record: Mapping[str, Any]) -> list[dict[str, Any]]:

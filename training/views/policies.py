@@ -180,7 +180,7 @@ def _parsed(text: str, source: str) -> list[list[tuple[str, float, float]]]:
             got = f"{source}, sub-policy {number}: {operation!r:.60}"
             if not (isinstance(operation, list | tuple) and len(operation) == 3 and operation[0] in RANGES):
                 raise BadInput("--policy", got, f"{NEEDED}; one of {', '.join(RANGES)}")
-            if not all(isinstance(each, int | float) and 0 <= each <= 1 for each in operation[1:]):
+            if not all(isinstance(value, int | float) and 0 <= value <= 1 for value in operation[1:]):
                 raise BadInput("--policy", got, "numbers from 0 to 1")
     return [[(name, float(p), float(level)) for name, p, level in policy] for policy in policies]
 
@@ -235,16 +235,16 @@ VIEWS = Registry(
 def _theirs(name: str) -> BatchPolicy:
     """A policy of somebody else's, from one image to another, or of a class that makes one; tried on an image."""
     needed = "a callable from an image (C, H, W) uint8 to another of its shape, or a class that makes one"
-    found = VIEWS.get(name, "--policy")
-    if isinstance(found, type):
-        found = called(found, name, "--policy", needed)
-    if not callable(found):
-        raise BadInput("--policy", f"{name}, a {type(found).__name__}", needed)
+    policy = VIEWS.get(name, "--policy")
+    if isinstance(policy, type):
+        policy = called(policy, name, "--policy", needed)
+    if not callable(policy):
+        raise BadInput("--policy", f"{name}, a {type(policy).__name__}", needed)
     image = torch.arange(3 * 256, dtype=torch.int64).remainder(256).to(torch.uint8).view(3, 16, 16)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(0)
-        made = called(lambda: found(image.clone()), f"{name} on an image (3, 16, 16)", "--policy", needed)
+        made = called(lambda: policy(image.clone()), f"{name} on an image (3, 16, 16)", "--policy", needed)
     if not isinstance(made, Tensor) or made.dtype != torch.uint8 or made.shape != image.shape:
         kind = f"{made.dtype} {tuple(made.shape)}" if isinstance(made, Tensor) else type(made).__name__
         raise BadInput("--policy", f"{name}, which makes {kind} of an image (3, 16, 16)", needed)
-    return BatchPolicy(f"{known_as(name)} {source_hash(VIEWS.source(name, '--policy') or '')}", found)
+    return BatchPolicy(f"{known_as(name)} {source_hash(VIEWS.source(name, '--policy') or '')}", policy)
