@@ -61,7 +61,7 @@ class ClassifierGrid(Grid):
         if not trained:
             raise SystemExit("every classifier failed:\n" + "\n".join(failures))
         return {
-            (known_as(which[0]), which[1]): trained[which] for which in self.networks() if which in trained
+            (known_as(network[0]), network[1]): trained[network] for network in self.networks() if network in trained
         }, failures
 
 
@@ -161,30 +161,34 @@ def analyse(
             options.say(f"{len(config.augmentations) * config.seeds} {what}s of them to do or to reuse")
             return None
         trained, failures = config.train(task)
-        for which, each in trained.items():
-            loads[which] = (
-                each.name,
-                functools.partial(load_run, each.path, device, task, network=config.settings.network),
+        for network, training_run in trained.items():
+            loads[network] = (
+                training_run.name,
+                functools.partial(load_run, training_run.path, device, task, network=config.settings.network),
             )
 
     @functools.lru_cache(maxsize=1)
-    def classifier(which: Which) -> Classifier:
-        return loads[which][1]()
+    def classifier(network: Which) -> Classifier:
+        return loads[network][1]()
 
     @functools.cache
-    def run(which: Which) -> Run:
-        return run_of_function(run_of(classifier(which), loads[which][0]), fixed_logits(classifier(which), task.shape))
+    def run(network: Which) -> Run:
+        return run_of_function(
+            run_of(classifier(network), loads[network][0]), fixed_logits(classifier(network), task.shape)
+        )
 
     runs, more = all_once(
         loads,
         run,
-        lambda which: work(classifier(which), loads[which][0]),
+        lambda network: work(classifier(network), loads[network][0]),
         options,
         lambda record: f"{record['metrics']['seconds']:.0f} s",
         did,
         what,
     )
-    return Analysed({which: runs[which] for which in loads if which in runs}, classifier, failures + more, trained)
+    return Analysed(
+        {network: runs[network] for network in loads if network in runs}, classifier, failures + more, trained
+    )
 
 
 TOLERANCE = 1e-3
@@ -207,9 +211,9 @@ def run_of_function(run: Run, logits: Tensor) -> Run:
     while True:
         more = {"function": number} if number > 1 else {}
         identity = run.identity | {"config": run.identity["config"] | more}
-        each = replace(run, identity=identity, also={"fixed_logits": kept})
-        if _computed(each, logits):
-            return each
+        candidate = replace(run, identity=identity, also={"fixed_logits": kept})
+        if _computed(candidate, logits):
+            return candidate
         number += 1
 
 
@@ -245,14 +249,14 @@ def once_of_function(
     if not _computed(run, logits):
         options.say(f"not reused: {run.path}, of a network with the same weights that computes something else")
 
-    def still(which: Run) -> None:  # nothing has taken its place while we waited
-        if run_of_function(run, logits) == which:
-            work(which)
+    def still(expected: Run) -> None:  # nothing has taken its place while we waited
+        if run_of_function(run, logits) == expected:
+            work(expected)
 
     while True:
-        which = run_of_function(run, logits)
-        done = once(which, options, functools.partial(still, which))
-        if run_of_function(run, logits) == which:
+        current = run_of_function(run, logits)
+        done = once(current, options, functools.partial(still, current))
+        if run_of_function(run, logits) == current:
             return done
 
 

@@ -138,8 +138,8 @@ def finite(logits: Tensor, name: str, argument: str = "--model") -> Tensor:
     """
     if not torch.isfinite(logits).all():
         wrong = (~torch.isfinite(logits)).flatten(1).any(1)
-        which = f"{int(wrong.sum())} images, the first {int(wrong.nonzero()[0])} of {len(wrong)}"
-        raise BadInput(argument, f"{name} with logits that are not finite for {which}", "logits that are numbers")
+        affected = f"{int(wrong.sum())} images, the first {int(wrong.nonzero()[0])} of {len(wrong)}"
+        raise BadInput(argument, f"{name} with logits that are not finite for {affected}", "logits that are numbers")
     return logits
 
 
@@ -296,33 +296,33 @@ def _trained_with(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
     ImageNet's where there are no such weights, or they say nothing.
     """
-    source, _, which = name.partition(":")
+    source, _, architecture = name.partition(":")
     if source == "torchvision":
         from torchvision import models
 
         try:
-            transforms = models.get_model_weights(which).DEFAULT.transforms()
+            transforms = models.get_model_weights(architecture).DEFAULT.transforms()
             return tuple(transforms.mean), tuple(transforms.std)
         except (AttributeError, ValueError):
             return IMAGENET
     import timm
 
-    found = timm.get_pretrained_cfg(which)
-    mean, std = (getattr(found, kind, None) for kind in ("mean", "std"))
+    metadata = timm.get_pretrained_cfg(architecture)
+    mean, std = (getattr(metadata, kind, None) for kind in ("mean", "std"))
     return (tuple(mean), tuple(std)) if mean and std and len(mean) == len(std) == 3 else IMAGENET
 
 
 def _pretrained(name: str, task: Task) -> dict[str, Tensor]:
     """What torchvision or timm offer for a network; downloaded where a network connection is there."""
-    source, _, which = name.partition(":")
+    source, _, architecture = name.partition(":")
     try:
         if source == "torchvision":
             from torchvision import models
 
-            return models.get_model_weights(which).DEFAULT.get_state_dict(progress=True, check_hash=True)
+            return models.get_model_weights(architecture).DEFAULT.get_state_dict(progress=True, check_hash=True)
         import timm
 
-        return timm.create_model(which, pretrained=True, in_chans=task.shape[0]).state_dict()
+        return timm.create_model(architecture, pretrained=True, in_chans=task.shape[0]).state_dict()
     except (OSError, RuntimeError, ValueError) as problem:
         reason = " ".join(str(problem).split())[:120]
         raise BadInput(
@@ -373,30 +373,32 @@ def _state(path: Path) -> dict[str, Tensor]:
 
 def _fill(network: nn.Module, state: dict[str, Tensor], name: str) -> None:
     """Put the weights into the network, all of them or none."""
-    own = network.state_dict()
+    expected = network.state_dict()
     # BatchNorm counts its batches since PyTorch 0.4.1; the count decides nothing with a fixed momentum
-    counted = {key: value for key, value in own.items() if key.endswith("num_batches_tracked")}
+    counted = {key: value for key, value in expected.items() if key.endswith("num_batches_tracked")}
     state = counted | state
-    for key in own:
-        if key in state and own[key].shape != state[key].shape:
+    for key in expected:
+        if key in state and expected[key].shape != state[key].shape:
             raise BadInput(
                 "--weights",
                 f"{name}, where {key} is {tuple(state[key].shape)}",
-                f"{tuple(own[key].shape)}, as the network for these images and classes has it",
+                f"{tuple(expected[key].shape)}, as the network for these images and classes has it",
             )
-    missing, extra = [key for key in own if key not in state], [key for key in state if key not in own]
+    missing, extra = [key for key in expected if key not in state], [key for key in state if key not in expected]
     if missing or extra:
-        found = [f"without {missing[0]} and {len(missing) - 1} more"] if missing else []
-        found += [f"with {extra[0]} and {len(extra) - 1} more"] if extra else []
-        raise BadInput("--weights", f"{name}, {', '.join(found)}", "the weights of this network")
+        differences = [f"without {missing[0]} and {len(missing) - 1} more"] if missing else []
+        differences += [f"with {extra[0]} and {len(extra) - 1} more"] if extra else []
+        raise BadInput("--weights", f"{name}, {', '.join(differences)}", "the weights of this network")
     parameters = dict(network.named_parameters())
-    for key in own:  # a buffer may be infinite: a mask, say
+    for key in expected:  # a buffer may be infinite: a mask, say
         value = state[key]
         if value.layout != torch.strided or value.is_meta or value.is_quantized:
             raise BadInput("--weights", f"{name}, where {key} is no plain tensor", "weights that are numbers")
-        if value.is_complex() or own[key].is_floating_point() != value.is_floating_point():
+        if value.is_complex() or expected[key].is_floating_point() != value.is_floating_point():
             got = f"{name}, where {key} is of type {str(value.dtype).removeprefix('torch.')}"
-            raise BadInput("--weights", got, str(own[key].dtype).removeprefix("torch.") + ", or another of its kind")
+            raise BadInput(
+                "--weights", got, str(expected[key].dtype).removeprefix("torch.") + ", or another of its kind"
+            )
         if key.endswith("running_var") and (value < 0).any():
             raise BadInput("--weights", f"{name}, where {key} is negative", "variances")
         if value.isnan().any() or (key in parameters and not value.isfinite().all()):

@@ -482,21 +482,21 @@ def run(config: Config) -> Run:
     arguments = (task, config.augmentation, config.seed, config.settings, config.execution)
     options = config.execution
     if options.dry_run:
-        which = classifier_run(*arguments)
-        options.say(f"{which.path}: {which.status}")
-        return which
-    which = train(*arguments)
+        planned = classifier_run(*arguments)
+        options.say(f"{planned.path}: {planned.status}")
+        return planned
+    trained = train(*arguments)
     if int(os.environ.get("RANK", "0")) == 0:
-        record = which.result()
+        record = trained.result()
         metrics = record["metrics"]
         options.say(
-            f"{'trained' if which.fresh else 'reused'}: {headline_of(metrics)} on the "
+            f"{'trained' if trained.fresh else 'reused'}: {headline_of(metrics)} on the "
             f"{metrics['n']:,} {record['scored']} images after the last epoch, "
             f"cross entropy {metrics['cross_entropy']:.3f} nats"
         )
-        options.say(str(which.path))
+        options.say(str(trained.path))
         options.write(json_document(PROGRAM, config, rows_of(record)))
-    return which
+    return trained
 
 
 def rows_of(record: Mapping[str, Any]) -> list[dict[str, Any]]:
