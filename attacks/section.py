@@ -39,7 +39,7 @@ def _attacks(document: Document) -> Table:
     notes = [note, *_beyond(document)]
     return Table(
         "Accuracy under attack",
-        ["augmentation", "curve", *(each.head for each in shown.values())],
+        ["augmentation", "curve", *(column.head for column in shown.values())],
         lines,
         numbers,
         notes,
@@ -54,8 +54,8 @@ def _beyond(document: Document) -> list[str]:
         listed = ", ".join(f"{label(name)} {value:.1f}" for name, (value, _) in everywhere.items())
         notes.append(f"without any attack, on all {next(iter(everywhere.values()))[1]:,} test images, %: {listed}")
     if lead:
-        listed = ", ".join(f"{label(name or 'the model')} {each[0]:.1f}" for name, each in lead.items())
-        images = min(each[2] for each in lead.values())
+        listed = ", ".join(f"{label(name or 'the model')} {points:.1f}" for name, (points, _, _, _) in lead.items())
+        images = min(n for _, _, n, _ in lead.values())
         notes.append(
             f"points that AutoAttack breaks beyond the sweep, on {images} images, at the ε where about half is left: "
             f"{listed}"

@@ -166,13 +166,16 @@ def _records(runs: Sequence[Mapping[str, Any]], kind: str) -> list[tuple[str, Ma
 
 def clean_accuracies(runs: Sequence[Mapping[str, Any]]) -> dict[str, tuple[float, int]]:
     """By augmentation the accuracy in per cent on all images that classifiers were scored on, and how many they are."""
-    found: dict[str, list[tuple[float, int]]] = {}
+    accuracies: dict[str, list[tuple[float, int]]] = {}
     for augmentation, record in _records(runs, "classifier"):
         if ACCURACY.name in record["metrics"]:
-            found.setdefault(augmentation, []).append(
+            accuracies.setdefault(augmentation, []).append(
                 (ACCURACY.factor * record["metrics"][ACCURACY.name], record["metrics"]["n"])
             )
-    return {name: (float(np.mean([value for value, _ in each])), each[0][1]) for name, each in found.items()}
+    return {
+        name: (float(np.mean([value for value, _ in of_seeds])), of_seeds[0][1])
+        for name, of_seeds in accuracies.items()
+    }
 
 
 def leads(runs: Sequence[Mapping[str, Any]]) -> dict[str, tuple[float, float, int, tuple[float, float]]]:

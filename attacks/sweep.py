@@ -137,7 +137,7 @@ def run(config: Config) -> Result:
     options = config.execution
     task = load(config.data, download=not options.dry_run)
     some_of(task.test, config.images)  # refuses what cannot be
-    found = analyse(
+    analysed = analyse(
         config,
         task,
         lambda classifier, name: _run(config, classifier, task, name),
@@ -145,14 +145,14 @@ def run(config: Config) -> Result:
         "swept",
         "sweep",
     )
-    if found is None:
+    if analysed is None:
         return Result([])
     outside = {}
     if config.autoattack:
-        for which, swept in found.runs.items():
-            outside[which] = autoattack(config, found.classifier(which), task, swept)
-            options.say(f"checked  {len(outside)}/{len(found.runs)}   {outside[which].name}")
-    return _report(config, task, found, outside)
+        for network, swept in analysed.runs.items():
+            outside[network] = autoattack(config, analysed.classifier(network), task, swept)
+            options.say(f"checked  {len(outside)}/{len(analysed.runs)}   {outside[network].name}")
+    return _report(config, task, analysed, outside)
 
 
 def _run(config: Config, classifier: Classifier, task: Task, name: str) -> Run:
@@ -244,10 +244,10 @@ def _sweep(config: Config, classifier: Classifier, task: Task, run: Run) -> None
     origin, started = provenance(describe(device), torch.get_num_threads()), now()
     checks = check_model(classifier, pixels(task.test.inputs[chosen[:50]].to(device)))
     if any(check.verdict == "fail" for check in checks):
-        found = next(check for check in checks if check.verdict == "fail")
-        raise BadInput("--model", f"a model that fails “{found.name}” ({found.found})", "logits in evaluation mode")
+        failed = next(check for check in checks if check.verdict == "fail")
+        raise BadInput("--model", f"a model that fails “{failed.name}” ({failed.found})", "logits in evaluation mode")
     run.begin()
-    parts = []
+    batches = []
     seconds = 0.0
     with tqdm(total=len(chosen), desc=run.name[:60], unit="image", disable=None, leave=False) as bar:
         for number, some in enumerate(chosen.split(config.attack_batch_size)):
@@ -255,12 +255,12 @@ def _sweep(config: Config, classifier: Classifier, task: Task, run: Run) -> None
             if not file.exists():
                 _attack(config, classifier, task, some, file)
             with np.load(file) as kept:
-                parts.append(dict(kept))
-            seconds += float(parts[-1]["seconds"])
+                batches.append(dict(kept))
+            seconds += float(batches[-1]["seconds"])
             bar.update(len(some))
-    verdicts = {name: np.concatenate([part[name] for part in parts], -1) for name in (*config.curves, "wrong")}
-    seen = Seen.together(parts)
-    zero = int(sum(part["zero_gradients"] for part in parts))
+    verdicts = {name: np.concatenate([batch[name] for batch in batches], -1) for name in (*config.curves, "wrong")}
+    seen = Seen.together(batches)
+    zero = int(sum(batch["zero_gradients"] for batch in batches))
     if "robust" in verdicts:
         checks += check_verdicts(
             verdicts.get("published"),
@@ -320,8 +320,8 @@ def _attack(config: Config, classifier: Classifier, task: Task, some: torch.Tens
 
 def interval(broken: int, n: int) -> tuple[float, float]:
     """Wilson's 95% interval of an accuracy in per cent."""
-    found = stats.binomtest(n - broken, n).proportion_ci(0.95, "wilson")
-    return 100 * found.low, 100 * found.high
+    bounds = stats.binomtest(n - broken, n).proportion_ci(0.95, "wilson")
+    return 100 * bounds.low, 100 * bounds.high
 
 
 def _rows(config: Config, swept: Run, augmentation: str | None, seed: int | None) -> list[dict[str, Any]]:
@@ -340,21 +340,23 @@ def _rows(config: Config, swept: Run, augmentation: str | None, seed: int | None
     return rows
 
 
-def _report(config: Config, task: Task, found: Analysed, outside: dict[Which, Run]) -> Result:
-    rows = list(itertools.chain.from_iterable(_rows(config, run, *network) for network, run in found.runs.items()))
+def _report(config: Config, task: Task, analysed: Analysed, outside: dict[Which, Run]) -> Result:
+    rows = list(itertools.chain.from_iterable(_rows(config, run, *network) for network, run in analysed.runs.items()))
     head = f"Accuracy under attack on {task.name}: {who(config)}, {rows[0]['n']:,} test images"
-    checked = evidence(({"augmentation": one, "seed": seed}, each) for (one, seed), each in outside.items())
+    checked = evidence(({"augmentation": one, "seed": seed}, compared) for (one, seed), compared in outside.items())
     watermark = "SMOKE RUN" if config.smoke else None
-    about = {"title": head, "data": task.name, "settings": found.settings(), "watermark": watermark}
-    runs, more = found.evidence() + checked, _kept(config, found.runs)
-    document = json_document(PROGRAM, config, rows) | {"about": about, "runs": runs, "failures": found.failures} | more
+    about = {"title": head, "data": task.name, "settings": analysed.settings(), "watermark": watermark}
+    runs, more = analysed.evidence() + checked, _kept(config, analysed.runs)
+    document = (
+        json_document(PROGRAM, config, rows) | {"about": about, "runs": runs, "failures": analysed.failures} | more
+    )
     text, about["conclusions"] = text_of(document)
     directory = config.execution.out / f"attacks-{slug(task.name.lower())}{of_model(config)}"
     table = pd.DataFrame(rows)
-    figure, behind = draw_sweep(table, head)
-    files = save(figure, directory / "attacks", behind, watermark=watermark)
+    figure, plotted = draw_sweep(table, head)
+    files = save(figure, directory / "attacks", plotted, watermark=watermark)
     rows = headlines(rows, ("augmentation", "curve", "estimator", "epsilon")) + rows
-    return publish(Result(rows, table, text, files, found.failures), PROGRAM, config, directory, about, runs, more)
+    return publish(Result(rows, table, text, files, analysed.failures), PROGRAM, config, directory, about, runs, more)
 
 
 def _kept(config: Config, runs: Mapping[Which, Run]) -> dict[str, Any]:
@@ -373,15 +375,20 @@ def _kept(config: Config, runs: Mapping[Which, Run]) -> dict[str, Any]:
                 left = dict(zip(config.attacks, survival(broken, config.epsilons), strict=True))
                 left[WORST] = survival(broken.any(0), config.epsilons)
                 left[SHARE] = share_scores(left[WORST], wrong)
-                for attack, each in left.items():
-                    scores.setdefault(measure_of(attack, curve), {}).setdefault(augmentation, []).append(each)
+                for attack, by_image in left.items():
+                    scores.setdefault(measure_of(attack, curve), {}).setdefault(augmentation, []).append(by_image)
                 if curve == "robust":
                     first = (~broken).sum(1).astype(np.uint8)  # who is whole at an ε is whole at all smaller ones
                     packed = base64.b64encode(zlib.compress(first.tobytes(), 9)).decode("ascii")
                     size += len(packed)
                     verdicts.append({"augmentation": augmentation, "seed": seed, "broken": packed})
-    parts = {measure: components({name: np.stack(each) for name, each in of.items()}) for measure, of in scores.items()}
-    more: dict[str, Any] = {"components": {name: each.as_json() for name, each in parts.items() if each is not None}}
+    parts = {
+        measure: components({name: np.stack(of_seeds) for name, of_seeds in of.items()})
+        for measure, of in scores.items()
+    }
+    more: dict[str, Any] = {
+        "components": {measure: variances.as_json() for measure, variances in parts.items() if variances is not None}
+    }
     return more | ({"verdicts": verdicts} if 0 < size <= KEPT else {})
 
 
@@ -403,7 +410,7 @@ def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
     for run in runs:
         for check in run["record"].get("checks", ()):
             checks.setdefault((run["augmentation"], run["seed"]), []).append(Check(**check))
-    conclusions = "\n\n".join(part for part in [*words, _checks_text(checks)] if part)
+    conclusions = "\n\n".join(paragraph for paragraph in [*words, _checks_text(checks)] if paragraph)
     return "\n\n".join([*tables, conclusions]), conclusions
 
 
@@ -430,15 +437,17 @@ def _text_table(table: pd.DataFrame, curve: str, head: str) -> str:
 
 def _checks_text(checks: dict[Which, list[Check]]) -> str:
     """Every check once: how many classifiers pass, and what is wrong with the others."""
-    names = list(dict.fromkeys(check.name for each in checks.values() for check in each))
+    names = list(dict.fromkeys(check.name for of_network in checks.values() for check in of_network))
     lines = ["Checks"]
     for name in names:
-        found = {which: check for which, each in checks.items() for check in each if check.name == name}
-        bad = {which: check for which, check in found.items() if check.verdict != "pass"}
+        by_network = {
+            network: check for network, of_network in checks.items() for check in of_network if check.name == name
+        }
+        bad = {network: check for network, check in by_network.items() if check.verdict != "pass"}
         worst = "fail" if any(check.verdict == "fail" for check in bad.values()) else "warn" if bad else "pass"
-        shown = next(iter((bad or found).items()))
+        shown = next(iter((bad or by_network).items()))
         who = "" if shown[0][0] is None else f" ({label(shown[0][0])}, seed {shown[0][1]})"
-        count = f"{len(found) - len(bad)} of {len(found)}: " if len(found) > 1 else ""
+        count = f"{len(by_network) - len(bad)} of {len(by_network)}: " if len(by_network) > 1 else ""
         lines.append(f"- {worst}: {name}: {count}{shown[1].found}{who}")
     return "\n".join(lines)
 

@@ -6,14 +6,14 @@ Example:
     >>> from findings import Result
     >>> from findings.over_seeds import over_seeds
     >>> from findings.row import row
-    >>> found = Result(
+    >>> result = Result(
     ...     [
     ...         row("accuracy", "accuracy", value, units="%", inputs="clean", augmentation=augmentation, seed=seed)
     ...         for augmentation, values in {"none": (94.0, 95.0), "fmix": (96.0, 98.0)}.items()
     ...         for seed, value in enumerate(values, start=1)
     ...     ]
     ... )
-    >>> print(over_seeds(found.rows)[["augmentation", "mean", "std", "seeds"]].round(2).to_string(index=False))
+    >>> print(over_seeds(result.rows)[["augmentation", "mean", "std", "seeds"]].round(2).to_string(index=False))
     augmentation  mean  std  seeds
             none  94.5 0.71      2
             fmix  97.0 1.41      2

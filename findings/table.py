@@ -153,9 +153,9 @@ def cells_over_seeds(
         group = group_of(document, **{key: value for key, value in where.items() if key in IDENTIFYING})
         name, *others = where.values()
         line = [Cell(label(str(name))), *(Cell(_plain(other)) for other in others)]
-        found = block.set_index("estimator").to_dict("index")
+        by_estimator = block.set_index("estimator").to_dict("index")
         for estimator, column in columns.items():
-            if (number := found.get(estimator)) is None:
+            if (number := by_estimator.get(estimator)) is None:
                 line.append(Cell(""))
                 continue
             text = plus_minus(number["mean"], number["std"], column.digits)

@@ -103,7 +103,7 @@ def run(config: Config) -> Result:
     config = config.smoked()
     task = load(config.data, download=not config.execution.dry_run)
     some_of(task.test, config.images)  # refuses what cannot be
-    found = analyse(
+    analysed = analyse(
         config,
         task,
         lambda classifier, name: _run(config, classifier, task, name),
@@ -111,7 +111,7 @@ def run(config: Config) -> Result:
         "summed",
         "Grad-CAM run",
     )
-    return Result([]) if found is None else _report(config, task, found)
+    return Result([]) if analysed is None else _report(config, task, analysed)
 
 
 def _run(config: Config, classifier: Classifier, task: Task, name: str) -> Run:
@@ -162,13 +162,13 @@ def _sum(config: Config, classifier: Classifier, task: Task, run: Run) -> None:
         x, labels = pixels(split.inputs), split.targets
         with torch.no_grad():
             wanted = {"predicted": classifier(x).argmax(1), "true": labels}
-        found = [
+        map_sums = [
             torch.stack(
-                [sums(grad_cam(classifier, classifier.layer(layer), x, wanted[each])) for each in config.classes]
+                [sums(grad_cam(classifier, classifier.layer(layer), x, wanted[classes])) for classes in config.classes]
             )
             for layer in config.layers
         ]
-        parts.append(torch.stack(found).cpu())
+        parts.append(torch.stack(map_sums).cpu())
     with write_atomically(run.path / "sums.npz") as temporary, open(temporary, "wb") as file:
         np.savez(file, sums=torch.cat(parts, -1).numpy(), images=chosen.numpy())
     run.finish(metrics={"seconds": time.perf_counter() - start}, started=started, origin=origin)
@@ -176,9 +176,9 @@ def _sum(config: Config, classifier: Classifier, task: Task, run: Run) -> None:
 
 def _rows(config: Config, run: Run, augmentation: str | None, seed: int | None) -> list[dict[str, Any]]:
     with np.load(run.path / "sums.npz") as kept:
-        found = kept["sums"]
+        map_sums = kept["sums"]
     rows = []
-    for layer, by_layer in zip(config.layers, found, strict=True):
+    for layer, by_layer in zip(config.layers, map_sums, strict=True):
         for classes, by_class in zip(config.classes, by_layer, strict=True):
             for kind, values in zip(KINDS, by_class, strict=True):
                 good = values[np.isfinite(values)]
@@ -192,38 +192,38 @@ def _rows(config: Config, run: Run, augmentation: str | None, seed: int | None) 
     return rows
 
 
-def _report(config: Config, task: Task, found: Analysed) -> Result:
-    rows = list(itertools.chain.from_iterable(_rows(config, run, *network) for network, run in found.runs.items()))
+def _report(config: Config, task: Task, analysed: Analysed) -> Result:
+    rows = list(itertools.chain.from_iterable(_rows(config, run, *network) for network, run in analysed.runs.items()))
     table = pd.DataFrame(rows).fillna({"augmentation": "model"})
     n = len(some_of(task.test, config.images))
     head = f"Sums of Grad-CAM maps on {task.name}: {who(config)}, {n:,} test images"
     watermark = "SMOKE RUN" if config.smoke else None
-    about = {"title": head, "data": task.name, "settings": found.settings(), "watermark": watermark}
-    more = {"components": _components(config, found)}
-    document = json_document(PROGRAM, config, rows) | {"about": about, "failures": found.failures} | more
+    about = {"title": head, "data": task.name, "settings": analysed.settings(), "watermark": watermark}
+    more = {"components": _components(config, analysed)}
+    document = json_document(PROGRAM, config, rows) | {"about": about, "failures": analysed.failures} | more
     text, about["conclusions"] = text_of(document)
     directory = config.execution.out / f"gradcam-{slug(task.name.lower())}{of_model(config)}"
-    behind = table[
+    plotted = table[
         (table["estimator"] == "gradcam_normalised")
         & (table["layer"] == config.layers[0])
         & (table["classes"] == config.classes[0])
     ][["augmentation", "seed", "value", "n", "empty"]]
-    figure = draw_seeds(behind, "normalised sum in pixels", head)
-    files = save(figure, directory / "gradcam-sums", behind, watermark=watermark)
-    figure, behind = draw_maps(*_examples(config, task, found), f"Grad-CAM at {config.layers[0]}, {task.name}")
-    files += save(figure, directory / "gradcam-maps", behind, watermark=watermark)
+    figure = draw_seeds(plotted, "normalised sum in pixels", head)
+    files = save(figure, directory / "gradcam-sums", plotted, watermark=watermark)
+    figure, plotted = draw_maps(*_examples(config, task, analysed), f"Grad-CAM at {config.layers[0]}, {task.name}")
+    files += save(figure, directory / "gradcam-maps", plotted, watermark=watermark)
     rows = headlines(rows, ("augmentation", "layer", "classes", "estimator")) + rows
-    result = Result(rows, table, text, files, found.failures)
-    return publish(result, PROGRAM, config, directory, about, found.evidence(), more)
+    result = Result(rows, table, text, files, analysed.failures)
+    return publish(result, PROGRAM, config, directory, about, analysed.evidence(), more)
 
 
-def _components(config: Config, found: Analysed) -> dict[str, Any]:
+def _components(config: Config, analysed: Analysed) -> dict[str, Any]:
     """Of the variance of the normalised sum at the first layer, for the first class; of images without empty maps."""
     sums: dict[str, list[np.ndarray]] = {}
-    for (augmentation, _), run in found.runs.items():
+    for (augmentation, _), run in analysed.runs.items():
         with np.load(run.path / "sums.npz") as kept:
             sums.setdefault(augmentation, []).append(kept["sums"][0, 0, KINDS.index("normalised")])
-    parts = components({name: np.stack(each) for name, each in sums.items()})
+    parts = components({name: np.stack(of_seeds) for name, of_seeds in sums.items()})
     return {} if parts is None else {"gradcam_normalised": parts.as_json()}
 
 
@@ -236,18 +236,18 @@ def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
     table = of_networks(document["results"]).fillna({"augmentation": "model"})
     conclusions = sums_conclusions(document, table)
     head = _text_table(document["config"], table, document["about"]["title"])
-    return "\n\n".join(part for part in (head, conclusions) if part), conclusions
+    return "\n\n".join(paragraph for paragraph in (head, conclusions) if paragraph), conclusions
 
 
-def _examples(config: Config, task: Task, found: Analysed) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def _examples(config: Config, task: Task, analysed: Analysed) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """The first test image of up to six classes, (B, C, H, W), and normalised maps (B, H, W) of seed 1."""
     firsts = [int((task.test.targets == number).nonzero()[0]) for number in task.test.targets.unique()[:6]]
     images = pixels(task.test.inputs[firsts])
     maps = {}
-    for augmentation, seed in found.runs:
+    for augmentation, seed in analysed.runs:
         if seed not in (1, None):
             continue
-        classifier = found.classifier((augmentation, seed))
+        classifier = analysed.classifier((augmentation, seed))
         x = images.to(classifier.pixel_mean.device)
         with torch.no_grad():
             predicted = classifier(x).argmax(1)

@@ -38,12 +38,12 @@ MASKS = Section(
 @functools.cache
 def sections() -> tuple[Section, ...]:
     """The masks, then what every analysis brings, other people's last."""
-    found = [MASKS]
+    listed = [MASKS]
     for name in JOBS.names():
         try:
             job = JOBS.get(name, f"the analysis {name}")
         except BadInput as problem:  # a package that is broken has no section; the others' stand
             print(f"left out: {problem}", file=sys.stderr)
             continue
-        found += job.sections if isinstance(job, Job) else ()
-    return tuple(found)
+        listed += job.sections if isinstance(job, Job) else ()
+    return tuple(listed)
