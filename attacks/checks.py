@@ -173,7 +173,7 @@ def check_verdicts(
 
     Args:
         published: (A, E, N) bool, broken as published; None if that curve was not asked for.
-        found: (A, E, N) bool, broken in the robust sense.
+        broken: (A, E, N) bool, broken in the robust sense.
         attacks: A names.
         epsilons: E sizes, ascending.
         wrong: (N,) bool, misclassified in a pass of their own.
