@@ -160,11 +160,11 @@ def run(config: Config) -> Result:
     )
     if not runs:
         raise SystemExit("every classifier failed:\n" + "\n".join(failures))
-    runs = {point._replace(augmentation=known_as(point.augmentation)): each for point, each in runs.items()}
+    runs = {point._replace(augmentation=known_as(point.augmentation)): classifier for point, classifier in runs.items()}
     rows = [
         row | {"vary": config.vary, "setting": point.value, "fold": point.fold}
-        for point, each in runs.items()
-        for row in accuracy_rows(each, point.augmentation, point.seed)
+        for point, classifier in runs.items()
+        for row in accuracy_rows(classifier, point.augmentation, point.seed)
     ]
     return _report(config, runs, rows, failures)
 
@@ -175,7 +175,7 @@ def _report(config: Config, runs: dict[Point, Run], rows: list[dict[str, Any]], 
     settings["scored"] = "validation" if config.cross_validate else settings["scored"]  # each fold has its own
     many = int(_table_of(rows)["seeds"].max())
     replicates = f"{many} {'fold' if config.cross_validate else 'seed'}{'s' if many > 1 else ''}"
-    sizes = sorted({each.result()["training_images"] for each in runs.values()})
+    sizes = sorted({classifier.result()["training_images"] for classifier in runs.values()})
     images = f"{sizes[0]:,} to {sizes[-1]:,}" if len(sizes) > 1 else f"{sizes[0]:,}"
     width = f" of width {settings['width']}" if settings["width"] else ""
     head = (
@@ -188,12 +188,12 @@ def _report(config: Config, runs: dict[Point, Run], rows: list[dict[str, Any]], 
     text, about["conclusions"] = text_of(document)
     directory = config.execution.out / f"ablation-{config.vary}-{slug(data.lower())}{'-smoke' if config.smoke else ''}"
     table = _table_of(rows)
-    behind = table[table["estimator"] == ACCURACY.name].drop(columns=["cap", "saturated"])
-    figure = draw_ablation(behind, config.vary, settings["scored"], head)
-    files = save(figure, directory / "ablation", behind, watermark=watermark)
-    behind_it = evidence((point._asdict(), each) for point, each in runs.items())
+    accuracies = table[table["estimator"] == ACCURACY.name].drop(columns=["cap", "saturated"])
+    figure = draw_ablation(accuracies, config.vary, settings["scored"], head)
+    files = save(figure, directory / "ablation", accuracies, watermark=watermark)
+    networks = evidence((point._asdict(), classifier) for point, classifier in runs.items())
     rows = headlines(rows, ("augmentation", "setting", "estimator")) + rows
-    return publish(Result(rows, table, text, files, failures), PROGRAM, config, directory, about, behind_it, more)
+    return publish(Result(rows, table, text, files, failures), PROGRAM, config, directory, about, networks, more)
 
 
 def _table_of(results: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -211,12 +211,12 @@ def _components(config: Config, runs: Mapping[Point, Run]) -> dict[str, Any]:
         return {}
     verdicts: dict[str, dict[str, list[np.ndarray]]] = {}
     for point, run in runs.items():
-        own, name = point.value, point.augmentation
-        measure = measure_of(config.vary, own if config.vary == "fraction" else name)
-        one = name if config.vary == "fraction" else f"{SYMBOLS[config.vary]} = {own:g}"
+        value, name = point.value, point.augmentation
+        measure = measure_of(config.vary, value if config.vary == "fraction" else name)
+        one = name if config.vary == "fraction" else f"{SYMBOLS[config.vary]} = {value:g}"
         verdicts.setdefault(measure, {}).setdefault(one, []).append(verdicts_of(run))
-    found = {measure: accuracy_components(each) for measure, each in verdicts.items()}
-    return {measure: each for measure, each in found.items() if each is not None}
+    variances = {measure: accuracy_components(by_name) for measure, by_name in verdicts.items()}
+    return {measure: variance for measure, variance in variances.items() if variance is not None}
 
 
 def text_of(document: Mapping[str, Any]) -> tuple[str, str]:

@@ -25,13 +25,13 @@ def draw_ablation(table: pd.DataFrame, vary: str, scored: str, title: str) -> Fi
         names = list(dict.fromkeys(table["augmentation"]))
         ticks = sorted(table["setting"].unique())
         for place, augmentation in enumerate(names):
-            own = table[table["augmentation"] == augmentation].sort_values("setting")
+            rows = table[table["augmentation"] == augmentation].sort_values("setting")
             # side by side, so that error bars do not hide each other
-            positions = [ticks.index(value) + 0.08 * (place - (len(names) - 1) / 2) for value in own["setting"]]
+            positions = [ticks.index(value) + 0.08 * (place - (len(names) - 1) / 2) for value in rows["setting"]]
             axes.errorbar(
                 positions,
-                own["mean"],
-                yerr=own["std"].fillna(0),
+                rows["mean"],
+                yerr=rows["std"].fillna(0),
                 fmt="o-",
                 color=colour(augmentation),
                 label=label(augmentation),

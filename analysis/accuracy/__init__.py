@@ -108,8 +108,8 @@ def accuracy_components(verdicts: Mapping[str, Sequence[np.ndarray]]) -> dict[st
     Args:
         verdicts: by augmentation, (N,) of each seed, on the same images.
     """
-    found = components({name: 100.0 * np.stack(each) for name, each in verdicts.items()})
-    return None if found is None else found.as_json()
+    variance = components({name: 100.0 * np.stack(of_seeds) for name, of_seeds in verdicts.items()})
+    return None if variance is None else variance.as_json()
 
 
 def accuracy_rows(trained: Run, augmentation: str, seed: int) -> list[dict[str, Any]]:
@@ -154,22 +154,24 @@ def _report(config: Config, trained: dict[Which, Run], rows: list[dict[str, Any]
     about = {"title": "", "data": name, "settings": settings, "watermark": watermark, "conclusions": ""}
     about["curves"] = [
         {"augmentation": augmentation, "seed": seed} | point
-        for (augmentation, seed), each in trained.items()
-        for point in recorded_curve(each)
+        for (augmentation, seed), classifier in trained.items()
+        for point in recorded_curve(classifier)
     ]
     more = _kept(trained)
     document = json_document(PROGRAM, config, rows) | {"about": about, "failures": failures} | more
     about["title"] = _title(document)
     text, about["conclusions"] = text_of(document)
     directory = options.out / f"accuracy-{slug(name.lower())}{'-smoke' if config.smoke else ''}"
-    for which, each in trained.items():
-        _write_logits(directory, each, *which)
+    for network, classifier in trained.items():
+        _write_logits(directory, classifier, *network)
     files = draw(document, directory)
     table = over_seeds(rows)
     rows = headlines(rows) + rows
     result = Result(rows, table, text, files, failures)
-    behind_it = evidence(({"augmentation": one, "seed": seed}, each) for (one, seed), each in trained.items())
-    return publish(result, PROGRAM, config, directory, about, behind_it, more)
+    networks = evidence(
+        ({"augmentation": one, "seed": seed}, classifier) for (one, seed), classifier in trained.items()
+    )
+    return publish(result, PROGRAM, config, directory, about, networks, more)
 
 
 def _title(document: Mapping[str, Any]) -> str:
@@ -190,16 +192,18 @@ def draw(document: Mapping[str, Any], directory: Path) -> list[Path]:
     Returns:
         The files, and those with its classifiers' logits that are there.
     """
-    about, behind = document["about"], of_networks(document["results"])
-    behind = behind[behind["estimator"] == ACCURACY.name][["augmentation", "seed", "value", "standard_error", "n"]]
-    behind = behind.astype({"seed": int, "n": int})  # beside the means, which have no seed, they are not
-    figure = draw_seeds(behind, f"{about['settings']['scored']} accuracy in %", about["title"])
-    files = save(figure, directory / "accuracy", behind, watermark=about["watermark"])
+    about, rows = document["about"], of_networks(document["results"])
+    accuracies = rows[rows["estimator"] == ACCURACY.name][["augmentation", "seed", "value", "standard_error", "n"]]
+    accuracies = accuracies.astype({"seed": int, "n": int})  # beside the means, which have no seed, they are not
+    figure = draw_seeds(accuracies, f"{about['settings']['scored']} accuracy in %", about["title"])
+    files = save(figure, directory / "accuracy", accuracies, watermark=about["watermark"])
     if about.get("curves"):
         curves = pd.DataFrame(about["curves"])
         figure = draw_learning_curves(curves, about["title"].removeprefix("Accuracy on "))
         files += save(figure, directory / "learning-curves", curves, watermark=about["watermark"])
-    logits = (logits_file(directory, each["augmentation"], each["seed"]) for each in document.get("verdicts", []))
+    logits = (
+        logits_file(directory, verdict["augmentation"], verdict["seed"]) for verdict in document.get("verdicts", [])
+    )
     return files + [file for file in logits if file.is_file()]
 
 
@@ -211,7 +215,7 @@ def logits_file(directory: Path, augmentation: str, seed: int) -> Path:
 def _write_logits(directory: Path, trained: Run, augmentation: str, seed: int) -> None:
     """Pack one classifier's logits of the scored images, with their labels, into a file of a document."""
     path = in_own_directory(logits_file(directory, augmentation, seed))
-    logits, labels = (each.numpy() for each in _logits(trained))
+    logits, labels = (tensor.numpy() for tensor in _logits(trained))
     # of each image less its largest: the softmax is the same, and half precision is finest where it matters
     least = float(np.finfo(np.float16).min)
     packed = np.maximum(logits - logits.max(1, keepdims=True), least).astype(np.float16)
@@ -257,23 +261,23 @@ def joined(documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """
     check_joinable(documents)
     rows = latest(
-        (row for each in documents for row in each["results"] if row["seed"] is not None),
+        (row for document in documents for row in document["results"] if row["seed"] is not None),
         (*NETWORK_KEYS, "quantity", "estimator"),
     )
     names = in_usual_order(row["augmentation"] for row in rows)
     rows = sorted(rows, key=lambda row: (names.index(row["augmentation"]), row["seed"]))
     seeds = sorted({row["seed"] for row in rows})
     changed = {"augmentations": names, "seeds": len(seeds), "first_seed": seeds[0]}
-    verdicts = latest((one for each in documents for one in each["verdicts"]), NETWORK_KEYS)
+    verdicts = latest((one for document in documents for one in document["verdicts"]), NETWORK_KEYS)
     verdicts.sort(key=lambda one: (names.index(one["augmentation"]), one["seed"]))
-    curves = latest((one for each in documents for one in each["about"]["curves"]), (*NETWORK_KEYS, "epoch"))
+    curves = latest((one for document in documents for one in document["about"]["curves"]), (*NETWORK_KEYS, "epoch"))
     first = documents[0]
     whole = dict(first) | {
         "config": first["config"] | changed,
         "results": headlines(rows) + rows,
         "about": first["about"] | {"curves": curves},
-        "runs": latest((run for each in documents for run in each["runs"]), NETWORK_KEYS),
-        "failures": [failure for each in documents for failure in each["failures"]],
+        "runs": latest((run for document in documents for run in document["runs"]), NETWORK_KEYS),
+        "failures": [failure for document in documents for failure in document["failures"]],
         "verdicts": verdicts,
         "components": _components(verdicts),
     }
@@ -285,12 +289,12 @@ def joined(documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def _components(verdicts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Variance components of the accuracy, from the verdicts that a document holds."""
     by_augmentation: dict[str, list[np.ndarray]] = {}
-    for each in verdicts:
-        bits = np.frombuffer(base64.b64decode(each["right"]), np.uint8)
-        right = np.unpackbits(bits, count=each["images"]).astype(bool)
-        by_augmentation.setdefault(each["augmentation"], []).append(right)
-    found = accuracy_components(by_augmentation)
-    return {} if found is None else {ACCURACY.name: found}
+    for verdict in verdicts:
+        bits = np.frombuffer(base64.b64decode(verdict["right"]), np.uint8)
+        right = np.unpackbits(bits, count=verdict["images"]).astype(bool)
+        by_augmentation.setdefault(verdict["augmentation"], []).append(right)
+    variance = accuracy_components(by_augmentation)
+    return {} if variance is None else {ACCURACY.name: variance}
 
 
 def _kept(trained: Mapping[Which, Run]) -> dict[str, Any]:
@@ -300,8 +304,8 @@ def _kept(trained: Mapping[Which, Run]) -> dict[str, Any]:
     ``images`` scored images, as base64 of bits, the first image in the highest bit of the first byte.
     """
     verdicts = []
-    for (augmentation, seed), each in trained.items():
-        right = verdicts_of(each)
+    for (augmentation, seed), classifier in trained.items():
+        right = verdicts_of(classifier)
         packed = base64.b64encode(np.packbits(right).tobytes()).decode("ascii")
         verdicts.append({"augmentation": augmentation, "seed": seed, "images": len(right), "right": packed})
     return {"components": _components(verdicts), "verdicts": verdicts}
@@ -317,19 +321,19 @@ def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
     settings, watermark = about["settings"], about["watermark"]
     table = over_seeds(of_networks(document["results"]))
     parts = [f"{watermark}: two epochs, one seed. The numbers below mean nothing."] if watermark else []
-    found = Components.from_json((document.get("components") or {}).get(ACCURACY.name))
-    conclusions = accuracy_conclusions(table, settings, found)
+    variance = Components.from_json((document.get("components") or {}).get(ACCURACY.name))
+    conclusions = accuracy_conclusions(table, settings, variance)
     parts += [_text_table(table, about["title"], settings), conclusions]
-    return "\n\n".join(part for part in parts if part), conclusions
+    return "\n\n".join(block for block in parts if block), conclusions
 
 
 def _text_table(table: pd.DataFrame, head: str, settings: dict[str, Any]) -> str:
     """The table for a terminal: mean ± standard deviation over seeds, published values beside ours."""
     quoted = {
-        str(name): str(each)
+        str(name): str(number)
         for name in table["augmentation"]
-        for each in published(ACCURACY.name)
-        if each.augmentation == name and each.setting["network"] == settings["network"]
+        for number in published(ACCURACY.name)
+        if number.augmentation == name and number.setting["network"] == settings["network"]
     }
     shown: dict[str, tuple[str, str, int]] = {
         **{name: (metric.label, metric.unit or "", metric.places) for name, metric in METRICS.items()},

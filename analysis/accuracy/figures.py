@@ -28,9 +28,9 @@ def draw_learning_curves(curves: pd.DataFrame, title: str) -> Figure:
     with style():
         figure = Figure(figsize=(9.6, 3.4))
         for axes, (quantity, word) in zip(figure.subplots(1, 3), words.items(), strict=True):
-            for (augmentation, _), own in curves.groupby(["augmentation", "seed"], sort=False):
-                values = own[quantity] * (1 if quantity == "loss" else 100)
-                axes.plot(own["epoch"], values, "o-", color=colour(str(augmentation)), markersize=3, linewidth=1.1)
+            for (augmentation, _), curve in curves.groupby(["augmentation", "seed"], sort=False):
+                values = curve[quantity] * (1 if quantity == "loss" else 100)
+                axes.plot(curve["epoch"], values, "o-", color=colour(str(augmentation)), markersize=3, linewidth=1.1)
             log_ticks(axes, curves["epoch"])
             axes.set_xlabel("epochs")
             axes.set_title(word, fontsize=9.5)

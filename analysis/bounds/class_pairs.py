@@ -87,7 +87,7 @@ class _Sums:
         # the residual of an item's own code comes from z - mean, never from the expanded square
         self.matching = posterior.log_prob(codes)
         n = len(labels)
-        self.others, self.class_others, self.terms, self.mean, self.rest = torch.zeros(5, n, dtype=torch.float64)
+        self.others, self.class_others, self.terms, self.mean, self.other_sum = torch.zeros(5, n, dtype=torch.float64)
         self.same_without, self.constant, self.other_without = torch.zeros(3, n, dtype=torch.float64)
         self.pairs_without, self.class_without = torch.zeros(2, 2, n, dtype=torch.float64)
 
@@ -121,19 +121,19 @@ class _Sums:
 
     def _classify(self, block: slice, shares: Tensor) -> Tensor:
         """Set the classifier's terms of a block; return the slope of each in a share that leaves D, (B,)."""
-        own, itself = self.labels[block], torch.arange(len(shares))
+        labels, itself = self.labels[block], torch.arange(len(shares))
         of_class = self._of_classes(shares)
-        mean, prior = of_class[itself, own] / (self.counts[own] - 1), self.prior[own]
+        mean, prior = of_class[itself, labels] / (self.counts[labels] - 1), self.prior[labels]
         self.mean[block] = mean
-        self.rest[block] = rest = self._of_others(of_class, own)
-        mixture = prior * mean + rest
+        self.other_sum[block] = other_sum = self._of_others(of_class, labels)
+        mixture = prior * mean + other_sum
         self.terms[block] = _floored(mean / mixture)
         slope = _slope(mean / mixture) * mean / mixture.square()
         self.other_without += slope @ shares
 
         # other classes' large shares exactly
         row, column = _large(shares)
-        other = own[row] != self.labels[column]
+        other = labels[row] != self.labels[column]
         row, column = row[other], column[other]
         label, share = self.labels[column], shares[row, column]
         count = self.counts[label]
@@ -147,7 +147,7 @@ class _Sums:
             left[torch.arange(len(at)), column[dominant]] = 0
             of_left = self._of_classes(left)
             more = unit[dominant] / count[dominant] * of_left.gather(1, label[dominant, None])[:, 0]
-            without[dominant] = prior[at] * mean[at] + self._of_others(of_left, own[at]) + more
+            without[dominant] = prior[at] * mean[at] + self._of_others(of_left, labels[at]) + more
         change = _floored(mean[row] / without) - _floored(mean[row] / before)
         # the first order is multiplied by the unit once it is summed
         self.other_without.index_add_(0, column, change / unit - slope[row] * share)
@@ -157,20 +157,20 @@ class _Sums:
         """(B, K): sums of shares (B, N) over classes."""
         return torch.from_numpy(np.add.reduceat(shares.numpy(), self.edges[:-1], axis=1))
 
-    def _of_others(self, of_class: Tensor, own: Tensor) -> Tensor:
-        """(B,): the sum of p(y) times the class mean over the classes other than ``own`` (B,)."""
-        return of_class.scatter(1, own[:, None], 0.0) @ (self.prior / self.counts)
+    def _of_others(self, of_class: Tensor, labels: Tensor) -> Tensor:
+        """(B,): the sum of p(y) times the class mean over the classes other than ``labels`` (B,)."""
+        return of_class.scatter(1, labels[:, None], 0.0) @ (self.prior / self.counts)
 
     def _without_classmates(self, rows: slice, columns: slice, shares: Tensor) -> None:
         """Add what an image's term becomes without each of its classmates, of which ``shares`` (B, N_y) are."""
         count = shares.shape[1]
         if count == 2:
             return  # leaving one out leaves nobody to compare with
-        prior, mean, rest = count / len(self.labels), self.mean[rows], self.rest[rows]
+        prior, mean, other_sum = count / len(self.labels), self.mean[rows], self.other_sum[rows]
         mean = mean * ((count - 1) / (count - 2))
-        before = mean / (prior * mean + rest)
+        before = mean / (prior * mean + other_sum)
         self.constant[rows] = _floored(before) - self.terms[rows]
-        slope = -_slope(before) * before * rest / (prior * mean + rest)
+        slope = -_slope(before) * before * other_sum / (prior * mean + other_sum)
         self.same_without[columns] += slope @ shares
 
         row, column = _large(shares)
@@ -183,7 +183,7 @@ class _Sums:
             left[torch.arange(len(at)), column[dominant]] = 0
             kept[dominant] = left.sum(1)
         kept = kept * mean[row]
-        change = _floored(kept / (prior * kept + rest[row])) - _floored(before[row])
+        change = _floored(kept / (prior * kept + other_sum[row])) - _floored(before[row])
         self.same_without[columns].index_add_(0, column, change - slope[row] * share)
 
     def classifier_without(self) -> Tensor:

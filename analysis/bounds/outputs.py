@@ -80,18 +80,18 @@ def _both(
     terms, influence = torch.empty(2, 2, n, dtype=torch.float64)
     cap, room = 0.0, 0.0
     for group in groups:
-        part, size = log_p[group], len(group)
-        p = part.exp()
-        negative_entropy = (p * part).sum(1)
-        others = _log_others(part)
-        terms[0, group] = negative_entropy - p @ (part.logsumexp(0) - math.log(size))
+        logs, size = log_p[group], len(group)
+        p = logs.exp()
+        negative_entropy = (p * logs).sum(1)
+        others = _log_others(logs)
+        terms[0, group] = negative_entropy - p @ (logs.logsumexp(0) - math.log(size))
         terms[1, group] = negative_entropy - (p * others).sum(1) + math.log(size - 1)
         influence[:, group] = terms[:, group]
         if size > 2:  # leaving one out of two leaves nothing to compare
             mean = others - math.log(size - 1)
             left_out = -(mean.exp() * mean).sum(1) + (negative_entropy.sum() - negative_entropy) / (size - 1)
             influence[0, group] = -(size - 1) * left_out
-            influence[1, group] = jackknife(terms[1, group], -(part + _log_others(part - others)).exp().sum(1))
+            influence[1, group] = jackknife(terms[1, group], -(logs + _log_others(logs - others)).exp().sum(1))
         cap += size / n * math.log(min(size, outputs))
         room += size / n * math.log(size)
     saturated = float(terms[0].mean()) > room - 1

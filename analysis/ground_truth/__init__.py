@@ -90,8 +90,8 @@ def _one(task: Task, n: int, seed: int, bounds: tuple[str, ...]) -> list[dict[st
     known = {"task": task.name, "truth": truth, "truth_error": truth_error}
     rows: list[dict[str, Any]] = []
     try:
-        found = task.bounds(n, seed, estimators)
-        rows = [bound.row(seed=seed) | known | {"error": None} for bound in found]
+        estimates = task.bounds(n, seed, estimators)
+        rows = [bound.row(seed=seed) | known | {"error": None} for bound in estimates]
     except Exception:  # one of them failed: find out which, and keep the others
         for estimator in estimators:
             try:
@@ -172,23 +172,23 @@ def run(config: Config) -> Result:
         "conclusions": conclusions,
         "watermark": None,
     }
-    found = publish(Result(means, table, text, files), PROGRAM, config, directory, about, [])
-    return replace(found, rows=rows)
+    result = publish(Result(means, table, text, files), PROGRAM, config, directory, about, [])
+    return replace(result, rows=rows)
 
 
 def _means(rows: list[dict[str, Any]], table: pd.DataFrame, seeds: int) -> list[dict[str, Any]]:
     """One row per task and estimator: the mean over replicates with its error, and what else the table says."""
     first = {(row["task"], row["estimator"]): row for row in reversed(rows)}
-    found = []
+    means = []
     for line in table.astype(object).where(table.notna(), None).to_dict("records"):
         replicate = first[line["task"], line["estimator"]]
         error = None if line["spread"] is None else line["spread"] / math.sqrt(seeds * (1 - line["failed"]))
         columns = ("truth", "bias", "spread", "reported", "holds", "covers", "holds_unflagged", "failed")
         more = {key: line[key] for key in columns} | {"heavy_tailed_share": line["heavy_tailed"]}
         flags = {flag: bool(line[flag] > 0.5) for flag in ("saturated", "heavy_tailed")}
-        own = {"value": line["mean"], "standard_error": error, "seed": None} | flags
-        found.append({key: replicate[key] for key in replicate if key not in ("error", "truth_error")} | own | more)
-    return found
+        numbers = {"value": line["mean"], "standard_error": error, "seed": None} | flags
+        means.append({key: replicate[key] for key in replicate if key not in ("error", "truth_error")} | numbers | more)
+    return means
 
 
 JOB = Job(PROGRAM, lambda config, _: document_step(config), SECTIONS)

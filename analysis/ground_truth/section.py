@@ -15,18 +15,18 @@ def _ground_truth(document: Document) -> Table:
     lines = []
     chosen = [name for name in ESTIMATORS if (rows["estimator"] == name).any()]
     chosen = [name for name in chosen if (rows.loc[rows["quantity"] == "I(Z;X)", "estimator"] == name).any()]
-    own = rows[rows["quantity"] == "I(Z;X)"]
-    for task, block in own.groupby("task", sort=False):
-        found = block.set_index("estimator")
-        heavy = found["heavy_tailed"].eq(True)  # null in records that are older than the flag
-        line = [Cell(str(task)), Cell(f"{float(found['truth'].iloc[0]):.2f}")]
+    information = rows[rows["quantity"] == "I(Z;X)"]
+    for task, block in information.groupby("task", sort=False):
+        bounds = block.set_index("estimator")
+        heavy = bounds["heavy_tailed"].eq(True)  # null in records that are older than the flag
+        line = [Cell(str(task)), Cell(f"{float(bounds['truth'].iloc[0]):.2f}")]
         for name in chosen:
-            there = name in found.index and not pd.isna(found["value"].get(name))
-            text = f"{float(found['value'][name]):.2f} ± {float(found['standard_error'][name]):.2f}" if there else ""
+            there = name in bounds.index and not pd.isna(bounds["value"].get(name))
+            text = f"{float(bounds['value'][name]):.2f} ± {float(bounds['standard_error'][name]):.2f}" if there else ""
             text += " †" if there and heavy[name] else ""
-            line.append(Cell(text, saturated=there and bool(found["saturated"][name])))
+            line.append(Cell(text, saturated=there and bool(bounds["saturated"][name])))
         lines.append(line)
-    directions = own.dropna(subset="direction").groupby("estimator")["direction"].first()
+    directions = information.dropna(subset="direction").groupby("estimator")["direction"].first()
     head = ["encoder", "true I(Z;X)", *(f"{ESTIMATORS[name].label} (I {sign_of(directions[name])})" for name in chosen)]
     notes = ["nats, mean over replicates ± its standard error; * saturated, † heavy-tailed in most replicates"]
     columns = [name for name in rows if name not in ("augmentation", "seed", "noise", "inputs", "k")]

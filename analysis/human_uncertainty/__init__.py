@@ -87,8 +87,8 @@ class Config(ModelGrid):
     @property
     def votes_are_made_up(self) -> bool:
         """Whether a smoke run of the grid, which says so, has no human labels to compare with."""
-        own = self.model.model is None and self.logits is None
-        return self.smoke and own and self.human is None and self.data.data != "cifar10"
+        of_grid = self.model.model is None and self.logits is None
+        return self.smoke and of_grid and self.human is None and self.data.data != "cifar10"
 
 
 @asked_from_python(Config)
@@ -115,14 +115,14 @@ def run(config: Config) -> Result:
     trained, failures = config.train(data)
     rows: list[dict[str, Any]] = []
     scores: dict[str, dict[str, list[np.ndarray]]] = {name: {} for name in COMPARED}
-    for (augmentation, seed), each in trained.items():
-        logits = finite(kept_logits(each)[0], each.name, str(each.path / "logits.npz"))
-        rows += [_row(found, augmentation, seed) for found in measures(logits, counts, labels)]
+    for (augmentation, seed), classifier in trained.items():
+        logits = finite(kept_logits(classifier)[0], classifier.name, str(classifier.path / "logits.npz"))
+        rows += [_row(measure, augmentation, seed) for measure in measures(logits, counts, labels)]
         scaled, _ = cross_fitted(logits, distributions(counts))
         for name, these in zip(COMPARED, (logits, scaled), strict=True):
             scores[name].setdefault(augmentation, []).append(per_image(these, counts)["kl_human_model"].numpy())
-    parts = {name: components({one: np.stack(each) for one, each in of.items()}) for name, of in scores.items()}
-    kept_parts = {name: each.as_json() for name, each in parts.items() if each is not None}
+    parts = {name: components({one: np.stack(of_seeds) for one, of_seeds in of.items()}) for name, of in scores.items()}
+    kept_parts = {name: variance.as_json() for name, variance in parts.items() if variance is not None}
     return _report(config, trained, rows, counts, failures, kept_parts)
 
 
@@ -162,15 +162,14 @@ def _row(measure: Measure, augmentation: str | None, seed: int | None) -> dict[s
     return row(**asdict(measure), inputs="clean", augmentation=augmentation, seed=seed)
 
 
-def _report_one(config: Config, found: list[Measure], counts: Tensor, name: str) -> Result:
+def _report_one(config: Config, measured: list[Measure], counts: Tensor, name: str) -> Result:
     """One classifier: a line per number, and the document."""
-    rows = [_row(each, None, None) for each in found]
+    rows = [_row(measure, None, None) for measure in measured]
     lines = []
-    for each in found:
-        error = "" if each.standard_error is None else f" ± {each.standard_error:.4f}"
-        lines.append(
-            f"{each.quantity}: {each.value:.4f}{error}{f' {each.units}' if each.units else ''} (n = {each.n:,})"
-        )
+    for measure in measured:
+        error = "" if measure.standard_error is None else f" ± {measure.standard_error:.4f}"
+        units = f" {measure.units}" if measure.units else ""
+        lines.append(f"{measure.quantity}: {measure.value:.4f}{error}{units} (n = {measure.n:,})")
     lines.append(f"{name}; errors are standard errors over images. {_bias(counts)}")
     text = "\n".join(lines)
     config.execution.say(text)
@@ -211,12 +210,14 @@ def _report(
     text, about["conclusions"] = text_of(document)
     directory = config.execution.out / f"human-uncertainty-{slug(name.lower())}{'-smoke' if config.smoke else ''}"
     table = over_seeds(rows)
-    figure, behind = draw_human_uncertainty(table, head)
-    files = save(figure, directory / "human-uncertainty", behind, watermark=watermark)
+    figure, numbers = draw_human_uncertainty(table, head)
+    files = save(figure, directory / "human-uncertainty", numbers, watermark=watermark)
     rows = headlines(rows) + rows
     result = Result(rows, table, text, files, failures)
-    behind_it = evidence(({"augmentation": one, "seed": seed}, each) for (one, seed), each in trained.items())
-    return publish(result, PROGRAM, config, directory, about, behind_it, more)
+    networks = evidence(
+        ({"augmentation": one, "seed": seed}, classifier) for (one, seed), classifier in trained.items()
+    )
+    return publish(result, PROGRAM, config, directory, about, networks, more)
 
 
 def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
@@ -230,7 +231,7 @@ def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
     table = over_seeds(of_networks(document["results"]))
     conclusions = uncertainty_conclusions(table, document.get("components"))
     head = _text_table(table, document["about"]["title"], document.get("human") or "")
-    return "\n\n".join(part for part in (head, conclusions) if part), conclusions
+    return "\n\n".join(block for block in (head, conclusions) if block), conclusions
 
 
 def _text_table(table: pd.DataFrame, head: str, human: str) -> str:

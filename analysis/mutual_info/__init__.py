@@ -177,26 +177,26 @@ def run(config: Config) -> Result:
     _check_size(config, data)
     if config.execution.dry_run:
         return _dry_run(config, data)
-    parts = config.by_scale()
-    analyses = {scale: _analysis_run(part, data) for scale, part in parts.items()}
-    missing = {scale: part for scale, part in parts.items() if not _stands(analyses[scale], part, data)}
-    for found in (analyses[scale] for scale in parts if scale not in missing):
-        config.execution.say(f"reused {found.result()['vaes']} VAEs and their analysis, {found.path}")
+    configs = config.by_scale()
+    analyses = {scale: _analysis_run(at_scale, data) for scale, at_scale in configs.items()}
+    missing = {scale: at_scale for scale, at_scale in configs.items() if not _stands(analyses[scale], at_scale, data)}
+    for analysis in (analyses[scale] for scale in configs if scale not in missing):
+        config.execution.say(f"reused {analysis.result()['vaes']} VAEs and their analysis, {analysis.path}")
     # no lock while training, so that a second process with the same command can take half of the VAEs
-    trained = {scale: part.train(data) for scale, part in missing.items()}
+    trained = {scale: at_scale.train(data) for scale, at_scale in missing.items()}
     fitted: dict[str, LinearVAE] = {}
-    for scale, part in missing.items():
+    for scale, at_scale in missing.items():
         with analyses[scale].lock():
-            if not _stands(analyses[scale], part, data):
-                _analyse(part, data, analyses[scale], *trained[scale], fitted)
-    return _report(config, data, {scale: each.result() for scale, each in analyses.items()})
+            if not _stands(analyses[scale], at_scale, data):
+                _analyse(at_scale, data, analyses[scale], *trained[scale], fitted)
+    return _report(config, data, {scale: analysis.result() for scale, analysis in analyses.items()})
 
 
 def _of_encoder(config: Config) -> Result:
-    found = bound_encoder(config)
-    if found is None:
+    bounded = bound_encoder(config)
+    if bounded is None:
         return Result([])
-    rows, text = found
+    rows, text = bounded
     rows = [FURTHER | row for row in rows]
     config.execution.say(text)
     config.execution.write(json_document(PROGRAM, config, rows))
@@ -208,9 +208,9 @@ def _stands(analysis: Run, config: Config, data: Task) -> bool:
     if analysis.status != "done" or config.execution.force:
         return False
     record = analysis.result()
-    runs = [config.run_of(data, which) for which in config.networks()]
+    runs = [config.run_of(data, network) for network in config.networks()]
     return not record["failures"] and all(
-        each.result()["files"] == record["inputs_sha256"].get(each.name) for each in runs if each.status == "done"
+        vae.result()["files"] == record["inputs_sha256"].get(vae.name) for vae in runs if vae.status == "done"
     )
 
 
@@ -246,19 +246,23 @@ def _analysis_run(config: Config, data: Task) -> Run:
 
 def _sources(augmentations: Sequence[str]) -> dict[str, Any]:
     """Of those augmentations that are not built in, the hashes of their sources; nothing where all are."""
-    found = (identity_of(augmentation) for augmentation in augmentations)
-    sources = {each["augmentation"]: each["augmentation_source"] for each in found if "augmentation_source" in each}
+    identities = (identity_of(augmentation) for augmentation in augmentations)
+    sources = {
+        identity["augmentation"]: identity["augmentation_source"]
+        for identity in identities
+        if "augmentation_source" in identity
+    }
     return {"augmentation_sources": sources} if sources else {}
 
 
 def _dry_run(config: Config, data: Task) -> Result:
     runs, analyses = [], []
-    for part in config.by_scale().values():
-        runs += [part.run_of(data, which) for which in part.networks()]
-        analyses.append(_analysis_run(part, data))
-    for each in [*runs, *analyses]:
-        config.execution.say(f"{each.status:<8} {each.path}")
-    waiting = sum(each.status != "done" for each in runs)
+    for at_scale in config.by_scale().values():
+        runs += [at_scale.run_of(data, network) for network in at_scale.networks()]
+        analyses.append(_analysis_run(at_scale, data))
+    for planned in [*runs, *analyses]:
+        config.execution.say(f"{planned.status:<8} {planned.path}")
+    waiting = sum(vae.status != "done" for vae in runs)
     config.execution.say(f"{len(runs) - waiting} VAEs to reuse, {waiting} to train")
     return Result([])
 
@@ -277,18 +281,18 @@ def _analyse(
     data = data.to(device)
     rows: list[dict[str, Any]] = []
     codes = Codes(config, data, runs, device, fitted)
-    wanted = [which for which in config.networks() if which[0] in config.augmentations and which in runs]
+    wanted = [network for network in config.networks() if network[0] in config.augmentations and network in runs]
     partial = []
     for augmentation, seed in tqdm(wanted, desc="bounds", unit="VAE", disable=None, leave=False):
         # an interrupted analysis goes on with the next VAE
         file = analysis.path / f"rows-{slug(known_as(augmentation))}-seed{seed}.json"
         partial.append(file)
         weights = runs[augmentation, seed].result()["files"]
-        found = None if config.execution.force or not file.exists() else json.loads(file.read_text("utf-8"))
-        if found is None or found["weights"] != weights:
-            found = {"weights": weights, "rows": rows_of_vae(config, codes, augmentation, seed, analysis.path)}
-            write_json(file, found)
-        rows += found["rows"]
+        kept = None if config.execution.force or not file.exists() else json.loads(file.read_text("utf-8"))
+        if kept is None or kept["weights"] != weights:
+            kept = {"weights": weights, "rows": rows_of_vae(config, codes, augmentation, seed, analysis.path)}
+            write_json(file, kept)
+        rows += kept["rows"]
     if rows and "clean" in config.inputs:
         rows += linear_of_clean(codes)
     if not rows:
@@ -300,7 +304,7 @@ def _analyse(
         rows=rows,
         failures=failures,
         vaes=len(runs),
-        inputs_sha256={each.name: each.result()["files"] for each in runs.values()},
+        inputs_sha256={vae.name: vae.result()["files"] for vae in runs.values()},
         images={"train": len(data.train), "test": len(data.test)},
     )
     for file in partial:
@@ -321,7 +325,7 @@ def _report(config: Config, data: Task, records: Mapping[float, dict[str, Any]])
     about = {"title": "", "data": name, "watermark": watermark, "conclusions": "", "settings": settings}
     document = json_document(PROGRAM, config, rows) | {"about": about, "failures": failures}
     trained = _trained(config, data)
-    about["curves"] = [where | point for where, each in trained for point in each.curve(POINT)]
+    about["curves"] = [where | point for where, vae in trained for point in vae.curve(POINT)]
     about["title"] = title_of(document)
     text, about["conclusions"] = text_of(document)
     directory = config.execution.out / f"table-1-{slug(name.lower())}{'-smoke' if config.smoke else ''}"
@@ -333,10 +337,10 @@ def _report(config: Config, data: Task, records: Mapping[float, dict[str, Any]])
 def _trained(config: Config, data: Task) -> list[tuple[dict[str, Any], Run]]:
     """The VAEs behind an analysis that are there, and what tells each from the others."""
     return [
-        ({"augmentation": known_as(augmentation), "seed": seed, "decoder_scale": scale}, each)
-        for scale, part in config.by_scale().items()
-        for augmentation, seed in part.networks()
-        if (each := part.run_of(data, (augmentation, seed))).status == "done"
+        ({"augmentation": known_as(augmentation), "seed": seed, "decoder_scale": scale}, vae)
+        for scale, at_scale in config.by_scale().items()
+        for augmentation, seed in at_scale.networks()
+        if (vae := at_scale.run_of(data, (augmentation, seed))).status == "done"
     ]
 
 
@@ -345,9 +349,9 @@ def _steps(config: Config, _: Sequence[Step]) -> Iterator[Step]:
         yield from document_step(config)
         return
     trained = [
-        step_of(TrainConfig(augmentation, seed, part.data, part.settings, part.execution))
-        for part in config.smoked().by_scale().values()
-        for augmentation, seed in part.networks()
+        step_of(TrainConfig(augmentation, seed, at_scale.data, at_scale.settings, at_scale.execution))
+        for at_scale in config.smoked().by_scale().values()
+        for augmentation, seed in at_scale.networks()
     ]
     yield from trained
     yield from document_step(config, trained)

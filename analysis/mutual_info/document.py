@@ -44,7 +44,10 @@ def tables_by_scale(document: Mapping[str, Any]) -> dict[float, pd.DataFrame]:
     for row in document["results"]:
         if row["seed"] is not None:
             rows.setdefault(row["decoder_scale"], []).append(row)
-    return {scale: summarise(each + _missing_excess(each)).assign(decoder_scale=scale) for scale, each in rows.items()}
+    return {
+        scale: summarise(of_scale + _missing_excess(of_scale)).assign(decoder_scale=scale)
+        for scale, of_scale in rows.items()
+    }
 
 
 def _missing_excess(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -123,11 +126,11 @@ def joined(documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """
     check_joinable(documents)
     first = documents[0]
-    rows = latest((row for each in documents for row in each["results"] if row["seed"] is not None), ROW_KEYS)
-    points = latest((point for each in documents for point in each["about"]["curves"]), (*NETWORK_KEYS, "step"))
-    runs = latest((run for each in documents for run in each["runs"]), NETWORK_KEYS)
+    rows = latest((row for document in documents for row in document["results"] if row["seed"] is not None), ROW_KEYS)
+    points = latest((point for document in documents for point in document["about"]["curves"]), (*NETWORK_KEYS, "step"))
+    runs = latest((run for document in documents for run in document["runs"]), NETWORK_KEYS)
     settings = first["about"]["settings"]
-    names = in_usual_order(known_as(name) for each in documents for name in each["config"]["augmentations"])
+    names = in_usual_order(known_as(name) for document in documents for name in document["config"]["augmentations"])
     seeds = sorted({row["seed"] for row in rows if row["augmentation"] in names})
     changed = {"augmentations": names, "seeds": len(seeds), "first_seed": seeds[0]}
     results = []
@@ -143,7 +146,7 @@ def joined(documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "results": results,
         "about": about,
         "runs": runs,
-        "failures": [failure for each in documents for failure in each["failures"]],
+        "failures": [failure for document in documents for failure in document["failures"]],
     }
     about["title"] = title_of(whole)
     whole["text"], about["conclusions"] = text_of(whole)
@@ -172,19 +175,19 @@ def draw(document: Mapping[str, Any], directory: Path) -> list[Path]:
     for scale, table in tables.items():
         head, suffix = _head(document, scale), f"-scale-{scale:g}" if len(tables) > 1 else ""
         if drawn_of(table, ("rate", "gaussian_marginal", "infonce")):
-            figure, behind = draw_table_1(_without_noise(table), head)
-            files += save(figure, directory / f"table-1{suffix}", behind, watermark=watermark)
+            figure, numbers = draw_table_1(_without_noise(table), head)
+            files += save(figure, directory / f"table-1{suffix}", numbers, watermark=watermark)
         if document["config"]["noise"] and drawn_of(table, ("gaussian_marginal", "infonce")):
-            figure, behind = draw_noise_profile(networks_of(table), head.removeprefix("Table 1 on "))
-            files += save(figure, directory / f"noise-profile{suffix}", behind, watermark=watermark)
+            figure, numbers = draw_noise_profile(networks_of(table), head.removeprefix("Table 1 on "))
+            files += save(figure, directory / f"noise-profile{suffix}", numbers, watermark=watermark)
         if len(curves):
             chosen = curves[curves["decoder_scale"] == scale]
             figure = draw_training(chosen, _without_noise(table), head.removeprefix("Table 1 on "))
             files += save(figure, directory / f"training{suffix}", chosen, watermark=watermark)
     together = _without_noise(pd.concat(tables.values(), ignore_index=True))
     if len(tables) > 1 and drawn_of(together, ("rate", "gaussian_marginal")):
-        figure, behind = draw_rate_distortion(together, title_of(document))
-        files += save(figure, directory / "rate-distortion", behind, watermark=watermark)
+        figure, numbers = draw_rate_distortion(together, title_of(document))
+        files += save(figure, directory / "rate-distortion", numbers, watermark=watermark)
     return files
 
 
@@ -217,4 +220,4 @@ def _sentences(config: Mapping[str, Any], everything: pd.DataFrame, settings: di
         parts.append(shared_conclusions(everything))
     if alone or settings["decoder_scale"] == Settings().decoder_scale:
         parts.append(published_conclusions(_without_noise(everything), settings))
-    return [part for part in parts if part]
+    return [block for block in parts if block]

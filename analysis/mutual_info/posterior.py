@@ -68,11 +68,11 @@ def bound_encoder(config: "Config") -> tuple[list[dict[str, Any]], str] | None:
         return None
     if second is not None:
         pair = EncodedPair(Encoded(posterior, codes), Encoded(*second))
-        found, rows = profile_of_pair(pair, noise=config.noise)
+        bounds, rows = profile_of_pair(pair, noise=config.noise)
     else:
         encoded = Encoded(posterior, codes)
-        found, rows = profile(encoded, config.estimators, noise=config.noise)
-    lines = [repr(bound) for bound in found]
+        bounds, rows = profile(encoded, config.estimators, noise=config.noise)
+    lines = [repr(bound) for bound in bounds]
     if config.decomposition and second is None:
         parts = decompose(encoded)
         rows += parts.rows()
@@ -88,11 +88,11 @@ def _profile_lines(rows: list[dict[str, Any]]) -> list[str]:
     """A line per noise level: every estimator's value there."""
     frame = pd.DataFrame(rows).dropna(subset="noise")
     lines = []
-    for level, own in frame.groupby("noise", sort=False):
+    for level, of_level in frame.groupby("noise", sort=False):
         numbers = [
             f"{sign_of(row['direction'])} {row['value']:.3f} ± {row['standard_error']:.3f} "
             f"({label_of(row['estimator'])})"
-            for row in own.to_dict("records")
+            for row in of_level.to_dict("records")
         ]
         lines.append(f"with noise s = {level:g}: {', '.join(numbers)}")
     return lines

@@ -50,7 +50,7 @@ def own_inputs(settings: Settings, data: Task, augmentation: str) -> Pipeline:
         augmentation: a mixer's name.
     """
     units = normalisation(data, settings.resolved(data))
-    mean, std = (each.to(data.train.device).view(1, -1, 1, 1) for each in units)
+    mean, std = (statistic.to(data.train.device).view(1, -1, 1, 1) for statistic in units)
     return replace(settings, scope="sample").pipeline(augmentation, data, lambda raw: (pixels(raw) - mean) / std)
 
 
@@ -104,12 +104,12 @@ class Codes:
         if (augmentation, seed) in self.known:
             return self.known[augmentation, seed]
         vae = self.vae(augmentation, seed)
-        found = encode(vae, self.data.test.inputs), encode(vae, self.data.train.inputs)
+        posteriors = encode(vae, self.data.test.inputs), encode(vae, self.data.train.inputs)
         if augmentation == "none":
-            self.known[augmentation, seed] = found
-        return found
+            self.known[augmentation, seed] = posteriors
+        return posteriors
 
-    def own(self, augmentation: str) -> Pipeline:
+    def pipeline(self, augmentation: str) -> Pipeline:
         """Inputs as the VAEs of an augmentation saw them, in the units of all."""
         return own_inputs(self.config.settings, self.data, augmentation)
 
@@ -132,7 +132,9 @@ class Codes:
         """The linear VAE of inputs as the VAEs of an augmentation saw them: its axes are the same at every scale."""
         settings = self.config.settings
         if augmentation not in self.fitted:
-            inputs = self.own(augmentation).draws(self.data.train.inputs, generator(self.device, 1, "linear"), DRAWS)
+            inputs = self.pipeline(augmentation).draws(
+                self.data.train.inputs, generator(self.device, 1, "linear"), DRAWS
+            )
             latents = settings.resolved(self.data)["latents"]
             self.fitted[augmentation] = fit_linear(inputs, latents, settings.decoder_scale)
         return replace(self.fitted[augmentation], scale=settings.decoder_scale)
@@ -142,9 +144,9 @@ def rows_of_vae(config: "Config", codes: Codes, augmentation: str, seed: int, di
     """Every number of one VAE; its posteriors are kept in ``directory``."""
     name = known_as(augmentation)
     rows: list[dict[str, Any]] = []
-    data, vae, own = codes.data, codes.vae(augmentation, seed), codes.own(augmentation)
+    data, vae, pipeline = codes.data, codes.vae(augmentation, seed), codes.pipeline(augmentation)
     device, scale = data.test.device, config.settings.decoder_scale
-    mixed = own.mixtures(data.test.inputs, generator(device, seed, "test"))
+    mixed = pipeline.mixtures(data.test.inputs, generator(device, seed, "test"))
     clean, of_mixed = codes.clean(augmentation, seed), encode(vae, mixed)
     for inputs in config.inputs:
         where: dict[str, Any] = {"inputs": inputs, "augmentation": name, "seed": seed}
@@ -153,7 +155,7 @@ def rows_of_vae(config: "Config", codes: Codes, augmentation: str, seed: int, di
             rows += codes.measured(augmentation, seed)[1]
         else:
             posterior = of_mixed
-            fit = encode(vae, own.mixtures(data.train.inputs, generator(device, seed, "fit")))
+            fit = encode(vae, pipeline.mixtures(data.train.inputs, generator(device, seed, "fit")))
             rows += profile(Encoded(posterior, fit=fit), config.estimators, noise=config.noise, **where)[1]
         stem = f"{slug(name)}-seed{seed}-{inputs}"
         if config.decomposition:
@@ -245,8 +247,8 @@ def linear_rows_of(linear: LinearVAE, images: Tensor, **where: Any) -> list[dict
 
 def linear_of_clean(codes: Codes) -> list[dict[str, Any]]:
     """The linear VAE that was fitted on the baseline's inputs, on clean test images; it has no seeds."""
-    own = codes.own("none")
-    images = own.enter(codes.data.test.inputs)
+    pipeline = codes.pipeline("none")
+    images = pipeline.enter(codes.data.test.inputs)
     where = {"inputs": "clean", "augmentation": LINEAR, "seed": 1, "fitted_on": "none"}
     return linear_rows_of(codes.linear("none"), images, **where)
 

@@ -25,8 +25,8 @@ def _information(document: Document) -> Table:
     places = list(dict.fromkeys(chosen[list(by)].itertuples(index=False, name=None)))
     marked = False
     for place, line in zip(places, lines, strict=True):
-        own = chosen[(chosen[list(by)] == list(place)).all(axis=1)]
-        if mostly_under_trained(own).get(place[0]):
+        of_place = chosen[(chosen[list(by)] == list(place)).all(axis=1)]
+        if mostly_under_trained(of_place).get(place[0]):
             line[0] = replace(line[0], text=line[0].text + " ‡")
             marked = True
     cap = chosen.loc[chosen["estimator"] == "infonce", "cap"].max()
@@ -48,13 +48,15 @@ def _information(document: Document) -> Table:
 def _training(document: Document) -> Table | None:
     """How well VAEs were trained; None for documents that are older than the record of it."""
     rows = document.rows
-    own = rows[rows["inputs"].eq("own-augmented") & rows["noise"].isna()]
-    linear = own[own["augmentation"].eq(LINEAR) & own["estimator"].eq("negative_elbo")]
-    if not own["estimator"].eq("last_fall").any():
+    augmented = rows[rows["inputs"].eq("own-augmented") & rows["noise"].isna()]
+    linear = augmented[augmented["augmentation"].eq(LINEAR) & augmented["estimator"].eq("negative_elbo")]
+    if not augmented["estimator"].eq("last_fall").any():
         return None
     beside = linear.assign(augmentation=linear["fitted_on"], estimator="linear")
     active = rows[rows["estimator"].eq("active_units") & rows["inputs"].eq(document.config["inputs"][0])]
-    chosen = pd.concat([own[own["augmentation"].ne(LINEAR) & own["estimator"].ne("active_units")], beside, active])
+    chosen = pd.concat(
+        [augmented[augmented["augmentation"].ne(LINEAR) & augmented["estimator"].ne("active_units")], beside, active]
+    )
     shown = {
         "negative_elbo": Column("−ELBO, own inputs", 1),
         "linear": Column("the linear VAE's", 1),

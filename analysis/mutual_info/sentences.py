@@ -135,7 +135,7 @@ def trained_conclusions(table: pd.DataFrame) -> str:
             "recorded."
         )
     parts = [" ".join(sentences), excess_conclusions(plain)]
-    return "\n\n".join(part for part in parts if part)
+    return "\n\n".join(block for block in parts if block)
 
 
 def coded_worse(table: pd.DataFrame) -> list[Difference]:
@@ -621,7 +621,7 @@ def published_conclusions(table: pd.DataFrame, settings: dict[str, Any]) -> str:
     }
     rate = _compared(table, "rate")
     parts = [beside(ours, settings), "" if rate is None else claims_sentence("rate", rate)]
-    return "\n".join(part for part in parts if part)
+    return "\n".join(block for block in parts if block)
 
 
 def _of(name: str) -> str:

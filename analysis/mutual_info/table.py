@@ -118,7 +118,9 @@ def text_table(table: pd.DataFrame, title: str) -> str:
         active = of_augmentation[of_augmentation["estimator"] == "active_units"]["mean"]
         if len(active) and active.iloc[0] < 1:
             notes.append(f"{label(augmentation)}: the code has collapsed (fewer than one active unit)")
-        values = [next((str(each) for each in published(key) if each.stands_beside(augmentation)), "") for key in shown]
+        values = [
+            next((str(number) for number in published(key) if number.stands_beside(augmentation)), "") for key in shown
+        ]
         if any(values) and (of_augmentation["inputs"] == "clean").all():
             cells.append(["  published, CIFAR-10", *values])
     if len(lower) and bool(lower["saturated"].any()):
