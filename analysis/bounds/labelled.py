@@ -9,6 +9,8 @@ the population's by up to about (K − 1)/2N, for I is concave in the p(y) that 
   means and fixed p(y), mixed with a little of p(y). Lower, at most H(Y): a classifier of other images is a decoder
   (Barber & Agakov 2003). That i's class has one image less can only lower it: log a/(a + b) is concave in the class
   mean a, which is the mean of those with one image less.
+- `gaussian_classifier`: the same for r with a Gaussian for each class, or one covariance for all, from nine tenths of
+  the images. Lower, at most H(Y): *the headline*, for a Gaussian is known from far fewer images than a density.
 - `kernel_mixture`: :math:`E \log \hat p(t_i|y_i) / \hat p(t_i)`, the mixtures of N and of N_y densities with the
   image's own. This is I(T;Y) of the empirical mixtures; I is convex in p(t|y) at fixed p(y) (Cover & Thomas 2006,
   theorem 2.7.4), and the empirical mixtures are p(t|y) in expectation. Upper, and never above H(Y), since
@@ -20,9 +22,13 @@ the population's by up to about (K − 1)/2N, for I is concave in the p(y) that 
   class follows and one Gaussian does not. The smaller of U(T;Y) and H(Y) is U(T;Y) itself here; of an estimate that
   can exceed H(Y), the smaller would not be an upper bound in expectation.
 
-The two bounds on I(T;Y) know densities from N images as InfoNCE does: once InfoNCE within classes is saturated, the
-upper one is H(Y) whatever the truth, and the lower one may be far below it, even below 0, since the kernel classifier
-is then one by the nearest neighbour. They meet where the noise is large enough, or classes are separated.
+The two kernel bounds on I(T;Y) know densities from N images as InfoNCE does: once InfoNCE within classes is saturated,
+the upper one is H(Y) whatever the truth, and the lower one may be far below it, even below 0, since the kernel
+classifier is then one by the nearest neighbour. They meet where the noise is large enough, or classes are separated.
+
+Of the two lower bounds on I(T;Y) the headline is the Gaussian classifier's, whatever the values are; the kernel
+classifier's stands beside it. The larger of two lower bounds is none in expectation:
+:math:`E \max(A, B) \ge \max(E A, E B)`, so that chance alone may lift it above the truth.
 
 InfoNCE, leave-one-out and R_m of all images hold at fixed counts too. With :math:`p_y` short for p(t|y), InfoNCE's
 mixture is p(t) in expectation; leave-one-out compares an image of class y with
@@ -30,7 +36,8 @@ mixture is p(t) in expectation; leave-one-out compares an image of class y with
 :math:`\log(1 + u) \le u` and :math:`\sum_y p(y) p_y^2 \ge p^2`.
 
 References: Barber & Agakov 2003; Xu et al. 2020, arXiv 2002.10689 (usable information); Kolchinsky & Tracey 2017,
-arXiv 1706.02419 (mixtures); Poole et al. 2019, arXiv 1905.06922 (InfoNCE, leave-one-out).
+arXiv 1706.02419 (mixtures); Poole et al. 2019, arXiv 1905.06922 (InfoNCE, leave-one-out); Bayle et al. 2020, arXiv
+2007.12671 (errors of cross-validation).
 """
 
 import math
@@ -43,12 +50,12 @@ import torch
 from torch import Tensor
 
 from analysis.bounds.bound import Bound, combine, standard_error
-from analysis.bounds.class_pairs import ClassPairs, class_pairs
+from analysis.bounds.class_pairs import FLOOR, ClassPairs, class_pairs
 from analysis.bounds.contrastive import infonce, leave_one_out
 from analysis.bounds.encoded import FOLDS, Encoded, shuffled
 from analysis.bounds.estimators import Direction, derived, estimator
 from analysis.bounds.fitted import gaussian_marginal
-from analysis.bounds.gaussian import aggregate, kl_to_gaussian
+from analysis.bounds.gaussian import aggregate, kl_to_gaussian, log_gaussian
 from analysis.bounds.pairs import Pairs, jackknife, log_ratio
 from store import BadInput
 from vae.posterior import DiagonalGaussian
@@ -65,6 +72,7 @@ __all__ = [
     "class_infonce",
     "class_leave_one_out",
     "frozen_divergences",
+    "gaussian_classifier",
     "kernel_classifier",
     "kernel_mixture",
     "labelled_bounds",
@@ -73,6 +81,10 @@ __all__ = [
 
 IMAGE, LABEL, GIVEN_LABEL = "I(T;X)", "I(T;Y)", "I(T;X|Y)"
 """What the code of a representation says of its image, of the label, and of the image beyond the label."""
+
+PER_DIMENSION = 3
+"""Images for each dimension from which a class has a covariance of its own in the Gaussian classifier; fixed
+beforehand."""
 
 
 class Labelled(Encoded):
@@ -205,6 +217,69 @@ def kernel_classifier(labelled: Labelled) -> Bound:
     return _of_terms(
         labelled, "kernel_classifier", "lower", LABEL, compared.terms, influence, cap=labelled.entropy, k=len(labelled)
     )
+
+
+@estimator("gaussian_classifier", label="Gaussian classifier", direction="lower", quantity=LABEL)
+def gaussian_classifier(labelled: Labelled) -> Bound:
+    r"""Lower bound on I(T;Y) by a Gaussian for each class from nine tenths of the images, at most H(Y).
+
+    It is :math:`H(Y) + E \log r(y_i|t_i)` for :math:`r(y|t) \propto p(y) \mathcal N(t; m_y, C_y)`, the moments those of
+    class y in the *other* folds, mixed with as little of p(y) as the kernel classifier is. For any decoder that has not
+    seen the image, :math:`\sum_y p(y)\, E_{p(t|y)} \log r(y|t)/p(y)` is I(T;Y) less a divergence (Barber & Agakov
+    2003), Gaussian classes or not. Each class has ten folds, or all have as many as the smallest has images;
+    folds count alike and, within each, classes by p(y), so that every fold is such a bound, whatever its size.
+
+    Where the smallest class has fewer than three images for each dimension outside a fold, one covariance is pooled
+    over classes: linear discriminant analysis, a lower bound as well. Numbers of images and dimensions decide, never
+    values. The cost of a fold is then one Cholesky factor, and otherwise K of them, :math:`K d^3` being at most a third
+    of the :math:`N d^2` that the moments cost.
+
+    The standard error is of terms that are independent given the folds' moments, centred within classes: of the value
+    about what these very decoders would say of new images, which is at most I(T;Y) for any moments, so that a lower
+    limit holds. Neglected is that an image scored by one decoder is in the moments of the others, which is of lower
+    order (Bayle et al. 2020). How far other images' moments would move the value is no part of it: of second order
+    where classes are the decoder's Gaussians, for none is better then, and of first order where they are not.
+
+    Just below H(Y) a few misread images decide the value. The error is too small then in most data sets, and nearly
+    all are flagged as heavy-tailed: of ten Gaussian classes in 16 dimensions with a truth 0.006 nats below, lower
+    limits of 97.5% held in 69, 82 and 92% at N = 400, 1,000 and 2,000 (200, 200 and 100 data sets).
+    """
+    folds = min(FOLDS, int(labelled.counts.min()))
+    prior = labelled.counts.double() / len(labelled)
+    parts = [images[shuffled(len(images))].tensor_split(folds) for images in labelled.classes]
+    terms, weights = torch.empty(2, len(labelled), dtype=torch.float64)
+    for number in range(folds):
+        others = [labelled.posterior[torch.cat([*of[:number], *of[number + 1 :]])] for of in parts]
+        scored = torch.cat([of[number] for of in parts])
+        own = labelled.labels[scored]
+        logs = _log_classes(labelled.codes[scored], others, pooled=_is_pooled(labelled, folds))
+        log_ratio_to_prior = logs.gather(1, own[:, None])[:, 0] - (logs + prior.log()).logsumexp(1)
+        terms[scored] = torch.log1p((1 - FLOOR) * torch.expm1(log_ratio_to_prior))
+        weights[scored] = labelled.counts[own] / (folds * own.bincount()[own].double())
+    means = torch.stack([weights[images] @ terms[images] / len(images) for images in labelled.classes])
+    influence = weights * (terms - means[labelled.labels])
+    return _of_terms(labelled, "gaussian_classifier", "lower", LABEL, weights * terms, influence, cap=labelled.entropy)
+
+
+def _is_pooled(labelled: Labelled, folds: int) -> bool:
+    """Whether the smallest class has too few images outside its largest fold for a covariance of its own."""
+    smallest = int(labelled.counts.min())
+    return smallest - math.ceil(smallest / folds) < PER_DIMENSION * labelled.codes.shape[1]
+
+
+def _log_classes(codes: Tensor, classes: Sequence[DiagonalGaussian], *, pooled: bool) -> Tensor:
+    """(N, K): log-densities of codes (N, d) under the Gaussian of each class, up to a number for each code."""
+    if not pooled:
+        return torch.stack([log_gaussian(codes, *aggregate(images)) for images in classes], 1)
+    means = torch.stack([images.mean.mean(0) for images in classes])
+    residuals = torch.cat([images.mean - mean for images, mean in zip(classes, means, strict=True)])
+    # a class mean takes a degree of freedom, of which `aggregate` knows one; none are left with one image a class
+    n, freedom = len(residuals), max(len(residuals) - len(classes), 1)
+    within = DiagonalGaussian(residuals * math.sqrt((n - 1) / freedom), torch.cat([q.log_var for q in classes]))
+    lower = torch.linalg.cholesky(aggregate(within)[1])
+    codes, means = (torch.linalg.solve_triangular(lower, each.T, upper=False).T for each in (codes, means))
+    # the expanded square would lose what is far out and narrow
+    return -0.5 * torch.cdist(codes, means, compute_mode="donot_use_mm_for_euclid_dist").square()
 
 
 @estimator("kernel_mixture", label="kernel mixture", direction="upper", quantity=LABEL)
@@ -341,4 +416,4 @@ def labelled_bounds(labelled: Labelled) -> list[Bound]:
     given = [class_infonce(labelled), class_leave_one_out(labelled), class_gaussian(labelled)]
     of_image = [at_fixed_counts(bound(labelled), labelled) for bound in (infonce, leave_one_out, gaussian_marginal)]
     totals = [total(bound, of_label) for bound in given if bound.direction == "upper"]
-    return [kernel_classifier(labelled), of_label, *given, *of_image, *totals]
+    return [kernel_classifier(labelled), gaussian_classifier(labelled), of_label, *given, *of_image, *totals]
