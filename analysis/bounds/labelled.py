@@ -286,7 +286,8 @@ def _log_classes(codes: Tensor, classes: Sequence[DiagonalGaussian], *, pooled: 
 def kernel_mixture(labelled: Labelled) -> Bound:
     r"""Upper bound on I(T;Y) by the mixtures with the image itself, at most H(Y).
 
-    The standard error is that of the difference of two jackknives, InfoNCE among all images and within classes.
+    The standard error is that of the difference of two jackknives, InfoNCE among all images and within classes. Where
+    the latter is saturated this is H(Y) whatever the truth, as near it as rounding.
     """
     everyone = infonce(labelled).influence
     assert everyone is not None
