@@ -42,7 +42,7 @@ def features_of(classifier: Classifier, layer: str, images: Tensor, pool: Pool =
         classifier: in evaluation mode.
         layer: its name in the network.
         images: (N, C, H, W) uint8, or pixels in [0, 1], on the classifier's device.
-        pool: of maps (B, C, *S); an output (B, d) is taken as it is.
+        pool: of maps (B, C, …); an output (B, d) is taken as it is.
 
     Raises:
         BadInput: no such layer, one that is not used once, or whose output is no tensor of a row an image.
