@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 
 from analysis.bounds import pairs
-from analysis.bounds.pairs import RANGE, SAFE, SMALL, TOLERANCE, Pairs
+from analysis.bounds.pairs import SMALL, TOLERANCE, Pairs, accumulate, by_differences, shares
 from vae.posterior import DiagonalGaussian
 
 __all__ = ["FLOOR", "ClassPairs", "class_pairs"]
@@ -102,22 +102,22 @@ class _Sums:
             rows = slice(max(columns.start, start), min(columns.stop, stop))
             segments.append((rows, columns, weights[rows.start - start : rows.stop - start, columns].clone()))
 
-        ratio = _shares(weights, start)
+        ratio = shares(weights, start)
         self.others[block] = self.matching[block] + ratio
         density = self._classify(block, weights)
         for rows, columns, classmates in segments:
-            of_class = _shares(classmates, rows.start - columns.start)
+            of_class = shares(classmates, rows.start - columns.start)
             self.class_others[rows] = self.matching[rows] + of_class
             among_all = weights[rows.start - start : rows.stop - start, columns]
             self.other_without[columns] -= density[rows.start - start : rows.stop - start] @ among_all
             self._without_classmates(rows, columns, classmates)
-            pairs._accumulate(
+            accumulate(
                 self.class_without[:, columns],
                 classmates,
                 torch.empty_like(classmates, dtype=torch.bool),
                 of_class.sigmoid(),
             )
-        pairs._accumulate(self.pairs_without, weights, torch.empty_like(weights, dtype=torch.bool), ratio.sigmoid())
+        accumulate(self.pairs_without, weights, torch.empty_like(weights, dtype=torch.bool), ratio.sigmoid())
 
     def _classify(self, block: slice, shares: Tensor) -> Tensor:
         """Set the classifier's terms of a block; return the slope of each in a share that leaves D, (B,)."""
@@ -209,24 +209,6 @@ def _slope(ratio: Tensor) -> Tensor:
     return (1 - FLOOR) / (1 + (1 - FLOOR) * (ratio - 1))
 
 
-def _shares(weights: Tensor, diagonal: int) -> Tensor:
-    """(B,): log of the others' densities over the own one; overwrites log-weights (B, M) by shares of the others' sum.
-
-    The own weight of row i is in column i + ``diagonal``.
-    """
-    weights.diagonal(diagonal).fill_(-math.inf)
-    highest = weights.amax(1)
-    far = highest.abs() > SAFE
-    shift = torch.where(far, highest, 0.0)
-    if far.any():
-        weights.sub_(shift[:, None])
-    weights.clamp_(min=-RANGE).exp_()
-    weights.diagonal(diagonal).zero_()
-    total = weights.sum(1)
-    weights.div_(total[:, None])
-    return shift + total.log()
-
-
 def _log_weights(posterior: DiagonalGaussian, codes: Tensor, matching: Tensor) -> Iterator[tuple[int, Tensor]]:
     """The first row of a block, and log q(z_i|x_j) − log q(z_i|x_i) of its rows (B, N), as `all_pairs` has them."""
     n = len(posterior)
@@ -251,5 +233,5 @@ def _log_weights(posterior: DiagonalGaussian, codes: Tensor, matching: Tensor) -
         if expand:
             torch.addmm(offset, left[block], right, out=weights)
         else:
-            pairs._by_differences(posterior, codes[block], matching[block], out=weights)
+            by_differences(posterior, codes[block], matching[block], out=weights)
         yield start, weights

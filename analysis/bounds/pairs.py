@@ -25,7 +25,7 @@ from torch import Tensor
 
 from vae.posterior import DiagonalGaussian
 
-__all__ = ["Pairs", "all_pairs", "jackknife", "log_ratio"]
+__all__ = ["Pairs", "accumulate", "all_pairs", "by_differences", "jackknife", "log_ratio", "shares"]
 
 BLOCK = 1_000_000
 """Pairs held at a time: 8 MB of float64, which stays in the cache of a current processor."""
@@ -96,23 +96,32 @@ def all_pairs(posterior: DiagonalGaussian, codes: Tensor) -> Pairs:
         if expand:
             torch.addmm(offset, left[block], right, out=weights)
         else:
-            _by_differences(posterior, codes[block], matching[block], out=weights)
-        weights.diagonal(start).fill_(-math.inf)
-        highest = weights.amax(1)
-        far = highest.abs() > SAFE
-        shift = torch.where(far, highest, 0.0)
-        if far.any():
-            weights.sub_(shift[:, None])
-        weights.clamp_(min=-RANGE).exp_()
-        weights.diagonal(start).zero_()
-        total = weights.sum(1)
-        ratio = shift + total.log()  # log of the others' densities over the own one
+            by_differences(posterior, codes[block], matching[block], out=weights)
+        ratio = shares(weights, start)
         others[block] = matching[block] + ratio
-        _accumulate(without, weights.div_(total[:, None]), marks[: len(weights)], ratio.sigmoid())
+        accumulate(without, weights, marks[: len(weights)], ratio.sigmoid())
     return Pairs(matching, others, without[0], without[1])
 
 
-def _by_differences(posterior: DiagonalGaussian, codes: Tensor, matching: Tensor, out: Tensor) -> None:
+def shares(weights: Tensor, diagonal: int) -> Tensor:
+    """(B,): log of the others' densities over the own one; overwrites log-weights (B, M) by shares of the others' sum.
+
+    The own weight of row i is in column i + ``diagonal``.
+    """
+    weights.diagonal(diagonal).fill_(-math.inf)
+    highest = weights.amax(1)
+    far = highest.abs() > SAFE
+    shift = torch.where(far, highest, 0.0)
+    if far.any():
+        weights.sub_(shift[:, None])
+    weights.clamp_(min=-RANGE).exp_()
+    weights.diagonal(diagonal).zero_()
+    total = weights.sum(1)
+    weights.div_(total[:, None])
+    return shift + total.log()
+
+
+def by_differences(posterior: DiagonalGaussian, codes: Tensor, matching: Tensor, out: Tensor) -> None:
     """Log-weights (B, N) without cancellation, for means far from 0 in units of tiny standard deviations."""
     out.copy_((-0.5 * (posterior.log_var + math.log(2 * math.pi)).sum(1)).expand_as(out))
     scale = (-0.5 * posterior.log_var).exp()
@@ -124,7 +133,7 @@ def _by_differences(posterior: DiagonalGaussian, codes: Tensor, matching: Tensor
     out.sub_(matching[:, None])
 
 
-def _accumulate(without: Tensor, share: Tensor, marks: Tensor, scale: Tensor) -> None:
+def accumulate(without: Tensor, share: Tensor, marks: Tensor, scale: Tensor) -> None:
     """Add a block's log(1 − p_ik), summed over its rows i, to ``without`` (2, N). Overwrites ``share`` and ``marks``.
 
     ``share`` (B, N) is p_ik among the others' densities; among all, the own one included, it is ``scale`` (B,) times
