@@ -186,6 +186,9 @@ def load_classifier(options: ModelOptions, task: Task, device: torch.device) -> 
     path = Path(options.model)
     if path.is_dir():
         return load_run(path, device, task, options.weights)
+    if path.name != options.model and ":" not in options.model:  # a path, and no name of a network
+        needed = "a run's directory, a network's name, package.module:NAME or FILE.py:NAME"
+        raise BadInput("--model", f"{options.model}, where there is no directory", needed)
     known_name(options.model, "--model")
     source = options.model.partition(":")[0]
     theirs = source in ("torchvision", "timm")

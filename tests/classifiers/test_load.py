@@ -176,6 +176,12 @@ def test_weights_that_do_not_fit(digits, weights, tmp_path, capsys):
     assert "list.pt, which holds something else" in message(str(tmp_path / "list.pt"))
 
 
+def test_a_path_that_leads_nowhere_is_no_network(digits):
+    words = "--model: got runs/nothing, where there is no directory; needs a run's directory, a network's name, "
+    with pytest.raises(BadInput, match=words):
+        load_classifier(ModelOptions("runs/nothing"), digits, CPU)
+
+
 def test_a_run_is_loaded_wherever_it_lies_and_checked(digits, colour, trained, tmp_path):
     moved = tmp_path / "copied"
     moved.mkdir()
