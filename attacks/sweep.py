@@ -140,8 +140,8 @@ def run(config: Config) -> Result:
     analysed = analyse(
         config,
         task,
-        lambda classifier, name: _run(config, classifier, task, name),
-        lambda classifier, name: sweep(config, classifier, task, name),
+        lambda subject: _run(config, subject.classifier, task, subject.name),
+        lambda subject: sweep(config, subject.classifier, task, subject.name),
         "swept",
         "sweep",
     )
@@ -192,7 +192,8 @@ def sweep(config: Config, classifier: Classifier, task: Task, name: str) -> Run:
 def part(config: Config, augmentation: str, seed: int) -> Run:
     """Sweep one classifier of the grid, which has been trained, or is trained now."""
     config = config.smoked()
-    return sweep(config, *trained_classifier(config, augmentation, seed))
+    subject, task = trained_classifier(config, augmentation, seed)
+    return sweep(config, subject.classifier, task, subject.name)
 
 
 def autoattack(config: Config, classifier: Classifier, task: Task, swept: Run) -> Run:

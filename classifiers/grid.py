@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -25,6 +25,7 @@ __all__ = [
     "Analysed",
     "ClassifierGrid",
     "ModelGrid",
+    "Subject",
     "analyse",
     "grid_steps",
     "of_model",
@@ -77,6 +78,22 @@ class ModelGrid(ClassifierGrid):
             refuse_beside(self, "--model", "augmentations", "seeds", "settings")
 
 
+class Subject(NamedTuple):
+    """A classifier that is analysed.
+
+    Args:
+        classifier: in evaluation mode.
+        name: for people, and in the names of runs.
+        network: augmentation and seed; (None, None) for the one that ``--model`` names.
+        trained: the directory of the run that trained it; None where none did.
+    """
+
+    classifier: Classifier
+    name: str
+    network: Which
+    trained: Path | None
+
+
 @dataclass(frozen=True)
 class Analysed:
     """Classifiers and the runs that hold their analyses.
@@ -113,21 +130,22 @@ def settings_of(trained: Run) -> dict[str, Any]:
     return record["config"] | more
 
 
-def trained_classifier(config: ModelGrid, augmentation: str, seed: int) -> tuple[Classifier, Task, str]:
-    """One classifier of the grid of an analysis, found trained or trained now; its data, and its run's name."""
+def trained_classifier(config: ModelGrid, augmentation: str, seed: int) -> tuple[Subject, Task]:
+    """One classifier of the grid of an analysis, found trained or trained now, and its data."""
     options = config.execution
     task = load(config.data, download=not options.dry_run)
     use_threads(options.threads)
     run = train(task, augmentation, seed, config.settings, options)
     device = resolve_device(options.device)
-    return load_run(run.path, device, task, network=config.settings.network), task, run.name
+    classifier = load_run(run.path, device, task, network=config.settings.network)
+    return Subject(classifier, run.name, (known_as(augmentation), seed), run.path), task
 
 
 def analyse(
     config: ModelGrid,
     task: Task,
-    run_of: Callable[[Classifier, str], Run],
-    work: Callable[[Classifier, str], Run],
+    run_of: Callable[[Subject], Run],
+    work: Callable[[Subject], Run],
     did: str,
     what: str,
 ) -> Analysed | None:
@@ -136,7 +154,7 @@ def analyse(
     Args:
         config: of the analysis.
         task: whose images the classifiers see.
-        run_of: where the analysis of a classifier with this name is kept.
+        run_of: where the analysis of a classifier is kept.
         work: does it or finds it done.
         did: the verb for it, in the past.
         what: one analysis is called.
@@ -149,46 +167,52 @@ def analyse(
     use_threads(options.threads)
     failures: list[str] = []
     trained: dict[Which, Run] = {}
-    loads: dict[Which, tuple[str, Callable[[], Classifier]]] = {}
+    loads: dict[Which, Callable[[], Subject]] = {}
     if name is not None:
         if options.dry_run:
             options.say(f"1 {what} to do or to reuse, of {name}")
             return None
-        loads[THE_MODEL] = known_as(name), lambda: load_classifier(config.model, task, device)
+        directory = Path(name) if Path(name).is_dir() else None
+        loads[THE_MODEL] = lambda: Subject(
+            load_classifier(config.model, task, device), known_as(name), THE_MODEL, directory
+        )
     else:
         if options.dry_run:
             config.say(task)
             options.say(f"{len(config.augmentations) * config.seeds} {what}s of them to do or to reuse")
             return None
         trained, failures = config.train(task)
-        for network, training_run in trained.items():
-            loads[network] = (
-                training_run.name,
-                functools.partial(load_run, training_run.path, device, task, network=config.settings.network),
-            )
+        for network, run in trained.items():
+            loads[network] = functools.partial(_loaded, config, task, device, network, run)
 
     @functools.lru_cache(maxsize=1)
-    def classifier(network: Which) -> Classifier:
-        return loads[network][1]()
+    def subject(network: Which) -> Subject:
+        return loads[network]()
 
     @functools.cache
-    def run(network: Which) -> Run:
-        return run_of_function(
-            run_of(classifier(network), loads[network][0]), fixed_logits(classifier(network), task.shape)
-        )
+    def analysis(network: Which) -> Run:
+        return run_of_function(run_of(subject(network)), fixed_logits(subject(network).classifier, task.shape))
 
     runs, more = all_once(
         loads,
-        run,
-        lambda network: work(classifier(network), loads[network][0]),
+        analysis,
+        lambda network: work(subject(network)),
         options,
         lambda record: f"{record['metrics']['seconds']:.0f} s",
         did,
         what,
     )
     return Analysed(
-        {network: runs[network] for network in loads if network in runs}, classifier, failures + more, trained
+        {network: runs[network] for network in loads if network in runs},
+        lambda network: subject(network).classifier,
+        failures + more,
+        trained,
     )
+
+
+def _loaded(config: ModelGrid, task: Task, device: torch.device, network: Which, run: Run) -> Subject:
+    classifier = load_run(run.path, device, task, network=config.settings.network)
+    return Subject(classifier, run.name, network, run.path)
 
 
 TOLERANCE = 1e-3

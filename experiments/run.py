@@ -280,7 +280,7 @@ def _say_plan(config: Config, steps: list[Step]) -> None:
             else ""
         )
         took = "" if not seconds else f"   about {seconds:.0f} s"
-        say(f"{words:<8} {step.kind:<11} {step.name}{more.get(step.name, '')}{took}{needs}")
+        say(f"{words:<8} {step.kind:<15} {step.name}{more.get(step.name, '')}{took}{needs}")
     counts = Counter(step.status for step in steps)
     places = len(_devices(config)[0]) if config.ray is None else 1
     guess = f"; {unknown} of unknown length" if unknown else ""

@@ -32,15 +32,14 @@ import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-if TYPE_CHECKING:
-    from findings.components import Components
+from findings.components import Components, components
 
 __all__ = [
     "CONFIDENCE",
@@ -52,6 +51,7 @@ __all__ = [
     "certificates",
     "compare_augmentations",
     "equivalence",
+    "exceeds",
     "holm",
     "satterthwaite",
     "skewed",
@@ -265,7 +265,7 @@ class Comparison:
         return [difference for difference in self.differences if difference.claimed]
 
 
-def compare_augmentations(table: pd.DataFrame, components: "Components | None" = None) -> Comparison | None:
+def compare_augmentations(table: pd.DataFrame, components: Components | None = None) -> Comparison | None:
     """All pairs of augmentations in one number, by the rule above.
 
     Args:
@@ -325,7 +325,7 @@ def _seed_error(a: dict[Any, Any], b: dict[Any, Any]) -> tuple[float, float]:
     return math.sqrt(variance), float(freedom)
 
 
-def _image_error(a: dict[Any, Any], b: dict[Any, Any], components: "Components | None") -> float:
+def _image_error(a: dict[Any, Any], b: dict[Any, Any], components: Components | None) -> float:
     """The images' part of the standard error of the difference of two means; NaN where it is not known."""
     if components is not None and {a["augmentation"], b["augmentation"]} <= set(components.augmentations):
         return math.sqrt(components.image_variance(a["augmentation"], b["augmentation"]))
@@ -333,7 +333,7 @@ def _image_error(a: dict[Any, Any], b: dict[Any, Any], components: "Components |
     return math.nan if any(error is None for error in errors) else math.hypot(*errors)
 
 
-def _images(components: "Components | None", *rows: dict[Any, Any]) -> int | None:
+def _images(components: Components | None, *rows: dict[Any, Any]) -> int | None:
     if components is not None:
         return components.images
     counts = [row.get("n") for row in rows]
@@ -384,6 +384,29 @@ def certificates(lower: pd.DataFrame, upper: pd.DataFrame, confidence: float = C
     if not tested:
         return []
     return [pair for pair, adjusted in zip(tested, holm(p), strict=True) if adjusted < 1 - confidence]
+
+
+def exceeds(higher: NDArray[Any], lower: NDArray[Any]) -> float:
+    """The one-sided p-value of whether one mean is above another: seeds are the replicates, images are paired.
+
+    Args:
+        higher, lower: scores (seeds, images) on the same images, seeds of the two independent of each other.
+
+    Returns:
+        With one seed of either it is about the first networks of both alone, and the draw of the images.
+    """
+    seeds = min(len(higher), len(lower))
+    if seeds < 2:
+        higher, lower = higher[:1], lower[:1]
+    parts = components({"higher": higher, "lower": lower})
+    if parts is None:
+        difference = np.asarray(higher[0] - lower[0], dtype=float)
+        return _tail(
+            float(difference.mean()), 0.0, math.inf, float(difference.std(ddof=1)) / math.sqrt(len(difference))
+        )
+    rows = [{"std": scores.mean(1).std(ddof=1), "seeds": len(scores)} for scores in (higher, lower)]
+    image_error = math.sqrt(parts.image_variance("higher", "lower"))
+    return _tail(float(higher.mean() - lower.mean()), *_seed_error(*rows), image_error)
 
 
 @dataclass(frozen=True)

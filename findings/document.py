@@ -143,6 +143,8 @@ def publish(
 
 NEEDED = {"schema", "command", "config", "results", "about", "files", "runs"}
 
+NAMED = NEEDED | {"failures", "components", "text"}
+
 
 @dataclass(frozen=True, eq=False)
 class Document:
@@ -159,6 +161,7 @@ class Document:
         files: its figures and tables, with their SHA-256.
         runs: what stands behind the numbers; see `store.evidence`.
         components: of the variance of each measure, `findings.components.Components.as_json`; none in older ones.
+        more: what else an analysis keeps, by which its own section of the report is made.
     """
 
     directory: Path
@@ -171,6 +174,7 @@ class Document:
     files: dict[str, str]
     runs: list[dict[str, Any]]
     components: dict[str, Any]
+    more: dict[str, Any]
 
     @property
     def title(self) -> str:
@@ -254,6 +258,7 @@ def read_document(path: Path, name: str) -> Document | None:
         program=content["command"],
         failures=content.get("failures", []),
         components=content.get("components", {}),
+        more={key: value for key, value in content.items() if key not in NAMED},
         **{key: content[key] for key in ("config", "about", "results", "files", "runs")},
     )
 

@@ -49,6 +49,8 @@ FURTHER = {
     "noise_shape": Field(str, "of the noise that is added to the code"),
     "metric": Field(str, "by which a classifier is scored, where there are several"),
     "layer": Field(str, "of the network: whose maps are summed, or whose outputs are bounded"),
+    "split": Field(str, "whose images are scored, where it is not the test images alone: test or training"),
+    "epoch": Field(int, "after which weights were kept that are not the last"),
     "classes": Field(str, "whose Grad-CAM maps they are: predicted or true"),
     "empty": Field(int, "images that are left out because their maps have no positive part"),
     "curve": Field(str, "robust or published: how what an attack breaks is counted"),

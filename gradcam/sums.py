@@ -106,8 +106,8 @@ def run(config: Config) -> Result:
     analysed = analyse(
         config,
         task,
-        lambda classifier, name: _run(config, classifier, task, name),
-        lambda classifier, name: sums_of(config, classifier, task, name),
+        lambda subject: _run(config, subject.classifier, task, subject.name),
+        lambda subject: sums_of(config, subject.classifier, task, subject.name),
         "summed",
         "Grad-CAM run",
     )
@@ -149,7 +149,8 @@ def sums_of(config: Config, classifier: Classifier, task: Task, name: str) -> Ru
 def part(config: Config, augmentation: str, seed: int) -> Run:
     """Sum the maps of one classifier of the grid, which has been trained, or is trained now."""
     config = config.smoked()
-    return sums_of(config, *trained_classifier(config, augmentation, seed))
+    subject, task = trained_classifier(config, augmentation, seed)
+    return sums_of(config, subject.classifier, task, subject.name)
 
 
 def _sum(config: Config, classifier: Classifier, task: Task, run: Run) -> None:

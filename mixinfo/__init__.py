@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import training
     import vae
     from analysis import *
-    from analysis import ablation, accuracy, ground_truth, human_uncertainty, mutual_info
+    from analysis import ablation, accuracy, ground_truth, human_uncertainty, mutual_info, representations
     from attacks import sweep
     from classifiers import *
     from experiments import *
@@ -66,6 +66,7 @@ COMMANDS = {
     "accuracy": "analysis.accuracy",
     "ablation": "analysis.ablation",
     "human_uncertainty": "analysis.human_uncertainty",
+    "representations": "analysis.representations",
     "ground_truth": "analysis.ground_truth",
     "sweep": "attacks.sweep",
     "sums": "gradcam.sums",

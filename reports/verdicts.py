@@ -43,7 +43,7 @@ def measured(document: Document, measure: str) -> pd.DataFrame:
         means = mean_over_sizes(rows, "robust")
         return means[means["estimator"] == measure.removeprefix(ATTACK)].drop(columns="estimator")
     chosen = rows[(rows["estimator"] == measure) & (rows["inputs"] == "clean") & rows["noise"].isna()]
-    if "layer" in chosen:
+    if "classes" in chosen and len(chosen):
         config = document.config
         chosen = chosen[(chosen["layer"] == config["layers"][0]) & (chosen["classes"] == config["classes"][0])]
     if "decoder_scale" in chosen and len(chosen):

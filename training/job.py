@@ -27,7 +27,7 @@ class Step:
 
     Args:
         name: of the run, or of the document's job; unique in a grid.
-        kind: ``"vae"``, ``"classifier"``, ``"attacks"``, ``"gradcam"``, or ``"document"``.
+        kind: ``"vae"``, ``"classifier"``, ``"attacks"``, ``"gradcam"``, ``"representations"``, or ``"document"``.
         function: that does it, ``module:name``.
         arguments: of it: a configuration, and what else.
         needs: names of the steps that come before.
@@ -80,6 +80,7 @@ JOBS = Registry(
         "attacks": "attacks.sweep:JOB",
         "human-uncertainty": "analysis.human_uncertainty:JOB",
         "accuracy": "analysis.accuracy:JOB",
+        "representations": "analysis.representations:JOB",
         "ablation": "analysis.ablation:JOB",
     },
 )

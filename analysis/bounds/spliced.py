@@ -15,9 +15,8 @@ The standard error is of the sum of the three terms' influences: R_m's terms are
 leave-one-out's are its jackknife's.
 """
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -95,15 +94,25 @@ class NoiseProfile:
         bound = mean_of("class_frozen_gaussian", self.class_divergences[level])
         return at_fixed_counts(bound, self.levels[level], GIVEN_LABEL)
 
-    def spliced(self, level: float, at: float) -> Bound:
-        """Upper bound on I(T;X) at ``level`` from level ``at``, at least as large and fixed without these images."""
+    def spliced(self, level: float, at: float | None) -> Bound:
+        """Upper bound on I(T;X) at ``level`` from level ``at``, at least as large and fixed without these images.
+
+        Without a level it is that of the frozen Gaussian.
+        """
+        if at is None:
+            return replace(self.gaussian(level), estimator="spliced")
         _check_order(level, at)
         coarse = at_fixed_counts(leave_one_out(self.levels[at]), self.levels[at])
         terms = [(1.0, self.gaussian(level)), (-1.0, self.gaussian(at)), (1.0, coarse)]
         return combine("spliced", terms, "upper", IMAGE)
 
-    def class_spliced(self, level: float, at: float) -> Bound:
-        """Upper bound on I(T;X|Y) at ``level`` from level ``at``, at least as large and fixed without these images."""
+    def class_spliced(self, level: float, at: float | None) -> Bound:
+        """Upper bound on I(T;X|Y) at ``level`` from level ``at``, at least as large and fixed without these images.
+
+        Without a level it is that of the frozen Gaussians of classes.
+        """
+        if at is None:
+            return replace(self.class_gaussian(level), estimator="class_spliced")
         _check_order(level, at)
         coarse = class_leave_one_out(self.levels[at])
         terms = [(1.0, self.class_gaussian(level)), (-1.0, self.class_gaussian(at)), (1.0, coarse)]
@@ -115,26 +124,15 @@ def _check_order(level: float, at: float) -> None:
         raise ValueError(f"a bound at level {level} spliced at {at}: the excess is known to fall with the level only")
 
 
-def splice_level(infonce: Mapping[float, Bound], level: float, cap: float = math.inf) -> float | None:
-    """The smallest of the levels from ``level`` on at which InfoNCE is more than 2 nats below its cap.
+def splice_level(room: Mapping[float, float], level: float) -> float | None:
+    """The level to splice at: of those from ``level`` on the one that makes the bound smallest on *other* images.
 
     Args:
-        infonce: by level, InfoNCE of *other* images than those to be scored; within classes for a splice within them.
+        room: by level, leave-one-out less the frozen Gaussian's bound, of other images than those to be scored.
         level: whose information is to be bounded.
-        cap: of InfoNCE of the scored images, where they are fewer.
 
     Returns:
-        None where there is no such level: then there is nothing to splice at, and R_m is the bound.
-
-    Example:
-        >>> values = {0.1: 6.9, 0.5: 6.0, 1.0: 3.0, 2.0: 1.0}
-        >>> bounds = {s: Bound("infonce", i, 0.01, "lower", 6.9, i > 5.9, 1000, 1000) for s, i in values.items()}
-        >>> splice_level(bounds, 0.1), splice_level(bounds, 2.0), splice_level(bounds, 0.1, cap=2.0)
-        (1.0, 2.0, None)
+        None where the frozen Gaussian's is the smallest.
     """
-    low = [
-        at
-        for at, bound in infonce.items()
-        if at >= level and bound.cap is not None and bound.value < min(bound.cap, cap) - BELOW_CAP
-    ]
-    return min(low, default=None)
+    at = min((coarse for coarse in room if coarse >= level), key=lambda coarse: room[coarse], default=None)
+    return at if at is not None and room[at] < 0 else None

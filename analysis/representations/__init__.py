@@ -5,73 +5,97 @@ bounded is the code of a stated channel, :math:`T_s = f(X) + s \cdot N(0, \Sigma
 (`analysis.bounds.channel`): what it says of the label, I(T;Y), of the image beyond the label, I(T;X|Y), and their sum,
 I(T;X), each from below and above (`analysis.bounds.labelled`), at every level s of the noise.
 
-Units of noise are not comparable between networks: two representations are compared at equal I(T;Y), s eliminated.
+Units of noise are not comparable between networks: two representations are compared at equal I(T;Y), s eliminated
+(`analysis.representations.dominance`), in the *information plane* of I(T;X|Y) over I(T;Y). Without ``--model`` or
+``--features``, classifiers are trained, or found trained, under each augmentation, and compared.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import pandas as pd
 from torch import Tensor
 
 from analysis.bounds.channel import channel
-from analysis.bounds.encoded import shuffled
-from analysis.bounds.estimators import label_of, sign_of
-from analysis.bounds.labelled import GIVEN_LABEL, IMAGE, LABEL, Labelled, labelled_bounds
-from analysis.representations.features import Pool, features_of, read_features
-from classifiers.load import ModelOptions, load_classifier
-from findings import Result
-from findings.table import ruled
-from store import BadInput, in_range
-from store.command_line import Options, json_document
-from tasks import DataOptions, load
-from training import resolve_device, use_threads
+from analysis.bounds.labelled import LABEL
+from analysis.representations.dominance import Dominance, Measured, dominances
+from analysis.representations.features import FEWEST, Features, Pool, read_features, tenth
+from analysis.representations.figures import draw_epochs, draw_layers, draw_plane
+from analysis.representations.networks import images_of, measured, run_of
+from analysis.representations.profile import profile_of
+from analysis.representations.section import SECTIONS
+from analysis.representations.sentences import table_of, text_of
+from classifiers.curve import recorded_curve
+from classifiers.grid import Analysed, ModelGrid, analyse, grid_steps, of_model, trained_classifier, who
+from figures import save
+from findings import Result, publish
+from findings.over_seeds import headlines
+from findings.row import row
+from store import BadInput, Run, in_range, positive, slug
+from store.command_line import json_document, refuse_beside
+from tasks import Task, load, some_of
+from training import use_threads
+from training.job import Job
+from training.live import asked_from_python
 
-__all__ = ["Config", "information", "run", "text_of"]
+__all__ = ["Config", "information", "part", "run", "table_of", "text_of"]
 
 PROGRAM = "python -m analysis.representations"
 
-NOISE = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
-"""The usual levels, in units of the channel."""
+NOISE = (0.25, 0.354, 0.5, 0.707, 1.0, 1.41, 2.0, 2.83, 4.0, 5.66, 8.0, 11.3, 16.0)
+"""The usual levels, in units of the channel, each about √2 of the one before."""
 
 LEVELS = 1e-6, 1e6
 """Of the noise, the least and the most."""
 
-FEWEST = 20
-"""Images of which anything can be said."""
-
 Shape = Literal["isotropic", "per-dimension", "whitened"]
+
+KEYS = ("layer", "augmentation", "split", "epoch", "noise", "estimator")
+"""What tells one number of a document from the others, but for seeds."""
 
 
 @dataclass(frozen=True)
-class Config:
-    """Bound what the features of a trained network say of labels and of images, along a profile of noise."""
+class Config(ModelGrid):
+    """Bound what layers of classifiers, or features from a file, say of labels and images, over a profile of noise."""
 
     features: Path | None = None
-    """an .npz with features (N, d) and labels (N,) of images not trained on, optionally training_features (M, d), which
-    scale the noise; without, every tenth image does, and the others are scored"""
+    """instead of classifiers: an .npz with features (N, d) and labels (N,) of images not trained on, optionally
+    training_features and training_labels, which scale the noise; without, every tenth image does, and the others are
+    scored. Or an .npy of features"""
+    labels: Path | None = None
+    """an .npy of labels (N,), with features that are an .npy"""
     layers: tuple[str, ...] = ()
-    """of --model: the layers whose outputs are the features, by name"""
+    """layers of the network by name, in:NAME for what the layer NAME takes (nothing: the first convolution, every stage
+    and what the last linear layer takes)"""
     pool: Pool = "mean"
-    """of maps: the mean over positions, or flatten, all of them"""
+    """how maps become a row: the mean over positions, max, flatten; tokens (mean over tokens) or first of a
+    transformer"""
     noise: tuple[float, ...] = NOISE
     """levels s of the noise, ascending"""
     noise_shape: Shape = "isotropic"
     """isotropic: the same in all directions, its sum of variances that of the features; per-dimension: each dimension's
     variance; whitened: the covariance of the features"""
-    model: ModelOptions = field(default_factory=ModelOptions)
-    data: DataOptions = field(default_factory=DataOptions)
-    execution: Options = field(default_factory=Options)
+    images: int | None = None
+    """this many test images, the same ones every time (None: all), and as many training images"""
+    checkpoints: bool = False
+    """also measure the weights that trainings kept on the way"""
+    smoke: bool = field(default=False, kw_only=True)
+    """one seed, two epochs, at most 200 images, watermarked: shows that everything works, and nothing else"""
 
     def __post_init__(self) -> None:
-        if (self.features is None) == (self.model.model is None):
-            got = "nothing" if self.features is None else f"{self.features} and --model"
-            raise BadInput("--features", got, "a file of features, or --model with --layers")
-        if (self.model.model is None) != (not self.layers):
-            raise BadInput("--layers", " ".join(self.layers) or "nothing", "names of layers of --model, and only there")
+        super().__post_init__()
+        if self.images is not None:
+            positive("--images", self.images)
+        if self.features is not None:
+            if self.model.model is not None:
+                raise BadInput("--features", f"{self.features} and --model", "one of them")
+            others = ("augmentations", "seeds", "settings", "data", "layers", "pool", "checkpoints", "smoke")
+            refuse_beside(self, "--features", *others)
+        elif self.labels is not None:
+            raise BadInput("--labels", self.labels, "--features, an .npy that they belong to")
         if len(set(self.layers)) != len(self.layers):
             raise BadInput("--layers", " ".join(self.layers), "different names")
         if not self.noise or list(self.noise) != sorted(set(self.noise)):
@@ -79,11 +103,17 @@ class Config:
         for level in self.noise:  # without noise it is infinite
             in_range("--noise", level, *LEVELS)
 
+    def smoked(self) -> Self:
+        """The configuration as it is done: with ``--smoke``, one seed, two epochs and few levels of noise."""
+        small = super().smoked()
+        return replace(small, noise=small.noise[::4]) if self.smoke else small
+
 
 def information(
     features: Tensor | np.ndarray,
     labels: Tensor | np.ndarray,
     training: Tensor | np.ndarray | None = None,
+    training_labels: Tensor | np.ndarray | None = None,
     *,
     noise: Sequence[float] = NOISE,
     noise_shape: Shape = "isotropic",
@@ -96,6 +126,7 @@ def information(
         labels: (N,) integers, at least two images of each class.
         training: (M, d), features of training images, which scale the noise; without, every tenth image does, in a
             fixed random order, and the others are scored.
+        training_labels: (M,), by which the spliced bound's level is chosen; without, it is not spliced.
         noise: levels s, in units of the channel.
         noise_shape: of the channel.
         layer: a name for the lines.
@@ -116,93 +147,160 @@ def information(
         >>> sorted(table["quantity"].unique())
         ['I(T;X)', 'I(T;X|Y)', 'I(T;Y)']
     """
-    return pd.DataFrame(_rows(np.asarray(features), np.asarray(labels), training, noise, noise_shape, layer))
+    more = (None if array is None else np.asarray(array) for array in (training, training_labels))
+    given = Features(np.asarray(features), np.asarray(labels), *more)
+    return pd.DataFrame(_rows(given, noise, noise_shape, layer))
 
 
 def _rows(
-    features: np.ndarray,
-    labels: np.ndarray,
-    training: Tensor | np.ndarray | None,
-    noise: Sequence[float],
-    noise_shape: Shape,
-    layer: str | None = None,
+    given: Features, noise: Sequence[float], noise_shape: Shape, layer: str | None = None
 ) -> list[dict[str, Any]]:
+    """Every bound of features at every level; of training images the headlines, where they have labels."""
+    features, labels = given.features, given.labels
     if len(labels) != len(features):
         raise BadInput("labels", f"{len(labels)}", f"one for each of the {len(features)} images")
     if len(features) < FEWEST:
         raise BadInput("features", f"{len(features)} images", f"at least {FEWEST}")
+    training = given.training
     if training is None:
-        order = shuffled(len(features)).numpy()
-        count = max(2, len(order) // 10)
-        training, features, labels = features[order[:count]], features[order[count:]], labels[order[count:]]
+        some, others = (numbers.numpy() for numbers in tenth(len(features)))
+        training, features, labels = features[some], features[others], labels[others]
     noisy = channel(training, noise_shape)
-    rows = []
-    for level in noise:
-        labelled = Labelled(noisy.posterior(features, level), labels)
-        where = {"noise": float(level), "noise_shape": noise_shape, "layer": layer}
-        rows += [bound.row(**where) for bound in labelled_bounds(labelled)]
-    return rows
+    where = {"noise_shape": noise_shape, "layer": layer}
+    if given.training_labels is None:
+        return profile_of(features, labels, noisy, noise).rows(**where)
+    trained = profile_of(training, given.training_labels, noisy, noise, every=False)
+    scored = profile_of(features, labels, noisy, noise, trained.room)
+    return scored.rows(split="test", **where) + trained.rows(split="training", **where)
 
 
+@asked_from_python(Config)
 def run(config: Config) -> Result:
-    """Bound the information of the features; print a table for each layer, unless ``--json -`` claims the output."""
+    """Bound what representations keep; print as it goes, unless ``--json -`` claims standard output.
+
+    Example:
+        >>> from analysis import representations
+        >>> representations.run(network, images, labels, layers=["stage4"])  # doctest: +SKIP
+    """
+    config = config.smoked()
+    options = config.execution
+    if config.features is not None:
+        return _of_file(config)
+    task = load(config.data, download=not options.dry_run)
+    some_of(task.test, images_of(config, task))  # refuses what cannot be
+    analysed = analyse(
+        config,
+        task,
+        lambda subject: run_of(config, subject, task),
+        lambda subject: measured(config, subject, task),
+        "measured",
+        "measurement of layers",
+    )
+    return Result([]) if analysed is None else _report(config, task, analysed)
+
+
+def part(config: Config, augmentation: str, seed: int) -> Run:
+    """Measure one classifier of the grid, which has been trained, or is trained now."""
+    config = config.smoked()
+    return measured(config, *trained_classifier(config, augmentation, seed))
+
+
+def _of_file(config: Config) -> Result:
+    assert config.features is not None
     options = config.execution
     use_threads(options.threads)
     if options.dry_run:
-        options.say(f"would bound {config.features or config.model.model}")
+        options.say(f"would bound {config.features}")
         return Result([])
-    rows: list[dict[str, Any]] = []
+    given = read_features(config.features, config.labels, config.images)
     try:
-        if config.features is not None:
-            rows = _rows(*read_features(config.features), config.noise, config.noise_shape)
-        else:
-            device = resolve_device(options.device)
-            task = load(config.data).to(device)
-            classifier = load_classifier(config.model, task, device)
-            for layer in config.layers:
-                scored, training = (
-                    features_of(classifier, layer, split.inputs, config.pool) for split in (task.test, task.train)
-                )
-                labels = task.test.targets.cpu().numpy()
-                rows += _rows(scored.numpy(), labels, training, config.noise, config.noise_shape, layer)
+        rows = _rows(given, config.noise, config.noise_shape)
     except BadInput as mistake:  # of arrays: the option that brought them is to blame
-        if mistake.argument.startswith("--"):
-            raise
-        option = "--features" if config.features is not None else "--layers"
-        raise BadInput(option, f"{mistake.argument}: {mistake.got}", mistake.needed) from None
-    table = pd.DataFrame(rows)
-    result = Result(rows, table, text_of(table))
-    options.say(repr(result))
-    options.write(json_document(PROGRAM, config, rows))
-    return result
+        raise BadInput("--features", f"{mistake.argument}: {mistake.got}", mistake.needed) from None
+    name = slug(config.features.stem)
+    about: dict[str, Any] = {"title": f"What {name} keeps", "data": name, "settings": {}, "watermark": None}
+    return _published(config, rows, about, f"representations-{name}", [], [], {})
 
 
-def text_of(table: pd.DataFrame) -> str:
-    """A table for each layer: a line for every bound, a column for every level of noise.
-
-    Args:
-        table: of `information`.
-    """
-    parts = []
-    for layer, rows in table.groupby(table["layer"].fillna(""), sort=False):
-        levels = list(rows["noise"].unique())
-        cells = [["noise s", *(f"{level:g}" for level in levels)], [""] * (len(levels) + 1)]
-        for quantity in (LABEL, GIVEN_LABEL, IMAGE):
-            for name, bounds in rows[rows["quantity"] == quantity].groupby("estimator", sort=False):
-                by_level = {row["noise"]: row for row in bounds.to_dict("records")}
-                what = f"{quantity} {sign_of(bounds['direction'].iloc[0])} {label_of(str(name))}"
-                cells.append([what, *(_shown(by_level[level]) for level in levels)])
-        n, shape = int(rows["n"].max()), rows["noise_shape"].iloc[0]
-        entropy = rows.loc[rows["quantity"] == LABEL, "cap"].max()
-        head = f"{layer or 'features'}: {n:,} images, {shape} noise, H(Y) = {entropy:.2f} nats, log N = {np.log(n):.2f}"
-        parts.append("\n".join([head, *ruled(cells)]))
-    note = (
-        "nats ± standard error over images, at fixed class counts; * saturated: too close to its cap to say much; "
-        "† heavy-tailed: a few images decide it, and its error is too small. Every number is of features with noise."
-    )
-    return "\n\n".join([*parts, note])
+def _report(config: Config, task: Task, analysed: Analysed) -> Result:
+    rows = []
+    for (augmentation, seed), run in analysed.runs.items():
+        where = {"augmentation": augmentation, "seed": seed}
+        rows += [one | where for one in run.result()["rows"]]
+        if (augmentation, seed) in analysed.trained:
+            rows += _training_losses(analysed.trained[augmentation, seed], where)
+    n = len(some_of(task.test, images_of(config, task)))
+    title = f"What layers keep on {task.name}: {who(config)}, {n:,} test images"
+    watermark = "SMOKE RUN" if config.smoke else None
+    about = {"title": title, "data": task.name, "settings": analysed.settings(), "watermark": watermark}
+    found = _dominances(config, analysed, rows)
+    shape = "" if config.noise_shape == "isotropic" else f"-{config.noise_shape}"
+    folder = f"representations-{slug(task.name.lower())}{shape}{of_model(config)}"
+    more = {"dominance": [one.as_json() for one in found]}
+    return _published(config, rows, about, folder, analysed.failures, analysed.evidence(), more)
 
 
-def _shown(bound: Mapping[Any, Any]) -> str:
-    marks = ("*" if bound["saturated"] else "") + ("†" if bound["heavy_tailed"] is True else "")
-    return f"{bound['value']:.2f} ± {bound['standard_error']:.2f}{marks}"
+def _training_losses(trained: Run, where: dict[str, Any]) -> list[dict[str, Any]]:
+    """The cross entropy of training images at the epochs whose weights were kept, by which epochs are compared."""
+    return [
+        row(
+            "cross entropy of training images",
+            "training_loss",
+            point["training_cross_entropy"],
+            units="nats",
+            inputs="clean",
+            epoch=point["epoch"],
+            **where,
+        )
+        for point in recorded_curve(trained)
+    ]
+
+
+def _dominances(config: Config, analysed: Analysed, rows: Sequence[dict[str, Any]]) -> list[Dominance]:
+    """Every ordered pair of augmentations, from what each image says of the bounds of their networks."""
+    of_layers: dict[str, dict[str, list[tuple[np.ndarray, np.ndarray]]]] = {}
+    for (augmentation, _), run in analysed.runs.items():
+        layers = run.identity["config"]["layers"]
+        with np.load(run.path / "scores.npz") as kept:
+            for layer, training, scores in zip(layers, kept["training"], kept["scores"], strict=True):
+                of_layers.setdefault(layer, {}).setdefault(augmentation, []).append((training, scores))
+    if len(analysed.runs) < 2:
+        return []
+    entropy = next(one["cap"] for one in rows if one["quantity"] == LABEL)
+    networks: dict[str | None, dict[str, Measured]] = {
+        layer: {
+            name: Measured(np.mean([one for one, _ in seeds], 0), np.stack([one for _, one in seeds]))
+            for name, seeds in by_name.items()
+        }
+        for layer, by_name in of_layers.items()
+    }
+    return dominances(networks, config.noise, entropy)
+
+
+def _published(
+    config: Config,
+    rows: list[dict[str, Any]],
+    about: dict[str, Any],
+    folder: str,
+    failures: list[str],
+    runs: list[dict[str, Any]],
+    more: dict[str, Any],
+) -> Result:
+    """The document: over seeds where there are seeds, with the plane and what else the rows show."""
+    networks = pd.DataFrame(rows)
+    if "augmentation" in networks and networks["augmentation"].notna().any():
+        complete = [dict.fromkeys(KEYS) | one for one in rows]
+        rows = headlines(complete, KEYS)
+    document = json_document(PROGRAM, config, rows) | {"about": about, "runs": runs, "failures": failures} | more
+    text, about["conclusions"] = text_of(document)
+    directory = config.execution.out / folder
+    files = []
+    for name, draw in (("plane", draw_plane), ("layers", draw_layers), ("epochs", draw_epochs)):
+        drawn = draw(networks, about["title"])
+        if drawn is not None:
+            files += save(drawn[0], directory / name, drawn[1], watermark=about["watermark"])
+    result = Result(rows, pd.DataFrame(rows), text, files, failures)
+    return publish(result, PROGRAM, config, directory, about, runs, more)
+
+
+JOB = Job(PROGRAM, lambda config, _: grid_steps(config, "representations"), SECTIONS)

@@ -1,0 +1,142 @@
+r"""Whether one augmentation's networks say less of the single image than another's, at equal I(T;Y).
+
+Units of noise are not comparable between networks, so s is eliminated: A says less of the single image than B where for
+some levels :math:`s_A` and :math:`s_B`
+
+.. math:: L_A(T;Y) \ge U_B(T;Y) \quad\text{and}\quad U_A(T;X|Y) < L_B(T;X|Y):
+
+A's code says at least as much of the label, and less of the image beyond it. For each share of H(Y) both levels are
+fixed on training images: :math:`s_B` where B's upper bound on I(T;Y) is nearest to the share, :math:`s_A` the most
+noise at which A's lower bound exceeds it by a margin. On test images both inequalities are tested one-sided, and the
+larger p-value is that of the pair (intersection–union: no correction). Seeds are the replicates, the images' part is
+paired, and Holm's correction is over all layers, shares and ordered pairs.
+
+It is a sufficient condition with a cost: bounds have to separate, and A's noise has to be the smaller for it, so that
+networks that differ little are not told apart.
+"""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from analysis.representations.profile import HEADLINES, LOWER_IMAGE, LOWER_LABEL, UPPER_IMAGE, UPPER_LABEL
+from findings.comparisons import LEVEL, exceeds, holm
+
+__all__ = ["SHARES", "Dominance", "Measured", "dominances"]
+
+SHARES = (0.5, 0.75, 0.9)
+"""Of H(Y): where networks are compared."""
+
+NEAREST = 0.1
+"""As a share of H(Y): how far from a share B's bound may be for the pair to be tested there."""
+
+MARGIN = 0.05
+"""As a share of H(Y): by how much A's lower bound on I(T;Y) exceeds B's upper one on the training images, so that it
+does on the test images too."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The networks of one augmentation, of one layer.
+
+    Args:
+        training: (levels, headlines), the bounds on training images, means over seeds.
+        scores: (seeds, levels, headlines, N), `analysis.representations.profile.Profile.scores` on test images.
+    """
+
+    training: np.ndarray
+    scores: np.ndarray
+
+    def of(self, estimator: str, level: int) -> np.ndarray:
+        """(seeds, N): the scores of a bound at a level, by its number."""
+        return np.asarray(self.scores[:, level, HEADLINES.index(estimator)])
+
+    def trained(self, estimator: str) -> np.ndarray:
+        """(levels,): a bound on training images."""
+        return np.asarray(self.training[:, HEADLINES.index(estimator)])
+
+
+@dataclass(frozen=True)
+class Dominance:
+    """What was tested of an ordered pair at one share of H(Y).
+
+    Args:
+        layer: of the networks; None for features from a file.
+        less: the augmentation that would say less of the single image.
+        more: the other.
+        share: of H(Y).
+        noise_less, noise_more: the levels; None where there are none to be tested.
+        label_margin: by how much the lower bound on I(T;Y) of ``less`` exceeds the upper one of ``more``, nats.
+        image_margin: by how much the upper bound on I(T;X|Y) of ``less`` is below the lower one of ``more``, nats.
+        seeds: of each.
+        p: adjusted for the family (Holm).
+    """
+
+    layer: str | None
+    less: str
+    more: str
+    share: float
+    noise_less: float | None = None
+    noise_more: float | None = None
+    label_margin: float | None = None
+    image_margin: float | None = None
+    seeds: int = 1
+    p: float = 1.0
+
+    @property
+    def claimed(self) -> bool:
+        """Whether it is shown at the 5% level over the family."""
+        return self.p < LEVEL
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain numbers, as a document carries them."""
+        return asdict(self)
+
+
+def dominances(
+    layers: Mapping[str | None, Mapping[str, Measured]], levels: Sequence[float], entropy: float
+) -> list[Dominance]:
+    """Test every ordered pair of augmentations at every share and layer, as one family.
+
+    Args:
+        layers: the networks by layer and augmentation, all scored on the same images.
+        levels: of the noise, ascending.
+        entropy: H(Y), nats.
+    """
+    tested, p = [], []
+    for layer, networks in layers.items():
+        for less, more in itertools.permutations(networks, 2):
+            for share in SHARES:
+                result, value = _tested(networks[less], networks[more], levels, share * entropy, entropy)
+                seeds = min(len(networks[name].scores) for name in (less, more))
+                tested.append(Dominance(layer, less, more, share, *result, seeds=seeds))
+                p.append(value)
+    if not tested:
+        return []
+    return [Dominance(**asdict(one) | {"p": float(value)}) for one, value in zip(tested, holm(p), strict=True)]
+
+
+Tested = tuple[float | None, float | None, float | None, float | None]
+"""Both levels and both margins."""
+
+
+def _tested(
+    less: Measured, more: Measured, levels: Sequence[float], wanted: float, entropy: float
+) -> tuple[Tested, float]:
+    """Levels and margins, and the p-value; 1 where there are no levels to test."""
+    upper, lower = more.trained(UPPER_LABEL), less.trained(LOWER_LABEL)
+    of_more = int(np.abs(upper - wanted).argmin())
+    enough = np.flatnonzero(lower >= upper[of_more] + MARGIN * entropy)
+    if abs(upper[of_more] - wanted) > NEAREST * entropy or not len(enough):
+        return (None, None, None, None), 1.0
+    of_less = int(enough.max())
+    pairs = [
+        (less.of(LOWER_LABEL, of_less), more.of(UPPER_LABEL, of_more)),
+        (more.of(LOWER_IMAGE, of_more), less.of(UPPER_IMAGE, of_less)),
+    ]
+    label_margin, image_margin = (float(higher.mean() - lower.mean()) for higher, lower in pairs)
+    p = max(exceeds(*pair) for pair in pairs)
+    return (levels[of_less], levels[of_more], label_margin, image_margin), p

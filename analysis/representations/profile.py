@@ -1,0 +1,115 @@
+r"""One layer of one network along the noise profile: every bound, and what each image contributes to four of them.
+
+Four bounds enclose what a representation keeps, and networks are compared by them (`HEADLINES`): I(T;Y) from below by
+the Gaussian classifier and from above by the kernel mixture; I(T;X|Y) from below by InfoNCE within classes and from
+above by the spliced bound, whose level :math:`s_0` is fixed on *other* images, the training images where they are
+given.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from analysis.bounds.bound import Bound
+from analysis.bounds.channel import Channel
+from analysis.bounds.labelled import (
+    Labelled,
+    class_infonce,
+    class_leave_one_out,
+    gaussian_classifier,
+    kernel_mixture,
+    labelled_bounds,
+    total,
+)
+from analysis.bounds.spliced import NoiseProfile, splice_level
+
+__all__ = ["HEADLINES", "LOWER_IMAGE", "LOWER_LABEL", "UPPER_IMAGE", "UPPER_LABEL", "Profile", "profile_of"]
+
+LOWER_LABEL, UPPER_LABEL = "gaussian_classifier", "kernel_mixture"
+LOWER_IMAGE, UPPER_IMAGE = "class_infonce", "class_spliced"
+HEADLINES = (LOWER_LABEL, UPPER_LABEL, LOWER_IMAGE, UPPER_IMAGE)
+"""The bounds between which I(T;Y) and I(T;X|Y) lie, by which networks are compared."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The bounds of one layer on one set of images, by level of noise.
+
+    Args:
+        bounds: at each level, the least noise first.
+        room: at each level, by how much leave-one-out within classes exceeds the frozen Gaussians of classes: what
+            decides where a profile of *other* images is spliced.
+    """
+
+    bounds: Mapping[float, Sequence[Bound]]
+    room: Mapping[float, float]
+
+    def rows(self, only: Sequence[str] | None = None, **where: Any) -> list[dict[str, Any]]:
+        """A row for every bound and level; of ``only`` these estimators, if they are given."""
+        return [
+            bound.row(noise=float(level), **where)
+            for level, bounds in self.bounds.items()
+            for bound in bounds
+            if only is None or bound.estimator in only
+        ]
+
+    def scores(self) -> np.ndarray:
+        """(levels, headlines, N) float32: what each image says of each of `HEADLINES`; the mean is the bound.
+
+        They are influences at fixed class counts about the value, so that the standard error of a mean of them, or of
+        a difference paired over images, is that of the bound.
+        """
+        levels = []
+        for bounds in self.bounds.values():
+            by_name = {bound.estimator: bound for bound in bounds}
+            levels.append(torch.stack([_scores(by_name[name]) for name in HEADLINES]))
+        return torch.stack(levels).float().numpy()
+
+
+def _scores(bound: Bound) -> Tensor:
+    assert bound.influence is not None
+    return bound.influence - bound.influence.mean() + bound.value
+
+
+def profile_of(
+    features: Tensor | np.ndarray,
+    labels: Tensor | np.ndarray,
+    noisy: Channel,
+    levels: Sequence[float],
+    room: Mapping[float, float] | None = None,
+    *,
+    every: bool = True,
+) -> Profile:
+    """Bound what the features say of labels and images, at every level of noise.
+
+    Args:
+        features: (N, d).
+        labels: (N,) integers, each at least twice.
+        noisy: whose scale comes from other images.
+        levels: of the noise, ascending.
+        room: `Profile.room` of other images, at the same levels, by which splices are chosen; without, nothing is
+            spliced, and the bound is that of the frozen Gaussians.
+        every: all bounds, and not `HEADLINES` alone.
+
+    Raises:
+        BadInput: as `analysis.bounds.channel.Channel.posterior` and `analysis.bounds.labelled.check_labels`.
+    """
+    labelled = {float(level): Labelled(noisy.posterior(features, level), labels) for level in levels}
+    noise = NoiseProfile(labelled)
+    bounds, own_room = {}, {}
+    for level, code in labelled.items():
+        at = None if room is None else splice_level(room, level)
+        spliced = noise.class_spliced(level, at)
+        if every:
+            found = labelled_bounds(code)
+            of_label = next(bound for bound in found if bound.estimator == UPPER_LABEL)
+            found += [spliced, total(spliced, of_label)]
+        else:
+            found = [gaussian_classifier(code), kernel_mixture(code), class_infonce(code), spliced]
+        bounds[level] = found
+        own_room[level] = class_leave_one_out(code).value - noise.class_gaussian(level).value
+    return Profile(bounds, own_room)

@@ -1,0 +1,203 @@
+"""What a document of representations says: tables of bounds, and which networks say less of the single image."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.bounds.estimators import label_of, sign_of
+from analysis.bounds.labelled import GIVEN_LABEL, IMAGE, LABEL
+from analysis.representations.dominance import SHARES, Dominance
+from analysis.representations.profile import HEADLINES, LOWER_IMAGE, LOWER_LABEL, UPPER_IMAGE, UPPER_LABEL
+from figures import label
+from findings.sentences import p_value, the
+from findings.table import plus_minus, ruled
+
+__all__ = ["intervals", "of_test", "table_of", "text_of"]
+
+COLUMNS = 7
+"""Levels of noise that a table shows at most."""
+
+NOTE = (
+    "nats ± standard error over images, at fixed class counts; * saturated: too close to its cap to say much; "
+    "† heavy-tailed: a few images decide it, and its error is too small. Every number is of features with noise."
+)
+
+UNITS = (
+    "A level of noise is no unit that two networks share, so that they are compared at equal I(T;Y) alone: one says "
+    "less of the single image where its code says at least as much of the label and less of the image beyond it."
+)
+
+
+def of_test(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of test images under the last weights."""
+    chosen = rows["noise"].notna()
+    for column, value in (("split", "training"), ("epoch", None)):
+        if column in rows:
+            chosen &= rows[column].isna() if value is None else rows[column] != value
+    return rows[chosen]
+
+
+def shown(levels: Sequence[float]) -> list[float]:
+    """At most `COLUMNS` of the levels, evenly."""
+    picked = np.linspace(0, len(levels) - 1, min(COLUMNS, len(levels))).round().astype(int)
+    return [levels[index] for index in picked]
+
+
+def intervals(rows: pd.DataFrame) -> pd.DataFrame:
+    """The bounds by which networks are compared, side by side.
+
+    Args:
+        rows: of `over_seeds` or of a document, with ``estimator``, ``value`` and what tells networks apart.
+
+    Returns:
+        A row for each ``layer``, ``augmentation`` and ``noise`` (and ``split`` and ``epoch``), with a column for each
+        of `analysis.representations.profile.HEADLINES`.
+    """
+    chosen = rows[rows["estimator"].isin(HEADLINES)]
+    keys = [name for name in ("layer", "augmentation", "split", "epoch", "noise") if name in chosen]
+    # null is a value like any other
+    filled = chosen.assign(**{name: chosen[name].astype(object).where(chosen[name].notna(), "") for name in keys})
+    return filled.pivot_table(index=keys, columns="estimator", values="value", sort=False).reset_index()
+
+
+def table_of(rows: pd.DataFrame) -> str:
+    """A table for each layer of one network: a line for every bound, a column for some levels of noise."""
+    parts = []
+    for layer, block in rows.groupby(rows["layer"].fillna(""), sort=False):
+        levels = shown(list(block["noise"].unique()))
+        cells = [["noise s", *(f"{level:.3g}" for level in levels)], [""] * (len(levels) + 1)]
+        for quantity in (LABEL, GIVEN_LABEL, IMAGE):
+            for name, bounds in block[block["quantity"] == quantity].groupby("estimator", sort=False):
+                by_level = {row["noise"]: row for row in bounds.to_dict("records")}
+                what = f"{quantity} {sign_of(bounds['direction'].iloc[0])} {label_of(str(name))}"
+                cells.append([what, *(_cell(by_level[level]) for level in levels)])
+        parts.append("\n".join([_head(layer or "features", block), *ruled(cells)]))
+    return "\n\n".join([*parts, NOTE])
+
+
+def _head(layer: object, block: pd.DataFrame) -> str:
+    n, shape = int(block["n"].max()), block["noise_shape"].iloc[0]
+    entropy = block.loc[block["quantity"] == LABEL, "cap"].max()
+    return f"{layer}: {n:,} images, {shape} noise, H(Y) = {entropy:.2f} nats, log N = {np.log(n):.2f}"
+
+
+def _cell(bound: Mapping[Any, Any]) -> str:
+    marks = ("*" if bound["saturated"] else "") + ("†" if bound["heavy_tailed"] is True else "")
+    return f"{bound['value']:.2f} ± {bound['standard_error']:.2f}{marks}"
+
+
+def _grid_tables(rows: pd.DataFrame) -> str:
+    """For each layer and quantity a line an augmentation and a column a level: from the lower bound to the upper."""
+    parts = []
+    for layer, block in rows.groupby("layer", sort=False):
+        levels = shown(list(block["noise"].unique()))
+        lines = [_head(layer, block)]
+        sides = intervals(block)
+        saturated = block[block["saturated"].eq(True)].groupby(["augmentation", "noise"])["estimator"].agg(set)
+        for quantity, low, high in ((LABEL, LOWER_LABEL, UPPER_LABEL), (GIVEN_LABEL, LOWER_IMAGE, UPPER_IMAGE)):
+            cells = [[f"{quantity}, noise s", *(f"{level:.3g}" for level in levels)], [""] * (len(levels) + 1)]
+            for name, of_name in sides.groupby("augmentation", sort=False):
+                at = of_name.set_index("noise")
+                line = [label(str(name))]
+                for level in levels:
+                    marks = "*" if {low, high} & saturated.get((name, level), set()) else ""
+                    line.append(f"{at[low][level]:.2f} to {at[high][level]:.2f}{marks}")
+                cells.append(line)
+            lines += ruled(cells)
+        parts.append("\n".join(lines))
+    note = (
+        "From the lower bound to the upper, nats, means over seeds, of test images; * one of them is saturated. "
+        f"I(T;Y): {label_of(LOWER_LABEL)} and {label_of(UPPER_LABEL)}; I(T;X|Y): {label_of(LOWER_IMAGE)} and "
+        f"{label_of(UPPER_IMAGE)}, which is spliced at a level fixed on training images."
+    )
+    return "\n\n".join([*parts, note])
+
+
+def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
+    """The text of a document of representations, made again from its rows, its runs and what dominates what.
+
+    Returns:
+        The whole text, and its sentences without the tables.
+    """
+    rows = pd.DataFrame(document["results"])
+    scored = of_test(rows)
+    networks = scored[["augmentation"]].notna().to_numpy().any()
+    head = document["about"]["title"]
+    if not networks:
+        return f"{head}\n{table_of(scored)}", ""
+    tables = [head, networks_table(document), _grid_tables(scored)]
+    conclusions = conclusions_of(document)
+    return "\n\n".join(part for part in (*tables, conclusions) if part), conclusions
+
+
+def networks_table(document: Mapping[str, Any]) -> str:
+    """Accuracy and training loss of the networks behind a document, which belong beside what they keep."""
+    metrics: dict[str, dict[str, list[float]]] = {}
+    for run in document["runs"]:
+        record = run["record"]
+        if record["kind"] != "classifier":
+            continue
+        of_name = metrics.setdefault(run["augmentation"], {"accuracy": [], "training": [], "loss": []})
+        of_name["accuracy"].append(100 * record["metrics"]["accuracy"])
+        curve = record.get("curve") or [{}]
+        of_name["training"].append(100 * curve[-1].get("training_accuracy", np.nan))
+        of_name["loss"].append(curve[-1].get("training_cross_entropy", np.nan))
+    if not metrics:
+        return ""
+    cells = [["networks", "accuracy", "on training images", "cross entropy there"], ["", "%", "%", "nats"]]
+    for name, of_name in metrics.items():
+        line = [label(name)]
+        for key, digits in (("accuracy", 2), ("training", 2), ("loss", 4)):
+            values = np.array(of_name[key])
+            spread = float(values.std(ddof=1)) if len(values) > 1 else None
+            line.append(plus_minus(float(values.mean()), spread, digits))
+        cells.append(line)
+    return "\n".join([*ruled(cells), "Mean ± standard deviation over seeds; training images as they are."])
+
+
+def dominances_of(document: Mapping[str, Any]) -> list[Dominance]:
+    """What was tested of the networks behind a document."""
+    return [Dominance(**one) for one in document.get("dominance", ())]
+
+
+def conclusions_of(document: Mapping[str, Any]) -> str:
+    """Which networks are shown to say less of the single image than others, where, and what cannot be told."""
+    tested = dominances_of(document)
+    if not tested:
+        return ""
+    seeds = min(one.seeds for one in tested)
+    lines = [
+        f"Less of the single image at equal I(T;Y) ({seeds} seed{'s' if seeds > 1 else ''}"
+        f"{'; of these networks alone' if seeds < 2 else ''}; both inequalities one-sided, Holm's correction over all "
+        f"{len(tested)} tests of layers, ordered pairs and shares of H(Y), 5%)."
+    ]
+    claimed = [one for one in tested if one.claimed]
+    by_pair: dict[tuple[str, str], list[Dominance]] = {}
+    for one in claimed:
+        by_pair.setdefault((one.less, one.more), []).append(one)
+    for (less, more), ones in by_pair.items():
+        layers: dict[str | None, list[Dominance]] = {}
+        for one in ones:
+            layers.setdefault(one.layer, []).append(one)
+        places = "; ".join(f"{layer or 'features'} at {_shares(found)} of H(Y)" for layer, found in layers.items())
+        largest = max(ones, key=lambda one: one.image_margin or 0.0)
+        name = the(less)
+        lines.append(
+            f"- {name[0].upper() + name[1:]} says less than {the(more)}: {places} "
+            f"({p_value(max(one.p for one in ones))} at most; up to {largest.image_margin:.2f} nats of gap, "
+            f"{largest.layer or 'features'})."
+        )
+    untested = sum(one.noise_less is None for one in tested)
+    open_ones = len(tested) - len(claimed) - untested
+    lines.append(
+        f"- Of {len(tested)} tests {len(claimed)} are decided; in {open_ones} the bounds do not separate or the error "
+        f"is too large; in {untested} no two levels of noise have bounds on I(T;Y) that separate on training images."
+    )
+    lines.append(UNITS)
+    return "\n".join(lines)
+
+
+def _shares(ones: Sequence[Dominance]) -> str:
+    return ", ".join(f"{share:.0%}" for share in SHARES if any(one.share == share for one in ones))
