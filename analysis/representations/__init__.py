@@ -25,9 +25,10 @@ from analysis.representations.dominance import Dominance, Measured, dominances
 from analysis.representations.features import FEWEST, Features, Pool, read_features, tenth
 from analysis.representations.figures import draw_epochs, draw_layers, draw_plane
 from analysis.representations.networks import images_of, measured, run_of
-from analysis.representations.profile import profile_of
+from analysis.representations.profile import HEADLINES, profile_of
 from analysis.representations.section import SECTIONS
 from analysis.representations.sentences import table_of, text_of
+from analysis.representations.views import shared
 from classifiers.curve import recorded_curve
 from classifiers.grid import Analysed, ModelGrid, analyse, grid_steps, of_model, trained_classifier, who
 from figures import save
@@ -53,6 +54,9 @@ LEVELS = 1e-6, 1e6
 
 Shape = Literal["isotropic", "per-dimension", "whitened"]
 
+KEPT = (*HEADLINES, "infonce", "class_spliced_total")
+"""Of a grid's networks, what its document says at every level of noise; the rest is in the record of each."""
+
 KEYS = ("layer", "augmentation", "split", "epoch", "noise", "estimator")
 """What tells one number of a document from the others, but for seeds."""
 
@@ -67,6 +71,9 @@ class Config(ModelGrid):
     scored. Or an .npy of features"""
     labels: Path | None = None
     """an .npy of labels (N,), with features that are an .npy"""
+    features_b: Path | None = None
+    """with --features: those of another network, of the same images in the same order: what the two share is bounded
+    too"""
     layers: tuple[str, ...] = ()
     """layers of the network by name, in:NAME for what the layer NAME takes (nothing: the first convolution, every stage
     and what the last linear layer takes)"""
@@ -94,8 +101,9 @@ class Config(ModelGrid):
                 raise BadInput("--features", f"{self.features} and --model", "one of them")
             others = ("augmentations", "seeds", "settings", "data", "layers", "pool", "checkpoints", "smoke")
             refuse_beside(self, "--features", *others)
-        elif self.labels is not None:
-            raise BadInput("--labels", self.labels, "--features, an .npy that they belong to")
+        for option, value in (("--labels", self.labels), ("--features-b", self.features_b)):
+            if value is not None and self.features is None:
+                raise BadInput(option, value, "--features, to which it belongs")
         if len(set(self.layers)) != len(self.layers):
             raise BadInput("--layers", " ".join(self.layers), "different names")
         if not self.noise or list(self.noise) != sorted(set(self.noise)):
@@ -215,7 +223,16 @@ def _of_file(config: Config) -> Result:
     given = read_features(config.features, config.labels, config.images)
     try:
         rows = _rows(given, config.noise, config.noise_shape)
+        if config.features_b is not None:
+            other = read_features(config.features_b, config.labels, config.images)
+            if len(given.labels) == len(other.labels) and (given.labels != other.labels).any():
+                got = f"{config.features_b}, whose labels are others than those of {config.features}"
+                raise BadInput("--features-b", got, "features of the same images in the same order")
+            views = (given.features, other.features, given.training, other.training)
+            rows += shared(*views, noise=config.noise, noise_shape=config.noise_shape)
     except BadInput as mistake:  # of arrays: the option that brought them is to blame
+        if mistake.argument.startswith("--"):
+            raise
         raise BadInput("--features", f"{mistake.argument}: {mistake.got}", mistake.needed) from None
     name = slug(config.features.stem)
     about: dict[str, Any] = {"title": f"What {name} keeps", "data": name, "settings": {}, "watermark": None}
@@ -289,7 +306,7 @@ def _published(
     """The document: over seeds where there are seeds, with the plane and what else the rows show."""
     networks = pd.DataFrame(rows)
     if "augmentation" in networks and networks["augmentation"].notna().any():
-        complete = [dict.fromkeys(KEYS) | one for one in rows]
+        complete = [dict.fromkeys(KEYS) | one for one in rows if one["noise"] is None or one["estimator"] in KEPT]
         rows = headlines(complete, KEYS)
     document = json_document(PROGRAM, config, rows) | {"about": about, "runs": runs, "failures": failures} | more
     text, about["conclusions"] = text_of(document)

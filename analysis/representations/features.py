@@ -1,7 +1,7 @@
 """Features of images: from a file, or of a classifier's layers."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from analysis.bounds.encoded import shuffled
 from classifiers.load import Classifier, in_batches
@@ -21,6 +22,9 @@ __all__ = ["FEWEST", "Features", "Pool", "features_of", "read_features", "tenth"
 
 FEWEST = 20
 """Images of which anything can be said."""
+
+INPUT = "in:"
+"""Before the name of a layer: what it takes, and not what it gives."""
 
 SLAB = 2**23
 """Bytes of a file that are read at once."""
@@ -241,7 +245,7 @@ def features_of(
 
     Args:
         classifier: in evaluation mode.
-        layers: their names in the network.
+        layers: their names in the network; ``in:NAME`` is what the layer NAME takes, its first argument.
         images: (N, C, H, W) uint8, or pixels in [0, 1], on the classifier's device.
         pool: of outputs with more axes than (B, d).
 
@@ -251,16 +255,18 @@ def features_of(
     """
     found: dict[str, Tensor] = {}
     seen: dict[str, list[Tensor]] = {layer: [] for layer in layers}
-    modules = {layer: classifier.layer(layer) for layer in seen}
+    modules = {layer: classifier.layer(layer.removeprefix(INPUT)) for layer in seen}
 
-    def watch(layer: str) -> Callable[[nn.Module, object, object], None]:
+    def watch(layer: str, module: nn.Module) -> RemovableHandle:
         # a later layer may overwrite the output in place: what is kept is a copy
-        def note(module: nn.Module, inputs: object, output: object) -> None:
+        def note(output: object) -> None:
             seen[layer].append(_pooled(output, layer, pool, len(batch)).to("cpu", torch.float32, copy=True))
 
-        return note
+        if layer.startswith(INPUT):
+            return module.register_forward_pre_hook(lambda _, inputs: note(inputs[0] if inputs else inputs))
+        return module.register_forward_hook(lambda _, inputs, output: note(output))
 
-    handles = [module.register_forward_hook(watch(layer)) for layer, module in modules.items()]
+    handles = [watch(layer, module) for layer, module in modules.items()]
     try:
         start = 0
         for batch in in_batches(images):
@@ -285,7 +291,7 @@ def _pooled(output: object, layer: str, pool: Pool, count: int) -> Tensor:
     """
     if not isinstance(output, Tensor) or output.ndim < 2 or len(output) != count or output.is_complex():
         shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-        raise BadInput("--layers", f"{layer}, whose output is {shape}", "a layer with a tensor (B, d) or maps")
+        raise BadInput("--layers", f"{layer}, of {shape}", "a layer with a tensor (B, d) or maps")
     if not output.is_floating_point():
         output = output.float()
     if output.ndim == 2:

@@ -10,6 +10,7 @@ from analysis.bounds.estimators import label_of, sign_of
 from analysis.bounds.labelled import GIVEN_LABEL, IMAGE, LABEL
 from analysis.representations.dominance import SHARES, Dominance
 from analysis.representations.profile import HEADLINES, LOWER_IMAGE, LOWER_LABEL, UPPER_IMAGE, UPPER_LABEL
+from analysis.representations.views import CODES
 from figures import label
 from findings.sentences import p_value, the
 from findings.table import plus_minus, ruled
@@ -68,7 +69,7 @@ def table_of(rows: pd.DataFrame) -> str:
     for layer, block in rows.groupby(rows["layer"].fillna(""), sort=False):
         levels = shown(list(block["noise"].unique()))
         cells = [["noise s", *(f"{level:.3g}" for level in levels)], [""] * (len(levels) + 1)]
-        for quantity in (LABEL, GIVEN_LABEL, IMAGE):
+        for quantity in (LABEL, GIVEN_LABEL, IMAGE, CODES):
             for name, bounds in block[block["quantity"] == quantity].groupby("estimator", sort=False):
                 by_level = {row["noise"]: row for row in bounds.to_dict("records")}
                 what = f"{quantity} {sign_of(bounds['direction'].iloc[0])} {label_of(str(name))}"
