@@ -6,12 +6,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
-from analysis.representations import Config, information, run
-from analysis.representations.features import features_of, read_features
-from classifiers import Classifier, ModelOptions
+from analysis.bounds.channel import channel
+from analysis.representations import Config, information, run, text_of
+from analysis.representations.dominance import Measured, dominances
+from analysis.representations.networks import _as_many
+from analysis.representations.profile import HEADLINES, profile_of
+from classifiers import ModelOptions
+from classifiers.train import Settings
+from findings.comparisons import exceeds
 from store import BadInput
+from tasks import DataOptions
 
 BOUNDS = {"I(T;Y)", "I(T;X|Y)", "I(T;X)"}
 
@@ -92,85 +97,183 @@ def test_one_class_says_nothing_of_the_label_and_all_of_the_image():
     assert values["class_infonce"] == pytest.approx(values["infonce"])
 
 
-def test_a_file_of_features(tmp_path, options, capsys):
+def test_a_file_of_features(tmp_path, options, capsys, quick_figures):
     features, labels = clusters(150)
     np.savez(tmp_path / "f.npz", features=features, labels=labels, training_features=features[:70])
-    read = read_features(tmp_path / "f.npz")
-    np.testing.assert_array_equal(read[0], features)
     document = tmp_path / "d.json"
-    result = run(Config(tmp_path / "f.npz", noise=(1.0,), execution=replace(options, json=str(document))))
-    assert capsys.readouterr().out.startswith("features: 150 images, isotropic noise, H(Y) = 1.39 nats, log N = 5.01")
-    rows = json.loads(document.read_text())["results"]
+    config = Config(features=tmp_path / "f.npz", noise=(1.0,), execution=replace(options, json=str(document)))
+    result = run(config)
+    said = capsys.readouterr().out
+    assert "features: 150 images, isotropic noise, H(Y) = 1.39 nats, log N = 5.01" in said
+    content = json.loads(document.read_text())
+    rows = content["results"]
     assert {row["quantity"] for row in rows} == BOUNDS
     assert all(row["layer"] is None and row["noise"] == 1 for row in rows)
+    assert text_of(content) == (content["text"], content["about"]["conclusions"])
     direct = information(features, labels, features[:70], noise=(1.0,))
     assert [row["value"] for row in result.rows] == direct["value"].tolist()
-    np.savez(tmp_path / "bare.npz", features=features)
+    assert {file.name for file in result.files} >= {"plane.png", "plane.csv", "result.json"}
     np.savez(tmp_path / "nan.npz", features=np.where(features > 3, np.nan, features), labels=labels)
-    for name, words in (("bare", "bare.npz without labels"), ("nan", "--features: got features: "), ("no", "no file")):
-        with pytest.raises(BadInput, match=words):
-            run(Config(tmp_path / f"{name}.npz", execution=options))
+    np.savez(tmp_path / "one.npz", features=features, labels=np.r_[9, labels[1:]])
+    for name, words in (("nan", "NaN or infinite"), ("no", "no file"), ("one", "--features: got labels: one image of")):
+        with pytest.raises(BadInput, match=words) as mistake:
+            run(Config(features=tmp_path / f"{name}.npz", execution=options))
+        assert str(mistake.value).startswith("--features: got")
 
 
-class Twice(nn.Module):
-    """A layer that is used twice, and one that returns two tensors."""
-
-    def __init__(self):
-        super().__init__()
-        self.same, self.last, self.pair = nn.Conv2d(1, 1, 3, padding=1), nn.Linear(64, 3), Pair()
-
-    def forward(self, images):
-        return self.last(self.pair(self.same(self.same(images)))[0].flatten(1))
-
-
-class Pair(nn.Module):
-    def forward(self, images):
-        return images, images
+def test_two_files_of_features_share_something(tmp_path, options, capsys, quick_figures):
+    features, labels = clusters(200)
+    np.savez(tmp_path / "a.npz", features=features, labels=labels)
+    np.savez(tmp_path / "b.npz", features=features[:, ::-1] + 1, labels=labels)
+    run(Config(features=tmp_path / "a.npz", features_b=tmp_path / "b.npz", noise=(1.0,), execution=options))
+    said = capsys.readouterr().out
+    assert "I(T_A;T_B) ≥ held-out critic" in said
+    np.savez(tmp_path / "c.npz", features=features, labels=labels[::-1])
+    with pytest.raises(BadInput, match=r"c\.npz, whose labels are others than those of"):
+        run(Config(features=tmp_path / "a.npz", features_b=tmp_path / "c.npz", noise=(1.0,), execution=options))
 
 
-def test_features_are_what_the_layer_gives():
-    torch.manual_seed(0)
-    network = nn.Sequential(nn.Conv2d(1, 5, 3), nn.ReLU(), nn.Flatten(), nn.Linear(180, 3))
-    classifier = Classifier(network, torch.tensor([0.3]), torch.tensor([0.2]), 3).eval()
-    images = torch.randint(0, 256, (2300, 1, 8, 8), dtype=torch.uint8)
-    with torch.no_grad():
-        maps = network[:2]((images.float() / 255 - 0.3) / 0.2)
-    torch.testing.assert_close(features_of(classifier, "1", images), maps.mean((2, 3)))
-    torch.testing.assert_close(features_of(classifier, "1", images, "flatten"), maps.flatten(1))
-    assert features_of(classifier, "3", images).shape == (2300, 3)
-    twice = Classifier(Twice(), torch.zeros(1), torch.ones(1), 3).eval()
-    for layer, words in (
-        ("same", "same, used 2 times"),
-        ("pair", "output is tuple"),
-        ("none", "a layer of the network"),
-    ):
-        with pytest.raises(BadInput, match=words):
-            features_of(twice, layer, images[:9])
-
-
-def test_layers_of_a_model(options, tmp_path, monkeypatch, capsys):
+def test_layers_of_a_model(options, tmp_path, monkeypatch, capsys, quick_figures):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "nets.py").write_text(
-        "from torch import nn\n\n\ndef make(channels, classes):\n"
+        "import torch\nfrom torch import nn\n\n\ndef make(channels, classes):\n    torch.manual_seed(0)\n"
         "    return nn.Sequential(nn.Flatten(), nn.Linear(64 * channels, 6), nn.ReLU(), nn.Linear(6, classes))\n"
     )
     model = ModelOptions("nets.py:make")
-    result = run(Config(layers=("1", "2"), noise=(1.0,), model=model, execution=options))
-    assert {row["layer"] for row in result.rows} == {"1", "2"}
-    assert {row["n"] for row in result.rows} == {360}
+    config = Config(layers=("1", "in:3"), noise=(1.0, 2.0), images=200, model=model, execution=options)
+    result = run(config)
+    scored = [row for row in result.rows if row["split"] == "test"]
+    assert {row["layer"] for row in scored} == {"1", "in:3"}
+    assert {row["n"] for row in result.rows} == {200}
+    assert {row["estimator"] for row in result.rows if row["split"] == "training"} == set(HEADLINES)
     said = capsys.readouterr().out
-    assert said.index("1: 360 images") < said.index("2: 360 images")
+    assert said.index("1: 200 images") < said.index("in:3: 200 images")
+    assert run(config).rows == result.rows
+    assert "reused 1 measurement of layers" in capsys.readouterr().out
+    assert list(options.out.glob("representations-digits-nets_py-make/layers.png"))
+
+
+def test_a_grid_from_end_to_end(options, capsys):
+    settings = Settings(epochs=4, width=2)
+    config = Config(
+        ("none", "mixup"), 2, layers=("conv1", "in:classify"), noise=(0.5, 1.0), images=120, checkpoints=True,
+        settings=settings, data=DataOptions(train_images=150), execution=options,
+    )  # fmt: skip
+    result = run(config)
+    said = capsys.readouterr().out
+    assert "conv1: 120 images, isotropic noise" in said
+    assert "Less of the single image at equal I(T;Y) (2 seeds; both inequalities one-sided" in said
+    assert "over all 12 tests of layers" in said.replace("\n", " ")
+    assert {"plane.png", "layers.png", "epochs.png"} <= {file.name for file in result.files}
+    content = json.loads(next(options.out.glob("*/result.json")).read_text())
+    assert text_of(content) == (content["text"], content["about"]["conclusions"])
+    rows = content["results"]
+    assert {row["epoch"] for row in rows if row["noise"]} == {None, 1, 2}
+    assert all(row["seed"] is None for row in rows)
+    # what each image says is the bound, and its spread the error that stands beside it
+    kept = next(options.store.glob("representations/*none-seed1*"))
+    with np.load(kept / "scores.npz") as file:
+        scores = file["scores"]
+    assert scores.shape == (2, 2, 4, 120)
+    record = json.loads((kept / "result.json").read_text())
+    for layer, number in (("conv1", 0), ("in:classify", 1)):
+        for row in record["rows"]:
+            if (row["layer"], row["split"], row["noise"], row["epoch"]) != (layer, "test", 1.0, None):
+                continue
+            if row["estimator"] in HEADLINES:
+                said = scores[number, 1, HEADLINES.index(row["estimator"])]
+                assert said.mean() == pytest.approx(row["value"], abs=1e-5)
+                assert said.std(ddof=1) / np.sqrt(120) == pytest.approx(row["standard_error"], rel=1e-4)
+
+
+def test_training_images_are_of_each_class_as_many_as_are_scored():
+    targets, scored = torch.arange(300) % 3, torch.tensor([0] * 5 + [2] * 30 + [1] * 150)
+    chosen = _as_many(targets, scored)
+    assert targets[chosen].bincount().tolist() == [5, 100, 30]
+    assert chosen.tolist() == sorted(set(chosen.tolist()))
+
+
+def compact(n: int, spread: float, seed: int) -> np.ndarray:
+    """Features (n, 10) about far centres of four classes, spread within them."""
+    labels = np.arange(n) % 4
+    return 8 * np.eye(10)[labels] + spread * np.random.default_rng(seed).normal(size=(n, 10))
+
+
+def networks_of(spreads: dict[str, float], levels, n: int, seeds: int = 2) -> dict[str, Measured]:
+    labels = np.arange(n) % 4
+    networks = {}
+    for place, (name, spread) in enumerate(spreads.items()):
+        training, scores = [], []
+        for seed in range(seeds):
+            number = 100 * place + 2 * seed
+            features, trained = compact(n, spread, number), compact(n, spread, number + 1)
+            noisy = channel(trained, "isotropic")
+            of_training = profile_of(trained, labels, noisy, levels, every=False)
+            scores.append(profile_of(features, labels, noisy, levels, of_training.room, every=False).scores())
+            training.append(of_training.scores().mean(-1))
+        networks[name] = Measured(np.mean(training, 0), np.stack(scores))
+    return networks
+
+
+def test_the_more_compact_network_says_less_of_the_single_image_and_not_the_other_way_round():
+    levels = (0.7, 1.0, 1.4, 2.0, 2.8)
+    tested = dominances({"last": networks_of({"tight": 0.5, "wide": 2.0}, levels, n=240)}, levels, np.log(4))
+    assert len(tested) == 2 * 3
+    claimed = {(one.less, one.more) for one in tested if one.claimed}
+    assert claimed == {("tight", "wide")}
+    for one in tested:
+        if one.claimed:
+            assert one.label_margin > 0
+            assert one.image_margin > 0
+            assert one.noise_less in levels
+            assert one.noise_more in levels
+
+
+def test_networks_that_keep_the_same_are_not_told_apart():
+    """Six pairs of like networks, with bounds on both sides: none is claimed."""
+    levels = (1.0, 1.4, 2.0)
+    for replicate in range(6):
+        networks = networks_of({"one": 1.0 + 1e-9 * replicate, "other": 1.0}, levels, n=80, seeds=2)
+        assert not [one for one in dominances({None: networks}, levels, np.log(4)) if one.claimed]
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_one_mean_above_another_errs_as_often_as_it_says(seeds):
+    """Seeds that differ and images that all networks find hard alike; 600 draws at 5%, ± 3 standard errors."""
+    rng = np.random.default_rng(seeds)
+    below = 0
+    for _ in range(600):
+        hard, own = rng.normal(size=80), 0.3 * rng.normal(size=(2, 80))
+        if seeds == 1:  # about these networks: images alone
+            higher, lower = (hard + one + 0.2 * rng.normal(size=(1, 80)) for one in own)
+        else:
+            noise = 0.1 * rng.normal(size=(2, seeds, 1)) + 0.2 * rng.normal(size=(2, seeds, 80))
+            higher, lower = (hard + one + of_seeds for one, of_seeds in zip(own, noise, strict=True))
+        below += exceeds(higher, lower) < 0.05
+    assert below / 600 < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 600)
+    assert below / 600 > 0.01
+
+
+def test_a_difference_that_is_there_is_found():
+    rng = np.random.default_rng(0)
+    hard = rng.normal(size=80)
+    networks = hard + 0.05 * rng.normal(size=(2, 3, 1)) + 0.2 * rng.normal(size=(2, 3, 80))
+    assert exceeds(networks[0] + 0.5, networks[1]) < 0.001
+    assert exceeds(networks[0] - 0.5, networks[1]) == 0.5
 
 
 @pytest.mark.parametrize(
     ("options_of", "words"),
     [
-        ({}, "--features: got nothing"),
-        ({"features": "x", "model": ModelOptions("y"), "layers": ("1",)}, "--features: got x and --model"),
-        ({"model": ModelOptions("y")}, "--layers: got nothing"),
-        ({"features": "x", "layers": ("1",)}, "--layers: got 1; needs names of layers of --model"),
-        ({"features": "x", "noise": (1.0, 0.5)}, "--noise: got 1.0 0.5; needs different numbers, ascending"),
-        ({"features": "x", "noise": (0.0,)}, "--noise: got 0.0; needs a number from"),
+        ({"features": "x", "model": ModelOptions("y")}, "--features: got x and --model"),
+        ({"layers": ("1", "1")}, "--layers: got 1 1; needs different names"),
+        ({"features": "x", "layers": ("1",)}, "--layers: got 1 beside --features"),
+        ({"features": "x", "seeds": 2}, "--seeds: got 2 beside --features"),
+        ({"labels": "x"}, "--labels: got x; needs --features"),
+        ({"features_b": "x"}, "--features-b: got x; needs --features"),
+        ({"noise": (1.0, 0.5)}, "--noise: got 1.0 0.5; needs different numbers, ascending"),
+        ({"noise": (0.0,)}, "--noise: got 0.0; needs a number from"),
+        ({"images": 0}, "--images: got 0"),
     ],
 )
 def test_options_that_mean_nothing_are_refused(options_of, words):
