@@ -48,6 +48,7 @@ FURTHER = {
     "heavy_tailed": Field(bool, "whether a few images decide the value, so that its standard error is too small"),
     "noise_shape": Field(str, "of the noise that is added to the code"),
     "metric": Field(str, "by which a classifier is scored, where there are several"),
+    "scored_on": Field(str, "the augmentation of the test images on which a network trained on clean ones is scored"),
     "layer": Field(str, "of the network: whose maps are summed, or whose outputs are bounded"),
     "classes": Field(str, "whose Grad-CAM maps they are: predicted or true"),
     "empty": Field(int, "images that are left out because their maps have no positive part"),
