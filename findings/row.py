@@ -48,6 +48,7 @@ FURTHER = {
     "heavy_tailed": Field(bool, "whether a few images decide the value, so that its standard error is too small"),
     "noise_shape": Field(str, "of the noise that is added to the code"),
     "metric": Field(str, "by which a classifier is scored, where there are several"),
+    "scored_on": Field(str, "the augmentation of the test images on which a network trained on clean ones is scored"),
     "layer": Field(str, "of the network: whose maps are summed, or whose outputs are bounded"),
     "split": Field(str, "whose images are scored, where it is not the test images alone: test or training"),
     "epoch": Field(int, "after which weights were kept that are not the last"),
