@@ -8,8 +8,8 @@ by :math:`KL(q_s(t) \| m_s)`, which falls with s (data processing: both pass thr
 
 U is R_m with moments and shrinkage frozen at the profile's least noise, with the same folds at all levels (a marginal
 that is fitted anew at each level is not one convolved); V is leave-one-out, tight where InfoNCE is well below its cap.
-:math:`s_0` has to be fixed without the scored images: `splice_level`, on other images. The bound has no cap. Within
-classes the same holds for the Gaussian of each class.
+:math:`s_0`, or that there is none, has to be fixed without the scored images: `splice_level`, on others. The bound has
+no cap. Within classes the same holds for the Gaussian of each class.
 
 The standard error is of the sum of the three terms' influences: R_m's terms are independent but for the moments, and
 leave-one-out's are its jackknife's.
@@ -36,8 +36,8 @@ from analysis.bounds.labelled import (
 
 __all__ = ["NoiseProfile", "splice_level"]
 
-BELOW_CAP = 2.0
-"""Nats below its cap where InfoNCE, and with it leave-one-out, is near the truth; fixed beforehand."""
+ROUNDING = 1e-12
+"""Nats by which a splice has to gain at least, or it is of float64."""
 
 derived("frozen_gaussian", "R_m, frozen", "upper", quantity=IMAGE)
 derived("class_frozen_gaussian", "R_m by class, frozen", "upper", quantity=GIVEN_LABEL)
@@ -55,6 +55,7 @@ class NoiseProfile:
         levels: the noised code by its level; its posteriors differ by independent Gaussian noise.
 
     Example:
+        >>> import math
         >>> from vae.posterior import DiagonalGaussian
         >>> mean, labels = torch.randn(400, 2, dtype=torch.float64), torch.arange(400) % 2
         >>> codes = {s: DiagonalGaussian(mean, torch.full_like(mean, 2 * math.log(s))) for s in (0.1, 1.0)}
@@ -124,15 +125,34 @@ def _check_order(level: float, at: float) -> None:
         raise ValueError(f"a bound at level {level} spliced at {at}: the excess is known to fall with the level only")
 
 
-def splice_level(room: Mapping[float, float], level: float) -> float | None:
-    """The level to splice at: of those from ``level`` on the one that makes the bound smallest on *other* images.
+def splice_level(others: NoiseProfile, level: float, *, by_class: bool = False) -> float | None:
+    r"""Where a splice is the smallest bound on *other* images: at the level that minimises :math:`V(s_0) - U(s_0)`.
+
+    Of the levels from ``level`` on; not splicing counts 0, so that there is a splice only where it gains. It costs
+    where leave-one-out at :math:`s_0` is further above the truth than the frozen Gaussian is.
 
     Args:
-        room: by level, leave-one-out less the frozen Gaussian's bound, of other images than those to be scored.
+        others: of images that are independent of those to be scored, about as many of each class and at the same
+            levels: leave-one-out is further above the truth of fewer images.
         level: whose information is to be bounded.
+        by_class: for a splice within classes.
 
     Returns:
-        None where the frozen Gaussian's is the smallest.
+        None where every splice is above the frozen Gaussian, which is the bound then.
+
+    Example:
+        >>> import math
+        >>> from vae.posterior import DiagonalGaussian
+        >>> labels = torch.arange(400) % 2
+        >>> mean = 3.0 * labels[:, None].double()  # of two points, which no Gaussian is like
+        >>> codes = {s: DiagonalGaussian(mean, torch.full_like(mean, 2 * math.log(s))) for s in (0.1, 1.0)}
+        >>> profile = NoiseProfile({s: Labelled(q, labels) for s, q in codes.items()})
+        >>> splice_level(profile, 0.1), splice_level(profile, 0.1, by_class=True)
+        (0.1, None)
     """
-    at = min((coarse for coarse in room if coarse >= level), key=lambda coarse: room[coarse], default=None)
-    return at if at is not None and room[at] < 0 else None
+    gaussian = others.class_gaussian if by_class else others.gaussian
+    coarse = class_leave_one_out if by_class else leave_one_out
+    levels = sorted(at for at in others.levels if at >= level)
+    gains = {at: gaussian(at).value - coarse(others.levels[at]).value for at in levels}
+    best = max(gains, key=gains.__getitem__, default=None)
+    return best if best is not None and gains[best] > ROUNDING else None

@@ -178,7 +178,7 @@ def _rows(
     if given.training_labels is None:
         return profile_of(features, labels, noisy, noise).rows(**where)
     trained = profile_of(training, given.training_labels, noisy, noise, every=False)
-    scored = profile_of(features, labels, noisy, noise, trained.room)
+    scored = profile_of(features, labels, noisy, noise, trained.noise)
     return scored.rows(split="test", **where) + trained.rows(split="training", **where)
 
 

@@ -164,5 +164,5 @@ def both(
     """
     noisy = channel(features["training"], config.noise_shape)
     trained = profile_of(features["training"], labels["training"], noisy, config.noise, every=False)
-    scored = profile_of(features["test"], labels["test"], noisy, config.noise, trained.room, every=every)
+    scored = profile_of(features["test"], labels["test"], noisy, config.noise, trained.noise, every=every)
     return {"test": scored, "training": trained}

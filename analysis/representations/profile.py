@@ -19,7 +19,6 @@ from analysis.bounds.channel import Channel
 from analysis.bounds.labelled import (
     Labelled,
     class_infonce,
-    class_leave_one_out,
     gaussian_classifier,
     kernel_mixture,
     labelled_bounds,
@@ -41,12 +40,11 @@ class Profile:
 
     Args:
         bounds: at each level, the least noise first.
-        room: at each level, by how much leave-one-out within classes exceeds the frozen Gaussians of classes: what
-            decides where a profile of *other* images is spliced.
+        noise: the codes behind them, by which the bounds of *other* images are spliced.
     """
 
     bounds: Mapping[float, Sequence[Bound]]
-    room: Mapping[float, float]
+    noise: NoiseProfile
 
     def rows(self, only: Sequence[str] | None = None, **where: Any) -> list[dict[str, Any]]:
         """A row for every bound and level; of ``only`` these estimators, if they are given."""
@@ -80,7 +78,7 @@ def profile_of(
     labels: Tensor | np.ndarray,
     noisy: Channel,
     levels: Sequence[float],
-    room: Mapping[float, float] | None = None,
+    others: NoiseProfile | None = None,
     *,
     every: bool = True,
 ) -> Profile:
@@ -91,8 +89,8 @@ def profile_of(
         labels: (N,) integers, each at least twice.
         noisy: whose scale comes from other images.
         levels: of the noise, ascending.
-        room: `Profile.room` of other images, at the same levels, by which splices are chosen; without, nothing is
-            spliced, and the bound is that of the frozen Gaussians.
+        others: of other images, at the same levels, by which splices are chosen; without, nothing is spliced, and the
+            bound is that of the frozen Gaussians.
         every: all bounds, and not `HEADLINES` alone.
 
     Raises:
@@ -100,9 +98,9 @@ def profile_of(
     """
     labelled = {float(level): Labelled(noisy.posterior(features, level), labels) for level in levels}
     noise = NoiseProfile(labelled)
-    bounds, own_room = {}, {}
+    bounds = {}
     for level, code in labelled.items():
-        at = None if room is None else splice_level(room, level)
+        at = None if others is None else splice_level(others, level, by_class=True)
         spliced = noise.class_spliced(level, at)
         if every:
             found = labelled_bounds(code)
@@ -111,5 +109,4 @@ def profile_of(
         else:
             found = [gaussian_classifier(code), kernel_mixture(code), class_infonce(code), spliced]
         bounds[level] = found
-        own_room[level] = class_leave_one_out(code).value - noise.class_gaussian(level).value
-    return Profile(bounds, own_room)
+    return Profile(bounds, noise)

@@ -209,7 +209,7 @@ def networks_of(spreads: dict[str, float], levels, n: int, seeds: int = 2) -> di
             features, trained = compact(n, spread, number), compact(n, spread, number + 1)
             noisy = channel(trained, "isotropic")
             of_training = profile_of(trained, labels, noisy, levels, every=False)
-            scores.append(profile_of(features, labels, noisy, levels, of_training.room, every=False).scores())
+            scores.append(profile_of(features, labels, noisy, levels, of_training.noise, every=False).scores())
             training.append(of_training.scores().mean(-1))
         networks[name] = Measured(np.mean(training, 0), np.stack(scores))
     return networks
