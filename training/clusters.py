@@ -65,13 +65,16 @@ class Cluster:
         cpus: of a ``local`` one (None: all of this machine).
 
     Raises:
-        BadInput: Ray is not installed, or no cluster answers within `ANSWERS_WITHIN` seconds.
+        BadInput: Ray is not installed, or was imported before a ``local`` cluster could be closed to others; or no
+            cluster answers within `ANSWERS_WITHIN` seconds.
     """
 
     def __init__(self, address: str, cpus: int | None = None) -> None:
         check_address(address)
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         if address == "local":  # read when ray is imported: Ray otherwise takes 127.0.0.1 for the network's address
+            if "ray" in sys.modules and os.environ.get("RAY_AUTH_MODE") != "token":
+                raise BadInput("--ray", "local where ray is imported already", "RAY_AUTH_MODE=token before that")
             os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
             os.environ["RAY_AUTH_MODE"] = "token"
             os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
