@@ -18,11 +18,9 @@ from pathlib import Path
 from typing import Protocol
 
 from experiments.steps import Outcome, Step, execute
+from training.clusters import DEATHS
 
-__all__ = ["DEATHS", "Local", "Pool"]
-
-DEATHS = 3
-"""Workers that may die over one step before it counts as failed."""
+__all__ = ["Local", "Pool"]
 
 
 class Pool(Protocol):

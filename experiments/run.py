@@ -20,7 +20,7 @@ import tyro
 from tqdm import tqdm
 
 from classifiers.train import Settings
-from experiments.cluster import RayCluster, check_address
+from experiments.cluster import RayCluster
 from experiments.paper import Scale, configurations, experiment_named
 from experiments.pools import Local, Pool
 from experiments.steps import Outcome, Step, particulars, seconds_of, steps_of
@@ -29,6 +29,7 @@ from store import MOST_SEEDS, BadInput, positive, slug
 from store.command_line import Options, command, json_document
 from store.places import make_directory
 from tasks import DataOptions
+from training.clusters import check_address
 from training.loop import Interrupted, received_signals
 from vae.train import Settings as VaeSettings
 

@@ -18,16 +18,14 @@ ones exactly. What is the same for all k of a class is left out: a standard erro
 means.
 """
 
-import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from analysis.bounds import pairs
-from analysis.bounds.pairs import SMALL, TOLERANCE, Pairs, accumulate, by_differences, shares
+from analysis.bounds.pairs import SMALL, LogWeights, Pairs, accumulate, log_weights, shares
+from analysis.bounds.stretches import HERE, Workers, over_rows
 from vae.posterior import DiagonalGaussian
 
 __all__ = ["FLOOR", "ClassPairs", "class_pairs"]
@@ -55,37 +53,52 @@ class ClassPairs:
     without: Tensor
 
 
-def class_pairs(posterior: DiagonalGaussian, codes: Tensor, labels: Tensor) -> ClassPairs:
+def class_pairs(posterior: DiagonalGaussian, codes: Tensor, labels: Tensor, workers: Workers = HERE) -> ClassPairs:
     """Compare every code with every posterior, and with every class.
 
     Args:
         posterior: of N images, float64 on the CPU.
         codes: (N, d) float64, code i sampled from posterior i.
         labels: (N,) int64, from 0 to K − 1, each at least twice.
+        workers: who does the stretches of rows.
     """
     order = labels.argsort(stable=True)
-    sums = _Sums(posterior[order], codes[order], labels[order])
-    for start, weights in _log_weights(sums.posterior, sums.codes, sums.matching):
-        sums.add(start, weights)
+    posterior, labels = posterior[order], labels[order]
+    one_noise = bool((posterior.log_var == posterior.log_var[0]).all())
+    weights = log_weights(posterior, codes[order], one_noise=one_noise)
+    rows, columns = over_rows(_pairs_of, (weights, labels), len(labels), workers)
+
     back = order.argsort()
-    everyone, classmates = (
-        Pairs(sums.matching[back], others[back], *without[:, back])
-        for others, without in ((sums.others, sums.pairs_without), (sums.class_others, sums.class_without))
-    )
-    return ClassPairs(everyone, classmates, sums.terms[back], sums.classifier_without()[back])
+    others, class_others, terms, constant = rows
+    everyone = Pairs(weights.matching[back], others[back], *columns[0:2, back])
+    classmates = Pairs(weights.matching[back], class_others[back], *columns[2:4, back])
+    same_without, other_without = columns[4:]
+    count = labels.bincount().double()[labels]
+    prior = count / len(labels)
+    without = (same_without - constant) * count / (count - 1) + other_without * prior / (count - 1)
+    return ClassPairs(everyone, classmates, terms[back], without[back])
+
+
+def _pairs_of(shared: tuple[LogWeights, Tensor], start: int, stop: int) -> tuple[Tensor, Tensor]:
+    """Of a stretch of rows, four vectors (4, B), and what it adds to six sums over rows (6, N)."""
+    weights, labels = shared
+    sums = _Sums(weights.matching, labels)
+    for first, block in weights.blocks(start, stop):
+        sums.add(first, block)
+    rows = torch.stack([sums.others, sums.class_others, sums.terms, sums.constant])[:, start:stop]
+    columns = [*sums.pairs_without, *sums.class_without, sums.same_without, sums.other_without]
+    return rows.clone(), torch.stack(columns)
 
 
 class _Sums:
-    """What is summed over blocks of rows, the images sorted by class."""
+    """What is summed over the blocks of a stretch of rows, the images sorted by class."""
 
-    def __init__(self, posterior: DiagonalGaussian, codes: Tensor, labels: Tensor) -> None:
-        self.posterior, self.codes, self.labels = posterior, codes, labels
+    def __init__(self, matching: Tensor, labels: Tensor) -> None:
+        self.matching, self.labels = matching, labels
         counts = labels.bincount()
         self.edges = [0, *counts.cumsum(0).tolist()]
         self.counts = counts.double()
         self.prior = self.counts / len(labels)
-        # the residual of an item's own code comes from z - mean, never from the expanded square
-        self.matching = posterior.log_prob(codes)
         n = len(labels)
         self.others, self.class_others, self.terms, self.mean, self.other_sum = torch.zeros(5, n, dtype=torch.float64)
         self.same_without, self.constant, self.other_without = torch.zeros(3, n, dtype=torch.float64)
@@ -186,12 +199,6 @@ class _Sums:
         change = _floored(kept / (prior * kept + other_sum[row])) - _floored(before[row])
         self.same_without[columns].index_add_(0, column, change - slope[row] * share)
 
-    def classifier_without(self) -> Tensor:
-        """(N,): ``ClassPairs.without``."""
-        count, prior = self.counts[self.labels], self.prior[self.labels]
-        same = (self.same_without - self.constant) * count / (count - 1)
-        return same + self.other_without * prior / (count - 1)
-
 
 def _large(shares: Tensor) -> tuple[Tensor, Tensor]:
     """Rows and columns of shares that are too large for the first order."""
@@ -207,31 +214,3 @@ def _floored(ratio: Tensor) -> Tensor:
 def _slope(ratio: Tensor) -> Tensor:
     """The derivative of `_floored`."""
     return (1 - FLOOR) / (1 + (1 - FLOOR) * (ratio - 1))
-
-
-def _log_weights(posterior: DiagonalGaussian, codes: Tensor, matching: Tensor) -> Iterator[tuple[int, Tensor]]:
-    """The first row of a block, and log q(z_i|x_j) − log q(z_i|x_i) of its rows (B, N), as `all_pairs` has them."""
-    n = len(posterior)
-    centre = posterior.mean.mean(0)
-    mean, centred = posterior.mean - centre, codes - centre
-    precision = (-posterior.log_var).exp()
-    offset = -0.5 * (mean.square() * precision + posterior.log_var + math.log(2 * math.pi)).sum(1)
-    if bool((posterior.log_var == posterior.log_var[0]).all()):  # a channel's noise: half the product
-        squares = centred.square() @ (-0.5 * precision[0])
-        left, right = torch.cat([centred, (squares - matching)[:, None]], 1), mean * precision
-    else:
-        left = torch.cat([centred.square(), centred, -matching[:, None]], 1)
-        right = torch.cat([-0.5 * precision, mean * precision], 1)
-    right = torch.cat([right, torch.ones(n, 1, dtype=torch.float64)], 1).T.contiguous()
-    largest = (centred.square().amax(0) + mean.square().amax(0)) @ precision.T
-    expand = float(largest.max()) * torch.finfo(torch.float64).eps < TOLERANCE
-    rows = min(max(1, pairs.BLOCK // n), n)
-    buffer = torch.empty(rows, n, dtype=torch.float64)
-    for start in range(0, n, rows):
-        weights = buffer[: min(rows, n - start)]
-        block = slice(start, start + len(weights))
-        if expand:
-            torch.addmm(offset, left[block], right, out=weights)
-        else:
-            by_differences(posterior, codes[block], matching[block], out=weights)
-        yield start, weights

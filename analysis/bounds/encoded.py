@@ -12,6 +12,7 @@ from analysis.bounds.bound import Bound
 from analysis.bounds.estimators import ESTIMATORS, INFORMATION, Estimator
 from analysis.bounds.gaussian import aggregate, kl_to_gaussian
 from analysis.bounds.pairs import Pairs, all_pairs
+from analysis.bounds.stretches import HERE, Workers
 from store import BadInput
 from store.registry import called
 from training import generator
@@ -58,6 +59,7 @@ class Encoded:
         codes: (N, d), one drawn from each image's posterior; drawn from seed 0 where they are needed and not given.
         fit: the posterior of other images from the same encoder, the training images say, on which fitted marginals
             rest; without it, folds of the scored images are scored by marginals of the others.
+        workers: who compares all pairs: this process, or an `analysis.bounds.on_ray.RayWorkers`.
 
     Raises:
         BadInput: as `check_posterior`, `check_codes` and `check_fit`.
@@ -74,8 +76,14 @@ class Encoded:
     quantity = INFORMATION
 
     def __init__(
-        self, posterior: DiagonalGaussian, codes: Tensor | None = None, fit: DiagonalGaussian | None = None
+        self,
+        posterior: DiagonalGaussian,
+        codes: Tensor | None = None,
+        fit: DiagonalGaussian | None = None,
+        *,
+        workers: Workers = HERE,
     ) -> None:
+        self.workers = workers
         self.posterior = check_posterior(posterior)
         self.given = None if codes is None else check_codes(self.posterior, codes)
         self.fit = None if fit is None else check_fit(fit, self.posterior)
@@ -94,7 +102,7 @@ class Encoded:
     @cached_property
     def pairs(self) -> Pairs:
         """What the pass over all pairs of a code and a posterior leaves."""
-        return all_pairs(self.posterior, self.codes)
+        return all_pairs(self.posterior, self.codes, self.workers)
 
     @cached_property
     def marginals(self) -> list[tuple[Tensor, Moments]]:
@@ -119,7 +127,7 @@ class Encoded:
 
     def drawn(self, codes: Tensor) -> "Encoded":
         """The same with codes that have been drawn here, which chance alone could make unlikely."""
-        same = Encoded(self.posterior, fit=self.fit)
+        same = Encoded(self.posterior, fit=self.fit, workers=self.workers)
         same.given = codes
         return same
 

@@ -57,6 +57,7 @@ from analysis.bounds.estimators import Direction, derived, estimator
 from analysis.bounds.fitted import gaussian_marginal
 from analysis.bounds.gaussian import aggregate, kl_to_gaussian, log_gaussian
 from analysis.bounds.pairs import Pairs, jackknife, log_ratio
+from analysis.bounds.stretches import HERE, Workers
 from store import BadInput
 from vae.posterior import DiagonalGaussian
 
@@ -96,6 +97,7 @@ class Labelled(Encoded):
         posterior: of N images unseen in training, `analysis.bounds.channel.Channel.posterior` for one.
         labels: (N,) integers, each at least twice; any integers.
         codes: (N, d), one drawn from each image's posterior; drawn from seed 0 where they are not given.
+        workers: who compares all pairs: this process, or an `analysis.bounds.on_ray.RayWorkers`.
 
     Raises:
         BadInput: as `Encoded` and `check_labels`.
@@ -110,8 +112,15 @@ class Labelled(Encoded):
 
     quantity = IMAGE
 
-    def __init__(self, posterior: DiagonalGaussian, labels: Tensor | np.ndarray, codes: Tensor | None = None) -> None:
-        super().__init__(posterior, codes)
+    def __init__(
+        self,
+        posterior: DiagonalGaussian,
+        labels: Tensor | np.ndarray,
+        codes: Tensor | None = None,
+        *,
+        workers: Workers = HERE,
+    ) -> None:
+        super().__init__(posterior, codes, workers=workers)
         self.labels = check_labels(labels, len(self))
         self.counts = self.labels.bincount()
 
@@ -121,7 +130,7 @@ class Labelled(Encoded):
     @cached_property
     def class_pairs(self) -> ClassPairs:
         """What the pass over all pairs leaves, with what it says of classes."""
-        return class_pairs(self.posterior, self.codes, self.labels)
+        return class_pairs(self.posterior, self.codes, self.labels, self.workers)
 
     @cached_property
     def pairs(self) -> Pairs:
@@ -146,7 +155,7 @@ class Labelled(Encoded):
 
     def drawn(self, codes: Tensor) -> "Labelled":
         """The same with codes that have been drawn here."""
-        same = Labelled(self.posterior, self.labels)
+        same = Labelled(self.posterior, self.labels, workers=self.workers)
         same.given = codes
         return same
 

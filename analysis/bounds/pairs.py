@@ -17,18 +17,34 @@ so all that is needed beyond the row sums is :math:`\sum_{i \ne k} \log(1 - p_{i
 """
 
 import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from analysis.bounds.stretches import HERE, Workers, over_rows
 from vae.posterior import DiagonalGaussian
 
-__all__ = ["Pairs", "accumulate", "all_pairs", "by_differences", "jackknife", "log_ratio", "shares"]
+__all__ = [
+    "LogWeights",
+    "Pairs",
+    "accumulate",
+    "all_pairs",
+    "by_differences",
+    "jackknife",
+    "log_ratio",
+    "log_weights",
+    "shares",
+]
 
 BLOCK = 1_000_000
 """Pairs held at a time: 8 MB of float64, which stays in the cache of a current processor."""
+
+ROWS = 16
+"""At least so many rows are held at a time, or a large matrix would be read from memory for every few products."""
 
 SMALL = 0.01
 """log(1 - p) is -p below this, wrong by less than p/2 = 0.005 of itself, and exact above: a standard error from N
@@ -64,43 +80,108 @@ class Pairs:
         return len(self.matching)
 
 
-def all_pairs(posterior: DiagonalGaussian, codes: Tensor) -> Pairs:
+def all_pairs(posterior: DiagonalGaussian, codes: Tensor, workers: Workers = HERE) -> Pairs:
     """Compare every code with every posterior.
 
     Args:
         posterior: of N images, float64 on the CPU.
         codes: (N, d) float64, code i sampled from posterior i.
+        workers: who does the stretches of rows.
+    """
+    weights = log_weights(posterior, codes)
+    (others,), without = over_rows(_pairs_of, weights, len(posterior), workers)
+    return Pairs(weights.matching, others, without[0], without[1])
+
+
+def _pairs_of(log_weights: "LogWeights", start: int, stop: int) -> tuple[Tensor, Tensor]:
+    """Of a stretch of rows, ``others`` (1, B), and what it adds to the two sums without an image (2, N)."""
+    matching = log_weights.matching
+    others = torch.empty(1, stop - start, dtype=torch.float64)
+    without = torch.zeros(2, len(matching), dtype=torch.float64)
+    for first, weights in log_weights.blocks(start, stop):
+        ratio = shares(weights, first)
+        others[0, first - start : first - start + len(weights)] = matching[first : first + len(weights)] + ratio
+        accumulate(without, weights, torch.empty_like(weights, dtype=torch.bool), ratio.sigmoid())
+    return others, without
+
+
+class LogWeights(ABC):
+    """log q(z_i|x_j) − log q(z_i|x_i) for N codes and N posteriors, made a block of rows at a time."""
+
+    matching: Tensor
+    """(N,): log q(z_i|x_i)."""
+
+    @abstractmethod
+    def fill(self, block: slice, out: Tensor) -> None:
+        """Write the log-weights of some rows (B, N)."""
+
+    def blocks(self, start: int, stop: int) -> Iterator[tuple[int, Tensor]]:
+        """The first row of a block and its log-weights (B, N), to be overwritten, for the rows of a stretch."""
+        n = len(self.matching)
+        rows = min(max(ROWS, BLOCK // n), n)
+        buffer = torch.empty(rows, n, dtype=torch.float64)
+        for first in range(start, stop, rows):
+            weights = buffer[: min(rows, stop - first)]
+            self.fill(slice(first, first + len(weights)), weights)
+            yield first, weights
+
+
+@dataclass(frozen=True)
+class Product(LogWeights):
+    """As one matrix product, the square expanded: ``offset`` (N,) + ``left`` (N, D) @ ``right`` (D, N)."""
+
+    matching: Tensor
+    offset: Tensor
+    left: Tensor
+    right: Tensor
+
+    def fill(self, block: slice, out: Tensor) -> None:
+        """Write the log-weights of some rows (B, N)."""
+        torch.addmm(self.offset, self.left[block], self.right, out=out)
+
+
+@dataclass(frozen=True)
+class Differences(LogWeights):
+    """Differences taken before squaring, for means far from 0 in units of tiny standard deviations."""
+
+    matching: Tensor
+    posterior: DiagonalGaussian
+    codes: Tensor
+
+    def fill(self, block: slice, out: Tensor) -> None:
+        """Write the log-weights of some rows (B, N)."""
+        by_differences(self.posterior, self.codes[block], self.matching[block], out=out)
+
+
+def log_weights(posterior: DiagonalGaussian, codes: Tensor, *, one_noise: bool = False) -> LogWeights:
+    """What a pass makes its log-weights of.
+
+    Args:
+        posterior: of N images, float64 on the CPU.
+        codes: (N, d) float64, code i sampled from posterior i.
+        one_noise: all images have the same variances, as a channel's noise has: half the product.
     """
     n = len(posterior)
     centre = posterior.mean.mean(0)
-    mean, codes_centred = posterior.mean - centre, codes - centre
+    mean, centred = posterior.mean - centre, codes - centre
     precision = (-posterior.log_var).exp()
     # the residual of an item's own code comes from z - mean, never from the expanded square
     matching = posterior.log_prob(codes)
+    largest = (centred.square().amax(0) + mean.square().amax(0)) @ precision.T
+    if not float(largest.max()) * torch.finfo(torch.float64).eps < TOLERANCE:
+        return Differences(matching, posterior, codes)
 
     # log q(z_i|x_j) - log q(z_i|x_i) as one product; the shift makes an item's own weight 1
     offset = -0.5 * (mean.square() * precision + posterior.log_var + math.log(2 * math.pi)).sum(1)
-    left = torch.cat([codes_centred.square(), codes_centred, -matching[:, None]], 1)
-    right = torch.cat([-0.5 * precision, mean * precision, torch.ones(n, 1, dtype=torch.float64)], 1).T.contiguous()
-    largest = (codes_centred.square().amax(0) + mean.square().amax(0)) @ precision.T
-    expand = float(largest.max()) * torch.finfo(torch.float64).eps < TOLERANCE
-
-    others = torch.empty_like(matching)
-    without = torch.zeros(2, n, dtype=torch.float64)
-    rows = min(max(1, BLOCK // n), n)
-    buffer = torch.empty(rows, n, dtype=torch.float64)
-    marks = torch.empty(rows, n, dtype=torch.bool)
-    for start in range(0, n, rows):
-        block = slice(start, min(start + rows, n))
-        weights = buffer[: block.stop - start]
-        if expand:
-            torch.addmm(offset, left[block], right, out=weights)
-        else:
-            by_differences(posterior, codes[block], matching[block], out=weights)
-        ratio = shares(weights, start)
-        others[block] = matching[block] + ratio
-        accumulate(without, weights, marks[: len(weights)], ratio.sigmoid())
-    return Pairs(matching, others, without[0], without[1])
+    ones = torch.ones(1, n, dtype=torch.float64)
+    if one_noise:
+        squares = centred.square() @ (-0.5 * precision[0])
+        left = torch.cat([centred, (squares - matching)[:, None]], 1)
+        right = torch.cat([(mean * precision).T, ones])
+    else:
+        left = torch.cat([centred.square(), centred, -matching[:, None]], 1)
+        right = torch.cat([-0.5 * precision.T, (mean * precision).T, ones])
+    return Product(matching, offset, left, right)
 
 
 def shares(weights: Tensor, diagonal: int) -> Tensor:
