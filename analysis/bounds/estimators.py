@@ -66,6 +66,8 @@ class Estimator:
         column: its head in Table 1; empty for one that is not shown there.
         density: what the density of q(z) is called that takes the place of R_m's Gaussian; empty without one.
         ink: its colour and marker beside known information; none for one that is not drawn.
+        unusual: what it rests on besides a code, where that is not always there; such a bound is computed when asked
+            for.
         package: that has to be installed.
         extra: of this project, with which it is.
     """
@@ -82,6 +84,7 @@ class Estimator:
     column: str = ""
     density: str = ""
     ink: tuple[str, str] | None = None
+    unusual: str = ""
     package: str = ""
     extra: str = ""
 
@@ -149,13 +152,17 @@ def unasked() -> tuple[str, ...]:
 
 def asked_for() -> tuple[str, ...]:
     """Those that are fitted at length, or need another package: computed when asked for."""
-    return names_of(keep=lambda entry: not entry.unasked)
+    return names_of(keep=lambda entry: not entry.unasked and not entry.unusual)
 
 
 def described(what: str) -> str:
     """The help of an option that takes names of estimators of I(Z;X)."""
     more = [name + (f" (needs mixinfo[{extra}])" if (extra := ESTIMATORS[name].extra) else "") for name in asked_for()]
-    return f"{what}: {', '.join(unasked())}; fitted at length: {', '.join(more)}"
+    unusual: dict[str, list[str]] = {}
+    for name in names_of(keep=lambda entry: entry.unusual):
+        unusual.setdefault(ESTIMATORS[name].unusual, []).append(name)
+    groups = [f"; {why}: {', '.join(names)}" for why, names in unusual.items()]
+    return f"{what}: {', '.join(unasked())}; fitted at length: {', '.join(more)}{''.join(groups)}"
 
 
 def check_estimators(names: Sequence[str], argument: str) -> tuple[str, ...]:

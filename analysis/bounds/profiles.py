@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from analysis.bounds.bound import Bound
@@ -14,7 +15,7 @@ from analysis.bounds.noise import aggregate_variance, relative_to_prior, with_no
 from analysis.bounds.shared import EncodedPair
 from vae.posterior import DiagonalGaussian
 
-__all__ = ["profile", "profile_of_pair"]
+__all__ = ["noise_scale", "profile", "profile_of_pair"]
 
 Row = dict[str, Any]
 
@@ -43,7 +44,8 @@ def profile(
         plain.append(gap(by_name["rate"], by_name["gaussian_marginal"]))
     rows = [bound.row(**where) for bound in plain]
     if noise:
-        scale, scored = _scale(encoded)
+        scale, apart = noise_scale(encoded)
+        scored = encoded.posterior[apart]
         noised = [name for name in names_of() if ESTIMATORS[name].noised and name in estimators]
         for level in noise:
             bounds = bounds_of(_noisy(scored, encoded.fit, level, scale), noised)
@@ -53,13 +55,13 @@ def profile(
     return plain, rows
 
 
-def _scale(encoded: Encoded) -> tuple[Tensor, DiagonalGaussian]:
-    """Variance of each dimension of q(z), and the posteriors of images that had no part in it."""
+def noise_scale(encoded: Encoded) -> tuple[Tensor, Tensor]:
+    """Variance of each dimension of q(z), (d,), and the indices of scored images that had no part in it."""
     if encoded.fit is not None:
-        return aggregate_variance(encoded.fit), encoded.posterior
+        return aggregate_variance(encoded.fit), torch.arange(len(encoded))
     order = shuffled(len(encoded))
     count = max(1, len(order) // 10)
-    return aggregate_variance(encoded.posterior[order[:count]]), encoded.posterior[order[count:]]
+    return aggregate_variance(encoded.posterior[order[:count]]), order[count:]
 
 
 def _noisy(scored: DiagonalGaussian, fit: DiagonalGaussian | None, level: float, scale: Tensor) -> Encoded:
@@ -75,11 +77,11 @@ def profile_of_pair(pair: EncodedPair, *, noise: Sequence[float] = (), **where: 
     plain = bounds_of(pair, names)
     rows = [bound.row(**where) for bound in plain]
     if noise:
-        (scale_a, scored_a), (scale_b, scored_b) = _scale(pair.a), _scale(pair.b)
+        (scale_a, apart_a), (scale_b, apart_b) = noise_scale(pair.a), noise_scale(pair.b)
         for level in noise:
             noisy = EncodedPair(
-                _noisy(scored_a, pair.a.fit, level, scale_a),
-                _noisy(scored_b, pair.b.fit, level, scale_b),
+                _noisy(pair.a.posterior[apart_a], pair.a.fit, level, scale_a),
+                _noisy(pair.b.posterior[apart_b], pair.b.fit, level, scale_b),
                 quantity=pair.quantity,
             )
             rows += [bound.row(**where, noise=level) for bound in bounds_of(noisy, names)]

@@ -23,6 +23,8 @@ What is reported, for encoder A and images x of the test set:
 - *overfitting*: −ELBO of test less that of training inputs, both like the encoder's own; and by how much −ELBO fell
   over the last fifth of the training (`vae.curve`);
 - *−ELBO less the baseline's*, of the same seed and images: by how much A's model codes real images worse;
+- of those that ``--bounds`` names, upper bounds beside R_m: a Gaussian, or leave-one-out, for each class, with what the
+  code says of the class, I(Z;Y); and R_m *spliced* along ``--noise`` (`analysis.bounds.tightened`);
 - with ``--shared``, *I(Z_A;Z_X)* itself, Z_X the code of x by B (`analysis.bounds.shared`).
 
 ``--decoder-scales 1 0.3 0.1`` repeats all of it at each scale and draws the rate-distortion plane (Alemi et al. 2018,
@@ -43,9 +45,19 @@ import tyro
 from tqdm import tqdm
 
 from analysis.bounds.estimators import check_estimators, described, sources_of, unasked
+from analysis.bounds.labelled import check_labels
+from analysis.bounds.tightened import classes_of_fit, of_labels
 from analysis.mutual_info.document import draw, flagged_headlines, joined, tables_by_scale, text_of, title_of
 from analysis.mutual_info.posterior import bound_encoder, read_posterior
-from analysis.mutual_info.rows import Codes, linear_of_clean, linear_rows_of, own_inputs, rows_of_vae, worse_than
+from analysis.mutual_info.rows import (
+    Codes,
+    labels_of,
+    linear_of_clean,
+    linear_rows_of,
+    own_inputs,
+    rows_of_vae,
+    worse_than,
+)
 from analysis.mutual_info.section import SECTIONS
 from findings import Result, publish
 from store import BadInput, Run, evidence, in_range, provenance, slug, write_json
@@ -114,8 +126,9 @@ class Config(Grid):
     reconstruction_scale: float = 0.1
     """standard deviation of the decoder's noise in x̂, in units of normalised pixels"""
     posterior: Path | None = None
-    """bound this encoder instead of training any: an .npz with mean and log_var (N, d), optionally codes (N, d); or the
-    directory of a VAE's run, which then encodes the test images of --data"""
+    """bound this encoder instead of training any: an .npz with mean and log_var (N, d), optionally codes (N, d) and
+    labels (N,), for bounds with class labels; or the directory of a VAE's run, which then encodes the test images of
+    --data"""
     posterior_b: Path | None = None
     """a second encoder of the same images, in the same way: bounds I(Z_A;Z_B)"""
     settings: Settings = field(default_factory=Settings, kw_only=True)
@@ -134,6 +147,10 @@ class Config(Grid):
         if self.decoder_scales and self.settings.decoder_scale != Settings().decoder_scale:
             raise BadInput(
                 "--decoder-scale", f"{self.settings.decoder_scale} beside --decoder-scales", "one of the two"
+            )
+        if (by_class := of_labels(self.estimators)) and "own-augmented" in self.inputs:
+            raise BadInput(
+                "--bounds", f"{by_class[0]} beside --inputs own-augmented", "--inputs clean: a mixture has no one class"
             )
         if self.posterior_b is not None and self.posterior is None:
             raise BadInput("--posterior-b", self.posterior_b, "--posterior, the first encoder")
@@ -175,6 +192,7 @@ def run(config: Config) -> Result:
     config = config.smoked()
     data = load(config.data, download=not config.execution.dry_run)
     _check_size(config, data)
+    _check_labels(config, data)
     if config.execution.dry_run:
         return _dry_run(config, data)
     configs = config.by_scale()
@@ -218,6 +236,19 @@ def _check_size(config: Config, data: Task) -> None:
     shortest = len(data.test) // 2 if "own-augmented" in config.inputs else len(data.test)
     if shortest < 2:
         raise BadInput("--data", f"{len(data.test)} test images", "at least 2 (4 with own-augmented inputs)")
+
+
+def _check_labels(config: Config, data: Task) -> None:
+    """Refuse bounds by class where images have not one class each, before anything is trained."""
+    if not (asked := of_labels(config.estimators)):
+        return
+    if (labels := labels_of(data)) is None:
+        raise BadInput("--bounds", f"{asked[0]} of data with rows of labels", "one class an image")
+    try:
+        check_labels(labels.scored, len(data.test))
+        classes_of_fit(labels, len(data.train))
+    except BadInput as mistake:
+        raise BadInput("--data", f"{mistake.argument}: {mistake.got}", mistake.needed) from None
 
 
 def _analysis_run(config: Config, data: Task) -> Run:

@@ -8,8 +8,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from analysis.bounds import Encoded, EncodedPair, decompose, profile, profile_of_pair
+from analysis.bounds import Encoded, EncodedPair, decompose, profile_of_pair
 from analysis.bounds.estimators import label_of, sign_of
+from analysis.bounds.tightened import OF_LABEL, Labels, of_labels, tightened_profile
 from store import BadInput
 from tasks import load
 from tasks.arrays import read_arrays
@@ -57,12 +58,24 @@ def _posterior_of(config: "Config", path: Path, argument: str) -> tuple[Diagonal
     return encode(vae, images), None
 
 
+def _labels_of(config: "Config", path: Path) -> Labels:
+    """The classes of the images that an encoder has seen: from its file, or of the test images."""
+    if path.is_dir():
+        return Labels(load(config.data, download=not config.execution.dry_run).test.targets)
+    needed = "labels (N,), whole numbers, for bounds with class labels"
+    arrays = read_arrays("--posterior", path, ("labels",), needed)
+    if "labels" not in arrays:
+        raise BadInput("--posterior", f"{path} without labels", needed)
+    return Labels(arrays["labels"])
+
+
 def bound_encoder(config: "Config") -> tuple[list[dict[str, Any]], str] | None:
     """Rows and text of the encoder, or the two, that ``--posterior`` names; None in a dry run."""
     assert config.posterior is not None
     use_threads(config.execution.threads)
     posterior, codes = _posterior_of(config, config.posterior, "--posterior")
     second = None if config.posterior_b is None else _posterior_of(config, config.posterior_b, "--posterior-b")
+    labels = _labels_of(config, config.posterior) if of_labels(config.estimators) and second is None else None
     if config.execution.dry_run:
         config.execution.say(f"would bound {config.posterior}" + (f" with {config.posterior_b}" if second else ""))
         return None
@@ -71,7 +84,13 @@ def bound_encoder(config: "Config") -> tuple[list[dict[str, Any]], str] | None:
         bounds, rows = profile_of_pair(pair, noise=config.noise)
     else:
         encoded = Encoded(posterior, codes)
-        bounds, rows = profile(encoded, config.estimators, noise=config.noise)
+        try:
+            bounds, rows = tightened_profile(encoded, config.estimators, noise=config.noise, labels=labels)
+        except BadInput as mistake:
+            if mistake.argument != "labels":
+                raise
+            option = "--data" if config.posterior.is_dir() else "--posterior"
+            raise BadInput(option, f"labels: {mistake.got}", mistake.needed) from None
     lines = [repr(bound) for bound in bounds]
     if config.decomposition and second is None:
         parts = decompose(encoded)
@@ -90,7 +109,8 @@ def _profile_lines(rows: list[dict[str, Any]]) -> list[str]:
     lines = []
     for level, of_level in frame.groupby("noise", sort=False):
         numbers = [
-            f"{sign_of(row['direction'])} {row['value']:.3f} ± {row['standard_error']:.3f} "
+            (f"{OF_LABEL} " if row["quantity"] == OF_LABEL else "")
+            + f"{sign_of(row['direction'])} {row['value']:.3f} ± {row['standard_error']:.3f} "
             f"({label_of(row['estimator'])})"
             for row in of_level.to_dict("records")
         ]

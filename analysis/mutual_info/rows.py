@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from analysis.bounds import Bound, Encoded, EncodedPair, bounds_of, decompose, profile, profile_of_pair, rate
+from analysis.bounds import Bound, Encoded, EncodedPair, bounds_of, decompose, profile_of_pair, rate
 from analysis.bounds.bound import standard_error
 from analysis.bounds.estimators import ESTIMATORS
+from analysis.bounds.tightened import Labels, tightened_profile
 from analysis.mutual_info.table import RECONSTRUCTION
 from findings.row import row
 from findings.under_trained import LINEAR
@@ -54,6 +55,12 @@ def own_inputs(settings: Settings, data: Task, augmentation: str) -> Pipeline:
     return replace(settings, scope="sample").pipeline(augmentation, data, lambda raw: (pixels(raw) - mean) / std)
 
 
+def labels_of(data: Task) -> Labels | None:
+    """The classes of test and training images; None where images have soft or several labels."""
+    scored, fit = (split.targets.cpu() for split in (data.test, data.train))
+    return Labels(scored, fit) if scored.ndim == fit.ndim == 1 else None
+
+
 class Codes:
     """What a VAE says of the clean images; of the baselines, which others are compared with, kept.
 
@@ -87,8 +94,9 @@ class Codes:
         if key not in self.bounded:
             posterior, fit = self.clean(*key)
             where: dict[str, Any] = {"inputs": "clean", "augmentation": known_as(augmentation), "seed": seed}
-            encoded = Encoded(posterior, fit=fit)
-            self.bounded[key] = profile(encoded, self.config.estimators, noise=self.config.noise, **where)
+            encoded, asked, noise = Encoded(posterior, fit=fit), self.config.estimators, self.config.noise
+            labels = labels_of(self.data)
+            self.bounded[key] = tightened_profile(encoded, asked, noise=noise, labels=labels, **where)
         return self.bounded[key]
 
     def upper(self, augmentation: str, seed: int) -> list[Bound]:
@@ -156,7 +164,7 @@ def rows_of_vae(config: "Config", codes: Codes, augmentation: str, seed: int, di
         else:
             posterior = of_mixed
             fit = encode(vae, pipeline.mixtures(data.train.inputs, generator(device, seed, "fit")))
-            rows += profile(Encoded(posterior, fit=fit), config.estimators, noise=config.noise, **where)[1]
+            rows += tightened_profile(Encoded(posterior, fit=fit), config.estimators, noise=config.noise, **where)[1]
         stem = f"{slug(name)}-seed{seed}-{inputs}"
         if config.decomposition:
             parts = decompose(posterior)

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.bounds.estimators import ESTIMATORS, SHARED, Estimator, derived, sign_of
+from analysis.bounds.tightened import OF_LABEL
 from figures import label
 from findings.over_seeds import over_seeds
 from findings.published import published
@@ -47,6 +48,7 @@ def columns() -> dict[str, tuple[str, str]]:
         name for kind in kinds for name in heads if (ESTIMATORS[name].quantity, ESTIMATORS[name].direction) == kind
     )
     named = {name: heads[name] for name in (first, RECONSTRUCTION, *others)} | heads
+    named |= {"gaussian_classifier": ("classifier", f"{OF_LABEL} ≥"), "kernel_mixture": ("mixture", f"{OF_LABEL} ≤")}
     return named | {"mse": ("MSE", ""), "negative_elbo": ("−ELBO", "")}
 
 
