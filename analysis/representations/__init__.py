@@ -57,7 +57,7 @@ Shape = Literal["isotropic", "per-dimension", "whitened"]
 KEPT = (*HEADLINES, "infonce", "class_spliced_total")
 """Of a grid's networks, what its document says at every level of noise; the rest is in the record of each."""
 
-KEYS = ("layer", "augmentation", "split", "epoch", "noise", "estimator")
+KEYS = ("layer", "augmentation", "scored_on", "split", "epoch", "noise", "estimator")
 """What tells one number of a document from the others, but for seeds."""
 
 

@@ -21,7 +21,7 @@ COLUMNS = 3
 """Panels beside each other."""
 
 SHARE = 0.75
-"""Of H(Y): the level of noise at which layers and epochs are shown is the one at which I(T;Y) is about that."""
+"""Of H(Y): layers and epochs are shown where I(T;Y) is that."""
 
 ROOM = 1.15
 """The plane ends at so many times the cap of the lower bound on I(T;X|Y): above it nothing is known from below."""
@@ -92,18 +92,43 @@ def draw_plane(networks: pd.DataFrame, title: str) -> Drawn | None:
     return figure, sides
 
 
-def _at_share(sides: pd.DataFrame, entropy: float) -> pd.DataFrame:
-    """Of the levels of every line the one at which the middle of the bounds on I(T;Y) is nearest to the share."""
-    middle = (sides[LOWER_LABEL] + sides[UPPER_LABEL]) / 2
-    distance = (middle - SHARE * entropy).abs()
+def sections(sides: pd.DataFrame, at: float) -> pd.DataFrame:
+    """Between what I(T;X|Y) lies where I(T;Y) is ``at``: the band of every line of the plane, cut there.
+
+    Args:
+        sides: `intervals`, with several levels of noise.
+        at: nats.
+
+    Returns:
+        so far: the lower bound is unknown where no upper bound on I(T;Y) is as large, the upper where no lower is.
+        so far: the lower bound is unknown where no upper bound on I(T;Y) is as large, and the upper where no lower is.
+    """
     keys = [name for name in ("layer", "augmentation", "split", "epoch") if name in sides]
-    return sides.loc[distance.groupby([sides[key] for key in keys], sort=False).idxmin()]
+    rows = []
+    for place, line in sides.groupby(keys, sort=False):
+        noisiest_first = line.sort_values("noise", ascending=False)
+        low, high = (
+            _crossing(noisiest_first[x].to_numpy(float), noisiest_first[y].to_numpy(float), at)
+            for x, y in ((UPPER_LABEL, LOWER_IMAGE), (LOWER_LABEL, UPPER_IMAGE))
+        )
+        rows.append(dict(zip(keys, place, strict=True)) | {"low": low, "high": high})
+    return pd.DataFrame(rows)
+
+
+def _crossing(x: np.ndarray, y: np.ndarray, at: float) -> float:
+    """y where x first reaches ``at``, between the two levels about it; NaN where it never does, or begins beyond."""
+    beyond = np.flatnonzero(x >= at)
+    if not len(beyond) or beyond[0] == 0:
+        return float("nan")
+    stop = beyond[0]
+    return float(np.interp(at, x[stop - 1 : stop + 1], y[stop - 1 : stop + 1]))
 
 
 def draw_layers(networks: pd.DataFrame, title: str) -> Drawn | None:
-    """I(T;X|Y) of every layer, from bound to bound, where I(T;Y) is about three quarters of H(Y); None of one layer.
+    """I(T;X|Y) of every layer, from bound to bound, where I(T;Y) is three quarters of H(Y); None of one layer.
 
-    Test images and as many training images, on which a network that has memorised keeps more.
+    Test images and as many training images, on which a network that has memorised keeps something else. A layer whose
+    bounds on I(T;Y) do not reach so far at any level of the noise has no mark, or none above.
 
     Args:
         networks: rows of single networks.
@@ -115,7 +140,7 @@ def draw_layers(networks: pd.DataFrame, title: str) -> Drawn | None:
     if rows["layer"].nunique() < 2 or "split" not in rows:
         return None
     entropy, cap = _facts(rows)
-    sides = _at_share(intervals(rows), entropy)
+    sides = sections(intervals(rows), SHARE * entropy)
     layers, names = list(dict.fromkeys(sides["layer"])), _names(sides)
     splits = list(dict.fromkeys(sides["split"]))
     with style():
@@ -125,20 +150,20 @@ def draw_layers(networks: pd.DataFrame, title: str) -> Drawn | None:
                 own = sides[(sides["augmentation"] == name) & (sides["split"] == split)].set_index("layer")
                 own = own.reindex(layers)
                 x = np.arange(len(layers)) + (place - (len(names) - 1) / 2) * 0.7 / len(names)
-                low, high = own[LOWER_IMAGE], own[UPPER_IMAGE].clip(upper=cap * ROOM)
-                axes.vlines(x, low, high, color=colour(name), linewidth=3, label=label(name))
+                high = own["high"].fillna(math.inf).clip(upper=cap * ROOM)
+                axes.vlines(x, own["low"], high, color=colour(name), linewidth=3, label=label(name))
             axes.set_xticks(range(len(layers)), layers, rotation=30, ha="right", fontsize=8)
             axes.set_ylim(0, cap * ROOM)
             axes.set_title(f"{split} images", fontsize=9)
             axes.set_ylabel(f"{GIVEN_LABEL}, nats")
         if len(names) > 1:
             panels[0].legend(fontsize=7)
-        figure.suptitle(wrapped(f"{title}: where I(T;Y) is about {SHARE:.0%} of H(Y)"), fontsize=10)
+        figure.suptitle(wrapped(f"{title}: where I(T;Y) is {SHARE:.0%} of H(Y)"), fontsize=10)
     return figure, sides
 
 
 def draw_epochs(networks: pd.DataFrame, title: str) -> Drawn | None:
-    """I(T;X|Y) of test images over the training loss, where I(T;Y) is about three quarters of H(Y), a panel a layer.
+    """I(T;X|Y) of test images over the training loss, where I(T;Y) is three quarters of H(Y), a panel a layer.
 
     None where no weights were looked at but the last. Over the training loss, and not the epoch, because an
     augmentation also slows learning down.
@@ -156,7 +181,7 @@ def draw_epochs(networks: pd.DataFrame, title: str) -> Drawn | None:
     last = losses.groupby("augmentation")["epoch"].max()
     rows["epoch"] = rows["epoch"].fillna(rows["augmentation"].map(last))
     entropy, cap = _facts(rows)
-    sides = _at_share(intervals(rows), entropy)
+    sides = sections(intervals(rows), SHARE * entropy)
     means = losses.groupby(["augmentation", "epoch"])["value"].mean().rename("training_loss").reset_index()
     sides = sides.merge(means, on=["augmentation", "epoch"])
     layers = list(dict.fromkeys(sides["layer"]))
@@ -165,9 +190,10 @@ def draw_epochs(networks: pd.DataFrame, title: str) -> Drawn | None:
         for axes, layer in zip(panels, layers, strict=True):
             for name in _names(sides):
                 own = sides[(sides["layer"] == layer) & (sides["augmentation"] == name)].sort_values("epoch")
-                x, high = own["training_loss"].to_numpy(float), own[UPPER_IMAGE].clip(upper=cap * ROOM)
-                axes.fill_between(x, own[LOWER_IMAGE], high, color=colour(name), alpha=0.18, linewidth=0)
-                for side in (own[LOWER_IMAGE], high):
+                own = own[own["low"].notna()]
+                x, high = own["training_loss"].to_numpy(float), own["high"].fillna(math.inf).clip(upper=cap * ROOM)
+                axes.fill_between(x, own["low"], high, color=colour(name), alpha=0.18, linewidth=0)
+                for side in (own["low"], high):
                     axes.plot(x, side, ".-", color=colour(name), linewidth=1.2, markersize=4)
                 axes.plot([], [], color=colour(name), label=label(name))
             axes.set_xscale("log")
@@ -177,5 +203,5 @@ def draw_epochs(networks: pd.DataFrame, title: str) -> Drawn | None:
             axes.set_xlabel("cross entropy of training images, nats")
             axes.set_ylabel(f"{GIVEN_LABEL}, nats")
         panels[0].legend(fontsize=7)
-        figure.suptitle(wrapped(f"{title}: where I(T;Y) is about {SHARE:.0%} of H(Y)"), fontsize=10)
+        figure.suptitle(wrapped(f"{title}: where I(T;Y) is {SHARE:.0%} of H(Y)"), fontsize=10)
     return figure, sides

@@ -10,16 +10,21 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from analysis.bounds.channel import channel
+from analysis.representations.descriptive import PARTS, affinity, diversity, linear_probe, outputs_of, spectrum_rows
 from analysis.representations.features import features_of
 from analysis.representations.profile import HEADLINES, Profile, profile_of
 from classifiers.curve import KEPT, epochs_of, weights_at
 from classifiers.grid import Subject, once_of_function
-from classifiers.load import Classifier, load_run
+from classifiers.load import Classifier, load_run, logits_of
+from classifiers.train import pipeline_of
 from store import BadInput, Run, provenance, read_record, slug, write_atomically
+from store.registry import known_as
 from store.runs import now
 from tasks import Task, some_of
 from training import generator
 from training.devices import describe
+from training.mixing import identity_of
+from training.views.pipeline import Pipeline
 
 if TYPE_CHECKING:
     from analysis.representations import Config
@@ -28,6 +33,9 @@ __all__ = ["images_of", "layers_of", "measured", "run_of"]
 
 VERSION = 1
 """Raised when the same features give other bounds."""
+
+MIXING = ("alpha", "decay_power", "max_soft", "scope", "targets", "target_alpha")
+"""Settings of mixers, under which affinity and diversity are measured."""
 
 SMOKED = 200
 """Images of a smoke run."""
@@ -68,6 +76,14 @@ def _epochs(config: "Config", subject: Subject) -> list[int]:
     return [epoch for name, epoch in kept.items() if name in record["files"]]
 
 
+def _to_mix(config: "Config", subject: Subject) -> tuple[str, ...]:
+    """The augmentations that a network is measured under: all of the grid those trained without; others their own."""
+    name, _ = subject.network
+    if name == "none":
+        return tuple(one for one in config.augmentations if one != "none")
+    return () if name is None else (next(one for one in config.augmentations if known_as(one) == name),)
+
+
 def run_of(config: "Config", subject: Subject, task: Task) -> Run:
     """Where a classifier's bounds are kept."""
     identity = {
@@ -80,6 +96,8 @@ def run_of(config: "Config", subject: Subject, task: Task) -> Run:
             "noise_shape": config.noise_shape,
             "images": len(some_of(task.test, images_of(config, task))),
             "epochs": _epochs(config, subject),
+            "mixed": [identity_of(name) for name in _to_mix(config, subject)],
+            "mixing": {option: getattr(config.settings, option) for option in MIXING},
         },
         "seed": None,
         "data": task.identity,
@@ -134,12 +152,43 @@ def _measure(config: "Config", subject: Subject, task: Task, run: Run) -> None:
                     only = None if split == "test" and epoch is None else HEADLINES
                     rows += profile.rows(only, split=split, **where)
                 if epoch is None:
+                    rows += _descriptive(of_layer["test"], labels["test"], layer=layer, split="test")
                     scores.append(found["test"].scores())
                     trained.append(found["training"].scores().mean(-1))
                 bar.update()
+    rows += _of_outputs(subject.classifier, test.inputs, labels["test"])
+    rows += _of_mixing(config, subject, task.to(device), len(chosen))
     with write_atomically(run.path / "scores.npz") as temporary, open(temporary, "wb") as file:
         np.savez(file, scores=np.stack(scores), training=np.stack(trained), images=chosen.numpy())
     run.finish(metrics={"seconds": time.perf_counter() - start}, started=started, origin=origin, rows=rows)
+
+
+def _descriptive(features: np.ndarray, labels: np.ndarray, **where: Any) -> list[dict[str, Any]]:
+    """Ranks of a layer's features, and what a linear probe reads from them, all without noise."""
+    return [*spectrum_rows(features, labels, **where), linear_probe(features, labels).row(**where)]
+
+
+def _of_outputs(classifier: Classifier, images: Tensor, labels: np.ndarray) -> list[dict[str, Any]]:
+    """I(X;Ŷ) and I(X;Ŷ|Y); nothing where every class has too few images for a fifth of them to set a temperature."""
+    if np.bincount(labels).max() < PARTS:
+        return []
+    outputs = outputs_of(logits_of(classifier, images), labels)
+    return [bound.row(split="test") for bound in outputs.bounds]
+
+
+def _of_mixing(config: "Config", subject: Subject, task: Task, images: int) -> list[dict[str, Any]]:
+    """Affinity of every augmentation for a network trained without, and a network's own diversity."""
+    classifier, (name, seed) = subject.classifier, subject.network
+    rows = []
+    for mixed in _to_mix(config, subject) if name == "none" else ():
+        pipeline = Pipeline((), classifier.enter, config.settings.mixer(mixed))
+        rows += affinity(classifier, task, pipeline, 1, images=images, scored_on=known_as(mixed))
+    if name is not None and subject.trained is not None:
+        trained = read_record(subject.trained / "result.json")["config"]
+        own = trained | {"augmentation": next(one for one in config.augmentations if known_as(one) == name)}
+        pipeline = pipeline_of(classifier, config.settings, own, seed)
+        rows += diversity(classifier, task, pipeline, 1, images=min(images, len(task.train)))
+    return rows
 
 
 def _as_many(targets: Tensor, scored: Tensor) -> Tensor:

@@ -79,9 +79,7 @@ SECTIONS = (
                 "The information plane: I(T;X|Y) over I(T;Y), a panel for each layer and a band for each augmentation, "
                 "whose two sides are the bounds."
             ),
-            "layers": (
-                "I(T;X|Y) of each layer where I(T;Y) is about three quarters of H(Y), on test and training images."
-            ),
+            "layers": ("I(T;X|Y) of each layer where I(T;Y) is three quarters of H(Y), on test and training images."),
             "epochs": "I(T;X|Y) over the cross entropy of training images, at the epochs whose weights were kept.",
         },
         table=_plane,

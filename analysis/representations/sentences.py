@@ -127,8 +127,10 @@ def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
     networks = scored[["augmentation"]].notna().to_numpy().any()
     head = document["about"]["title"]
     if not networks:
-        return f"{head}\n{table_of(scored)}", ""
-    tables = [head, networks_table(document), _grid_tables(scored)]
+        single = rows.fillna({"augmentation": "model"})
+        tables = [head, _outputs_table(single), _ranks_table(single), table_of(scored)]
+        return "\n\n".join(part for part in tables if part), ""
+    tables = [head, networks_table(document), _outputs_table(rows), _ranks_table(rows), _grid_tables(scored)]
     conclusions = conclusions_of(document)
     return "\n\n".join(part for part in (*tables, conclusions) if part), conclusions
 
@@ -156,6 +158,62 @@ def networks_table(document: Mapping[str, Any]) -> str:
             line.append(plus_minus(float(values.mean()), spread, digits))
         cells.append(line)
     return "\n".join([*ruled(cells), "Mean ± standard deviation over seeds; training images as they are."])
+
+
+def _values(rows: pd.DataFrame, by: Sequence[str]) -> dict[tuple[Any, ...], float]:
+    """Values by estimator and what else tells them apart."""
+    chosen = rows[rows["noise"].isna()]
+    keys = zip(chosen["estimator"], *(chosen[name] for name in by), strict=True)
+    return dict(zip(keys, chosen["value"].astype(float), strict=True))
+
+
+def _outputs_table(rows: pd.DataFrame) -> str:
+    """What the answers say of the image, and how far networks are from fitting mixed inputs."""
+    if not (rows["estimator"] == "plug_in").any():
+        return ""
+    values = _values(rows, ("augmentation",))
+    shown = rows[rows["estimator"].isin(("affinity_kl_difference", "affinity_accuracy_difference"))]
+    shifts = _values(shown, ("scored_on",)) if len(shown) else {}
+    cells = [["answers", "I(X;Ŷ)", "I(X;Ŷ|Y)", "diversity", "affinity, KL", "affinity, accuracy"]]
+    cells.append(["", "nats", "nats", "nats", "nats", "points"])
+    for name in dict.fromkeys(rows.loc[rows["estimator"] == "plug_in", "augmentation"]):
+        line = [label(str(name))]
+        for low, high in (("plug_in", "leave_one_out_outputs"), ("class_plug_in", "class_leave_one_out_outputs")):
+            line.append(f"{values[low, name]:.3f} to {values[high, name]:.3f}")
+        for value, digits in (
+            (values.get(("diversity", name)), "+.3f"),
+            (shifts.get(("affinity_kl_difference", name)), "+.3f"),
+            (shifts.get(("affinity_accuracy_difference", name)), "+.1f"),
+        ):
+            line.append("—" if value is None else f"{value:{digits}}")
+        cells.append(line)
+    note = (
+        "Ŷ is drawn from the softmax at one temperature, fitted on a fifth of the test images; from the lower bound to "
+        "the upper. Diversity: cross entropy on a network's own augmented training inputs, less the targets' entropy; "
+        "affinity: of networks trained on clean images, on augmented test images, what is above clean ones "
+        "(Gontijo-Lopes et al. 2020). Both describe; neither is an information."
+    )
+    return "\n".join([*ruled(cells), note])
+
+
+def _ranks_table(rows: pd.DataFrame) -> str:
+    """How many directions the features without noise have, and what a linear probe reads of the label from them."""
+    if not (rows["estimator"] == "effective_rank").any():
+        return ""
+    chosen = rows[rows["noise"].isna() & rows["layer"].notna()]
+    values = _values(chosen, ("layer", "augmentation"))
+    cells = [["without noise", "", "effective rank", "within classes", "linear probe"], ["", "", "", "", "nats"]]
+    for layer in dict.fromkeys(chosen["layer"]):
+        for name in dict.fromkeys(chosen["augmentation"]):
+            line = [str(layer), label(str(name))]
+            for estimator, digits in (("effective_rank", 1), ("class_effective_rank", 1), ("linear_probe", 3)):
+                line.append(f"{values[estimator, layer, name]:.{digits}f}")
+            cells.append(line)
+    note = (
+        "Effective rank: the exponential of the entropy of the singular values' shares. The probe, a logistic "
+        "regression on other images, is a lower bound on what the features say of the label (usable information)."
+    )
+    return "\n".join([*ruled(cells), note])
 
 
 def dominances_of(document: Mapping[str, Any]) -> list[Dominance]:

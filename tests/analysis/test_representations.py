@@ -142,10 +142,12 @@ def test_layers_of_a_model(options, tmp_path, monkeypatch, capsys, quick_figures
     model = ModelOptions("nets.py:make")
     config = Config(layers=("1", "in:3"), noise=(1.0, 2.0), images=200, model=model, execution=options)
     result = run(config)
-    scored = [row for row in result.rows if row["split"] == "test"]
-    assert {row["layer"] for row in scored} == {"1", "in:3"}
-    assert {row["n"] for row in result.rows} == {200}
-    assert {row["estimator"] for row in result.rows if row["split"] == "training"} == set(HEADLINES)
+    noised = [row for row in result.rows if row["noise"]]
+    assert {row["layer"] for row in noised} == {"1", "in:3"}
+    assert {row["n"] for row in noised} == {200}
+    assert {row["estimator"] for row in noised if row["split"] == "training"} == set(HEADLINES)
+    plain = {row["estimator"] for row in result.rows if not row["noise"]}
+    assert plain >= {"effective_rank", "class_effective_rank", "linear_probe", "plug_in", "leave_one_out_outputs"}
     said = capsys.readouterr().out
     assert said.index("1: 200 images") < said.index("in:3: 200 images")
     assert run(config).rows == result.rows
@@ -170,6 +172,11 @@ def test_a_grid_from_end_to_end(options, capsys):
     rows = content["results"]
     assert {row["epoch"] for row in rows if row["noise"]} == {None, 1, 2}
     assert all(row["seed"] is None for row in rows)
+    # a network trained without is measured under the other augmentation, each network under its own
+    assert {
+        (row["augmentation"], row["scored_on"]) for row in rows if row["estimator"] == "affinity_kl_difference"
+    } == {("none", "mixup")}
+    assert {row["augmentation"] for row in rows if row["estimator"] == "diversity"} == {"none", "mixup"}
     # what each image says is the bound, and its spread the error that stands beside it
     kept = next(options.store.glob("representations/*none-seed1*"))
     with np.load(kept / "scores.npz") as file:
@@ -178,7 +185,7 @@ def test_a_grid_from_end_to_end(options, capsys):
     record = json.loads((kept / "result.json").read_text())
     for layer, number in (("conv1", 0), ("in:classify", 1)):
         for row in record["rows"]:
-            if (row["layer"], row["split"], row["noise"], row["epoch"]) != (layer, "test", 1.0, None):
+            if tuple(row.get(key) for key in ("layer", "split", "noise", "epoch")) != (layer, "test", 1.0, None):
                 continue
             if row["estimator"] in HEADLINES:
                 said = scores[number, 1, HEADLINES.index(row["estimator"])]
