@@ -21,14 +21,14 @@ Of features or codes and labels: the *linear probe*, a lower bound on I(T;Y) as 
 and by its family of decoders usable information (Xu et al. 2020).
 
 Of a classifier: *affinity*, how a network trained on clean images takes augmented test images, and *diversity*, how far
-a network is from fitting its own augmented training inputs (Gontijo-Lopes et al. 2021; appendix G of the paper tells of
+a network is from fitting its own augmented training inputs (Gontijo-Lopes et al. 2020; appendix G of the paper tells of
 them without numbers). Mixed images have no one right answer, so KL(mixed target ‖ output) stands in for the loss: cross
-entropy less the target's entropy, which no network can change. Gontijo-Lopes et al. have for affinity the ratio of
-accuracies alone, and for diversity the cross entropy as it is: both are there too. And of its answers, I(X;Ŷ) and
-I(X;Ŷ|Y) at a temperature that other images have set (`analysis.bounds.outputs`).
+entropy less the target's entropy, which no network can change. Gontijo-Lopes et al. compare accuracies, and take the
+training loss as it is: both are there too, the loss in evaluation mode. And of its answers, I(X;Ŷ) and I(X;Ŷ|Y) at a
+temperature that other images have set (`analysis.bounds.outputs`).
 
 References: Roy & Vetterli 2007 (EUSIPCO); Verma et al. 2019, arXiv 1806.05236; Kolchinsky & Tracey 2017, arXiv
-1706.02419; Xu et al. 2020, arXiv 2002.10689; Gontijo-Lopes et al. 2021, arXiv 2002.08973.
+1706.02419; Xu et al. 2020, arXiv 2002.10689; Gontijo-Lopes et al. 2020, arXiv 2002.08973.
 """
 
 import math
@@ -351,13 +351,13 @@ def outputs_of(logits: Tensor | np.ndarray, labels: Tensor | np.ndarray) -> Outp
 
 @torch.no_grad()
 def affinity(
-    classifier: Classifier, task: Task, pipeline: Pipeline, seed: int, *, images: int | None = None, **where: Any
+    classifier: Classifier, task: Task, pipeline: Pipeline, mixing_seed: int, *, images: int | None = None, **where: Any
 ) -> list[Row]:
     """How a classifier trained on clean images takes augmented test images, beside the same ones as they are.
 
     KL(mixed target ‖ output), and the accuracy on the dominant label, the class with most of the mixed target (either
     of two with as much); both of the clean images; the differences, paired over images; and of the accuracies the
-    ratio, which is Gontijo-Lopes et al.'s affinity.
+    ratio.
 
     Images are mixed in disjoint pairs, so that standard errors are over pairs, which are independent where λ and mask
     are drawn per sample. Of an odd number of images one is left out.
@@ -366,12 +366,12 @@ def affinity(
         classifier: trained on clean images, in evaluation mode, on the task's device.
         task: whose test images are mixed; rows of soft labels count for their shares.
         pipeline: what is done to them: ``Pipeline((), classifier.enter, mixer)`` for a mixer alone.
-        seed: of the mixing.
+        mixing_seed: of the mixing, whatever the network's.
         images: how many, the same ones every time; all for None.
         where: further fields of the rows; ``scored_on``, the augmentation, for one.
     """
     batches = []
-    for raw, targets, mixed in _in_pairs(task.test, pipeline, seed, images):
+    for raw, targets, mixed in _in_pairs(task.test, pipeline, mixing_seed, images):
         own = one_hot(targets, classifier.classes).double() if targets.ndim == 1 else distributions(targets)
         scored = (
             (_soft(mixed, targets, classifier.classes), _entered(classifier, mixed)),
@@ -398,24 +398,24 @@ def affinity(
 
 @torch.no_grad()
 def diversity(
-    classifier: Classifier, task: Task, pipeline: Pipeline, seed: int, *, images: int | None = None, **where: Any
+    classifier: Classifier, task: Task, pipeline: Pipeline, mixing_seed: int, *, images: int | None = None, **where: Any
 ) -> list[Row]:
     """How far a classifier is from fitting its own augmented training inputs, in evaluation mode.
 
-    The cross entropy of the mixed targets, which is Gontijo-Lopes et al.'s diversity, and what is left of it without
-    the entropy of the targets, KL(mixed target ‖ output), by which augmentations can be compared whose targets differ.
+    The cross entropy of the mixed targets, Gontijo-Lopes et al.'s training loss, and what is left of it without the
+    entropy of the targets, KL(mixed target ‖ output), by which augmentations can be compared whose targets differ.
     Standard errors are over disjoint pairs, as those of `affinity`, the network as it is.
 
     Args:
         classifier: in evaluation mode, on the task's device.
         task: whose training images it was trained on.
         pipeline: what it saw of them, `classifiers.train.pipeline_of` for a run.
-        seed: of the views and the mixing.
+        mixing_seed: of the views and the mixing, whatever the network's.
         images: how many, the same ones every time; all for None.
         where: further fields of the rows.
     """
     cross, left = [], []
-    for _, targets, mixed in _in_pairs(task.train, pipeline, seed, images):
+    for _, targets, mixed in _in_pairs(task.train, pipeline, mixing_seed, images):
         rows = _soft(mixed, targets, classifier.classes)
         divergence = _divergence(rows, _entered(classifier, mixed))
         left.append(_of_pairs(divergence))

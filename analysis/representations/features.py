@@ -156,6 +156,10 @@ def read_features(path: Path, labels_path: Path | None = None, images: int | Non
     with _sources(path, labels_path) as sources:
         for source in sources.values():
             source.check()
+        shapes = [sources[name].array.shape for name in ("features", "training_features") if name in sources]
+        if len({shape[1] for shape in shapes}) > 1:
+            got = f"{path} with training_features in {shapes[1][1]} dimensions"
+            raise BadInput("--features", got, f"the {shapes[0][1]} of the features")
         read: dict[str, np.ndarray] = {}
         for names in PAIRS:
             together = [sources[name] for name in names if name in sources]
@@ -209,7 +213,7 @@ def _mapped(argument: str, path: Path, name: str) -> _Source:
         raise BadInput(argument, f"{path}, where there is no file", f"an .npy of {name}")
     try:
         return _Source(argument, path, name, np.lib.format.open_memmap(path, mode="r"))
-    except (OSError, ValueError) as problem:
+    except Exception as problem:  # NumPy raises half a dozen types for damaged headers
         reason = " ".join(str(problem).split())[:100]
         raise BadInput(argument, f"{path}, which cannot be read ({reason})", f"an .npy of {name}") from None
 
@@ -275,7 +279,9 @@ def features_of(
                 if len(outputs) != 1:
                     raise BadInput("--layers", f"{layer}, used {len(outputs)} times", "a layer that is used once")
                 rows = outputs.pop()
-                found.setdefault(layer, torch.empty(len(images), rows.shape[1]))[start : start + len(rows)] = rows
+                if layer not in found:
+                    found[layer] = torch.empty(len(images), rows.shape[1])
+                found[layer][start : start + len(rows)] = rows
             start += len(batch)
     finally:
         for handle in handles:

@@ -371,7 +371,7 @@ def test_a_seed_is_a_mixing_and_images_are_some_of_them():
     assert once == again
     assert once != other
     assert {row["n"] for row in once} == {300}
-    some = diversity(classifier, task, pipeline, 1, images=101)
-    assert {row["n"] for row in some} == {100}
+    some = diversity(classifier, task, pipeline, 1, images=101, augmentation="fmix+mixup", seed=7)
+    assert {(row["n"], row["augmentation"], row["seed"]) for row in some} == {(100, "fmix+mixup", 7)}
     with pytest.raises(BadInput, match="at least 4"):
         affinity(classifier, task, pipeline, 1, images=3)

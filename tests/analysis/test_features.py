@@ -110,6 +110,7 @@ def test_rows_that_are_not_used_take_no_memory(tmp_path, suffix):
         ({"labels": np.full(100, 3)}, "f.npz with one class, 3; needs two classes or more"),
         ({"training_features": np.full((9, 6), np.inf)}, "f.npz with 54 NaN or infinite values in training_features"),
         ({"training_features": np.ones((9, 6))}, "f.npz with training_features that are the same"),
+        ({"training_features": np.ones((9, 5))}, "training_features in 5 dimensions; needs the 6 of the features"),
         ({"training_features": clusters(9)[0], "training_labels": np.arange(8)}, "f.npz with 8 training labels; needs"),
     ],
 )
@@ -159,6 +160,29 @@ def test_files_that_are_none(tmp_path, monkeypatch):
             read_features(here / name, here / of_labels if of_labels else None)
         assert words in str(mistake.value)
         assert "\n" not in str(mistake.value)
+
+
+@pytest.mark.parametrize("suffix", ["npy", "npz"])
+def test_a_damaged_file_is_read_or_one_line(tmp_path, suffix):
+    features, labels = clusters(25)
+    path, damaged = tmp_path / f"f.{suffix}", tmp_path / f"damaged.{suffix}"
+    if suffix == "npz":
+        np.savez_compressed(path, features=features)
+    else:
+        np.save(path, features)
+    np.save(tmp_path / "l.npy", labels)
+    whole, rng, said = path.read_bytes(), np.random.default_rng(0), []
+    for _ in range(300):
+        part = bytearray(whole)
+        for at in rng.integers(0, min(len(whole), 128), rng.integers(1, 4)):
+            part[at] = rng.integers(256)
+        damaged.write_bytes(part[: rng.integers(len(part) // 2, 2 * len(part))])
+        try:
+            assert read_features(damaged, tmp_path / "l.npy").features.dtype == np.float64
+        except BadInput as mistake:
+            said.append(str(mistake))
+    assert said
+    assert not any("\n" in line for line in said)
 
 
 def test_more_dimensions_than_images_are_features(tmp_path):
