@@ -12,6 +12,7 @@ author = copyright = "The mixinfo authors"
 release = metadata.version("mixinfo")
 
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax", "sphinx.ext.viewcode", "myst_parser"]
+myst_enable_extensions = ["dollarmath"]
 autodoc_default_options = {
     "members": True,
     "exclude-members": "Attack, BaseGradientDescent, DeepFoolAttack",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from analysis import ablation, accuracy, human_uncertainty, mutual_info
+from analysis import ablation, accuracy, human_uncertainty, mutual_info, representations
 from attacks import sweep
 from classifiers.train import Settings
 from gradcam import sums
@@ -33,7 +33,7 @@ class Scale:
         smoke: the smallest that runs at all.
         classifier: how classifiers are trained.
         vae: how VAEs are trained.
-        images: of the test images, how many are attacked (None: all).
+        images: of the test images, how many are attacked and looked into (None: all).
         human: counts and labels of CIFAR-10H (None: downloaded).
         execution: where.
     """
@@ -94,6 +94,11 @@ def grad_cam(scale: Scale) -> Iterable[Any]:
     yield sums.Config(FOUR, **scale.classifiers)
 
 
+def information_plane(scale: Scale) -> Iterable[Any]:
+    """What the classifiers' layers keep of label and image: the paper's thesis, where it is about classifiers."""
+    yield representations.Config(FOUR, images=scale.images, checkpoints=True, **scale.classifiers)
+
+
 def figure_1(scale: Scale) -> Iterable[Any]:
     """Figures 1 and 5: attacks."""
     yield sweep.Config(FOUR, images=scale.images, **scale.classifiers)
@@ -112,7 +117,7 @@ def figure_6(scale: Scale) -> Iterable[Any]:
 
 def paper(scale: Scale) -> Iterable[Any]:
     """All of them, and the report; Table 6 where there are human labels of the images."""
-    for experiment in (table_1, table_2_preact_resnet18, grad_cam, figure_1, figure_3, figure_6):
+    for experiment in (table_1, table_2_preact_resnet18, grad_cam, information_plane, figure_1, figure_3, figure_6):
         yield from experiment(scale)
     if scale.human is not None or scale.data.data == "cifar10" or scale.smoke:
         yield from table_6(scale)
@@ -121,7 +126,9 @@ def paper(scale: Scale) -> Iterable[Any]:
 
 EXPERIMENTS: dict[str, Experiment] = {
     experiment.__name__.replace("_", "-"): experiment
-    for experiment in (table_1, table_2_preact_resnet18, table_6, grad_cam, figure_1, figure_3, figure_6, paper)
+    for experiment in (
+        table_1, table_2_preact_resnet18, table_6, grad_cam, information_plane, figure_1, figure_3, figure_6, paper
+    )
 }
 """The paper's experiments by the name of what they make."""
 
