@@ -1,10 +1,12 @@
 """Stretches of rows as tasks of a Ray cluster.
 
-What all stretches share is put into the cluster's object store once: of N codes in d dimensions, 8 N (4d + 4) bytes,
-and 8 N (2d + 5) where all images have one noise, 1.1 GB for a million in 64 dimensions. Each node has it once, for its
-workers read it where it lies. Beside it a worker holds, in blocks of max(1,000,000, 16 N) pairs, three arrays of 8 and
-three of 1 byte a pair at most, and 20 vectors of N: 0.6 GB for a million rows, 0.2 GB for ten thousand, 0.15 to 0.2 of
-it Python's and PyTorch's own. This process holds N d numbers about ten times while it makes what is shared.
+What all stretches share is put into the cluster's object store once: of N codes in d dimensions, 8 N (4d + 5) bytes, or
+8 N (2d + 5) where all images have one noise, 1.1 GB for a million in 64 dimensions. Each node has it once, for its
+workers read it where it lies. Beside it a worker holds blocks of max(1,000,000, 16 N) pairs, two arrays of 8 bytes and
+three of 1 byte a pair at most (three of 8 where differences are squared one by one), and 30 vectors of N: 0.55 GB for a
+million rows, and 0.35 GB for Python and PyTorch themselves. Its results are 48 N bytes, of which
+the store keeps two for each worker. This process holds N d numbers of 8 bytes about thirteen times while it makes what
+is shared.
 """
 
 import warnings

@@ -7,7 +7,8 @@ Every contrastive estimator needs, for N codes :math:`z_i` and N diagonal Gaussi
 
 Expanding the square turns the N² d differences into one matrix product of :math:`[z^2, z]` with
 :math:`[1/v, -2\mu/v]`, which is what a processor does fastest; a block of rows at a time is exponentiated and summed
-while it is still in the cache, so that memory is linear in N.
+while it is still in the cache, so that memory is linear in N. Of more than 20,000 rows, stretches of them may be
+several workers' work (`analysis.bounds.stretches`), to the same bits.
 
 The same weights give the delete-one jackknife of both estimators. Leaving image k out removes one row and one column,
 
