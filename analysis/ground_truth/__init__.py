@@ -1,18 +1,19 @@
 """How every estimator does on encoders whose mutual information is known: ``python -m analysis.ground_truth``.
 
-Draws the encoders of `analysis.ground_truth.encoders` over several seeds and prints, for every estimator, its bias, its
-spread, and how often its intervals hold.
+Draws the encoders of `analysis.ground_truth.encoders`, those with labels of `analysis.ground_truth.classes` among them,
+over several seeds and prints, for every estimator, its bias, its spread, and how often its intervals hold.
 """
 
 import math
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Annotated, Any
 
 import pandas as pd
 import tyro
 from tqdm import tqdm
 
-from analysis.bounds.estimators import INFORMATION, SHARED, check_estimators, described, names_of, unasked
+from analysis.bounds.estimators import INFORMATION, SHARED, check_estimators, described, unasked
 from analysis.ground_truth.encoders import (
     TASKS,
     Task,
@@ -23,7 +24,7 @@ from analysis.ground_truth.encoders import (
     mixture,
     mixture_information,
 )
-from analysis.ground_truth.figures import draw_ground_truth
+from analysis.ground_truth.figures import draw_ground_truth, draw_with_labels
 from analysis.ground_truth.section import SECTIONS
 from analysis.ground_truth.sentences import head_of, text_of
 from figures import save
@@ -85,26 +86,29 @@ class Config:
 
 def _one(task: Task, n: int, seed: int, bounds: tuple[str, ...]) -> list[dict[str, Any]]:
     """Every estimator on one replicate; one that fails is a row that says so."""
-    truth, truth_error = task.truth()
-    estimators = bounds if task.quantity == INFORMATION else names_of(SHARED)
-    known = {"task": task.name, "truth": truth, "truth_error": truth_error}
+    truths, known = task.truths(), task.estimators(bounds)
+
+    def complete(row: dict[str, Any], error: str | None = None) -> dict[str, Any]:
+        truth, truth_error = truths[row["quantity"]]
+        return row | {"task": task.name, "truth": truth, "truth_error": truth_error, "error": error}
+
     rows: list[dict[str, Any]] = []
     try:
-        estimates = task.bounds(n, seed, estimators)
-        rows = [bound.row(seed=seed) | known | {"error": None} for bound in estimates]
+        estimates = task.bounds(n, seed, tuple(estimator for _, estimator in known))
+        rows = [complete(bound.row(seed=seed)) for bound in estimates]
     except Exception:  # one of them failed: find out which, and keep the others
-        for estimator in estimators:
+        for quantity, estimator in known:
             try:
                 (bound,) = task.bounds(n, seed, (estimator,))
-                rows.append(bound.row(seed=seed) | known | {"error": None})
+                rows.append(complete(bound.row(seed=seed)))
             except Exception as failure:
-                failed = row(task.quantity, estimator, None, units="nats", inputs="clean", seed=seed, heavy_tailed=None)
-                rows.append(failed | known | {"error": f"{type(failure).__name__}: {failure}"})
+                failed = row(quantity, estimator, None, units="nats", inputs="clean", seed=seed, heavy_tailed=None)
+                rows.append(complete(failed, f"{type(failure).__name__}: {failure}"))
     return rows
 
 
 def summarise(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """One row per task and estimator.
+    """One row per task, quantity and estimator.
 
     Columns: ``truth``; ``mean``, ``bias`` and ``spread`` (standard deviation) over seeds; ``reported`` (mean standard
     error); ``holds``, the share of replicates in which the 97.5% confidence limit lies on the side that the direction
@@ -125,9 +129,8 @@ def summarise(rows: list[dict[str, Any]]) -> pd.DataFrame:
     for flag in ("saturated", "heavy_tailed"):
         frame[flag] = frame[flag].eq(True)
     frame["holds_unflagged"] = frame["holds"].where(~frame["heavy_tailed"])
-    grouped = frame.groupby(["task", "estimator"], sort=False)
+    grouped = frame.groupby(["task", "estimator", "quantity"], sort=False)
     table = grouped.agg(
-        quantity=("quantity", "first"),
         direction=("direction", "first"),
         cap=("cap", "first"),
         truth=("truth", "first"),
@@ -159,7 +162,14 @@ def run(config: Config) -> Result:
         rows += _one(task, config.n, seed, names)
     table = summarise(rows)
     directory = config.execution.out / "ground-truth"
-    files = save(draw_ground_truth(table, config.n, config.seeds), directory / "ground-truth", table)
+    without = table["quantity"].isin((INFORMATION, SHARED))
+    files: list[Path] = []
+    for name, draw, drawn in (
+        ("ground-truth", draw_ground_truth, table[without]),
+        ("with-labels", draw_with_labels, table[~without]),
+    ):
+        if len(drawn):
+            files += save(draw(drawn, config.n, config.seeds), directory / name, drawn)
     with write_atomically(directory / "replicates.csv") as temporary:
         pd.DataFrame(rows).to_csv(temporary, index=False)
     files.append(directory / "replicates.csv")
@@ -177,11 +187,11 @@ def run(config: Config) -> Result:
 
 
 def _means(rows: list[dict[str, Any]], table: pd.DataFrame, seeds: int) -> list[dict[str, Any]]:
-    """One row per task and estimator: the mean over replicates with its error, and what else the table says."""
-    first = {(row["task"], row["estimator"]): row for row in reversed(rows)}
+    """One row per task, quantity and estimator: the mean over replicates, its error, and what else the table says."""
+    first = {(row["task"], row["quantity"], row["estimator"]): row for row in reversed(rows)}
     means = []
     for line in table.astype(object).where(table.notna(), None).to_dict("records"):
-        replicate = first[line["task"], line["estimator"]]
+        replicate = first[line["task"], line["quantity"], line["estimator"]]
         error = None if line["spread"] is None else line["spread"] / math.sqrt(seeds * (1 - line["failed"]))
         columns = ("truth", "bias", "spread", "reported", "holds", "covers", "holds_unflagged", "failed")
         more = {key: line[key] for key in columns} | {"heavy_tailed_share": line["heavy_tailed"]}

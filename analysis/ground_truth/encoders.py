@@ -1,6 +1,6 @@
 r"""Encoders whose mutual information is known.
 
-A `Task` is a sampler that knows its truth and has a stable name; `TASKS` has them all. Of I(Z;X):
+A `Task` is a sampler that knows its truths and has a stable name; `TASKS` has them all. Of I(Z;X):
 
 - ``gaussian-d{d}-i{I}``: :math:`z = \mu(x) + \epsilon`, both Gaussian, scaled so that :math:`q(z)` is the prior. Then
   :math:`I = -\tfrac d2 \log v` for noise of variance v, and the rate is exact too. ``staircase-i{I}`` are the five of
@@ -28,6 +28,9 @@ Of I(Z_A;Z_B), pairs of encoders of the same images:
 - ``pair-codebook-m{M}``: an image is three symbols; A shows the first two, B the first and the third, without error:
   :math:`I = \log M` for M first symbols, and nothing about it is Gaussian.
 
+Of I(T;Y), I(T;X|Y) and I(T;X), codes of images with labels, and of I(X;Ŷ) and I(X;Ŷ|Y), a classifier's answers: those
+of `analysis.ground_truth.classes`.
+
 Nothing is assumed of q(z) by the bounds; what holds here beyond a diagonal Gaussian posterior is each task's own.
 
 References: Poole et al. 2019, arXiv 1905.06922 (staircase); Czyż et al. 2023, arXiv 2306.11078 (tasks that know their
@@ -36,7 +39,7 @@ truth).
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +47,11 @@ import torch
 from scipy import integrate
 
 from analysis.bounds import Bound, Encoded, EncodedPair, bounds_of, sample_codes
+from analysis.bounds.estimators import ESTIMATORS, INFORMATION, SHARED, names_of
+from analysis.bounds.labelled import IMAGE
+from analysis.bounds.outputs import output_bounds
 from analysis.bounds.shared import concatenated
+from analysis.ground_truth.classes import ANSWERS, CLASSES, Answers, Classes, bounds_with_labels
 from training import generator
 from vae.posterior import DiagonalGaussian
 
@@ -70,6 +77,10 @@ PEAKS = ((-2.0, 0.05), (0.0, 1.0), (2.0, 0.05))
 
 CLUSTERS, CLUSTER_SPREAD, CLUSTER_NOISE = 6, 0.6, 0.2
 """The ``mixture`` task: clusters in 4 dimensions, variance of the means within one, variance of the noise."""
+
+
+OF_ALL = ("infonce", "leave_one_out", "gaussian_marginal")
+"""Estimators of I(Z;X) that are also of I(T;X), where there are labels."""
 
 
 UNEVEN_DIMENSIONS, UNEVEN_CAP = 64, 3200.0
@@ -227,37 +238,59 @@ def codebook_pair(n: int, codewords: int, seed: int) -> tuple[DiagonalGaussian, 
     return a, b
 
 
+Truths = Mapping[str, tuple[float, float]]
+"""By quantity its value in nats, and the standard error of that number (0 where it is in closed form)."""
+
+
+def of_code(posterior: DiagonalGaussian, seed: int, estimators: tuple[str, ...]) -> list[Bound]:
+    """Estimators of I(Z;X) on one code."""
+    return bounds_of(Encoded(posterior, sample_codes(posterior, seed)), estimators)
+
+
+def of_pair(
+    posteriors: tuple[DiagonalGaussian, DiagonalGaussian], seed: int, estimators: tuple[str, ...]
+) -> list[Bound]:
+    """Estimators of I(Z_A;Z_B) on two codes of the same images."""
+    widths = [posterior.mean.shape[1] for posterior in posteriors]
+    a, b = map(Encoded, posteriors, sample_codes(concatenated(*posteriors), seed).split(widths, 1))
+    return bounds_of(EncodedPair(a, b), estimators)
+
+
 @dataclass(frozen=True)
 class Task:
-    """An encoder, or a pair of encoders of the same images, that knows its mutual information.
+    """An encoder, a pair of encoders of the same images, or a classifier, that knows its mutual information.
 
     Args:
         name: stable.
-        sample: (number of images, seed) -> posterior, or posteriors of both encoders.
-        truth: () -> ``quantity`` in nats, and the standard error of that number (0 where it is in closed form).
-        quantity: ``"I(Z;X)"``, or ``"I(Z_A;Z_B)"`` of a pair.
+        sample: (number of images, seed) -> what ``estimate`` takes: a posterior, or posteriors of both encoders.
+        truths: () -> every quantity that is known.
+        estimate: (what ``sample`` gave, seed, estimators) -> those estimators.
     """
 
     name: str
-    sample: Callable[[int, int], DiagonalGaussian | tuple[DiagonalGaussian, DiagonalGaussian]]
-    truth: Callable[[], tuple[float, float]]
-    quantity: str = "I(Z;X)"
+    sample: Callable[[int, int], Any]
+    truths: Callable[[], Truths]
+    estimate: Callable[[Any, int, tuple[str, ...]], list[Bound]] = of_code
+
+    def estimators(self, information: tuple[str, ...]) -> list[tuple[str, str]]:
+        """Each quantity with each of its estimators: ``information`` of I(Z;X), and all there are of the others."""
+        named = {INFORMATION: information, SHARED: names_of(SHARED)}
+        for quantity in self.truths().keys() - named.keys():
+            of_quantity = [entry.name for entry in ESTIMATORS.values() if entry.quantity == quantity]
+            named[quantity] = (*of_quantity, *(OF_ALL if quantity == IMAGE else ()))
+        return [(quantity, name) for quantity in self.truths() for name in named[quantity]]
 
     def bounds(self, n: int, seed: int, estimators: tuple[str, ...]) -> list[Bound]:
         """The estimators on one replicate."""
-        posteriors = self.sample(n, seed)
-        if isinstance(posteriors, DiagonalGaussian):
-            return bounds_of(Encoded(posteriors, sample_codes(posteriors, seed)), estimators)
-        widths = [posterior.mean.shape[1] for posterior in posteriors]
-        a, b = map(Encoded, posteriors, sample_codes(concatenated(*posteriors), seed).split(widths, 1))
-        return bounds_of(EncodedPair(a, b), estimators)
+        return self.estimate(self.sample(n, seed), seed, estimators)
 
 
 def _exact(
-    name: str, truth: float, sample: Callable[..., Any], *numbers: float, quantity: str = "I(Z;X)", **options: float
+    name: str, truth: float, sample: Callable[..., Any], *numbers: float, quantity: str = INFORMATION, **options: float
 ) -> Task:
     """A task whose truth is in closed form; ``sample`` takes the images, ``numbers``, the seed and ``options``."""
-    return Task(name, lambda n, seed: sample(n, *numbers, seed, **options), lambda: (truth, 0.0), quantity)
+    estimate = of_code if quantity == INFORMATION else of_pair
+    return Task(name, lambda n, seed: sample(n, *numbers, seed, **options), lambda: {quantity: (truth, 0.0)}, estimate)
 
 
 def _tasks() -> list[Task]:
@@ -268,7 +301,7 @@ def _tasks() -> list[Task]:
         _exact("shifted", 5, linear_gaussian, 16, 5, shift=0.5),
         _exact("scaled", 5, linear_gaussian, 16, 5, scale=1.5),
         _exact("correlated", 6, linear_gaussian, 8, 6, correlation=0.6),
-        Task("mixture", mixture, mixture_information),
+        Task("mixture", mixture, lambda: {INFORMATION: mixture_information()}),
         *(_exact(f"heteroscedastic-d{d}", heteroscedastic_information(d), heteroscedastic, d) for d in (2, 6)),
         *(_exact(f"codebook-m{m}", math.log(m), codebook, m) for m in (16, 4096)),
         *(_exact(f"pareto-{a}", pareto_information(scale, a), pareto, scale, a) for a, scale in PARETO),
@@ -277,7 +310,7 @@ def _tasks() -> list[Task]:
 
 
 def _pairs() -> list[Task]:
-    pair = functools.partial(_exact, quantity="I(Z_A;Z_B)")
+    pair = functools.partial(_exact, quantity=SHARED)
     return [
         *(pair(f"pair-gaussian-d{d}-i{i}", i, gaussian_pair, d, i) for d, i in PAIRS),
         pair("pair-partial", 0.5, gaussian_pair, 4, 0.5, shared=2),
@@ -286,5 +319,26 @@ def _pairs() -> list[Task]:
     ]
 
 
-TASKS = {task.name: task for task in (*_tasks(), *_pairs())}
+def _with_labels() -> list[Task]:
+    def of_classes(name: str, classes: Classes, level: float) -> Task:
+        return Task(
+            name,
+            classes.profiles,
+            lambda: classes.truths(level),
+            lambda profiles, _, estimators: bounds_with_labels(profiles, level, estimators),
+        )
+
+    def of_answers(name: str, answers: Answers) -> Task:
+        def estimate(drawn: tuple[torch.Tensor, torch.Tensor], _: int, estimators: tuple[str, ...]) -> list[Bound]:
+            return [bound for bound in output_bounds(*drawn) if bound.estimator in estimators]
+
+        return Task(name, answers.draw, answers.truths, estimate)
+
+    return [
+        *(of_classes(name, *known) for name, known in CLASSES.items()),
+        *(of_answers(name, answers) for name, answers in ANSWERS.items()),
+    ]
+
+
+TASKS = {task.name: task for task in (*_tasks(), *_pairs(), *_with_labels())}
 """Every task by its name."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from analysis.bounds.estimators import label_of, sign_of
+from analysis.bounds.estimators import INFORMATION, SHARED, label_of, sign_of
 
 __all__ = ["text_of"]
 
@@ -35,11 +35,11 @@ def head_of(seeds: int, n: int) -> str:
 
 
 def _text(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The rows for a terminal, a block per task."""
+    """The rows for a terminal, a block per task and quantity."""
     lines = []
-    for task, block in itertools.groupby(rows, lambda row: row["task"]):
+    for (task, quantity), block in itertools.groupby(rows, lambda row: (row["task"], row["quantity"])):
         of_task = list(block)
-        lines.append(f"\n{task}: {of_task[0]['quantity']} = {of_task[0]['truth']:.3f} nats")
+        lines.append(f"\n{task}: {quantity} = {of_task[0]['truth']:.3f} nats")
         lines.append(f"  {'':<26}{'mean':>9}{'bias':>10}{'spread':>9}{'reported':>10}{'holds':>8}{'covers':>8}")
         for row in of_task:
             name = label_of(row["estimator"])
@@ -61,7 +61,37 @@ def _text(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _kept(rows: Sequence[Mapping[str, Any]]) -> str:
-    """How the promises of direction were kept, in sentences."""
+    """How the promises of direction were kept, in sentences: without labels, and of each quantity that needs them."""
+    without = [row for row in rows if row["quantity"] in (INFORMATION, SHARED)]
+    texts = []
+    if without:
+        kept, flagged = _limits(without)
+        saturated = sum(bool(row["saturated"]) for row in without)
+        text = (
+            "How often the 97.5% confidence limit lies on the side that a bound's direction promises (97.5% expected "
+            f"of a bound that is tight) — {kept}. {saturated} cases are saturated, and say so."
+        )
+        if flagged:
+            text += (
+                f" Limits of numbers flagged as heavy-tailed are not promised; among the others — {flagged}. What was "
+                "not drawn flags nothing: where one image in a thousand carries all the information, a sample without "
+                "any has a rate of 0 ± 0."
+            )
+        texts.append(text)
+    for quantity in dict.fromkeys(row["quantity"] for row in rows if row not in without):
+        of_quantity = [row for row in rows if row["quantity"] == quantity]
+        kept, flagged = _limits(of_quantity)
+        flags = [
+            f"{sum(bool(row[flag]) for row in of_quantity)} of {len(of_quantity)} cases are {words}"
+            for flag, words in (("saturated", "saturated"), ("heavy_tailed", "heavy-tailed in most replicates"))
+        ]
+        text = f"97.5% limits of bounds on {quantity} — {kept}; {', '.join(flags)}."
+        texts.append(text + (f" Unflagged limits — {flagged}." if flagged else ""))
+    return " ".join(texts)
+
+
+def _limits(rows: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+    """How often limits held, and how often those did that are not flagged; of either nothing where there are none."""
     kept, flagged = [], []
     for direction, words in (("lower", "lower bounds"), ("upper", "upper bounds")):
         held = [row for row in rows if row["direction"] == direction and row["holds"] is not None]
@@ -78,15 +108,4 @@ def _kept(rows: Sequence[Mapping[str, Any]]) -> str:
             share = fmean([row["holds_unflagged"] for row in others], weights)
             worst = min(others, key=lambda row: row["holds_unflagged"])
             flagged.append(f"{words}: {share:.1%}, in the worst case ({worst['task']}) {worst['holds_unflagged']:.0%}")
-    saturated = sum(bool(row["saturated"]) for row in rows)
-    text = (
-        "How often the 97.5% confidence limit lies on the side that a bound's direction promises (97.5% expected of a "
-        f"bound that is tight) — {'; '.join(kept)}. {saturated} cases are saturated, and say so."
-    )
-    if flagged:
-        text += (
-            " Limits of numbers flagged as heavy-tailed are not promised; among the others — "
-            f"{'; '.join(flagged)}. What was not drawn flags nothing: where one image in a thousand carries all the "
-            "information, a sample without any has a rate of 0 ± 0."
-        )
-    return text
+    return "; ".join(kept), "; ".join(flagged)

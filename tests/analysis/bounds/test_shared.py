@@ -39,7 +39,7 @@ def every_bound(a: DiagonalGaussian, b: DiagonalGaussian) -> list[Bound]:
 @pytest.mark.parametrize("name", PAIRS)
 def test_no_bound_is_on_the_wrong_side(name):
     task = TASKS[name]
-    truth, _ = task.truth()
+    ((truth, _),) = task.truths().values()
     replicates = [task.bounds(600, seed, names_of(SHARED)) for seed in range(20)]
     for found in zip(*replicates, strict=True):
         values = torch.tensor([bound.value for bound in found])
