@@ -13,6 +13,13 @@ import torch
 from analysis import mutual_info
 from analysis.bounds import Encoded, EncodedPair, bounds_of, three_term_upper
 from analysis.bounds.estimators import SHARED, names_of, unasked
+from analysis.bounds.tightened import (
+    LabelledCode,
+    Labels,
+    SplicedCode,
+    gaussian_by_class,
+    leave_one_out_by_class,
+)
 from analysis.ground_truth import gaussian_pair, linear_gaussian
 from analysis.mutual_info import Config, read_posterior, run
 from analysis.mutual_info.document import ROW_KEYS, tables_by_scale
@@ -167,6 +174,10 @@ def test_a_truncated_or_missing_encoder_is_one_line(encoder_npz, tmp_path, capsy
         (["--decoder-scales", "1", "0"], "--decoder-scales: got 0.0; needs a number from 1e-06 to 1e+06"),
         (["--decoder-scales", "1", "--decoder-scale", "0.3"], "--decoder-scale: got 0.3"),
         (["--posterior-b", "b.npz"], "--posterior-b: got b.npz; needs --posterior"),
+        (
+            ["--bounds", "rate", "gaussian_by_class", "--inputs", "clean", "own-augmented"],
+            "--bounds: got gaussian_by_class beside --inputs own-augmented; needs --inputs clean",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_exit_2_and_nothing_written(arguments, words, tmp_path, capsys):
@@ -398,6 +409,117 @@ def test_your_own_encoder_with_noise_and_its_parts(encoder_npz, capsys):
     parts = {row["estimator"]: row["value"] for row in result.rows if row["noise"] is None}
     assert parts["marginal_kl"] == pytest.approx(parts["rate"] - parts["index_code"])
     assert parts["marginal_kl"] == pytest.approx(parts["total_correlation"] + parts["dimensionwise_kl"])
+
+
+TIGHTENED = ("gaussian_by_class", "leave_one_out_by_class", "gaussian_spliced")
+
+
+def test_your_own_labels_bound_by_class(encoder_npz, tmp_path, capsys):
+    with np.load(encoder_npz) as archive:
+        arrays = dict(archive)
+    np.savez(tmp_path / "labelled.npz", **arrays, labels=np.arange(400, dtype=np.uint8) % 4)
+    where = "--noise", "1", "--json", "-"
+    assert call("--posterior", str(encoder_npz), "--bounds", "rate", "leave_one_out", *where) == 0
+    plain = json.loads(capsys.readouterr().out)["results"]
+    asked = "--bounds", "rate", "leave_one_out", *TIGHTENED
+    assert call("--posterior", str(tmp_path / "labelled.npz"), *asked, *where) == 0
+    said = capsys.readouterr()
+    document = json.loads(said.out)
+    check_document(document)
+    assert document["results"][: len(plain)] == plain
+    further = document["results"][len(plain) :]
+    of_code = [*TIGHTENED[:2], "gaussian_classifier", "kernel_mixture", "gaussian_spliced"]
+    assert [row["estimator"] for row in further] == [*of_code, "rate_gap_spliced", *of_code]
+    assert {row["quantity"] for row in further} == {"I(Z;X)", "I(Z;Y)", "KL(q(z)‖p(z))"}
+    # labels that say nothing: what is known of I(Z;Y) lies about none
+    assert next(row["value"] for row in further if row["estimator"] == "gaussian_classifier") < 0.1
+    assert "(R_m by class + I(Z;Y), n = 400)" in said.err
+    assert "I(Z;Y) ≤" in said.err
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        (None, "labelled.npz without labels; needs labels (N,), whole numbers"),
+        (np.arange(400) % 4 + 0.5, "labels: numbers of type float64; needs integers"),
+        (
+            np.eye(4, dtype=int)[np.arange(400) % 4],
+            "labels: shape (400, 4); needs one label for each of the 400",
+        ),
+        (np.arange(399) % 4, "labels: shape (399,)"),
+        (np.arange(400) // 399, "labels: one image of class 1; needs at least 2 images of each class"),
+        (np.array(400 * [{}]), "cannot be read"),
+    ],
+)
+def test_labels_that_are_not_one_for_each_image_are_one_line(labels, words, encoder_npz, tmp_path, capsys):
+    with np.load(encoder_npz) as archive:
+        arrays = dict(archive) | ({} if labels is None else {"labels": labels})
+    np.savez(tmp_path / "labelled.npz", **arrays)
+    assert call("--posterior", str(tmp_path / "labelled.npz"), "--bounds", "gaussian_by_class") == 2
+    error = capsys.readouterr().err
+    assert error.startswith("python -m analysis.mutual_info: --posterior: got ")
+    assert error.count("\n") == 1
+    assert words in error
+    # which nobody looks at who has not asked for bounds by class
+    assert call("--posterior", str(tmp_path / "labelled.npz"), "--bounds", "rate", "gaussian_spliced") == 0
+
+
+@pytest.mark.parametrize(
+    ("test_labels", "train_labels", "words"),
+    [
+        (np.eye(3, dtype=np.uint8)[np.arange(12) % 3], np.eye(3, dtype=np.uint8)[np.arange(30) % 3],
+         "--bounds: got gaussian_by_class of data with rows of labels; needs one class an image"),
+        (np.arange(12) // 11, np.arange(30) % 2, "--data: got labels: one image of class 1"),
+        (np.arange(12) % 3, np.arange(30) % 2, "--data: got labels: class 2, of which there is no image to fit on"),
+    ],
+)  # fmt: skip
+def test_data_without_one_class_an_image_is_one_line(test_labels, train_labels, words, tmp_path, capsys):
+    images = np.random.default_rng(0).integers(0, 255, (42, 8, 8, 1), dtype=np.uint8)
+    path, store = tmp_path / "data.npz", tmp_path / "runs"
+    np.savez(
+        path, train_images=images[:30], train_labels=train_labels, test_images=images[30:], test_labels=test_labels
+    )
+    assert call("--data", f"npz:{path}", "--bounds", "gaussian_by_class", "--store", str(store)) == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert not store.exists()
+
+
+def test_bounds_by_class_and_spliced_are_in_rows_and_table(config):
+    plain = replace(config, augmentations=("none", "mixup"), seeds=1, inputs=("clean",), noise=(1.0,))
+    before = run(plain)
+    result = run(replace(plain, bounds=(*unasked(), *TIGHTENED)))
+    assert len(list(config.execution.store.glob("mutual-info/*"))) == 2
+    among = [
+        row for row in result.rows
+        if row["estimator"] not in (*TIGHTENED, "rate_gap_spliced", "gaussian_classifier", "kernel_mixture")
+    ]  # fmt: skip
+    assert among == before.rows
+    for head in ("R_m by class + I(Z;Y)", "leave-one-out by class + I(Z;Y)", "R_m, spliced", "R − R_m, spliced"):
+        assert head in result.text
+        assert head not in before.text
+    # by hand, from training images with their labels
+    data = load(config.data)
+    vae = load_vae(vae_run(data, "mixup", 1, config.settings, config.execution), torch.device("cpu"))
+    encoded = Encoded(encode(vae, data.test.inputs), fit=encode(vae, data.train.inputs))
+    code = LabelledCode(encoded, Labels(data.test.targets, data.train.targets))
+    spliced = SplicedCode(encoded, (1.0,))
+    expected = [gaussian_by_class(code), leave_one_out_by_class(code), spliced.bound(0.0), spliced.gap()]
+    for bound in expected:
+        (row,) = (
+            each for each in result.rows
+            if (each["estimator"], each["augmentation"], each["seed"], each["noise"])
+            == (bound.estimator, "mixup", 1, None)
+        )  # fmt: skip
+        assert (row["value"], row["quantity"]) == (pytest.approx(bound.value, rel=1e-9), bound.quantity)
+
+
+def test_a_vae_of_yours_is_bounded_by_class_of_the_test_images(config, capsys):
+    data = load(config.data)
+    path = vae_run(data, "none", 1, config.settings, config.execution).path
+    assert call("--posterior", str(path), "--bounds", "gaussian_by_class", "--json", "-") == 0
+    rows = json.loads(capsys.readouterr().out)["results"]
+    assert [row["n"] for row in rows] == 3 * [len(data.test)]
 
 
 def test_what_is_shared_with_the_baseline(config):
