@@ -127,7 +127,15 @@ def paper(scale: Scale) -> Iterable[Any]:
 EXPERIMENTS: dict[str, Experiment] = {
     experiment.__name__.replace("_", "-"): experiment
     for experiment in (
-        table_1, table_2_preact_resnet18, table_6, grad_cam, information_plane, figure_1, figure_3, figure_6, paper
+        table_1,
+        table_2_preact_resnet18,
+        table_6,
+        grad_cam,
+        information_plane,
+        figure_1,
+        figure_3,
+        figure_6,
+        paper,
     )
 }
 """The paper's experiments by the name of what they make."""
