@@ -10,7 +10,8 @@ Units of noise are not comparable between networks: two representations are comp
 ``--features``, classifiers are trained, or found trained, under each augmentation, and compared.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -21,6 +22,7 @@ from torch import Tensor
 
 from analysis.bounds.channel import channel
 from analysis.bounds.labelled import LABEL
+from analysis.bounds.stretches import HERE, Workers
 from analysis.representations.dominance import Dominance, Measured, dominances
 from analysis.representations.features import FEWEST, Features, Pool, read_features, tenth
 from analysis.representations.figures import draw_epochs, draw_layers, draw_plane
@@ -39,6 +41,7 @@ from store import BadInput, Run, in_range, positive, slug
 from store.command_line import json_document, refuse_beside
 from tasks import Task, load, some_of
 from training import use_threads
+from training.clusters import check_address
 from training.job import Job
 from training.live import asked_from_python
 
@@ -89,6 +92,11 @@ class Config(ModelGrid):
     """this many test images, the same ones every time (None: all), and as many training images"""
     checkpoints: bool = False
     """also measure the weights that trainings kept on the way"""
+    ray: str | None = None
+    """where images are compared with each other: local, auto (a running cluster of this machine), or HOST:PORT of a
+    cluster's head (None: in this process); of more than 20,000 images, stretches of them are tasks"""
+    workers: int | None = None
+    """of --ray local (None: one for each core)"""
     smoke: bool = field(default=False, kw_only=True)
     """one seed, two epochs, at most 200 images, watermarked: shows that everything works, and nothing else"""
 
@@ -104,6 +112,12 @@ class Config(ModelGrid):
         for option, value in (("--labels", self.labels), ("--features-b", self.features_b)):
             if value is not None and self.features is None:
                 raise BadInput(option, value, "--features, to which it belongs")
+        if self.ray is not None:
+            check_address(self.ray)
+        if self.workers is not None:
+            positive("--workers", self.workers)
+            if self.ray != "local":
+                raise BadInput("--workers", f"{self.workers} without --ray local", "both, or neither")
         if len(set(self.layers)) != len(self.layers):
             raise BadInput("--layers", " ".join(self.layers), "different names")
         if not self.noise or list(self.noise) != sorted(set(self.noise)):
@@ -161,7 +175,7 @@ def information(
 
 
 def _rows(
-    given: Features, noise: Sequence[float], noise_shape: Shape, layer: str | None = None
+    given: Features, noise: Sequence[float], noise_shape: Shape, layer: str | None = None, workers: Workers = HERE
 ) -> list[dict[str, Any]]:
     """Every bound of features at every level; of training images the headlines, where they have labels."""
     features, labels = given.features, given.labels
@@ -176,9 +190,9 @@ def _rows(
     noisy = channel(training, noise_shape)
     where = {"noise_shape": noise_shape, "layer": layer}
     if given.training_labels is None:
-        return profile_of(features, labels, noisy, noise).rows(**where)
-    trained = profile_of(training, given.training_labels, noisy, noise, every=False)
-    scored = profile_of(features, labels, noisy, noise, trained.noise)
+        return profile_of(features, labels, noisy, noise, workers=workers).rows(**where)
+    trained = profile_of(training, given.training_labels, noisy, noise, every=False, workers=workers)
+    scored = profile_of(features, labels, noisy, noise, trained.noise, workers=workers)
     return scored.rows(split="test", **where) + trained.rows(split="training", **where)
 
 
@@ -196,15 +210,29 @@ def run(config: Config) -> Result:
         return _of_file(config)
     task = load(config.data, download=not options.dry_run)
     some_of(task.test, images_of(config, task))  # refuses what cannot be
-    analysed = analyse(
-        config,
-        task,
-        lambda subject: run_of(config, subject, task),
-        lambda subject: measured(config, subject, task),
-        "measured",
-        "measurement of layers",
-    )
+    with _workers(config) as workers:
+        analysed = analyse(
+            config,
+            task,
+            lambda subject: run_of(config, subject, task),
+            lambda subject: measured(config, subject, task, workers),
+            "measured",
+            "measurement of layers",
+        )
     return Result([]) if analysed is None else _report(config, task, analysed)
+
+
+@contextmanager
+def _workers(config: Config) -> Iterator[Workers]:
+    """Who compares images with each other: this process, or a cluster."""
+    if config.ray is None or config.execution.dry_run:
+        yield HERE
+        return
+    from analysis.bounds.on_ray import RayWorkers  # Ray is another package, and slow to import
+
+    use_threads(config.execution.threads)
+    with RayWorkers(config.ray, config.workers) as workers:
+        yield workers
 
 
 def part(config: Config, augmentation: str, seed: int) -> Run:
@@ -222,7 +250,8 @@ def _of_file(config: Config) -> Result:
         return Result([])
     given = read_features(config.features, config.labels, config.images)
     try:
-        rows = _rows(given, config.noise, config.noise_shape)
+        with _workers(config) as workers:
+            rows = _rows(given, config.noise, config.noise_shape, workers=workers)
         if config.features_b is not None:
             other = read_features(config.features_b, config.labels, config.images)
             if len(given.labels) == len(other.labels) and (given.labels != other.labels).any():

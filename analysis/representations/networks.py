@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from analysis.bounds.channel import channel
+from analysis.bounds.stretches import HERE, Workers
 from analysis.representations.descriptive import PARTS, affinity, diversity, linear_probe, outputs_of, spectrum_rows
 from analysis.representations.features import features_of
 from analysis.representations.profile import HEADLINES, Profile, profile_of
@@ -105,7 +106,7 @@ def run_of(config: "Config", subject: Subject, task: Task) -> Run:
     return Run(config.execution.store, "representations", f"{slug(subject.name)}-layers", identity)
 
 
-def measured(config: "Config", subject: Subject, task: Task) -> Run:
+def measured(config: "Config", subject: Subject, task: Task, workers: Workers = HERE) -> Run:
     """Bound what one classifier's layers keep, or find it bounded; return the run.
 
     Its record has the ``rows``; ``scores.npz`` holds ``scores`` (layers, levels, headlines, N) of the test images, as
@@ -117,11 +118,11 @@ def measured(config: "Config", subject: Subject, task: Task) -> Run:
         subject.classifier,
         task,
         config.execution,
-        lambda run: _measure(config, subject, task, run),
+        lambda run: _measure(config, subject, task, run, workers),
     )
 
 
-def _measure(config: "Config", subject: Subject, task: Task, run: Run) -> None:
+def _measure(config: "Config", subject: Subject, task: Task, run: Run, workers: Workers) -> None:
     device = subject.classifier.pixel_mean.device
     origin, started, start = provenance(describe(device), torch.get_num_threads()), now(), time.perf_counter()
     chosen = some_of(task.test, images_of(config, task))
@@ -147,7 +148,7 @@ def _measure(config: "Config", subject: Subject, task: Task, run: Run) -> None:
             for layer in layers:
                 of_layer = {split: features[split][layer].numpy() for split in features}
                 where: dict[str, Any] = {"layer": layer, "noise_shape": config.noise_shape, "epoch": epoch}
-                found = both(config, of_layer, labels, every=epoch is None)
+                found = _both(config, of_layer, labels, epoch is None, workers)
                 for split, profile in found.items():
                     only = None if split == "test" and epoch is None else HEADLINES
                     rows += profile.rows(only, split=split, **where)
@@ -200,8 +201,12 @@ def _as_many(targets: Tensor, scored: Tensor) -> Tensor:
     return torch.cat(parts).sort().values
 
 
-def both(
-    config: "Config", features: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray], *, every: bool
+def _both(
+    config: "Config",
+    features: Mapping[str, np.ndarray],
+    labels: Mapping[str, np.ndarray],
+    every: bool,
+    workers: Workers,
 ) -> dict[str, Profile]:
     """The profiles of a layer on training images and, spliced where these say, on test images.
 
@@ -210,8 +215,11 @@ def both(
         features: (N, d) and (M, d) by ``test`` and ``training``; the noise has the scale of the latter.
         labels: of both.
         every: on test images all bounds, and not the headlines alone.
+        workers: who compares images with each other.
     """
     noisy = channel(features["training"], config.noise_shape)
-    trained = profile_of(features["training"], labels["training"], noisy, config.noise, every=False)
-    scored = profile_of(features["test"], labels["test"], noisy, config.noise, trained.noise, every=every)
+    trained = profile_of(features["training"], labels["training"], noisy, config.noise, every=False, workers=workers)
+    scored = profile_of(
+        features["test"], labels["test"], noisy, config.noise, trained.noise, every=every, workers=workers
+    )
     return {"test": scored, "training": trained}

@@ -25,6 +25,7 @@ from analysis.bounds.labelled import (
     total,
 )
 from analysis.bounds.spliced import NoiseProfile, splice_level
+from analysis.bounds.stretches import HERE, Workers
 
 __all__ = ["HEADLINES", "LOWER_IMAGE", "LOWER_LABEL", "UPPER_IMAGE", "UPPER_LABEL", "Profile", "profile_of"]
 
@@ -81,6 +82,7 @@ def profile_of(
     others: NoiseProfile | None = None,
     *,
     every: bool = True,
+    workers: Workers = HERE,
 ) -> Profile:
     """Bound what the features say of labels and images, at every level of noise.
 
@@ -92,11 +94,12 @@ def profile_of(
         others: of other images, at the same levels, by which splices are chosen; without, nothing is spliced, and the
             bound is that of the frozen Gaussians.
         every: all bounds, and not `HEADLINES` alone.
+        workers: who compares images with each other.
 
     Raises:
         BadInput: as `analysis.bounds.channel.Channel.posterior` and `analysis.bounds.labelled.check_labels`.
     """
-    labelled = {float(level): Labelled(noisy.posterior(features, level), labels) for level in levels}
+    labelled = {float(level): Labelled(noisy.posterior(features, level), labels, workers=workers) for level in levels}
     noise = NoiseProfile(labelled)
     bounds = {}
     for level, code in labelled.items():

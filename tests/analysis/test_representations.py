@@ -281,6 +281,8 @@ def test_a_difference_that_is_there_is_found():
         ({"noise": (1.0, 0.5)}, "--noise: got 1.0 0.5; needs different numbers, ascending"),
         ({"noise": (0.0,)}, "--noise: got 0.0; needs a number from"),
         ({"images": 0}, "--images: got 0"),
+        ({"ray": "nonsense"}, "--ray: got 'nonsense'; needs local, auto"),
+        ({"workers": 2}, "--workers: got 2 without --ray local"),
     ],
 )
 def test_options_that_mean_nothing_are_refused(options_of, words):
