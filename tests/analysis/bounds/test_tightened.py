@@ -7,6 +7,7 @@ which a bound that is exactly tight exceeds with probability 1.2e-4 (R = 20) and
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import Tensor
@@ -26,6 +27,7 @@ from analysis.bounds.tightened import (
     leave_one_out_by_class,
     tightened_profile,
 )
+from results.remake import RESULTS
 from store import BadInput
 from vae.posterior import DiagonalGaussian
 
@@ -337,3 +339,18 @@ def test_few_images_are_bounded_or_refused():
     alone = Labels(torch.tensor([0, 0, 1]))
     with pytest.raises(BadInput, match="one image of class 1"):
         tightened_profile(Encoded(posterior[:3]), NEW, labels=alone)
+
+
+def test_the_recorded_bounds_keep_what_holds_of_every_sample():
+    frame = pd.read_csv(RESULTS / "class-wise-vaes" / "class-wise-vaes.csv")
+    by = frame.pivot(index=["data", "augmentation", "seed", "noise"], columns="estimator", values="value")
+    assert (by["kernel_mixture"] <= math.log(10) + 1e-12).all()
+    # classes have 33 images and more
+    assert (by["leave_one_out_by_class"] > by["leave_one_out"] + math.log(1 - 1 / 33)).all()
+    plain = by.xs(0.0, level="noise")
+    assert (plain["rate_gap"] - (plain["rate"] - plain["gaussian_marginal"])).abs().max() < 1e-9
+    assert (plain["rate_gap_spliced"] - (plain["rate"] - plain["gaussian_spliced"])).abs().max() < 1e-9
+    spliced = frame[frame["estimator"] == "gaussian_spliced"].set_index(by.index.names)["k"].notna()
+    unspliced = ~spliced.reindex(plain.assign(noise=0.0).set_index("noise", append=True).index).droplevel("noise")
+    assert (plain["gaussian_spliced"] == plain["gaussian_marginal"])[unspliced].all()
+    assert set(frame["quantity"]) == {"I(Z;X)", "I(Z;Y)", "KL(q(z)‖p(z))"}
