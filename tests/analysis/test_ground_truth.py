@@ -188,7 +188,7 @@ QUICK = ("uneven-s1", "class-only", "label-free", "one-class", "answers-3")
 @pytest.fixture(scope="module")
 def with_labels(tmp_path_factory):
     """Twenty replicates of N = 200 of the quick tasks with labels."""
-    options = Options(out=tmp_path_factory.mktemp("out"), quiet=True)
+    options = Options(device="cpu", threads=1, out=tmp_path_factory.mktemp("out"), quiet=True)
     return run(Config(tasks=QUICK, n=200, seeds=20, execution=options))
 
 
