@@ -82,7 +82,7 @@ def _kept(rows: Sequence[Mapping[str, Any]]) -> str:
         of_quantity = [row for row in rows if row["quantity"] == quantity]
         kept, flagged = _limits(of_quantity)
         flags = [
-            f"{sum(bool(row[flag]) for row in of_quantity)} of {len(of_quantity)} cases are {words}"
+            f"{sum(bool(row.get(flag)) for row in of_quantity)} of {len(of_quantity)} cases are {words}"
             for flag, words in (("saturated", "saturated"), ("heavy_tailed", "heavy-tailed in most replicates"))
         ]
         text = f"97.5% limits of bounds on {quantity} — {kept}; {', '.join(flags)}."
