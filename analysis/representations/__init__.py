@@ -280,8 +280,9 @@ def _report(config: Config, task: Task, analysed: Analysed) -> Result:
     watermark = "SMOKE RUN" if config.smoke else None
     about = {"title": title, "data": task.name, "settings": analysed.settings(), "watermark": watermark}
     found = _dominances(config, analysed, rows)
-    shape = "" if config.noise_shape == "isotropic" else f"-{config.noise_shape}"
-    folder = f"representations-{slug(task.name.lower())}{shape}{of_model(config)}"
+    kind = "" if config.noise_shape == "isotropic" else f"-{config.noise_shape}"
+    kind += "-epochs" if config.checkpoints else ""
+    folder = f"representations-{slug(task.name.lower())}{kind}{of_model(config)}"
     more = {"dominance": [one.as_json() for one in found]}
     return _published(config, rows, about, folder, analysed.failures, analysed.evidence(), more)
 
@@ -323,6 +324,14 @@ def _dominances(config: Config, analysed: Analysed, rows: Sequence[dict[str, Any
     return dominances(networks, config.noise, entropy)
 
 
+def _is_kept(one: dict[str, Any]) -> bool:
+    """Whether a row of a network goes into the document of a grid, which would be of many megabytes with all of them.
+
+    Earlier epochs are in their figure's numbers.
+    """
+    return one["noise"] is None or (one["estimator"] in KEPT and one.get("epoch") is None)
+
+
 def _published(
     config: Config,
     rows: list[dict[str, Any]],
@@ -335,8 +344,7 @@ def _published(
     """The document: over seeds where there are seeds, with the plane and what else the rows show."""
     networks = pd.DataFrame(rows)
     if "augmentation" in networks and networks["augmentation"].notna().any():
-        complete = [dict.fromkeys(KEYS) | one for one in rows if one["noise"] is None or one["estimator"] in KEPT]
-        rows = headlines(complete, KEYS)
+        rows = headlines([dict.fromkeys(KEYS) | one for one in rows if _is_kept(one)], KEYS)
     document = json_document(PROGRAM, config, rows) | {"about": about, "runs": runs, "failures": failures} | more
     text, about["conclusions"] = text_of(document)
     directory = config.execution.out / folder

@@ -196,8 +196,9 @@ def draw_epochs(networks: pd.DataFrame, title: str) -> Drawn | None:
                 for side in (own["low"], high):
                     axes.plot(x, side, ".-", color=colour(name), linewidth=1.2, markersize=4)
                 axes.plot([], [], color=colour(name), label=label(name))
-            axes.set_xscale("log")
-            axes.invert_xaxis()
+            if axes.dataLim.width > 0:  # nothing is drawn of a layer that says too little of the label
+                axes.set_xscale("log")
+                axes.invert_xaxis()
             axes.set_ylim(0, cap * ROOM)
             axes.set_title(str(layer), fontsize=9)
             axes.set_xlabel("cross entropy of training images, nats")
