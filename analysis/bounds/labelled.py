@@ -77,6 +77,7 @@ __all__ = [
     "kernel_classifier",
     "kernel_mixture",
     "labelled_bounds",
+    "of_class_gaussians",
     "total",
 ]
 
@@ -359,7 +360,25 @@ def class_gaussian(labelled: Labelled) -> Bound:
     standard error is of a mean of terms that are independent but for the moments, which enter in second order.
     """
     (values,) = frozen_divergences([labelled.posterior], labelled.classes)
-    return _of_terms(labelled, "class_gaussian", "upper", GIVEN_LABEL, values, values)
+    return of_class_gaussians("class_gaussian", values, labelled)
+
+
+def of_class_gaussians(name: str, values: Tensor, labelled: Labelled) -> Bound:
+    """The upper bound on I(T;X|Y) that is the mean of divergences (N,) from Gaussians of classes.
+
+    Of two images alone in their class each is scored by a Gaussian about the other, so that both terms are one number
+    of the pair, and centring within the class would leave nothing of its spread. Such pairs are one draw each, and
+    their error is the spread over classes: too large, by what differs between classes.
+    """
+    influence = centred_in_classes(values, labelled.labels)
+    pairs = labelled.counts[labelled.labels] == 2
+    classes = int(pairs.sum()) // 2
+    if classes > 1:
+        of_pairs = values[pairs]
+        influence[pairs] = math.sqrt((2 * classes - 1) / (classes - 1)) * (of_pairs - of_pairs.mean())
+    error = standard_error(influence)
+    n, value = len(values), float(values.mean())
+    return Bound(name, value, error, "upper", None, False, n, None, GIVEN_LABEL, influence)
 
 
 def frozen_divergences(posteriors: Sequence[DiagonalGaussian], groups: Sequence[Tensor]) -> Tensor:

@@ -32,6 +32,7 @@ from analysis.bounds.labelled import (
     at_fixed_counts,
     class_leave_one_out,
     frozen_divergences,
+    of_class_gaussians,
 )
 
 __all__ = ["NoiseProfile", "splice_level"]
@@ -92,8 +93,7 @@ class NoiseProfile:
 
     def class_gaussian(self, level: float) -> Bound:
         """Upper bound on I(T;X|Y) at a level by the frozen Gaussians of classes."""
-        bound = mean_of("class_frozen_gaussian", self.class_divergences[level])
-        return at_fixed_counts(bound, self.levels[level], GIVEN_LABEL)
+        return of_class_gaussians("class_frozen_gaussian", self.class_divergences[level], self.levels[level])
 
     def spliced(self, level: float, at: float | None) -> Bound:
         """Upper bound on I(T;X) at ``level`` from level ``at``, at least as large and fixed without these images.

@@ -791,6 +791,16 @@ def test_a_thousand_classes():
     assert found["class_infonce I(T;X|Y)"].cap == pytest.approx(math.log(2))
 
 
+def test_classes_of_two_have_an_error_too():
+    """Their two terms are one number; 30 replicates know the spread to 13%, and classes differ little here."""
+    means = 2 * torch.randn(60, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    pairs = Classes(means, torch.full((4,), 0.3, dtype=torch.float64), 60 * (1,))
+    replicates = [class_gaussian(pairs.labelled(120, 1.0, seed)) for seed in range(30)]
+    spread = np.std([bound.value for bound in replicates], ddof=1)
+    error = np.mean([bound.standard_error for bound in replicates])
+    assert 0.7 < error / spread < 1.7
+
+
 @pytest.mark.endurance
 @pytest.mark.parametrize("level", [0.125, 0.25, 0.5, 1.0, 2.0])
 def test_ten_gaussian_classes_at_length(level):
