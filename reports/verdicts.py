@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from analysis import accuracy
 from analysis.ablation import SYMBOLS, measure_of
+from analysis.representations.dominance import STATEMENTS, Dominance, found_of
 from attacks.sentences import mean_over_sizes
 from figures import label
 from findings.comparisons import LEVEL, Comparison, Difference, Summary, as_family, compare_augmentations, skewed
@@ -242,6 +243,36 @@ def judged(documents: Sequence[Document]) -> list[Judged]:
     ]
 
 
+def _of_layers(claim: Claim, documents: Sequence[Document]) -> list[tuple[list[Cell], dict[str, Any]]]:
+    """A statement about what layers keep, in every document that has compared the two, whose own family it is in."""
+    lines = []
+    for document in documents:
+        tested = [Dominance(**one) for one in document.more.get("dominance", ())]
+        found = None if document.watermark else found_of(claim, tested)
+        if found is None:
+            continue
+        verdict, shown = found
+        seeds, p = min(one.seeds for one in tested), max((one.p for one in shown), default=None)
+        layers = ", ".join(dict.fromkeys(one.layer or "features" for one in shown))
+        line = [
+            Cell(f"{claim.where}: {claim}"),
+            Cell(verdict, kind=verdict),
+            Cell(document.on),
+            Cell(f"shown in {layers}" if layers else "", group_of(document)),
+            Cell(f"{seeds} seed{'s' if seeds > 1 else ''}"),
+            Cell(f"{int(document.rows['n'].max()):,}"),
+            Cell("" if p is None else p_value(p)),
+        ]
+        number: dict[str, Any] = {
+            "where": claim.where,
+            "claim": str(claim),
+            "data": document.on,
+            "title": document.title,
+        }
+        lines.append((line, number | {"seeds": seeds, "p": p, "verdict": verdict}))
+    return lines
+
+
 def claims_table(documents: Sequence[Document]) -> Table:
     """Every ordering that the paper states, with a verdict from each data set and scale on which it was measured."""
     lines, numbers = [], []
@@ -282,7 +313,11 @@ def claims_table(documents: Sequence[Document]) -> Table:
                 "verdict": statement.verdict,
             }
             numbers.append(number)
-        if not here:
+        of_layers = _of_layers(claim, documents) if claim.measure in STATEMENTS else []
+        for line, number in of_layers:
+            lines.append(line)
+            numbers.append(number)
+        if not here and not of_layers:
             lines.append([Cell(f"{claim.where}: {claim}"), Cell("not run", kind="not run"), *[Cell("")] * 5])
             numbers.append({"where": claim.where, "claim": str(claim), "verdict": "not run"})
     head = ["the paper says", "verdict", "measured on", "difference (simultaneous 95%)", "spread over seeds"]
@@ -297,5 +332,7 @@ def claims_table(documents: Sequence[Document]) -> Table:
         "Images not in the interval: the draw of the images is no part of it, which is then about these very images, "
         "and no verdict is given. Under-trained: one of the two is worse than a linear model of its data, and no "
         "verdict rests on it.",
+        "What layers keep is judged in a family of its own, over layers, pairs and shares of H(Y), by bounds that have "
+        "to separate (see there).",
     )
     return Table("The paper's statements", head, lines, pd.DataFrame(numbers).convert_dtypes(), notes)

@@ -468,6 +468,13 @@ def accuracy_sentences() -> str:
     return "\n\n".join(said)
 
 
+def layers_sentence() -> str:
+    """Which augmentations' layers keep less of the single image, on the digits."""
+    document = json.loads((RESULTS / "representations-digits" / "result.json").read_text(encoding="utf-8"))
+    first = document["about"]["conclusions"].split("\n\n")[0]
+    return f"On {settings_of('representations-digits')['data']}: {first}"
+
+
 def human_sentence() -> str:
     """KL to human labels."""
     kl, after = (
@@ -585,6 +592,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "rates on digits": lambda: conclusions_of("table-1-digits", "Differences between"),
     "accuracy": accuracy_table,
     "accuracy in words": accuracy_sentences,
+    "layers": layers_sentence,
     "spectra": lambda: conclusions_of("accuracy-digits", "FMix's masks"),
     "human": human_sentence,
     "grad-cam": gradcam_table,

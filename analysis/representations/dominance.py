@@ -24,8 +24,12 @@ import numpy as np
 
 from analysis.representations.profile import HEADLINES, LOWER_IMAGE, LOWER_LABEL, UPPER_IMAGE, UPPER_LABEL
 from findings.comparisons import LEVEL, exceeds, holm
+from findings.published import Claim, claims
 
-__all__ = ["SHARES", "Dominance", "Measured", "dominances"]
+__all__ = ["SHARES", "STATEMENTS", "Dominance", "Measured", "dominances", "found_of", "statements"]
+
+STATEMENTS = ("image kept less", "image kept")
+"""Measures of `findings.published` in which the paper's statements are about what layers keep."""
 
 SHARES = (0.5, 0.75, 0.9)
 """Of H(Y): where networks are compared."""
@@ -96,6 +100,15 @@ class Dominance:
         return asdict(self)
 
 
+def statements(tested: Sequence[Dominance]) -> list[tuple[Claim, str, list[Dominance]]]:
+    """The paper's statements about what layers keep, each with its verdict and what is shown of the two."""
+    judged = []
+    for claim in (claim for measure in STATEMENTS for claim in claims(measure)):
+        if (found := found_of(claim, tested)) is not None:
+            judged.append((claim, *found))
+    return judged
+
+
 def dominances(
     layers: Mapping[str | None, Mapping[str, Measured]], levels: Sequence[float], entropy: float
 ) -> list[Dominance]:
@@ -117,6 +130,34 @@ def dominances(
     if not tested:
         return []
     return [Dominance(**asdict(one) | {"p": float(value)}) for one, value in zip(tested, holm(p), strict=True)]
+
+
+def found_of(claim: Claim, tested: Sequence[Dominance]) -> tuple[str, list[Dominance]] | None:
+    """What becomes of a statement that one augmentation's layers keep less of the image, or no less, than another's.
+
+    Args:
+        claim: that ``below`` keeps less than ``above``; or does not, if denied.
+        tested: the family in which it is judged.
+
+    Returns:
+        The verdict in the words of `findings.published.Claim.verdict`, and what is shown of the two, in either
+        direction; None where the two have not been compared.
+    """
+    pair = {claim.above, claim.below}
+    of_pair = [one for one in tested if {one.less, one.more} == pair]
+    if not of_pair:
+        return None
+    shown = [one for one in of_pair if one.claimed]
+    ways = {one.less == claim.below for one in shown}
+    if not shown:
+        verdict = "is not contradicted" if claim.denied else "cannot be told"
+    elif len(ways) > 1:
+        verdict = "differs between layers"
+    elif ways == {True}:
+        verdict = "is contradicted" if claim.denied else "holds"
+    else:
+        verdict = "holds" if claim.denied else "is reversed"
+    return verdict, shown
 
 
 Tested = tuple[float | None, float | None, float | None, float | None]

@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis.bounds.estimators import label_of, sign_of
 from analysis.bounds.labelled import GIVEN_LABEL, IMAGE, LABEL
-from analysis.representations.dominance import SHARES, Dominance
+from analysis.representations.dominance import SHARES, Dominance, statements
 from analysis.representations.profile import HEADLINES, LOWER_IMAGE, LOWER_LABEL, UPPER_IMAGE, UPPER_LABEL
 from analysis.representations.views import CODES
 from figures import label
@@ -254,8 +254,16 @@ def conclusions_of(document: Mapping[str, Any]) -> str:
         f"- Of {len(tested)} tests {len(claimed)} are decided; in {open_ones} the bounds do not separate or the error "
         f"is too large; in {untested} no two levels of noise have bounds on I(T;Y) that separate on training images."
     )
+    if judged := statements(tested):
+        said = "; ".join(f"{claim}: {verdict} here{_where(shown)}" for claim, verdict, shown in judged)
+        lines.append(f"- Of the paper's statements, taken at their word for classifiers, {said}.")
     lines.append(UNITS)
     return "\n".join(lines)
+
+
+def _where(shown: Sequence[Dominance]) -> str:
+    layers = list(dict.fromkeys(one.layer or "features" for one in shown))
+    return f" ({', '.join(layers)})" if layers else ""
 
 
 def _shares(ones: Sequence[Dominance]) -> str:
