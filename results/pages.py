@@ -18,6 +18,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.representations.dominance import Dominance, statements
 from figures import label
 from findings.document import read_documents
 from findings.over_seeds import over_seeds
@@ -468,11 +469,26 @@ def accuracy_sentences() -> str:
     return "\n\n".join(said)
 
 
-def layers_sentence() -> str:
-    """Which augmentations' layers keep less of the single image, on the digits."""
-    document = json.loads((RESULTS / "representations-digits" / "result.json").read_text(encoding="utf-8"))
-    first = document["about"]["conclusions"].split("\n\n")[0]
-    return f"On {settings_of('representations-digits')['data']}: {first}"
+def layers_sentence(folder: str = "representations-digits") -> str:
+    """What came of the paper's statements about what layers keep, and the family in which it did."""
+    document = json.loads((RESULTS / folder / "result.json").read_text(encoding="utf-8"))
+    tested = [Dominance(**one) for one in document["dominance"]]
+    said = [f"{claim}: {verdict}" for claim, verdict, _ in statements(tested)]
+    seeds, shape = min(one.seeds for one in tested), document["config"]["noise_shape"]
+    n = max(row["n"] or 0 for row in document["results"])
+    claimed = sum(one.claimed for one in tested)
+    layers = listed(list(dict.fromkeys(str(one.layer) for one in tested)))
+    return (
+        f"On {document['about']['data']} ({seeds} seeds, {n:,} test images, {shape} noise): {'; '.join(said)}. "
+        f"{claimed} of {len(tested)} tests are decided: all ordered pairs, 50, 75 and 90% of H(Y), layers {layers}; Holm's "
+        "correction over all of them, 5%."
+    )
+
+
+def layers_by_noise() -> str:
+    """The same with the other shapes of noise."""
+    kinds = ("per-dimension", "whitened")
+    return "\n".join(f"- {layers_sentence(f'representations-digits-{kind}')}" for kind in kinds)
 
 
 def human_sentence() -> str:
@@ -593,6 +609,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "accuracy": accuracy_table,
     "accuracy in words": accuracy_sentences,
     "layers": layers_sentence,
+    "layers in full": lambda: conclusions_of("representations-digits", "Less of"),
+    "layers by noise": layers_by_noise,
     "spectra": lambda: conclusions_of("accuracy-digits", "FMix's masks"),
     "human": human_sentence,
     "grad-cam": gradcam_table,
