@@ -6,10 +6,11 @@ some levels :math:`s_A` and :math:`s_B`
 .. math:: L_A(T;Y) \ge U_B(T;Y) \quad\text{and}\quad U_A(T;X|Y) < L_B(T;X|Y):
 
 A's code says at least as much of the label, and less of the image beyond it. For each share of H(Y) both levels are
-fixed on training images: :math:`s_B` where B's upper bound on I(T;Y) is nearest to the share, :math:`s_A` the most
-noise at which A's lower bound exceeds it by a margin. On test images both inequalities are tested one-sided, and the
-larger p-value is that of the pair (intersection–union: no correction). Seeds are the replicates, the images' part is
-paired, and Holm's correction is over all layers, shares and ordered pairs.
+fixed on training images: :math:`s_B` where B's upper bound on I(T;Y) is nearest to the share, :math:`s_A` where the
+smaller of the two margins is largest. Where it is not above 0 there, nothing is tested. On test images both inequalities
+are tested one-sided, and the larger p-value is that of the pair (intersection–union: no correction). Seeds are the
+replicates, the images' part is paired, and Holm's correction is over all that is tested, of all layers, shares and
+ordered pairs: what is tested is settled without the test images.
 
 It is a sufficient condition with a cost: bounds have to separate, and A's noise has to be the smaller for it, so that
 networks that differ little are not told apart.
@@ -17,7 +18,7 @@ networks that differ little are not told apart.
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -36,10 +37,6 @@ SHARES = (0.5, 0.75, 0.9)
 
 NEAREST = 0.1
 """As a share of H(Y): how far from a share B's bound may be for the pair to be tested there."""
-
-MARGIN = 0.05
-"""As a share of H(Y): by how much A's lower bound on I(T;Y) exceeds B's upper one on the training images, so that it
-does on the test images too."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +73,7 @@ class Dominance:
         label_margin: by how much the lower bound on I(T;Y) of ``less`` exceeds the upper one of ``more``, nats.
         image_margin: by how much the upper bound on I(T;X|Y) of ``less`` is below the lower one of ``more``, nats.
         seeds: of each.
-        p: adjusted for the family (Holm).
+        p: adjusted for the family (Holm); 1 where nothing was tested.
     """
 
     layer: str | None
@@ -119,17 +116,19 @@ def dominances(
         levels: of the noise, ascending.
         entropy: H(Y), nats.
     """
-    tested, p = [], []
+    pairs, p = [], []
     for layer, networks in layers.items():
         for less, more in itertools.permutations(networks, 2):
             for share in SHARES:
-                result, value = _tested(networks[less], networks[more], levels, share * entropy, entropy)
                 seeds = min(len(networks[name].scores) for name in (less, more))
-                tested.append(Dominance(layer, less, more, share, *result, seeds=seeds))
-                p.append(value)
-    if not tested:
-        return []
-    return [Dominance(**asdict(one) | {"p": float(value)}) for one, value in zip(tested, holm(p), strict=True)]
+                result = _tested(networks[less], networks[more], levels, share * entropy, entropy)
+                if result is None:
+                    pairs.append(Dominance(layer, less, more, share, seeds=seeds))
+                    continue
+                pairs.append(Dominance(layer, less, more, share, *result[0], seeds))
+                p.append(result[1])
+    adjusted = iter(holm(p) if p else ())
+    return [one if one.noise_less is None else replace(one, p=float(next(adjusted))) for one in pairs]
 
 
 def found_of(claim: Claim, tested: Sequence[Dominance]) -> tuple[str, list[Dominance]] | None:
@@ -160,20 +159,22 @@ def found_of(claim: Claim, tested: Sequence[Dominance]) -> tuple[str, list[Domin
     return verdict, shown
 
 
-Tested = tuple[float | None, float | None, float | None, float | None]
+Tested = tuple[float, float, float, float]
 """Both levels and both margins."""
 
 
 def _tested(
     less: Measured, more: Measured, levels: Sequence[float], wanted: float, entropy: float
-) -> tuple[Tested, float]:
-    """Levels and margins, and the p-value; 1 where there are no levels to test."""
-    upper, lower = more.trained(UPPER_LABEL), less.trained(LOWER_LABEL)
+) -> tuple[Tested, float] | None:
+    """Levels and margins, and the p-value; None where no levels have margins above 0 on training images."""
+    upper = more.trained(UPPER_LABEL)
     of_more = int(np.abs(upper - wanted).argmin())
-    enough = np.flatnonzero(lower >= upper[of_more] + MARGIN * entropy)
-    if abs(upper[of_more] - wanted) > NEAREST * entropy or not len(enough):
-        return (None, None, None, None), 1.0
-    of_less = int(enough.max())
+    margins = np.minimum(
+        less.trained(LOWER_LABEL) - upper[of_more], more.trained(LOWER_IMAGE)[of_more] - less.trained(UPPER_IMAGE)
+    )
+    of_less = int(margins.argmax())
+    if abs(upper[of_more] - wanted) > NEAREST * entropy or margins[of_less] <= 0:
+        return None
     pairs = [
         (less.of(LOWER_LABEL, of_less), more.of(UPPER_LABEL, of_more)),
         (more.of(LOWER_IMAGE, of_more), less.of(UPPER_IMAGE, of_less)),

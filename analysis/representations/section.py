@@ -50,9 +50,11 @@ def _dominance(document: Document) -> Table | None:
         lines.append([Cell(cell) for cell in (*cells, p_value(one.p))])
     head = ["keeps less of the image", "than", "layer", "at I(T;Y) of H(Y)", "noise s", "more of the label, nats"]
     head += ["less of the image, nats", "p"]
+    family = sum(one.noise_less is not None for one in tested)
     note = (
-        f"{len(claimed)} of {len(tested)} tests: every ordered pair, layer and share of H(Y); both inequalities "
-        "one-sided, seeds as replicates, Holm's correction over all, 5%. Nats: between the bounds, so at least."
+        f"{len(claimed)} of {family} tests: of {len(tested)} ordered pairs, layers and shares of H(Y) those whose "
+        "bounds separate on training images; both inequalities one-sided, seeds as replicates, Holm's correction over all "
+        "tests, 5%. Nats: the gap between the bounds, on test images."
     )
     return Table("Less of the single image at equal I(T;Y)", head, lines, pd.DataFrame(kept), [note])
 

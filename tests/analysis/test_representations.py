@@ -166,7 +166,7 @@ def test_a_grid_from_end_to_end(options, capsys):
     said = capsys.readouterr().out
     assert "conv1: 120 images, isotropic noise" in said
     assert "Less of the single image at equal I(T;Y) (2 seeds; both inequalities one-sided" in said
-    assert "over all 12 tests of layers" in said.replace("\n", " ")
+    assert " of 12 layers, ordered pairs and shares of H(Y) whose bounds" in said.replace("\n", " ")
     assert {"plane.png", "layers.png", "epochs.png"} <= {file.name for file in result.files}
     content = json.loads(next(options.out.glob("*/result.json")).read_text())
     assert text_of(content) == (content["text"], content["about"]["conclusions"])
