@@ -7,10 +7,10 @@ some levels :math:`s_A` and :math:`s_B`
 
 A's code says at least as much of the label, and less of the image beyond it. For each share of H(Y) both levels are
 fixed on training images: :math:`s_B` where B's upper bound on I(T;Y) is nearest to the share, :math:`s_A` where the
-smaller of the two margins is largest. Where it is not above 0 there, nothing is tested. On test images both inequalities
-are tested one-sided, and the larger p-value is that of the pair (intersection–union: no correction). Seeds are the
-replicates, the images' part is paired, and Holm's correction is over all that is tested, of all layers, shares and
-ordered pairs: what is tested is settled without the test images.
+smaller of the two margins is largest. Where it is not above 0 there, nothing is tested. On test images both
+inequalities are tested one-sided, and the larger p-value is that of the pair (intersection–union: no correction).
+Seeds are the replicates, the images' part is paired, and Holm's correction is over all that is tested, of all layers,
+shares and ordered pairs: what is tested is settled without the test images.
 
 It is a sufficient condition with a cost: bounds have to separate, and A's noise has to be the smaller for it, so that
 networks that differ little are not told apart.

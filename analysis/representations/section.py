@@ -53,8 +53,8 @@ def _dominance(document: Document) -> Table | None:
     family = sum(one.noise_less is not None for one in tested)
     note = (
         f"{len(claimed)} of {family} tests: of {len(tested)} ordered pairs, layers and shares of H(Y) those whose "
-        "bounds separate on training images; both inequalities one-sided, seeds as replicates, Holm's correction over all "
-        "tests, 5%. Nats: the gap between the bounds, on test images."
+        "bounds separate on training images; both inequalities one-sided, seeds as replicates, Holm's correction over "
+        "all tests, 5%. Nats: the gap between the bounds, on test images."
     )
     return Table("Less of the single image at equal I(T;Y)", head, lines, pd.DataFrame(kept), [note])
 
