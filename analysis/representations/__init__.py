@@ -185,13 +185,18 @@ def _rows(
         raise BadInput("features", f"{len(features)} images", f"at least {FEWEST}")
     training = given.training
     if training is None:
+        if given.training_labels is not None:
+            raise BadInput("training labels", "those of images without features", "training features, too")
         some, others = (numbers.numpy() for numbers in tenth(len(features)))
         training, features, labels = features[some], features[others], labels[others]
     noisy = channel(training, noise_shape)
     where = {"noise_shape": noise_shape, "layer": layer}
     if given.training_labels is None:
         return profile_of(features, labels, noisy, noise, workers=workers).rows(**where)
-    trained = profile_of(training, given.training_labels, noisy, noise, every=False, workers=workers)
+    try:
+        trained = profile_of(training, given.training_labels, noisy, noise, every=False, workers=workers)
+    except BadInput as mistake:
+        raise BadInput(f"training {mistake.argument}", mistake.got, mistake.needed) from None
     scored = profile_of(features, labels, noisy, noise, trained.noise, workers=workers)
     return scored.rows(split="test", **where) + trained.rows(split="training", **where)
 
@@ -249,14 +254,11 @@ def _of_file(config: Config) -> Result:
         options.say(f"would bound {config.features}")
         return Result([])
     given = read_features(config.features, config.labels, config.images)
+    other = None if config.features_b is None else _of_the_same(config, given)
     try:
         with _workers(config) as workers:
             rows = _rows(given, config.noise, config.noise_shape, workers=workers)
-        if config.features_b is not None:
-            other = read_features(config.features_b, config.labels, config.images)
-            if len(given.labels) == len(other.labels) and (given.labels != other.labels).any():
-                got = f"{config.features_b}, whose labels are others than those of {config.features}"
-                raise BadInput("--features-b", got, "features of the same images in the same order")
+        if other is not None:
             views = (given.features, other.features, given.training, other.training)
             rows += shared(*views, noise=config.noise, noise_shape=config.noise_shape)
     except BadInput as mistake:  # of arrays: the option that brought them is to blame
@@ -264,8 +266,31 @@ def _of_file(config: Config) -> Result:
             raise
         raise BadInput("--features", f"{mistake.argument}: {mistake.got}", mistake.needed) from None
     name = slug(config.features.stem)
-    about: dict[str, Any] = {"title": f"What {name} keeps", "data": name, "settings": {}, "watermark": None}
+    title = f"What {name} keeps"
+    if config.features_b is not None:
+        title += f" (A), and what it shares with {slug(config.features_b.stem)} (B)"
+    about: dict[str, Any] = {"title": title, "data": name, "settings": {}, "watermark": None}
     return _published(config, rows, about, f"representations-{name}", [], [], {})
+
+
+def _of_the_same(config: Config, given: Features) -> Features:
+    """Other features of the same images.
+
+    Raises:
+        BadInput: blaming ``--features-b``, as `read_features`, or for other images.
+    """
+    assert config.features_b is not None
+    try:
+        other = read_features(config.features_b, config.labels, config.images)
+    except BadInput as mistake:
+        blamed = "--features-b" if mistake.argument == "--features" else mistake.argument
+        raise BadInput(blamed, mistake.got, mistake.needed) from None
+    needed = f"features of the {len(given.labels):,} images of {config.features}, in the same order"
+    if len(other.labels) != len(given.labels):
+        raise BadInput("--features-b", f"{config.features_b} with {len(other.labels):,} images", needed)
+    if (other.labels != given.labels).any():
+        raise BadInput("--features-b", f"{config.features_b}, whose labels are others", needed)
+    return other
 
 
 def _report(config: Config, task: Task, analysed: Analysed) -> Result:

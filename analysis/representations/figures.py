@@ -100,8 +100,8 @@ def sections(sides: pd.DataFrame, at: float) -> pd.DataFrame:
         at: nats.
 
     Returns:
-        so far: the lower bound is unknown where no upper bound on I(T;Y) is as large, the upper where no lower is.
-        so far: the lower bound is unknown where no upper bound on I(T;Y) is as large, and the upper where no lower is.
+        A row for each line, with ``low`` and ``high``, NaN where the line does not reach so far: the lower bound is
+        unknown where no upper bound on I(T;Y) is as large, and the upper where no lower is.
     """
     keys = [name for name in ("layer", "augmentation", "split", "epoch") if name in sides]
     rows = []

@@ -17,12 +17,20 @@ from findings.table import plus_minus, ruled
 
 __all__ = ["intervals", "of_test", "table_of", "text_of"]
 
-COLUMNS = 7
-"""Levels of noise that a table shows at most."""
+COLUMNS, FEWER = 7, 5
+"""Levels of noise that a table shows at most, and one whose lines have long names: more are wider than 120 letters."""
+
+LARGE = 1000
+"""Nats from which on a cell has no decimals."""
 
 NOTE = (
     "nats ± standard error over images, at fixed class counts; * saturated: too close to its cap to say much; "
     "† heavy-tailed: a few images decide it, and its error is too small. Every number is of features with noise."
+)
+
+UNSPLICED = (
+    "Without training features and their labels nothing is spliced: what is called so is R_m by class, with Gaussians "
+    "that are shrunk alike at every level."
 )
 
 UNITS = (
@@ -40,9 +48,9 @@ def of_test(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[chosen]
 
 
-def shown(levels: Sequence[float]) -> list[float]:
-    """At most `COLUMNS` of the levels, evenly."""
-    picked = np.linspace(0, len(levels) - 1, min(COLUMNS, len(levels))).round().astype(int)
+def shown(levels: Sequence[float], at_most: int = COLUMNS) -> list[float]:
+    """Some of the levels, evenly."""
+    picked = np.linspace(0, len(levels) - 1, min(at_most, len(levels))).round().astype(int)
     return [levels[index] for index in picked]
 
 
@@ -67,7 +75,7 @@ def table_of(rows: pd.DataFrame) -> str:
     """A table for each layer of one network: a line for every bound, a column for some levels of noise."""
     parts = []
     for layer, block in rows.groupby(rows["layer"].fillna(""), sort=False):
-        levels = shown(list(block["noise"].unique()))
+        levels = shown(list(block["noise"].unique()), FEWER)
         cells = [["noise s", *(f"{level:.3g}" for level in levels)], [""] * (len(levels) + 1)]
         for quantity in (LABEL, GIVEN_LABEL, IMAGE, CODES):
             for name, bounds in block[block["quantity"] == quantity].groupby("estimator", sort=False):
@@ -86,7 +94,8 @@ def _head(layer: object, block: pd.DataFrame) -> str:
 
 def _cell(bound: Mapping[Any, Any]) -> str:
     marks = ("*" if bound["saturated"] else "") + ("†" if bound["heavy_tailed"] is True else "")
-    return f"{bound['value']:.2f} ± {bound['standard_error']:.2f}{marks}"
+    digits = 2 if abs(bound["value"]) < LARGE else 0
+    return f"{bound['value']:z.{digits}f} ± {bound['standard_error']:.{digits}f}{marks}"
 
 
 def _grid_tables(rows: pd.DataFrame) -> str:
@@ -104,7 +113,7 @@ def _grid_tables(rows: pd.DataFrame) -> str:
                 line = [label(str(name))]
                 for level in levels:
                     marks = "*" if {low, high} & saturated.get((name, level), set()) else ""
-                    line.append(f"{at[low][level]:.2f} to {at[high][level]:.2f}{marks}")
+                    line.append(f"{at[low][level]:z.2f} to {at[high][level]:z.2f}{marks}")
                 cells.append(line)
             lines += ruled(cells)
         parts.append("\n".join(lines))
@@ -128,7 +137,8 @@ def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
     head = document["about"]["title"]
     if not networks:
         single = rows.fillna({"augmentation": "model"})
-        tables = [head, _outputs_table(single), _ranks_table(single), table_of(scored)]
+        unspliced = "" if "split" in rows and (rows["split"] == "training").any() else UNSPLICED
+        tables = [head, _outputs_table(single), _ranks_table(single), table_of(scored), unspliced]
         return "\n\n".join(part for part in tables if part), ""
     tables = [head, networks_table(document), _outputs_table(rows), _ranks_table(rows), _grid_tables(scored)]
     conclusions = conclusions_of(document)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from analysis.bounds.channel import channel
-from analysis.representations import Config, information, run, text_of
+from analysis.representations import Config, information, run, table_of, text_of
 from analysis.representations.dominance import Measured, dominances
 from analysis.representations.networks import _as_many
 from analysis.representations.profile import HEADLINES, profile_of
@@ -129,9 +129,57 @@ def test_two_files_of_features_share_something(tmp_path, options, capsys, quick_
     run(Config(features=tmp_path / "a.npz", features_b=tmp_path / "b.npz", noise=(1.0,), execution=options))
     said = capsys.readouterr().out
     assert "I(T_A;T_B) ≥ held-out critic" in said
-    np.savez(tmp_path / "c.npz", features=features, labels=labels[::-1])
-    with pytest.raises(BadInput, match=r"c\.npz, whose labels are others than those of"):
-        run(Config(features=tmp_path / "a.npz", features_b=tmp_path / "c.npz", noise=(1.0,), execution=options))
+    assert "What a keeps (A), and what it shares with b (B)" in said
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda x, y: {"features": x, "labels": y[::-1]}, "b.npz, whose labels are others; needs features of the 200"),
+        (lambda x, y: {"features": x[1:], "labels": y[1:]}, "b.npz with 199 images; needs features of the 200 images"),
+        (lambda x, y: {"features": x[:, :, None], "labels": y}, "b.npz with features of shape (200, 6, 1); needs"),
+    ],
+)
+def test_other_features_are_blamed_for_their_own_faults_before_anything_is_bounded(
+    tmp_path, options, change, words, monkeypatch
+):
+    monkeypatch.setattr("analysis.representations.profile_of", lambda *_, **__: pytest.fail("bounded"))
+    features, labels = clusters(200)
+    np.savez(tmp_path / "a.npz", features=features, labels=labels)
+    np.savez(tmp_path / "b.npz", **change(features, labels))
+    with pytest.raises(BadInput) as mistake:
+        run(Config(features=tmp_path / "a.npz", features_b=tmp_path / "b.npz", execution=options))
+    assert str(mistake.value).startswith("--features-b: got")
+    assert words in str(mistake.value)
+
+
+def test_labels_of_training_images_are_blamed_for_their_own_faults():
+    features, labels = clusters(100)
+    with pytest.raises(BadInput, match="training labels: got those of images without features"):
+        information(features, labels, None, labels)
+    with pytest.raises(BadInput, match="training labels: got one image of class 9"):
+        information(features, labels, features, np.r_[9, labels[1:]], noise=(1.0,))
+
+
+def test_a_table_of_every_bound_fits_in_120_columns():
+    rng = np.random.default_rng(0)
+    labels = np.arange(300) % 2
+    features = rng.normal(size=(300, 300)) + labels[:, None]  # more dimensions than training images: large numbers
+    noise = (0.02, 0.05, 0.1, 0.2, 0.5, 30.0, 60.0)
+    table = table_of(information(features, labels, noise=noise))
+    lines = table.splitlines()
+    assert "leave-one-out by class + I(T;Y)" in table
+    assert max(map(len, lines[: lines.index("")])) <= 120
+    assert "-0.00" not in table
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_a_text_says_where_nothing_is_spliced(tmp_path, options, capsys, quick_figures, labelled):
+    features, labels = clusters(80)
+    training = {"training_features": features, **({"training_labels": labels} if labelled else {})}
+    np.savez(tmp_path / "f.npz", features=features, labels=labels, **training)
+    run(Config(features=tmp_path / "f.npz", noise=(1.0,), execution=options))
+    assert ("nothing is spliced" in capsys.readouterr().out) is not labelled
 
 
 def test_layers_of_a_model(options, tmp_path, monkeypatch, capsys, quick_figures):
