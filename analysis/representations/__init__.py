@@ -10,6 +10,7 @@ Units of noise are not comparable between networks: two representations are comp
 ``--features``, classifiers are trained, or found trained, under each augmentation, and compared.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -20,24 +21,22 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from analysis.bounds.channel import channel
 from analysis.bounds.labelled import LABEL
 from analysis.bounds.stretches import HERE, Workers
 from analysis.representations.dominance import Dominance, Measured, dominances
 from analysis.representations.features import FEWEST, Features, Pool, read_features, tenth
 from analysis.representations.figures import draw_epochs, draw_layers, draw_plane
-from analysis.representations.networks import images_of, measured, run_of
-from analysis.representations.profile import HEADLINES, profile_of
+from analysis.representations.networks import check_images, images_of, measured, run_of
+from analysis.representations.profile import HEADLINES, profiles_of
 from analysis.representations.section import SECTIONS
 from analysis.representations.sentences import table_of, text_of
 from analysis.representations.views import shared
-from classifiers.curve import recorded_curve
 from classifiers.grid import Analysed, ModelGrid, analyse, grid_steps, of_model, trained_classifier, who
 from figures import save
 from findings import Result, publish
 from findings.over_seeds import headlines
 from findings.row import row
-from store import BadInput, Run, in_range, positive, slug
+from store import BadInput, Run, digest_of, in_range, positive, read_record, slug
 from store.command_line import json_document, refuse_beside
 from tasks import Task, load, some_of
 from training import use_threads
@@ -118,12 +117,19 @@ class Config(ModelGrid):
             positive("--workers", self.workers)
             if self.ray != "local":
                 raise BadInput("--workers", f"{self.workers} without --ray local", "both, or neither")
+        if self.checkpoints and self.model.model is not None and self.directory is None:
+            raise BadInput("--checkpoints", f"with {self.model.model}", "a training run's directory, which keeps some")
         if len(set(self.layers)) != len(self.layers):
             raise BadInput("--layers", " ".join(self.layers), "different names")
         if not self.noise or list(self.noise) != sorted(set(self.noise)):
             raise BadInput("--noise", " ".join(map(str, self.noise)) or "nothing", "different numbers, ascending")
         for level in self.noise:  # without noise it is infinite
             in_range("--noise", level, *LEVELS)
+
+    @property
+    def directory(self) -> Path | None:
+        """Of the training run that ``--model`` names, if it does."""
+        return Path(self.model.model) if self.model.model and Path(self.model.model).is_dir() else None
 
     def smoked(self) -> Self:
         """The configuration as it is done: with ``--smoke``, one seed, two epochs and few levels of noise."""
@@ -183,22 +189,16 @@ def _rows(
         raise BadInput("labels", f"{len(labels)}", f"one for each of the {len(features)} images")
     if len(features) < FEWEST:
         raise BadInput("features", f"{len(features)} images", f"at least {FEWEST}")
-    training = given.training
-    if training is None:
+    if given.training is None:
         if given.training_labels is not None:
             raise BadInput("training labels", "those of images without features", "training features, too")
         some, others = (numbers.numpy() for numbers in tenth(len(features)))
-        training, features, labels = features[some], features[others], labels[others]
-    noisy = channel(training, noise_shape)
+        given = Features(features[others], labels[others], features[some])
+    found = profiles_of(given, noise, noise_shape, workers=workers)
     where = {"noise_shape": noise_shape, "layer": layer}
-    if given.training_labels is None:
-        return profile_of(features, labels, noisy, noise, workers=workers).rows(**where)
-    try:
-        trained = profile_of(training, given.training_labels, noisy, noise, every=False, workers=workers)
-    except BadInput as mistake:
-        raise BadInput(f"training {mistake.argument}", mistake.got, mistake.needed) from None
-    scored = profile_of(features, labels, noisy, noise, trained.noise, workers=workers)
-    return scored.rows(split="test", **where) + trained.rows(split="training", **where)
+    if "training" not in found:
+        return found["test"].rows(**where)
+    return found["test"].rows(split="test", **where) + found["training"].rows(split="training", **where)
 
 
 @asked_from_python(Config)
@@ -214,7 +214,7 @@ def run(config: Config) -> Result:
     if config.features is not None:
         return _of_file(config)
     task = load(config.data, download=not options.dry_run)
-    some_of(task.test, images_of(config, task))  # refuses what cannot be
+    check_images(config, task)
     with _workers(config) as workers:
         analysed = analyse(
             config,
@@ -222,7 +222,7 @@ def run(config: Config) -> Result:
             lambda subject: run_of(config, subject, task),
             lambda subject: measured(config, subject, task, workers),
             "measured",
-            "measurement of layers",
+            "layer measurement",
         )
     return Result([]) if analysed is None else _report(config, task, analysed)
 
@@ -269,8 +269,8 @@ def _of_file(config: Config) -> Result:
     title = f"What {name} keeps"
     if config.features_b is not None:
         title += f" (A), and what it shares with {slug(config.features_b.stem)} (B)"
-    about: dict[str, Any] = {"title": title, "data": name, "settings": {}, "watermark": None}
-    return _published(config, rows, about, f"representations-{name}", [], [], {})
+    about: dict[str, Any] = {"title": title + _noise_of(config), "data": name, "settings": {}, "watermark": None}
+    return _published(config, rows, about, f"features-{name}", [], [], {})
 
 
 def _of_the_same(config: Config, given: Features) -> Features:
@@ -298,22 +298,27 @@ def _report(config: Config, task: Task, analysed: Analysed) -> Result:
     for (augmentation, seed), run in analysed.runs.items():
         where = {"augmentation": augmentation, "seed": seed}
         rows += [one | where for one in run.result()["rows"]]
-        if (augmentation, seed) in analysed.trained:
-            rows += _training_losses(analysed.trained[augmentation, seed], where)
+        trained = analysed.trained.get((augmentation, seed))
+        directory = trained.path if trained is not None else config.directory
+        rows += [] if directory is None else _training_losses(directory, where)
     n = len(some_of(task.test, images_of(config, task)))
-    title = f"What layers keep on {task.name}: {who(config)}, {n:,} test images"
+    title = f"What layers keep on {task.name}: {who(config)}, {n:,} test images{_noise_of(config)}"
     watermark = "SMOKE RUN" if config.smoke else None
     about = {"title": title, "data": task.name, "settings": analysed.settings(), "watermark": watermark}
     found = _dominances(config, analysed, rows)
-    kind = "" if config.noise_shape == "isotropic" else f"-{config.noise_shape}"
-    kind += "-epochs" if config.checkpoints else ""
+    kind = "-epochs" if config.checkpoints else ""
     folder = f"representations-{slug(task.name.lower())}{kind}{of_model(config)}"
     more = {"dominance": [one.as_json() for one in found]}
     return _published(config, rows, about, folder, analysed.failures, analysed.evidence(), more)
 
 
-def _training_losses(trained: Run, where: dict[str, Any]) -> list[dict[str, Any]]:
-    """The cross entropy of training images at the epochs whose weights were kept, by which epochs are compared."""
+def _noise_of(config: Config) -> str:
+    """The shape of the noise at the end of a title, where it is not the usual one."""
+    return "" if config.noise_shape == "isotropic" else f", {config.noise_shape} noise"
+
+
+def _training_losses(trained: Path, where: dict[str, Any]) -> list[dict[str, Any]]:
+    """The cross entropy of training images over the epochs of a training run, by which epochs are compared."""
     return [
         row(
             "cross entropy of training images",
@@ -324,16 +329,22 @@ def _training_losses(trained: Run, where: dict[str, Any]) -> list[dict[str, Any]
             epoch=point["epoch"],
             **where,
         )
-        for point in recorded_curve(trained)
+        for point in read_record(trained / "result.json").get("curve") or ()
     ]
 
 
 def _dominances(config: Config, analysed: Analysed, rows: Sequence[dict[str, Any]]) -> list[Dominance]:
     """Every ordered pair of augmentations, from what each image says of the bounds of their networks."""
     of_layers: dict[str, dict[str, list[tuple[np.ndarray, np.ndarray]]]] = {}
+    seeds = Counter(augmentation for augmentation, _ in analysed.runs)
     for (augmentation, _), run in analysed.runs.items():
+        if seeds[augmentation] < min(2, max(seeds.values())):
+            continue  # what is left of one that has lost its other seeds is no replicate beside others
         layers = run.identity["config"]["layers"]
-        with np.load(run.path / "scores.npz") as kept:
+        path = run.path / "scores.npz"
+        if not path.is_file() or digest_of(path) != run.result()["files"][path.name]:
+            raise BadInput(str(path), "another file than its run wrote", "that file; --force makes it again")
+        with np.load(path) as kept:
             for layer, training, scores in zip(layers, kept["training"], kept["scores"], strict=True):
                 of_layers.setdefault(layer, {}).setdefault(augmentation, []).append((training, scores))
     if len(analysed.runs) < 2:
@@ -372,7 +383,8 @@ def _published(
         rows = headlines([dict.fromkeys(KEYS) | one for one in rows if _is_kept(one)], KEYS)
     document = json_document(PROGRAM, config, rows) | {"about": about, "runs": runs, "failures": failures} | more
     text, about["conclusions"] = text_of(document)
-    directory = config.execution.out / folder
+    kind = "" if config.noise_shape == "isotropic" else f"-{config.noise_shape}"
+    directory = config.execution.out / f"{folder}{kind}"
     files = []
     for name, draw in (("plane", draw_plane), ("layers", draw_layers), ("epochs", draw_epochs)):
         drawn = draw(networks, about["title"])

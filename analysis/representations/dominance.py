@@ -119,13 +119,15 @@ def dominances(
     pairs, p = [], []
     for layer, networks in layers.items():
         for less, more in itertools.permutations(networks, 2):
+            seen: set[tuple[float, float]] = set()
             for share in SHARES:
                 seeds = min(len(networks[name].scores) for name in (less, more))
                 result = _tested(networks[less], networks[more], levels, share * entropy, entropy)
-                if result is None:
+                if result is None or result[0][:2] in seen:  # two shares near the same level are one test
                     pairs.append(Dominance(layer, less, more, share, seeds=seeds))
                     continue
                 pairs.append(Dominance(layer, less, more, share, *result[0], seeds))
+                seen.add(result[0][:2])
                 p.append(result[1])
     adjusted = iter(holm(p) if p else ())
     return [one if one.noise_less is None else replace(one, p=float(next(adjusted))) for one in pairs]
@@ -167,6 +169,8 @@ def _tested(
     less: Measured, more: Measured, levels: Sequence[float], wanted: float, entropy: float
 ) -> tuple[Tested, float] | None:
     """Levels and margins, and the p-value; None where no levels have margins above 0 on training images."""
+    if not np.isfinite(less.training).all() or not np.isfinite(more.training).all():
+        return None
     upper = more.trained(UPPER_LABEL)
     of_more = int(np.abs(upper - wanted).argmin())
     margins = np.minimum(

@@ -154,7 +154,7 @@ def draw_layers(networks: pd.DataFrame, title: str) -> Drawn | None:
                 axes.vlines(x, own["low"], high, color=colour(name), linewidth=3, label=label(name))
             axes.set_xticks(range(len(layers)), layers, rotation=30, ha="right", fontsize=8)
             axes.set_ylim(0, cap * ROOM)
-            axes.set_title(f"{split} images", fontsize=9)
+            axes.set_title(f"{int(rows.loc[rows['split'] == split, 'n'].max()):,} {split} images", fontsize=9)
             axes.set_ylabel(f"{GIVEN_LABEL}, nats")
         if len(names) > 1:
             panels[0].legend(fontsize=7)

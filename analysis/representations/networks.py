@@ -1,7 +1,8 @@
 """The layers of one classifier, measured once and kept: bounds, and what each test image says of four of them."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,11 +10,10 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from analysis.bounds.channel import channel
 from analysis.bounds.stretches import HERE, Workers
 from analysis.representations.descriptive import PARTS, affinity, diversity, linear_probe, outputs_of, spectrum_rows
-from analysis.representations.features import features_of
-from analysis.representations.profile import HEADLINES, Profile, profile_of
+from analysis.representations.features import FEWEST, Features, features_of, tenth
+from analysis.representations.profile import HEADLINES, profiles_of
 from classifiers.curve import KEPT, epochs_of, weights_at
 from classifiers.grid import Subject, once_of_function
 from classifiers.load import Classifier, load_run, logits_of
@@ -21,16 +21,17 @@ from classifiers.train import pipeline_of
 from store import BadInput, Run, provenance, read_record, slug, write_atomically
 from store.registry import known_as
 from store.runs import now
-from tasks import Task, some_of
+from tasks import InMemory, Task, some_of
 from training import generator
 from training.devices import describe
 from training.mixing import identity_of
+from training.reuse import Failed
 from training.views.pipeline import Pipeline
 
 if TYPE_CHECKING:
     from analysis.representations import Config
 
-__all__ = ["images_of", "layers_of", "measured", "run_of"]
+__all__ = ["check_images", "images_of", "layers_of", "measured", "run_of"]
 
 VERSION = 1
 """Raised when the same features give other bounds."""
@@ -111,7 +112,7 @@ def measured(config: "Config", subject: Subject, task: Task, workers: Workers = 
 
     Its record has the ``rows``; ``scores.npz`` holds ``scores`` (layers, levels, headlines, N) of the test images, as
     `analysis.representations.profile.Profile.scores` has them, ``training`` (layers, levels, headlines), the bounds on
-    as many training images, and ``images``.
+    as many training images, NaN where there are none but the scored ones.
     """
     return once_of_function(
         run_of(config, subject, task),
@@ -125,8 +126,9 @@ def measured(config: "Config", subject: Subject, task: Task, workers: Workers = 
 def _measure(config: "Config", subject: Subject, task: Task, run: Run, workers: Workers) -> None:
     device = subject.classifier.pixel_mean.device
     origin, started, start = provenance(describe(device), torch.get_num_threads()), now(), time.perf_counter()
-    chosen = some_of(task.test, images_of(config, task))
-    training = _as_many(task.train.targets, task.test.targets[chosen])
+    test, train, aside = _split(config, task)
+    splits = {"test": test.to(device), "training": train.to(device)}
+    labels = {split: images.targets.cpu().numpy() for split, images in splits.items()}
     run.begin()
     rows: list[dict[str, Any]] = []
     scores, trained = [], []
@@ -137,31 +139,85 @@ def _measure(config: "Config", subject: Subject, task: Task, run: Run, workers: 
             classifier = subject.classifier
             if epoch is not None:
                 assert subject.trained is not None
-                classifier = load_run(subject.trained, device, task, weights_at(epoch), config.settings.network)
-            test = task.test.only(chosen).to(device)
-            train = task.train.only(training).to(device)
+                name = None if subject.network[0] is None else config.settings.network
+                classifier = load_run(subject.trained, device, task, weights_at(epoch), name)
             features = {
-                split: features_of(classifier, layers, images.inputs, config.pool)
-                for split, images in (("test", test), ("training", train))
+                split: features_of(classifier, layers, images.inputs, config.pool) for split, images in splits.items()
             }
-            labels = {"test": test.targets.cpu().numpy(), "training": train.targets.cpu().numpy()}
             for layer in layers:
-                of_layer = {split: features[split][layer].numpy() for split in features}
+                given = Features(
+                    features["test"][layer].numpy(),
+                    labels["test"],
+                    features["training"][layer].numpy(),
+                    None if aside else labels["training"],
+                )
+                with _blamed(layer, subject):
+                    found = profiles_of(given, config.noise, config.noise_shape, every=epoch is None, workers=workers)
+                    if epoch is None:
+                        rows += _descriptive(given.features, given.labels, layer=layer, split="test")
                 where: dict[str, Any] = {"layer": layer, "noise_shape": config.noise_shape, "epoch": epoch}
-                found = _both(config, of_layer, labels, epoch is None, workers)
                 for split, profile in found.items():
                     only = None if split == "test" and epoch is None else HEADLINES
                     rows += profile.rows(only, split=split, **where)
                 if epoch is None:
-                    rows += _descriptive(of_layer["test"], labels["test"], layer=layer, split="test")
                     scores.append(found["test"].scores())
-                    trained.append(found["training"].scores().mean(-1))
+                    unknown = np.full(scores[-1].shape[:2], np.nan)
+                    trained.append(unknown if aside else found["training"].scores().mean(-1))
                 bar.update()
-    rows += _of_outputs(subject.classifier, test.inputs, labels["test"])
-    rows += _of_mixing(config, subject, task.to(device), len(chosen))
+    rows += _of_outputs(subject.classifier, splits["test"].inputs, labels["test"])
+    rows += _of_mixing(config, subject, task.to(device), len(test))
     with write_atomically(run.path / "scores.npz") as temporary, open(temporary, "wb") as file:
-        np.savez(file, scores=np.stack(scores), training=np.stack(trained), images=chosen.numpy())
+        np.savez(file, scores=np.stack(scores), training=np.stack(trained))
     run.finish(metrics={"seconds": time.perf_counter() - start}, started=started, origin=origin, rows=rows)
+
+
+@contextmanager
+def _blamed(layer: str, subject: Subject) -> Iterator[None]:
+    """What a layer's features are refused for, with its name; of a grid, it costs this network alone.
+
+    Raises:
+        Failed: in a grid.
+        BadInput: of the one network of ``--model``.
+    """
+    try:
+        yield
+    except BadInput as mistake:
+        problem = BadInput("--layers", f"{layer}, whose {mistake.argument} are {mistake.got}", mistake.needed)
+        if subject.network[0] is None:
+            raise problem from None
+        raise Failed(f"{subject.name}: {problem}") from None
+
+
+def check_images(config: "Config", task: Task) -> None:
+    """Refuse, before anything is trained, images of which nothing can be said.
+
+    Raises:
+        BadInput: fewer than 20, of one class, or one alone of its class.
+    """
+    option = "--data" if images_of(config, task) is None else "--images"
+    test, train, aside = _split(config, task)
+    for words, split in (("test", test),) if aside else (("test", test), ("training", train)):
+        counts = split.targets.bincount()
+        if words == "test" and len(split) < FEWEST:
+            raise BadInput(option, f"{len(split)} {words} images", f"at least {FEWEST}")
+        if words == "test" and int((counts > 0).sum()) < 2:
+            raise BadInput(option, f"{words} images of one class", "two classes or more")
+        if (alone := (counts == 1).nonzero()).numel():
+            raise BadInput(option, f"one {words} image of class {int(alone[0])}", "at least 2 of each class, or none")
+
+
+def _split(config: "Config", task: Task) -> tuple[InMemory, InMemory, bool]:
+    """The scored test images, and training images, which scale the noise, of each class as many or all there are.
+
+    The third says whether these are no training images: where the images are at hand and both at once, every tenth is
+    set aside to scale the noise, as of features from a file.
+    """
+    chosen = some_of(task.test, images_of(config, task))
+    same = task.train.inputs.shape == task.test.inputs.shape and torch.equal(task.train.inputs, task.test.inputs)
+    if same:
+        aside, scored = tenth(len(chosen))
+        return task.test.only(chosen[scored].sort().values), task.test.only(chosen[aside].sort().values), True
+    return task.test.only(chosen), task.train.only(_as_many(task.train.targets, task.test.targets[chosen])), False
 
 
 def _descriptive(features: np.ndarray, labels: np.ndarray, **where: Any) -> list[dict[str, Any]]:
@@ -199,27 +255,3 @@ def _as_many(targets: Tensor, scored: Tensor) -> Tensor:
     counts = scored.bincount().tolist()
     parts = [order[(shuffled == label).nonzero()[:count, 0]] for label, count in enumerate(counts)]
     return torch.cat(parts).sort().values
-
-
-def _both(
-    config: "Config",
-    features: Mapping[str, np.ndarray],
-    labels: Mapping[str, np.ndarray],
-    every: bool,
-    workers: Workers,
-) -> dict[str, Profile]:
-    """The profiles of a layer on training images and, spliced where these say, on test images.
-
-    Args:
-        config: levels and shape of the noise.
-        features: (N, d) and (M, d) by ``test`` and ``training``; the noise has the scale of the latter.
-        labels: of both.
-        every: on test images all bounds, and not the headlines alone.
-        workers: who compares images with each other.
-    """
-    noisy = channel(features["training"], config.noise_shape)
-    trained = profile_of(features["training"], labels["training"], noisy, config.noise, every=False, workers=workers)
-    scored = profile_of(
-        features["test"], labels["test"], noisy, config.noise, trained.noise, every=every, workers=workers
-    )
-    return {"test": scored, "training": trained}

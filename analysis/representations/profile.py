@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from analysis.bounds.bound import Bound
-from analysis.bounds.channel import Channel
+from analysis.bounds.channel import Channel, channel
 from analysis.bounds.labelled import (
     Labelled,
     class_infonce,
@@ -26,8 +26,19 @@ from analysis.bounds.labelled import (
 )
 from analysis.bounds.spliced import NoiseProfile, splice_level
 from analysis.bounds.stretches import HERE, Workers
+from analysis.representations.features import Features
+from store import BadInput
 
-__all__ = ["HEADLINES", "LOWER_IMAGE", "LOWER_LABEL", "UPPER_IMAGE", "UPPER_LABEL", "Profile", "profile_of"]
+__all__ = [
+    "HEADLINES",
+    "LOWER_IMAGE",
+    "LOWER_LABEL",
+    "UPPER_IMAGE",
+    "UPPER_LABEL",
+    "Profile",
+    "profile_of",
+    "profiles_of",
+]
 
 LOWER_LABEL, UPPER_LABEL = "gaussian_classifier", "kernel_mixture"
 LOWER_IMAGE, UPPER_IMAGE = "class_infonce", "class_spliced"
@@ -113,3 +124,33 @@ def profile_of(
             found = [gaussian_classifier(code), kernel_mixture(code), class_infonce(code), spliced]
         bounds[level] = found
     return Profile(bounds, noise)
+
+
+def profiles_of(
+    given: Features, levels: Sequence[float], shape: str = "isotropic", *, every: bool = True, workers: Workers = HERE
+) -> dict[str, Profile]:
+    """The profile of test images, spliced where training images say, and that of these where they have labels.
+
+    Args:
+        given: with training features, whose scale the noise has.
+        levels: of the noise, ascending.
+        shape: of the noise.
+        every: all bounds of the test images, and not `HEADLINES` alone.
+        workers: who compares images with each other.
+
+    Returns:
+        By ``test``, and ``training``.
+
+    Raises:
+        BadInput: as `profile_of`; of ``training labels``, say, where those images are to blame.
+    """
+    assert given.training is not None
+    noisy = channel(given.training, shape)
+    if given.training_labels is None:
+        return {"test": profile_of(given.features, given.labels, noisy, levels, every=every, workers=workers)}
+    try:
+        trained = profile_of(given.training, given.training_labels, noisy, levels, every=False, workers=workers)
+    except BadInput as mistake:
+        raise BadInput(f"training {mistake.argument}", mistake.got, mistake.needed) from None
+    scored = profile_of(given.features, given.labels, noisy, levels, trained.noise, every=every, workers=workers)
+    return {"test": scored, "training": trained}

@@ -105,20 +105,24 @@ def _grid_tables(rows: pd.DataFrame) -> str:
         levels = shown(list(block["noise"].unique()))
         lines = [_head(layer, block)]
         sides = intervals(block)
-        saturated = block[block["saturated"].eq(True)].groupby(["augmentation", "noise"])["estimator"].agg(set)
+        flagged = {flag: _flagged(block, flag) for flag in ("saturated", "heavy_tailed")}
         for quantity, low, high in ((LABEL, LOWER_LABEL, UPPER_LABEL), (GIVEN_LABEL, LOWER_IMAGE, UPPER_IMAGE)):
             cells = [[f"{quantity}, noise s", *(f"{level:.3g}" for level in levels)], [""] * (len(levels) + 1)]
             for name, of_name in sides.groupby("augmentation", sort=False):
                 at = of_name.set_index("noise")
                 line = [label(str(name))]
                 for level in levels:
-                    marks = "*" if {low, high} & saturated.get((name, level), set()) else ""
+                    here = {(str(layer), str(name), level, low), (str(layer), str(name), level, high)}
+                    marks = ("*" if here & flagged["saturated"] else "") + (
+                        "†" if here & flagged["heavy_tailed"] else ""
+                    )
                     line.append(f"{at[low][level]:z.2f} to {at[high][level]:z.2f}{marks}")
                 cells.append(line)
             lines += ruled(cells)
         parts.append("\n".join(lines))
     note = (
-        "From the lower bound to the upper, nats, means over seeds, of test images; * one of them is saturated. "
+        "From the lower bound to the upper, nats, means over seeds, of test images; * one of them is saturated, "
+        "† heavy-tailed, in some network. "
         f"I(T;Y): {label_of(LOWER_LABEL)} and {label_of(UPPER_LABEL)}; I(T;X|Y): {label_of(LOWER_IMAGE)} and "
         f"{label_of(UPPER_IMAGE)}, which is spliced at a level fixed on training images."
     )
@@ -261,11 +265,47 @@ def conclusions_of(document: Mapping[str, Any]) -> str:
             f"{largest.layer or 'features'})."
         )
     lines.append(f"- Of {family} tests {len(claimed)} are decided.")
+    if few := _few_decide(document, claimed):
+        lines.append(
+            f"- In {few} of them a few images decide one of the bounds, in some network: its error is too small."
+        )
     if judged := statements(tested):
         said = "; ".join(f"{claim}: {verdict} here{_where(shown)}" for claim, verdict, shown in judged)
         lines.append(f"- Of the paper's statements, taken at their word for classifiers, {said}.")
     lines.append(UNITS)
     return "\n".join(lines)
+
+
+Flagged = set[tuple[str, str, float, str]]
+"""Layer, augmentation, level and estimator."""
+
+
+def _flagged(rows: pd.DataFrame, flag: str) -> Flagged:
+    chosen = rows[rows[flag].eq(True)]
+    keys = (chosen[name] for name in ("layer", "augmentation", "noise", "estimator"))
+    return {
+        (str(layer), str(name), float(level), str(estimator))
+        for layer, name, level, estimator in zip(*keys, strict=True)
+    }
+
+
+def _few_decide(document: Mapping[str, Any], claimed: Sequence[Dominance]) -> int:
+    """How many claims rest on a bound that is heavy-tailed."""
+    flagged = _flagged(of_test(pd.DataFrame(document["results"])), "heavy_tailed")
+    return sum(
+        bool(
+            flagged
+            & {
+                (str(one.layer), name, float(level or 0), estimator)
+                for name, level, estimators in (
+                    (one.less, one.noise_less, (LOWER_LABEL, UPPER_IMAGE)),
+                    (one.more, one.noise_more, (UPPER_LABEL, LOWER_IMAGE)),
+                )
+                for estimator in estimators
+            }
+        )
+        for one in claimed
+    )
 
 
 def _where(shown: Sequence[Dominance]) -> str:

@@ -11,13 +11,13 @@ import torch
 from analysis.bounds.channel import channel
 from analysis.representations import Config, information, run, table_of, text_of
 from analysis.representations.dominance import Measured, dominances
-from analysis.representations.networks import _as_many
+from analysis.representations.networks import _as_many, check_images
 from analysis.representations.profile import HEADLINES, profile_of
 from classifiers import ModelOptions
 from classifiers.train import Settings
 from findings.comparisons import exceeds
 from store import BadInput
-from tasks import DataOptions
+from tasks import DataOptions, image_task
 
 BOUNDS = {"I(T;Y)", "I(T;X|Y)", "I(T;X)"}
 
@@ -143,7 +143,7 @@ def test_two_files_of_features_share_something(tmp_path, options, capsys, quick_
 def test_other_features_are_blamed_for_their_own_faults_before_anything_is_bounded(
     tmp_path, options, change, words, monkeypatch
 ):
-    monkeypatch.setattr("analysis.representations.profile_of", lambda *_, **__: pytest.fail("bounded"))
+    monkeypatch.setattr("analysis.representations.profiles_of", lambda *_, **__: pytest.fail("bounded"))
     features, labels = clusters(200)
     np.savez(tmp_path / "a.npz", features=features, labels=labels)
     np.savez(tmp_path / "b.npz", **change(features, labels))
@@ -200,7 +200,7 @@ def test_layers_of_a_model(options, tmp_path, monkeypatch, capsys, quick_figures
     said = capsys.readouterr().out
     assert said.index("1: 200 images") < said.index("in:3: 200 images")
     assert run(config).rows == result.rows
-    assert "reused 1 measurement of layers" in capsys.readouterr().out
+    assert "reused 1 layer measurement" in capsys.readouterr().out
     assert list(options.out.glob("representations-digits-nets_py-make/layers.png"))
 
 
@@ -256,13 +256,13 @@ def compact(n: int, spread: float, seed: int) -> np.ndarray:
     return 8 * np.eye(10)[labels] + spread * np.random.default_rng(seed).normal(size=(n, 10))
 
 
-def networks_of(spreads: dict[str, float], levels, n: int, seeds: int = 2) -> dict[str, Measured]:
+def networks_of(spreads: dict[str, float], levels, n: int, seeds: int = 2, first: int = 0) -> dict[str, Measured]:
     labels = np.arange(n) % 4
     networks = {}
     for place, (name, spread) in enumerate(spreads.items()):
         training, scores = [], []
         for seed in range(seeds):
-            number = 100 * place + 2 * seed
+            number = first + 100 * place + 2 * seed
             features, trained = compact(n, spread, number), compact(n, spread, number + 1)
             noisy = channel(trained, "isotropic")
             of_training = profile_of(trained, labels, noisy, levels, every=False)
@@ -290,7 +290,7 @@ def test_networks_that_keep_the_same_are_not_told_apart():
     """Six pairs of like networks, with bounds on both sides: none is claimed."""
     levels = (1.0, 1.4, 2.0)
     for replicate in range(6):
-        networks = networks_of({"one": 1.0 + 1e-9 * replicate, "other": 1.0}, levels, n=80, seeds=2)
+        networks = networks_of({"one": 1.0, "other": 1.0}, levels, n=80, seeds=2, first=1000 * replicate)
         assert not [one for one in dominances({None: networks}, levels, np.log(4)) if one.claimed]
 
 
@@ -309,6 +309,50 @@ def test_one_mean_above_another_errs_as_often_as_it_says(seeds):
         below += exceeds(higher, lower) < 0.05
     assert below / 600 < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 600)
     assert below / 600 > 0.01
+
+
+def test_images_at_hand_are_not_both_scored_and_what_decides(options):
+    """There are no training images: a tenth, which is not scored, scales the noise, and nothing is spliced."""
+    features, labels = clusters(200)
+    images = torch.from_numpy(np.clip(features[:, :4] * 12 + 60, 0, 255).astype(np.uint8)).view(200, 1, 2, 2)
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 5), torch.nn.Linear(5, 4))
+    result = run(network, images, torch.from_numpy(labels), layers=["1"], noise=[1.0], out=options.out, quiet=True)
+    noised = [row for row in result.rows if row["noise"]]
+    assert {row["split"] for row in noised} == {"test"}
+    assert {row["n"] for row in noised} == {180}
+
+
+@pytest.mark.parametrize(
+    ("labels", "images", "words"),
+    [
+        ([0] * 60, None, "--data: got test images of one class"),
+        ([0] * 59 + [1], None, "--data: got one test image of class 1"),
+        ([0, 1] * 9, None, "--data: got 18 test images"),
+        ([0, 1] * 40, 19, "--images: got 19 test images"),
+    ],
+)
+def test_images_of_which_nothing_can_be_said_are_refused_before_anything_is_trained(labels, images, words, options):
+    pixels = np.random.default_rng(0).integers(0, 256, (len(labels), 1, 8, 8), dtype=np.uint8)
+    data = image_task(
+        "mine",
+        (torch.arange(80).view(80, 1, 1, 1).expand(80, 1, 8, 8).to(torch.uint8), torch.arange(80) % 2),
+        (torch.from_numpy(pixels), torch.tensor(labels)),
+    )
+    with pytest.raises(BadInput) as mistake:
+        check_images(Config(images=images, execution=options), data)
+    assert words in str(mistake.value)
+
+
+def test_a_dead_layer_costs_its_network_and_names_the_layer(options, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dead.py").write_text(
+        "import torch\nfrom torch import nn\n\n\ndef make(channels, classes):\n"
+        "    first = nn.Linear(64 * channels, 6)\n    nn.init.constant_(first.bias, -1e6)\n"
+        "    return nn.Sequential(nn.Flatten(), first, nn.ReLU(), nn.Linear(6, classes))\n"
+    )
+    config = Config(layers=("2",), noise=(1.0,), images=100, model=ModelOptions("dead.py:make"), execution=options)
+    with pytest.raises(BadInput, match="--layers: got 2, whose features are the same for all images"):
+        run(config)
 
 
 def test_a_difference_that_is_there_is_found():
@@ -331,6 +375,10 @@ def test_a_difference_that_is_there_is_found():
         ({"noise": (1.0, 0.5)}, "--noise: got 1.0 0.5; needs different numbers, ascending"),
         ({"noise": (0.0,)}, "--noise: got 0.0; needs a number from"),
         ({"images": 0}, "--images: got 0"),
+        (
+            {"checkpoints": True, "model": ModelOptions("y")},
+            "--checkpoints: got with y; needs a training run's directory",
+        ),
         ({"ray": "nonsense"}, "--ray: got 'nonsense'; needs local, auto"),
         ({"workers": 2}, "--workers: got 2 without --ray local"),
     ],
