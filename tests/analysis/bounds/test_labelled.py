@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.distributions import MultivariateNormal, kl_divergence
 
 from analysis.bounds import Bound, Encoded, infonce, leave_one_out, pairs, sample_codes
+from analysis.bounds import labelled as labelled_module
 from analysis.bounds.channel import SHAPES, channel
 from analysis.bounds.class_pairs import FLOOR, class_pairs
 from analysis.bounds.encoded import shuffled
@@ -295,6 +296,23 @@ def test_gaussians_by_class_are_torchs_divergence_from_moments_of_other_folds():
     # each class's own mean, its size as the weight
     by_class = [slow_values[0, labelled.labels == y].mean() * (labelled.labels == y).double().mean() for y in range(3)]
     assert class_gaussian(labelled).value == pytest.approx(float(sum(by_class)))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(("n", "d", "finest"), [(120, 8, 0.25), (80, 60, 0.25), (80, 60, 1e-5)])
+def test_many_levels_of_one_decomposition_are_those_of_a_factor_each(monkeypatch, shape, n, d, finest):
+    stream = torch.Generator().manual_seed(d)
+    features = torch.randn(n, d, dtype=torch.float64, generator=stream) * torch.logspace(0, -4, d, dtype=torch.float64)
+    labels = torch.arange(n) % 3
+    noisy = channel(features + 0.01 * torch.randn(n, d, dtype=torch.float64, generator=stream), shape)
+    levels = [finest, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0]
+    posteriors = [noisy.posterior(features, level) for level in levels]
+    groups = Labelled(posteriors[0], labels).classes
+    slow_values = torch.cat([frozen_divergences([posteriors[0], each], groups)[1:] for each in posteriors])
+    if finest == 0.25:
+        monkeypatch.setattr(labelled_module, "kl_to_gaussian", lambda *_: pytest.fail("a factor for each level"))
+    found = frozen_divergences(posteriors, groups)
+    torch.testing.assert_close(found, slow_values, rtol=1e-9, atol=1e-9)
 
 
 def slow_covariance(residuals: list[list[float]], noise: list[float], freedom: int) -> Tensor:
