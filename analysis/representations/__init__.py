@@ -23,6 +23,7 @@ from torch import Tensor
 
 from analysis.bounds.labelled import LABEL
 from analysis.bounds.stretches import HERE, Workers
+from analysis.representations.descriptive import linear_probe, spectrum_rows
 from analysis.representations.dominance import Dominance, Measured, dominances
 from analysis.representations.features import FEWEST, Features, Pool, read_features, tenth
 from analysis.representations.figures import draw_epochs, draw_layers, draw_plane
@@ -258,6 +259,7 @@ def _of_file(config: Config) -> Result:
     try:
         with _workers(config) as workers:
             rows = _rows(given, config.noise, config.noise_shape, workers=workers)
+        rows += [*spectrum_rows(given.features, given.labels), linear_probe(given.features, given.labels).row()]
         if other is not None:
             views = (given.features, other.features, given.training, other.training)
             rows += shared(*views, noise=config.noise, noise_shape=config.noise_shape)

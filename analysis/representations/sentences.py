@@ -23,6 +23,9 @@ COLUMNS, FEWER = 7, 5
 LARGE = 1000
 """Nats from which on a cell has no decimals."""
 
+RANKS = ("effective_rank", "class_effective_rank", "linear_probe")
+"""What is said of features without noise."""
+
 NOTE = (
     "nats ± standard error over images, at fixed class counts; * saturated: too close to its cap to say much; "
     "† heavy-tailed: a few images decide it, and its error is too small. Every number is of features with noise."
@@ -214,13 +217,14 @@ def _ranks_table(rows: pd.DataFrame) -> str:
     """How many directions the features without noise have, and what a linear probe reads of the label from them."""
     if not (rows["estimator"] == "effective_rank").any():
         return ""
-    chosen = rows[rows["noise"].isna() & rows["layer"].notna()]
+    chosen = rows[rows["estimator"].isin(RANKS)]
+    chosen = chosen.assign(layer=chosen["layer"].fillna("features") if "layer" in chosen else "features")
     values = _values(chosen, ("layer", "augmentation"))
     cells = [["without noise", "", "effective rank", "within classes", "linear probe"], ["", "", "", "", "nats"]]
     for layer in dict.fromkeys(chosen["layer"]):
         for name in dict.fromkeys(chosen["augmentation"]):
             line = [str(layer), label(str(name))]
-            for estimator, digits in (("effective_rank", 1), ("class_effective_rank", 1), ("linear_probe", 3)):
+            for estimator, digits in zip(RANKS, (1, 1, 3), strict=True):
                 line.append(f"{values[estimator, layer, name]:.{digits}f}")
             cells.append(line)
     note = (
