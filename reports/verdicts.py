@@ -245,19 +245,26 @@ def judged(documents: Sequence[Document]) -> list[Judged]:
 
 def _of_layers(claim: Claim, documents: Sequence[Document]) -> list[tuple[list[Cell], dict[str, Any]]]:
     """A statement about what layers keep, in every document that has compared the two, whose own family it is in."""
-    lines = []
+    best: dict[str, tuple[int, Document, list[Dominance]]] = {}
     for document in documents:
         tested = [Dominance(**one) for one in document.more.get("dominance", ())]
-        found = None if document.watermark else found_of(claim, tested)
-        if found is None:
+        if document.watermark or found_of(claim, tested) is None:
             continue
+        seeds, shape = min(one.seeds for one in tested), document.config["noise_shape"]
+        on = document.on + ("" if shape == "isotropic" else f", {shape} noise")
+        if on not in best or best[on][0] < seeds:  # of several of the same networks the one with most seeds
+            best[on] = seeds, document, tested
+    lines = []
+    for on, (seeds, document, tested) in best.items():
+        found = found_of(claim, tested)
+        assert found is not None
         verdict, shown = found
-        seeds, p = min(one.seeds for one in tested), max((one.p for one in shown), default=None)
+        p = max((one.p for one in shown), default=None)
         layers = ", ".join(dict.fromkeys(one.layer or "features" for one in shown))
         line = [
             Cell(f"{claim.where}: {claim}"),
             Cell(verdict, kind=verdict),
-            Cell(document.on),
+            Cell(on),
             Cell(f"shown in {layers}" if layers else "", group_of(document)),
             Cell(f"{seeds} seed{'s' if seeds > 1 else ''}"),
             Cell(f"{int(document.rows['n'].max()):,}"),
@@ -266,7 +273,7 @@ def _of_layers(claim: Claim, documents: Sequence[Document]) -> list[tuple[list[C
         number: dict[str, Any] = {
             "where": claim.where,
             "claim": str(claim),
-            "data": document.on,
+            "data": on,
             "title": document.title,
         }
         lines.append((line, number | {"seeds": seeds, "p": p, "verdict": verdict}))
