@@ -28,7 +28,7 @@ from torch import Tensor
 from store import BadInput
 from vae.posterior import DiagonalGaussian
 
-__all__ = ["SHAPES", "Channel", "channel"]
+__all__ = ["SHAPES", "Channel", "as_matrix", "channel"]
 
 SHAPES = ("isotropic", "per-dimension", "whitened")
 """Of the noise, the headline first."""
@@ -67,7 +67,7 @@ class Channel:
         """
         if not 0 < level < math.inf:
             raise BadInput("level", level, "a number above 0: a code without noise has no density")
-        features = _checked(features)
+        features = as_matrix(features)
         if features.shape[1] != len(self.centre):
             raise BadInput("features", f"{features.shape[1]} dimensions", f"the {len(self.centre)} of the channel")
         mean = (features - self.centre) / self.scale
@@ -92,7 +92,7 @@ def channel(features: Tensor | np.ndarray, shape: str = "isotropic") -> Channel:
     """
     if shape not in SHAPES:
         raise BadInput("noise_shape", repr(shape), f"one of {', '.join(SHAPES)}")
-    features = _checked(features)
+    features = as_matrix(features)
     if len(features) < 2:
         raise BadInput("features", f"{len(features)} image", "at least 2 images to scale the noise by")
     # a constant's mean may be rounded, and its variance then not zero
@@ -111,8 +111,8 @@ def channel(features: Tensor | np.ndarray, shape: str = "isotropic") -> Channel:
     return Channel(shape, centre, scale, axes / torch.where(variances > rounding, variances, 1.0).sqrt())
 
 
-def _checked(features: Tensor | np.ndarray) -> Tensor:
-    """The features in float64.
+def as_matrix(features: Tensor | np.ndarray) -> Tensor:
+    """Features (N, d) in float64, on the CPU.
 
     Raises:
         BadInput: another shape than (N, d), or NaN and infinities.

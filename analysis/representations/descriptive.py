@@ -44,6 +44,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from analysis.bounds.bound import Bound, standard_error
+from analysis.bounds.channel import as_matrix
 from analysis.bounds.class_pairs import FLOOR
 from analysis.bounds.contrastive import contrastive
 from analysis.bounds.encoded import check_posterior, shuffled
@@ -148,7 +149,7 @@ def spectrum(features: Tensor | np.ndarray) -> Spectrum:
         >>> spectrum(torch.tensor([[1.0, 0.0], [-1.0, 0.0], [1.0, 0.0], [-1.0, 0.0]])).singular_values
         tensor([1., 0.], dtype=torch.float64)
     """
-    values = _matrix(features)
+    values = as_matrix(features)
     centred = (values - values.mean(0)) / math.sqrt(len(values))
     products = centred.T @ centred if len(values) > values.shape[1] else centred @ centred.T
     variances = torch.linalg.eigvalsh(products).flip(0)
@@ -158,7 +159,7 @@ def spectrum(features: Tensor | np.ndarray) -> Spectrum:
 
 def spectra_of_classes(features: Tensor | np.ndarray, labels: Tensor | np.ndarray) -> dict[int, Spectrum]:
     """The singular values of each class about its own mean, by label."""
-    values, names = _matrix(features), np.asarray(labels)
+    values, names = as_matrix(features), np.asarray(labels)
     check_labels(names, len(values))
     return {int(name): spectrum(values[torch.from_numpy(names == name)]) for name in np.unique(names)}
 
@@ -243,7 +244,7 @@ def linear_probe(features: Tensor | np.ndarray, labels: Tensor | np.ndarray, *, 
         >>> print(f"{linear_probe(20.0 * labels[:, None], labels).value:.1f} of {math.log(2):.1f}")
         0.7 of 0.7
     """
-    values, names = _matrix(features).numpy(), check_labels(labels, len(features))
+    values, names = as_matrix(features).numpy(), check_labels(labels, len(features))
     counts = names.bincount()
     prior = counts.double() / len(names)
     folds = min(PARTS, int(counts.min()))
@@ -470,18 +471,3 @@ def _row(quantity: str, estimator: str, values: Tensor, units: str | None, where
     """A row of a mean over pairs of images."""
     n, error = 2 * len(values), standard_error(values)
     return row(quantity, estimator, float(values.mean()), units=units, standard_error=error, n=n, **where)
-
-
-def _matrix(features: Tensor | np.ndarray) -> Tensor:
-    """Features (N, d) in float64.
-
-    Raises:
-        BadInput: another shape, or NaN and infinities.
-    """
-    array = torch.as_tensor(features)
-    if array.ndim != 2 or 0 in array.shape:
-        raise BadInput("features", f"an array {tuple(array.shape)}", "one (N, d), a row an image")
-    array = array.detach().double().cpu()
-    if bad := int((~torch.isfinite(array)).sum()):
-        raise BadInput("features", f"{bad} NaN or infinite values", "finite numbers")
-    return array
