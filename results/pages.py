@@ -16,10 +16,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from analysis.representations.dominance import Dominance, statements
-from figures import label
+from figures import in_usual_order, label
 from findings.document import read_documents
 from findings.over_seeds import over_seeds
 from findings.published import measures, published
@@ -491,6 +492,29 @@ def layers_by_noise() -> str:
     return "\n".join(f"- {layers_sentence(f'representations-digits-{kind}')}" for kind in kinds)
 
 
+def layers_at_equal_loss() -> str:
+    """Where each augmentation's training ends, and what the baseline keeps at the same training loss, on its way."""
+    curves = pd.read_csv(RESULTS / "representations-digits-epochs" / "epochs.csv").sort_values("training_loss")
+    baseline = curves[curves["augmentation"] == "none"]
+    said = []
+    for name in [name for name in in_usual_order(curves["augmentation"].unique()) if name != "none"]:
+        last = curves[curves["augmentation"] == name].sort_values("epoch").iloc[-1]
+        low, high = (
+            np.interp(np.log(last["training_loss"]), np.log(baseline["training_loss"]), baseline[side])
+            for side in ("low", "high")
+        )
+        said.append(
+            f"{the(name)} {last['low']:.2f} to {last['high']:.2f}, the baseline at that loss "
+            f"({last['training_loss']:.2f}) {low:.2f} to {high:.2f}"
+        )
+    end = baseline.sort_values("epoch").iloc[-1]
+    return (
+        f"I(T;X|Y) at {listed(list(curves['layer'].unique()))} where I(T;Y) is three quarters of H(Y), nats, where "
+        f"training ends: {'; '.join(said)}. Its own end is {end['low']:.2f} to {end['high']:.2f} at a loss of "
+        f"{end['training_loss']:.4f}."
+    )
+
+
 def human_sentence() -> str:
     """KL to human labels."""
     kl, after = (
@@ -611,6 +635,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "layers": layers_sentence,
     "layers in full": lambda: conclusions_of("representations-digits", "Less of"),
     "layers by noise": layers_by_noise,
+    "layers at equal loss": layers_at_equal_loss,
     "spectra": lambda: conclusions_of("accuracy-digits", "FMix's masks"),
     "human": human_sentence,
     "grad-cam": gradcam_table,
