@@ -248,10 +248,9 @@ def _of_layers(claim: Claim, documents: Sequence[Document]) -> list[tuple[list[C
     best: dict[str, tuple[int, Document, list[Dominance]]] = {}
     for document in documents:
         tested = [Dominance(**one) for one in document.more.get("dominance", ())]
-        if document.watermark or found_of(claim, tested) is None:
-            continue
-        seeds, shape = min(one.seeds for one in tested), document.config["noise_shape"]
-        on = document.on + ("" if shape == "isotropic" else f", {shape} noise")
+        if document.watermark or document.config.get("noise_shape") != "isotropic" or not found_of(claim, tested):
+            continue  # the other shapes of noise are controls
+        seeds, on = min(one.seeds for one in tested), document.on
         if on not in best or best[on][0] < seeds:  # of several of the same networks the one with most seeds
             best[on] = seeds, document, tested
     lines = []

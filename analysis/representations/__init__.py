@@ -271,7 +271,7 @@ def _of_file(config: Config) -> Result:
     title = f"What {name} keeps"
     if config.features_b is not None:
         title += f" (A), and what it shares with {slug(config.features_b.stem)} (B)"
-    about: dict[str, Any] = {"title": title + _noise_of(config), "data": name, "settings": {}, "watermark": None}
+    about: dict[str, Any] = {"title": title + _manner(config), "data": name, "settings": {}, "watermark": None}
     return _published(config, rows, about, f"features-{name}", [], [], {})
 
 
@@ -304,7 +304,7 @@ def _report(config: Config, task: Task, analysed: Analysed) -> Result:
         directory = trained.path if trained is not None else config.directory
         rows += [] if directory is None else _training_losses(directory, where)
     n = len(some_of(task.test, images_of(config, task)))
-    title = f"What layers keep on {task.name}: {who(config)}, {n:,} test images{_noise_of(config)}"
+    title = f"What layers keep on {task.name}: {who(config)}, {n:,} test images{_manner(config)}"
     watermark = "SMOKE RUN" if config.smoke else None
     about = {"title": title, "data": task.name, "settings": analysed.settings(), "watermark": watermark}
     found = _dominances(config, analysed, rows)
@@ -314,9 +314,11 @@ def _report(config: Config, task: Task, analysed: Analysed) -> Result:
     return _published(config, rows, about, folder, analysed.failures, analysed.evidence(), more)
 
 
-def _noise_of(config: Config) -> str:
-    """The shape of the noise at the end of a title, where it is not the usual one."""
-    return "" if config.noise_shape == "isotropic" else f", {config.noise_shape} noise"
+def _manner(config: Config) -> str:
+    """The end of a title: the shape of the noise, where it is not the usual one, and whether epochs are looked at."""
+    return ("" if config.noise_shape == "isotropic" else f", {config.noise_shape} noise") + (
+        ", over the epochs" if config.checkpoints else ""
+    )
 
 
 def _training_losses(trained: Path, where: dict[str, Any]) -> list[dict[str, Any]]:

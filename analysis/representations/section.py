@@ -1,10 +1,12 @@
 """What the report shows of this analysis: the plane, the layers, and what its numbers mean and do not mean."""
 
+import math
+
 import pandas as pd
 
 from analysis.bounds.labelled import GIVEN_LABEL, LABEL
-from analysis.representations.dominance import Dominance
-from analysis.representations.profile import LOWER_IMAGE, LOWER_LABEL, UPPER_IMAGE, UPPER_LABEL
+from analysis.representations.dominance import SHARES, Dominance
+from analysis.representations.figures import sections
 from analysis.representations.sentences import intervals, of_test
 from figures import label
 from findings.document import Document
@@ -14,34 +16,40 @@ from findings.table import Cell, Table, group_of
 
 __all__ = ["SECTIONS"]
 
-SHOWN = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""Levels of noise in the report's table, of those that were measured; all where none of these was."""
-
 
 def _plane(document: Document) -> Table:
+    """The band of every network cut at the shares of H(Y): a line an augmentation and layer."""
     rows = of_test(document.rows).fillna({"augmentation": "the model", "layer": "features"})
     sides = intervals(rows)
-    levels = [level for level in SHOWN if level in set(sides["noise"])]
-    if levels:
-        sides = sides[sides["noise"].isin(levels)]
+    entropy = float(rows.loc[rows["quantity"] == LABEL, "cap"].max())
+    cuts = [sections(sides, share * entropy).assign(share=share) for share in SHARES]
     lines = []
-    for line in sides.to_dict("records"):
-        name = str(line["augmentation"])
-        cells = [Cell(label(name)), Cell(str(line["layer"])), Cell(f"{line['noise']:g}")]
-        for low, high in ((LOWER_LABEL, UPPER_LABEL), (LOWER_IMAGE, UPPER_IMAGE)):
-            cells.append(Cell(f"{line[low]:.2f} to {line[high]:.2f}", group_of(document, augmentation=name)))
+    for place, (name, layer) in enumerate(zip(cuts[0]["augmentation"], cuts[0]["layer"], strict=True)):
+        cells = [Cell(label(str(name))), Cell(str(layer))]
+        for cut in cuts:
+            text = _between(float(cut["low"].iloc[place]), float(cut["high"].iloc[place]))
+            cells.append(Cell(text, group_of(document, augmentation=str(name))))
         lines.append(cells)
-    n = int(rows["n"].max())
-    shape = rows["noise_shape"].iloc[0]
-    note = f"from the lower bound to the upper, nats, means over seeds, {n:,} test images, {shape} noise"
-    return Table("What layers keep", ["augmentation", "layer", "noise s", LABEL, GIVEN_LABEL], lines, sides, [note])
+    n, shape = int(rows["n"].max()), rows["noise_shape"].iloc[0]
+    note = (
+        f"{GIVEN_LABEL} from the lower bound to the upper, nats, of means over seeds, {n:,} test images, {shape} "
+        f"noise, between two levels of it; empty where {LABEL} does not reach so far. H(Y) = {entropy:.2f} nats"
+    )
+    head = ["augmentation", "layer", *(f"{LABEL} at {share:.0%} of H(Y)" for share in SHARES)]
+    return Table(f"What layers keep of the image: {GIVEN_LABEL}", head, lines, pd.concat(cuts), [note])
+
+
+def _between(low: float, high: float) -> str:
+    if math.isnan(low):
+        return "" if math.isnan(high) else f"at most {high:.2f}"
+    return f"at least {low:.2f}" if math.isnan(high) else f"{low:.2f} to {high:.2f}"
 
 
 def _dominance(document: Document) -> Table | None:
     kept = document.more.get("dominance") or []
     tested = [Dominance(**one) for one in kept]
     claimed = [one for one in tested if one.claimed]
-    if not tested:
+    if not claimed:
         return None
     lines = []
     for one in claimed:
