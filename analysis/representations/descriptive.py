@@ -49,7 +49,7 @@ from analysis.bounds.class_pairs import FLOOR
 from analysis.bounds.contrastive import contrastive
 from analysis.bounds.encoded import check_posterior, shuffled
 from analysis.bounds.estimators import Direction, derived
-from analysis.bounds.labelled import LABEL, centred_in_classes, check_labels
+from analysis.bounds.labelled import centred_in_classes, check_labels
 from analysis.bounds.outputs import output_bounds
 from analysis.bounds.pairs import all_pairs
 from analysis.human_uncertainty.measures import fit_temperature
@@ -99,7 +99,7 @@ MIXED = 50
 
 derived("pairwise_bhattacharyya", "pairwise Bhattacharyya distances", "lower", quantity=INDEX)
 derived("pairwise_kl", "pairwise KL divergences", "upper", quantity=INDEX)
-derived("linear_probe", "linear probe", "lower", quantity=LABEL)
+derived("linear_probe", "linear probe", "lower", quantity=FEATURES)
 
 
 @dataclass(frozen=True)

@@ -297,7 +297,7 @@ def _pooled(output: object, layer: str, pool: Pool, count: int) -> Tensor:
     """
     if not isinstance(output, Tensor) or output.ndim < 2 or len(output) != count or output.is_complex():
         shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-        raise BadInput("--layers", f"{layer}, of {shape}", "a layer with a tensor (B, d) or maps")
+        raise BadInput("--layers", f"{layer}, which gives {shape}", "a layer with a tensor (B, d) or maps")
     if not output.is_floating_point():
         output = output.float()
     if output.ndim == 2:

@@ -258,7 +258,7 @@ def test_features_of_maps_are_what_the_layer_gives():
     for layer, words in (
         ("same", "same, used 2 times"),
         ("unused", "unused, used 0 times"),
-        ("pair", "output is tuple"),
+        ("pair", "which gives tuple"),
         ("none", "a layer of the network"),
     ):
         with pytest.raises(BadInput, match=words):
