@@ -276,8 +276,22 @@ def conclusions_of(document: Mapping[str, Any]) -> str:
     if judged := statements(tested):
         said = "; ".join(f"{claim}: {verdict} here{_where(shown)}" for claim, verdict, shown in judged)
         lines.append(f"- Of the paper's statements, taken at their word for classifiers, {said}.")
+    lines += _affinity_line(pd.DataFrame(document["results"]))
     lines.append(UNITS)
     return "\n".join(lines)
+
+
+def _affinity_line(rows: pd.DataFrame) -> list[str]:
+    """Affinity and diversity in words; nothing where they were not measured."""
+    said = []
+    for estimator, by, words in (
+        ("affinity_kl_difference", "scored_on", "affinity, what networks trained without lose on mixed test images"),
+        ("diversity", "augmentation", "Diversity, what networks have left to fit of their own training inputs"),
+    ):
+        chosen = rows[rows["estimator"] == estimator]
+        values = "; ".join(f"{the(str(row[by]))} {row['value']:.2f}" for row in chosen.to_dict("records"))
+        said += [f"{words} (KL, nats): {values}"] if values else []
+    return [f"- Described (Gontijo-Lopes et al. 2020), and no information: {'. '.join(said)}."] if said else []
 
 
 Flagged = set[tuple[str, str, float, str]]
