@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from analysis.bounds.stretches import HERE, Workers
 from analysis.representations.descriptive import PARTS, affinity, diversity, linear_probe, outputs_of, spectrum_rows
-from analysis.representations.features import FEWEST, Features, features_of, tenth
+from analysis.representations.features import FEWEST, INPUT, Features, features_of, tenth
 from analysis.representations.profile import HEADLINES, profiles_of
 from classifiers.curve import KEPT, epochs_of, weights_at
 from classifiers.grid import Subject, once_of_function
@@ -49,14 +49,16 @@ def layers_of(config: "Config", classifier: Classifier) -> tuple[str, ...]:
     Usual are the first convolution, every stage (a sequence of blocks), and what the last linear layer takes.
 
     Raises:
-        BadInput: none were asked for, and the network has nothing of the kind.
+        BadInput: there is no such layer, or none were asked for, and the network has nothing of the kind.
     """
     if config.layers:
+        for layer in config.layers:
+            classifier.layer(layer.removeprefix(INPUT))
         return config.layers
     network = classifier.network
     stages = [name for name, module in network.named_children() if isinstance(module, nn.Sequential)]
     first = [name for name, module in network.named_children() if isinstance(module, nn.Conv2d)][:1]
-    last = [f"in:{name}" for name, module in network.named_modules() if isinstance(module, nn.Linear)][-1:]
+    last = [f"{INPUT}{name}" for name, module in network.named_modules() if isinstance(module, nn.Linear)][-1:]
     if not first + stages + last:
         raise BadInput("--layers", "nothing", "names of layers of the network")
     return tuple(first + stages + last)
@@ -129,7 +131,6 @@ def _measure(config: "Config", subject: Subject, task: Task, run: Run, workers: 
     test, train, aside = _split(config, task)
     splits = {"test": test.to(device), "training": train.to(device)}
     labels = {split: images.targets.cpu().numpy() for split, images in splits.items()}
-    run.begin()
     rows: list[dict[str, Any]] = []
     scores, trained = [], []
     layers = layers_of(config, subject.classifier)
@@ -166,6 +167,7 @@ def _measure(config: "Config", subject: Subject, task: Task, run: Run, workers: 
                 bar.update()
     rows += _of_outputs(subject.classifier, splits["test"].inputs, labels["test"])
     rows += _of_mixing(config, subject, task.to(device), len(test))
+    run.begin()  # only now: features that are refused leave nothing
     with write_atomically(run.path / "scores.npz") as temporary, open(temporary, "wb") as file:
         np.savez(file, scores=np.stack(scores), training=np.stack(trained))
     run.finish(metrics={"seconds": time.perf_counter() - start}, started=started, origin=origin, rows=rows)

@@ -353,6 +353,9 @@ def test_a_dead_layer_costs_its_network_and_names_the_layer(options, tmp_path, m
     config = Config(layers=("2",), noise=(1.0,), images=100, model=ModelOptions("dead.py:make"), execution=options)
     with pytest.raises(BadInput, match="--layers: got 2, whose features are the same for all images"):
         run(config)
+    with pytest.raises(BadInput, match="--layers: got '9'; needs a layer of the network"):
+        run(replace(config, layers=("9",)))
+    assert not list(options.store.rglob("config.json"))
 
 
 def test_a_difference_that_is_there_is_found():
