@@ -87,12 +87,17 @@ def test_made_up_rows_are_put_together_as_in_plain_loops(seed, by):
 
 
 def documents() -> list[Path]:
-    return [path for path in sorted(RESULTS.rglob("result.json")) if path.parent.name != "ground-truth"]
+    return [path for path in sorted(RESULTS.rglob("result.json")) if rows_of_networks(path)]
+
+
+def rows_of_networks(path: Path) -> list[dict]:
+    """None of a record that holds means alone: of ground truths, and of what layers keep."""
+    return [one for one in json.loads(path.read_text("utf-8"))["results"] if one["seed"] is not None]
 
 
 def numbers_of(path: Path) -> tuple[list[dict], tuple[str, ...]]:
     """Rows of networks of a committed record, and what tells its numbers apart."""
-    rows = [one for one in json.loads(path.read_text("utf-8"))["results"] if one["seed"] is not None]
+    rows = rows_of_networks(path)
     further = ("decoder_scale", "fitted_on", "setting", "layer", "classes", "curve", "epsilon")
     return rows, (*GROUP, *(name for name in further if name in rows[0]))
 
