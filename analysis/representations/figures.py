@@ -37,7 +37,8 @@ def _facts(rows: pd.DataFrame) -> tuple[float, float]:
 def _named(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows with a name for what has no augmentation, or no layer."""
     rows = rows.assign(**{name: None for name in ("augmentation", "layer") if name not in rows})
-    return rows.fillna({"augmentation": "model", "layer": "features"})
+    names = {"augmentation": "model", "layer": "features"}
+    return rows.astype(dict.fromkeys(names, object)).fillna(names)
 
 
 def _names(sides: pd.DataFrame) -> list[str]:

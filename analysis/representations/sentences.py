@@ -77,7 +77,7 @@ def intervals(rows: pd.DataFrame) -> pd.DataFrame:
 def table_of(rows: pd.DataFrame) -> str:
     """A table for each layer of one network: a line for every bound, a column for some levels of noise."""
     parts = []
-    for layer, block in rows.groupby(rows["layer"].fillna(""), sort=False):
+    for layer, block in rows.groupby(rows["layer"].astype(object).fillna(""), sort=False):
         levels = shown(list(block["noise"].unique()), FEWER)
         cells = [["noise s", *(f"{level:.3g}" for level in levels)], [""] * (len(levels) + 1)]
         for quantity in (LABEL, GIVEN_LABEL, IMAGE, CODES):
@@ -143,7 +143,7 @@ def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
     networks = scored[["augmentation"]].notna().to_numpy().any()
     head = document["about"]["title"]
     if not networks:
-        single = rows.fillna({"augmentation": "model"})
+        single = rows.astype({"augmentation": object}).fillna({"augmentation": "model"})
         unspliced = "" if "split" in rows and (rows["split"] == "training").any() else UNSPLICED
         tables = [head, _outputs_table(single), _ranks_table(single), table_of(scored), unspliced]
         return "\n\n".join(part for part in tables if part), ""
@@ -218,7 +218,7 @@ def _ranks_table(rows: pd.DataFrame) -> str:
     if not (rows["estimator"] == "effective_rank").any():
         return ""
     chosen = rows[rows["estimator"].isin(RANKS)]
-    chosen = chosen.assign(layer=chosen["layer"].fillna("features") if "layer" in chosen else "features")
+    chosen = chosen.assign(layer=chosen["layer"].astype(object).fillna("features") if "layer" in chosen else "features")
     values = _values(chosen, ("layer", "augmentation"))
     cells = [["without noise", "", "effective rank", "within classes", "linear probe"], ["", "", "", "", "nats"]]
     for layer in dict.fromkeys(chosen["layer"]):
