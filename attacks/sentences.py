@@ -10,17 +10,19 @@ from numpy.typing import NDArray
 
 from attacks.checks import AUTOATTACK, lead_of
 from figures import label
-from findings.comparisons import Comparison, compare_augmentations
+from findings.comparisons import Comparison
 from findings.components import Components
 from findings.over_seeds import over_seeds
-from findings.published import claims_sentence
+from findings.published import claims_sentence, compared
 from findings.sentences import ADDED, the, told_apart
 from findings.table import plus_minus, ruled
 from tasks.metrics import ACCURACY
 
 __all__ = [
+    "SAID",
     "SHARE",
     "WORST",
+    "attacks_compared",
     "clean_accuracies",
     "leads",
     "mean_over_sizes",
@@ -242,8 +244,30 @@ def summary_table(table: pd.DataFrame, curve: str, runs: Sequence[Mapping[str, A
     return "\n".join([*ruled(cells), note])
 
 
+def attacks_compared(
+    table: pd.DataFrame, curve: str, parts: Mapping[str, Any], config: Mapping[str, Any]
+) -> dict[str, Comparison]:
+    """All pairs of augmentations under each attack that the paper's text speaks of, where there is what to compare.
+
+    Args:
+        table, curve, parts, config: as `sweep_conclusions` takes them.
+    """
+    means = mean_over_sizes(table, curve)
+    found = {}
+    for attack in SAID:
+        variance = Components.from_json(parts.get(measure_of(attack, curve)))
+        comparison = compared(f"attack {attack}", means[means["estimator"] == attack], variance, config)
+        if comparison is not None:
+            found[attack] = comparison
+    return found
+
+
 def sweep_conclusions(
-    table: pd.DataFrame, curve: str, parts: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]
+    table: pd.DataFrame,
+    curve: str,
+    parts: Mapping[str, Any],
+    runs: Sequence[Mapping[str, Any]],
+    config: Mapping[str, Any] | None = None,
 ) -> str:
     """Which augmentations' accuracies differ under noise, DeepFool and the worst case, and the paper's claims.
 
@@ -252,23 +276,19 @@ def sweep_conclusions(
         curve: which of the two is spoken of.
         parts: a document's variance components, by measure; none in older ones.
         runs: a document's, with their checks.
+        config: a document's, by which augmentations are compared (`findings.decisions.compared`).
     """
-    means = mean_over_sizes(table, curve)
+    config = config or {}
     lines: list[str] = []
-    for attack, name in SAID.items():
-        comparison = compare_augmentations(
-            means[means["estimator"] == attack], Components.from_json(parts.get(measure_of(attack, curve)))
-        )
-        if comparison is None:
-            continue
+    for attack, comparison in attacks_compared(table, curve, parts, config).items():
+        name = SAID[attack]
         lines += told_apart(comparison, f"Accuracy under {name}, mean over ε above 0, {curve}", "points", 2)
         if statements := claims_sentence(f"attack {attack}", comparison):
             lines.append(statements)
         if attack == WORST and curve == "robust":
             lines += _weakness(comparison, leads(runs))
-    shares = compare_augmentations(
-        shares_of_clean(table, curve), Components.from_json(parts.get(measure_of(SHARE, curve)))
-    )
+    parts_of_share = Components.from_json(parts.get(measure_of(SHARE, curve)))
+    shares = compared(SHARE, shares_of_clean(table, curve), parts_of_share, config)
     if shares is not None:
         lines += told_apart(
             shares,

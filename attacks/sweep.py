@@ -30,7 +30,17 @@ from attacks.curves import Images, Seen, as_published, robust
 from attacks.figures import draw_sweep
 from attacks.foolbox_attacks import attack_named
 from attacks.section import SECTIONS
-from attacks.sentences import SHARE, WORST, measure_of, share_scores, summary_table, survival, sweep_conclusions
+from attacks.sentences import (
+    SAID,
+    SHARE,
+    WORST,
+    attacks_compared,
+    measure_of,
+    share_scores,
+    summary_table,
+    survival,
+    sweep_conclusions,
+)
 from classifiers.grid import (
     Analysed,
     ModelGrid,
@@ -44,7 +54,9 @@ from classifiers.grid import (
 from classifiers.load import Classifier
 from figures import label, save
 from findings import Result, publish
+from findings.comparisons import Comparison
 from findings.components import components
+from findings.decisions import decide, decisions_sentence
 from findings.over_seeds import headlines, of_networks
 from findings.row import row
 from store import BadInput, Run, evidence, positive, provenance, slug, write_atomically
@@ -56,8 +68,9 @@ from training.grid import Which
 from training.job import Job
 from training.live import asked_from_python
 from training.reuse import once
+from training.until import until_decided
 
-__all__ = ["Config", "autoattack", "part", "run", "sweep", "text_of"]
+__all__ = ["Config", "autoattack", "comparisons", "part", "run", "sweep", "text_of"]
 
 PROGRAM = "python -m attacks.sweep"
 
@@ -133,6 +146,10 @@ def run(config: Config) -> Result:
         >>> from attacks import sweep
         >>> sweep.run(network, images, labels, attacks=["fgsm"], epsilons=[0, 0.03])  # doctest: +SKIP
     """
+    return until_decided(config, _once)
+
+
+def _once(config: Config) -> Result:
     config = config.smoked()
     options = config.execution
     task = load(config.data, download=not options.dry_run)
@@ -357,7 +374,9 @@ def _report(config: Config, task: Task, analysed: Analysed, outside: dict[Which,
     figure, plotted = draw_sweep(table, head)
     files = save(figure, directory / "attacks", plotted, watermark=watermark)
     rows = headlines(rows, ("augmentation", "curve", "estimator", "epsilon")) + rows
-    return publish(Result(rows, table, text, files, analysed.failures), PROGRAM, config, directory, about, runs, more)
+    decisions = decide(comparisons(document), document["config"])
+    result = Result(rows, table, text, files, analysed.failures, decisions)
+    return publish(result, PROGRAM, config, directory, about, runs, more)
 
 
 def _kept(config: Config, runs: Mapping[Which, Run]) -> dict[str, Any]:
@@ -393,6 +412,16 @@ def _kept(config: Config, runs: Mapping[Which, Run]) -> dict[str, Any]:
     return more | ({"verdicts": verdicts} if 0 < size <= KEPT else {})
 
 
+def comparisons(document: Mapping[str, Any]) -> dict[str, Comparison | None]:
+    """What ``--until decided`` is about: accuracies of a document's augmentations under the attacks that the paper's
+    text speaks of, by the robust curve where there is one."""
+    config = document["config"]
+    curve = "robust" if "robust" in config["curves"] else config["curves"][0]
+    table = of_networks(document["results"])
+    found = attacks_compared(table, curve, document.get("components") or {}, config)
+    return {SAID[attack]: comparison for attack, comparison in found.items()}
+
+
 def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
     """The text of a sweep's document, made again from its rows, its runs and its variance components.
 
@@ -406,7 +435,8 @@ def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
     if table["augmentation"].notna().any():
         tables += [f"{head}\n{summary_table(table, curve, runs)}" for curve in config["curves"]]
         parts = document.get("components") or {}
-        words = [sweep_conclusions(table, curve, parts, runs) for curve in config["curves"]]
+        words = [sweep_conclusions(table, curve, parts, runs, config) for curve in config["curves"]]
+        words.append(decisions_sentence(decide(comparisons(document), config), config))
     checks: dict[Which, list[Check]] = {}
     for run in runs:
         for check in run["record"].get("checks", ()):

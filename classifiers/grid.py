@@ -75,7 +75,7 @@ class ModelGrid(ClassifierGrid):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.model.model is not None:
-            refuse_beside(self, "--model", "augmentations", "seeds", "settings")
+            refuse_beside(self, "--model", "augmentations", "seeds", "until", "margin", "settings")
 
 
 class Subject(NamedTuple):

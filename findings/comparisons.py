@@ -40,6 +40,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from findings.components import Components, components
+from findings.power import POWER, limit, needed, predictive, t_above
 
 __all__ = [
     "CONFIDENCE",
@@ -60,9 +61,6 @@ __all__ = [
 LEVEL = 0.05
 """The level at which a family of differences errs, and each one-sided test of equivalence."""
 
-POWER = 0.8
-"""The probability with which the detectable difference would be found."""
-
 CONFIDENCE = 0.99
 """The probability that every certificate of a family is right."""
 
@@ -76,6 +74,9 @@ SKEWED = {5: 0.08, 8: 0.07, 20: 0.065}
 """Simulated share of families with a false claim, for fewer than so many seeds, where seeds are skewed (exponential, or
 three in twenty of them failed) and one augmentation spreads up to ten times as much as the others: the exception to
 the 5%, to be said beside a claim. From twenty seeds on it is 6% and less."""
+
+SKEWED_LOOKS = 0.13
+"""The same where looks are taken until all is decided."""
 
 SKEWED_CERTIFICATE = 0.035
 """Simulated share of families of certificates, whose level is 1%, with a false one where seeds are skewed, at any
@@ -116,17 +117,18 @@ def holm(p: ArrayLike) -> NDArray[np.float64]:
     return adjusted
 
 
-def skewed(seeds: int) -> float | None:
+def skewed(seeds: int, looks: bool = False) -> float | None:
     """The simulated share of families with a false claim where seeds are skewed and spread unequally.
 
     None for as many seeds as keep it at 6% and less.
+
+    Args:
+        seeds: of each augmentation.
+        looks: whether it is the last of several looks.
     """
+    if looks:
+        return SKEWED_LOOKS
     return next((share for fewer, share in SKEWED.items() if seeds < fewer), None)
-
-
-def _t_above(p: float, freedom: float) -> float:
-    """What Student's t exceeds with probability ``p``; without `scipy.stats`, which is slow to import and to call."""
-    return float(-special.stdtrit(freedom, p))
 
 
 def _t_tail(value: float, freedom: float) -> float:
@@ -134,17 +136,8 @@ def _t_tail(value: float, freedom: float) -> float:
     return float(special.stdtr(freedom, -value))
 
 
-def _limit(p: float, seed_error: float, freedom: float, image_error: float) -> float:
-    """What a difference of nothing exceeds with probability ``p``: the limits of its two parts, root of their squares.
-
-    One limit of the whole, with degrees of freedom by Satterthwaite, is too small where few seeds happen to lie close
-    together: the images' part, being large beside theirs, then lends them its degrees of freedom.
-    """
-    return math.hypot(_t_above(p, freedom) * seed_error, special.ndtri(p) * image_error)
-
-
 def _tail(value: float, seed_error: float, freedom: float, image_error: float) -> float:
-    """The one-sided p-value of a difference: the smallest p whose `_limit` it exceeds; ½ for none above 0."""
+    """The one-sided p-value: the smallest p whose `findings.power.limit` a difference exceeds; ½ for none above 0."""
     if math.isnan(image_error) or not value > 0:
         return 0.5
     if not seed_error + image_error > 0:
@@ -156,7 +149,7 @@ def _tail(value: float, seed_error: float, freedom: float, image_error: float) -
     lowest, highest = -60.0, math.log(0.5)
 
     def beyond(log_p: float) -> float:
-        return _limit(math.exp(log_p), seed_error, freedom, image_error) - value
+        return limit(math.exp(log_p), seed_error, freedom, image_error) - value
 
     return math.exp(lowest if beyond(lowest) < 0 else brentq(beyond, lowest, highest))
 
@@ -176,8 +169,12 @@ class Difference:
         images_included: whether that part is known. Without, the difference is about these very images, and nothing is
             claimed of it.
         under_trained: whether one of the two is worse than the linear model of its data; nothing is claimed of it.
+        margin: a difference within it counts as none; None where no margin is stated.
+        looks: whether the number of seeds is where looking again and again came to an end; p-values and intervals
+            then hold over all looks.
         tests: in the family.
         p: adjusted for the family (Holm).
+        p_equal: that the difference is not within the margin, adjusted for the family (Holm); 1 without a margin.
         low, high: simultaneous 95% interval (Bonferroni). Where Holm's steps claim a difference that it does not, it
             ends at 0.
     """
@@ -192,8 +189,11 @@ class Difference:
     image_error: float = 0.0
     images_included: bool = True
     under_trained: bool = False
+    margin: float | None = None
+    looks: bool = False
     tests: int = 1
     p: float = 1.0
+    p_equal: float = 1.0
     low: float = -math.inf
     high: float = math.inf
 
@@ -203,9 +203,23 @@ class Difference:
         return math.hypot(self.seed_error, self.image_error)
 
     @property
+    def level(self) -> float:
+        """At which a family of differences like this one is tested, once."""
+        return LOOK_LEVEL if self.looks else LEVEL
+
+    @property
     def alone(self) -> float:
-        """The two-sided p-value of this pair alone."""
-        return 2 * _tail(self.value, self.seed_error, self.freedom, self.image_error)
+        """The two-sided p-value of this pair alone, times what looking several times costs."""
+        once = 2 * _tail(self.value, self.seed_error, self.freedom, self.image_error)
+        return min(once * LEVEL / self.level, 1.0)
+
+    @property
+    def equal_alone(self) -> float:
+        """The larger p-value of the two one-sided tests that the difference is within the margin, likewise."""
+        if self.margin is None:
+            return 1.0
+        once = _tail(self.margin - self.value, self.seed_error, self.freedom, self.image_error)
+        return min(once * LEVEL / self.level, 1.0)
 
     @property
     def withheld(self) -> str | None:
@@ -219,19 +233,39 @@ class Difference:
         """Whether the difference is claimed at 5% over its family."""
         return self.withheld is None and self.p < LEVEL
 
+    @property
+    def equal(self) -> bool:
+        """Whether the two are shown to be within the margin of each other, at 5% over the family of such tests."""
+        return self.withheld is None and self.p_equal < LEVEL
+
+    @property
+    def seeds_needed(self) -> float:
+        """How many seeds would tell the two apart, within this family and with a power of 80%, were the difference what
+        it seems (`findings.power.needed`)."""
+        spread = self.seed_error, self.freedom, self.seeds, self.image_error
+        return needed(self.value, *spread, self.level / self.tests)
+
+    def chance(self, seeds: int) -> float:
+        """The predictive probability that so many seeds decide, a difference or equivalence (`findings.power`)."""
+        spread = self.seed_error, self.freedom, self.seeds, self.image_error
+        return float(predictive(self.value, *spread, wanted=seeds, level=self.level / self.tests, margin=self.margin))
+
 
 def as_family(differences: Iterable[Difference]) -> list[Difference]:
     """The same differences as one family: p-values and intervals hold for all of them together."""
     differences = list(differences)
     if not differences:
         return []
-    adjusted = holm([difference.alone for difference in differences])
+    tests = len(differences)
+    different = holm([difference.alone for difference in differences])
+    equal = holm([difference.equal_alone for difference in differences])
     family = []
-    for alone, p in zip(differences, adjusted, strict=True):
-        half = _limit(LEVEL / 2 / len(differences), alone.seed_error, alone.freedom, alone.image_error)
+    for alone, p, p_equal in zip(differences, different, equal, strict=True):
+        half = float(limit(alone.level / 2 / tests, alone.seed_error, alone.freedom, alone.image_error))
         low = alone.value - half
         low = max(low, 0.0) if p < LEVEL else low
-        family.append(replace(alone, tests=len(differences), p=float(p), low=low, high=alone.value + half))
+        tested = replace(alone, tests=tests, p=float(p), p_equal=float(p_equal))
+        family.append(replace(tested, low=low, high=alone.value + half))
     return family
 
 
@@ -256,6 +290,16 @@ class Comparison:
     images_included: bool
     detectable: float
 
+    @property
+    def looks(self) -> bool:
+        """Whether seeds were added until all was decided."""
+        return any(pair.looks for pair in self.differences)
+
+    @property
+    def margin(self) -> float | None:
+        """Within which two augmentations count as equal."""
+        return next((pair.margin for pair in self.differences), None)
+
     def between(self, one: str, other: str) -> Difference | None:
         """The difference of these two, in whichever order; None where they have not been compared."""
         return next((pair for pair in self.differences if {pair.higher, pair.lower} == {one, other}), None)
@@ -271,8 +315,9 @@ def compare_augmentations(table: pd.DataFrame, components: Components | None = N
     Args:
         table: one row per augmentation, with columns ``augmentation``, ``mean``, ``std`` and ``seeds``, of one number;
             optionally ``image_error``, the standard error of the mean over images (0 where the spread over replicates
-            already holds the draw of the images, as over folds; NaN unknown), ``n``, images, and ``under_trained``,
-            true for an augmentation of which nothing may be claimed.
+            already holds the draw of the images, as over folds; NaN unknown), ``n``, images, ``under_trained``,
+            true for an augmentation of which nothing may be claimed, ``margin``, within which two count as equal, and
+            ``looks``, true where seeds were added until all was decided (`findings.decisions`).
         components: variance components from scores kept per image, which go before ``image_error``.
 
     Returns:
@@ -299,6 +344,8 @@ def compare_augmentations(table: pd.DataFrame, components: Components | None = N
             image_error=image_error,
             images_included=included,
             under_trained=any(bool(row.get("under_trained") or False) for row in (higher, lower)),
+            margin=None if pd.isna(higher.get("margin")) else float(higher["margin"]),
+            looks=bool(higher.get("looks") or False),
         )
         differences.append(difference)
     if not differences:
@@ -345,7 +392,7 @@ def _noncentrality(tests: int, freedom: int) -> float:
     """The true difference, in its standard errors, that Welch's test of one pair of the family finds in 80%."""
     from scipy.optimize import brentq  # slow to import
 
-    critical = _t_above(LEVEL / 2 / tests, freedom)
+    critical = t_above(LEVEL / 2 / tests, freedom)
     return float(brentq(lambda x: 1 - special.nctdtr(freedom, x, critical) - POWER, 0.0, 10 * critical + 10))
 
 
@@ -363,7 +410,8 @@ def certificates(lower: pd.DataFrame, upper: pd.DataFrame, confidence: float = C
 
     Args:
         lower, upper: one row per augmentation and level, with columns ``augmentation``, ``level`` (0 without noise),
-            ``mean``, ``std``, ``seeds``, ``image_error``; of a lower and of an upper bound.
+            ``mean``, ``std``, ``seeds``, ``image_error``, optionally ``looks``; of a lower and of an upper bound.
+            After several looks each is taken at a fifth of the level, there being at most five (Bonferroni).
         confidence: of all certificates together.
 
     Returns:
@@ -383,7 +431,8 @@ def certificates(lower: pd.DataFrame, upper: pd.DataFrame, confidence: float = C
                 p.append(_tail(low["mean"] - high["mean"], *_seed_error(low, high), images))
     if not tested:
         return []
-    return [pair for pair, adjusted in zip(tested, holm(p), strict=True) if adjusted < 1 - confidence]
+    level = (1 - confidence) / (len(LOOKS) if "looks" in lower and lower["looks"].eq(True).any() else 1)
+    return [pair for pair, adjusted in zip(tested, holm(p), strict=True) if adjusted < level]
 
 
 def exceeds(higher: NDArray[Any], lower: NDArray[Any]) -> float:
@@ -451,7 +500,7 @@ def equivalence(ours: Summary, published: Summary, margin: float) -> Equivalence
     if not error > 0:
         return None
     difference = ours[0] - published[0]
-    half = _t_above(LEVEL, freedom) * error
+    half = t_above(LEVEL, freedom) * error
     low, high = difference - half, difference + half
     verdict: Literal["agrees", "differs", "not distinguishable"] = "not distinguishable"
     if -margin < low and high < margin:

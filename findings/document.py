@@ -9,13 +9,14 @@ import html
 import json
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from findings.decisions import Decision, decisions_sentence, finished
 from findings.over_seeds import of_networks
 from findings.row import oddity
 from findings.sentences import WIDTH, wrapped
@@ -45,6 +46,7 @@ class Result:
         text: tables and sentences, in lines as `findings.sentences` has them.
         files: what was written.
         failures: why networks are missing.
+        decisions: what became of every pair of augmentations, where seeds are added until all is decided.
     """
 
     rows: list[dict[str, Any]]
@@ -52,6 +54,7 @@ class Result:
     text: str = ""
     files: list[Path] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
 
     @property
     def exit_status(self) -> int:
@@ -95,7 +98,8 @@ def publish(
     """Print a result, and write ``rows.csv``, ``conclusions.txt`` and the document ``result.json`` beside its figures.
 
     The document is what ``--json`` writes, and what the report is made from. The text is wrapped where it is printed,
-    to the terminal's width, and in ``conclusions.txt``; in the document a paragraph is one line.
+    to the terminal's width, and in ``conclusions.txt``; in the document a paragraph is one line. At a look that is not
+    the last one (`findings.decisions`) only what is decided is printed, and ``--json`` has nothing yet.
 
     Args:
         result: with the figures' files.
@@ -117,7 +121,9 @@ def publish(
     options = config.execution
     written = [in_own_directory(directory / name) for name in ("rows.csv", "conclusions.txt", "result.json")]
     terminal = shutil.get_terminal_size(fallback=(WIDTH, 24))
-    options.say("\n" + wrapped(result.text, min(terminal.columns, WIDTH)) + "\n")
+    last = finished(config, result.decisions)
+    said = result.text if last else decisions_sentence(result.decisions, asdict(config))
+    options.say("\n" + wrapped(said, min(terminal.columns, WIDTH)) + "\n")
     for failure in result.failures:
         options.say(f"missing from the table: {failure}")
     rows, conclusions, document_file = written
@@ -135,9 +141,10 @@ def publish(
     with write_atomically(document_file) as temporary:
         temporary.write_text(as_text(document) + "\n", encoding="utf-8")
     files = result.files + written
-    options.write(document)
-    for file in files:
-        options.say(str(file))
+    if last:
+        options.write(document)
+        for file in files:
+            options.say(str(file))
     return replace(result, files=files)
 
 

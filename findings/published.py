@@ -11,12 +11,26 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any, Literal
 
+import pandas as pd
+
 from figures.style import label
-from findings.comparisons import Comparison, Difference, Equivalence, Summary, equivalence
+from findings.comparisons import Comparison, Difference, Equivalence, Summary, compare_augmentations, equivalence
+from findings.components import Components
 from findings.sentences import p_value, the
 from findings.table import plus_minus
 
-__all__ = ["Claim", "Measure", "Published", "beside", "claims", "claims_sentence", "measures", "published"]
+__all__ = [
+    "Claim",
+    "Measure",
+    "Published",
+    "beside",
+    "claims",
+    "claims_sentence",
+    "compared",
+    "in_manner",
+    "measures",
+    "published",
+]
 
 Verdict = Literal["agrees", "differs", "not distinguishable", "not comparable", "not run"]
 
@@ -30,12 +44,14 @@ class Measure:
         units: of differences.
         digits: after the point.
         claim: how it is said that one augmentation is above another, with ``{above}`` and ``{below}``.
+        margin: a difference of two augmentations within it counts as none; None where no margin is stated.
     """
 
     name: str
     units: str
     digits: int
     claim: str = "{above} is above {below}"
+    margin: float | None = None
 
 
 OTHERWISE = {
@@ -164,6 +180,26 @@ def _file() -> dict[str, Any]:
 def measures() -> dict[str, Measure]:
     """All of them by name."""
     return {name: Measure(**entry) for name, entry in _file()["measure"].items()}
+
+
+def in_manner(table: pd.DataFrame, config: Mapping[str, Any], measure: str | None = None) -> pd.DataFrame:
+    """A table of `compare_augmentations` with ``looks`` and ``margin``, as an analysis's configuration has them.
+
+    Args:
+        table: one row per augmentation.
+        config: a document's: ``until`` and ``margin``, as far as it has them.
+        measure: of `findings.published.measures`, whose margin it is where the configuration states none.
+    """
+    stated = measures()[measure].margin if measure in measures() else None
+    margin = stated if config.get("margin") is None else config["margin"]
+    return table.assign(looks=config.get("until") is not None, margin=margin)
+
+
+def compared(
+    measure: str, table: pd.DataFrame, components: Components | None, config: Mapping[str, Any]
+) -> Comparison | None:
+    """`compare_augmentations` of a table `in_manner`."""
+    return compare_augmentations(in_manner(table, config, measure), components)
 
 
 @functools.cache

@@ -5,12 +5,27 @@ whose columns stand two spaces or more apart. Texts are kept so, in documents to
 and nothing puts them together again.
 """
 
+import math
 import textwrap
+from collections.abc import Sequence
 
 from figures.style import label
 from findings.comparisons import LEVEL, Comparison, Difference, skewed
+from findings.power import MOST_SEEDS_SAID
 
-__all__ = ["ADDED", "WIDTH", "WITHHELD", "how_tested", "p_value", "the", "told_apart", "wrapped"]
+__all__ = [
+    "ADDED",
+    "WIDTH",
+    "WITHHELD",
+    "enumerated",
+    "how_tested",
+    "p_value",
+    "seeds_needed",
+    "the",
+    "told_apart",
+    "undecided_lines",
+    "wrapped",
+]
 
 WIDTH = 110
 """Columns in which a text is easy to read, and into which most tables fit."""
@@ -56,6 +71,53 @@ def the(name: str) -> str:
     return "the baseline" if name == "none" else label(name)
 
 
+def enumerated(words: Sequence[str]) -> str:
+    """Words as a list in a sentence.
+
+    Example:
+        >>> enumerated(["one", "two", "three"])
+        'one, two and three'
+    """
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def seeds_needed(pair: Difference, replicates: str = "seeds") -> str:
+    """How many seeds would tell two augmentations apart, were the difference what it seems, in a few words.
+
+    Args:
+        pair: as part of its family.
+        replicates: what seeds are called.
+    """
+    if pair.seeds_needed > MOST_SEEDS_SAID:
+        images = "these images" if pair.images is None else f"these {pair.images:,} images"
+        finite = math.isfinite(pair.seeds_needed)
+        return f"more than {MOST_SEEDS_SAID:,} {replicates}" if finite else f"no number of {replicates} on {images}"
+    return f"{pair.seeds_needed:.0f} {replicates}"
+
+
+def undecided_lines(comparison: Comparison, unit: str, replicates: str = "seeds", where: str = "") -> list[str]:
+    """Which augmentations are equal within the margin, and which are not told apart, as items of a list.
+
+    Args:
+        comparison: of all pairs.
+        unit: of the margin, in words.
+        replicates: what seeds are called.
+        where: they are not told apart, " in the rate" say.
+    """
+    lines = []
+    if alike := [pair for pair in comparison.differences if pair.equal]:
+        pairs = "; ".join(f"{the(pair.higher)} and {the(pair.lower)} ({p_value(pair.p_equal)})" for pair in alike)
+        lines.append(f"- Equal{where} within ±{comparison.margin:g} {unit}: {pairs}.")
+    if undecided := [pair for pair in comparison.differences if pair.p >= LEVEL and not pair.equal]:
+        pairs = "; ".join(
+            f"{the(pair.higher)} and {the(pair.lower)} ({p_value(pair.p)}; {seeds_needed(pair, replicates)})"
+            for pair in undecided
+        )
+        needs = f"how many {replicates} would tell them apart with a power of 80% if the difference is what it seems"
+        lines.append(f"- Not told apart{where}, and {needs}: {pairs}.")
+    return lines
+
+
 def p_value(value: float) -> str:
     """A p-value to the digits that matter."""
     return "p < 0.001" if value < 0.001 else f"p = {value:.3f}" if value < 0.0995 else f"p = {value:.2f}"
@@ -70,10 +132,11 @@ def how_tested(comparison: Comparison, replicates: str = "seeds") -> str:
     """
     pairs = len(comparison.differences)
     images = f", {comparison.images:,} images" if comparison.images else ""
-    share = skewed(comparison.seeds)
+    share = skewed(comparison.seeds, comparison.looks)
     return (
         f"{comparison.seeds} {replicates}{images}; Welch's test, Holm's correction over "
         f"{f'all {pairs} pairs' if pairs > 1 else 'one pair'}, 5%"
+        + (" over all looks" if comparison.looks else "")
         + (f", up to {100 * share:.2g}% if {replicates} were skewed and spread unequally" if share else "")
     )
 
@@ -114,9 +177,7 @@ def told_apart(
         text = sentence(pair)
         initial = text[0].upper() if text[0].isascii() else text[0]  # δ stays δ
         lines.append(f"- {initial}{text[1:]}.")
-    if undecided := [pair for pair in comparison.differences if pair.p >= LEVEL]:
-        listed = "; ".join(f"{the(pair.higher)} and {the(pair.lower)} ({p_value(pair.p)})" for pair in undecided)
-        lines.append(f"- Not told apart: {listed}.")
+    lines += undecided_lines(comparison, unit, replicates)
     for reason, explanation in WITHHELD.items():
         withheld = [pair for pair in comparison.differences if pair.p < LEVEL and pair.withheld == reason]
         if listed := "; ".join(map(sentence, withheld)):

@@ -36,10 +36,11 @@ from classifiers.load import Classifier
 from figures import label, save
 from figures.panels import draw_seeds
 from findings import Result, publish
-from findings.comparisons import compare_augmentations
+from findings.comparisons import Comparison
 from findings.components import Components, components
+from findings.decisions import decide, decisions_sentence
 from findings.over_seeds import headlines, of_networks, over_seeds
-from findings.published import claims_sentence
+from findings.published import claims_sentence, compared
 from findings.row import row
 from findings.sentences import ADDED, told_apart
 from findings.table import plus_minus, ruled
@@ -53,8 +54,9 @@ from tasks import Task, load, pixels, some_of
 from training.devices import describe
 from training.job import Job
 from training.live import asked_from_python
+from training.until import until_decided
 
-__all__ = ["Config", "part", "run", "sums_conclusions", "sums_of", "text_of"]
+__all__ = ["Config", "comparisons", "part", "run", "sums_conclusions", "sums_of", "text_of"]
 
 PROGRAM = "python -m gradcam.sums"
 
@@ -100,6 +102,10 @@ def run(config: Config) -> Result:
         >>> from gradcam import sums
         >>> sums.run(network, images, labels, layers=["stage4"])  # doctest: +SKIP
     """
+    return until_decided(config, _once)
+
+
+def _once(config: Config) -> Result:
     config = config.smoked()
     task = load(config.data, download=not config.execution.dry_run)
     some_of(task.test, config.images)  # refuses what cannot be
@@ -214,7 +220,8 @@ def _report(config: Config, task: Task, analysed: Analysed) -> Result:
     figure, plotted = draw_maps(*_examples(config, task, analysed), f"Grad-CAM at {config.layers[0]}, {task.name}")
     files += save(figure, directory / "gradcam-maps", plotted, watermark=watermark)
     rows = headlines(rows, ("augmentation", "layer", "classes", "estimator")) + rows
-    result = Result(rows, table, text, files, analysed.failures)
+    decisions = decide(comparisons(document), document["config"])
+    result = Result(rows, table, text, files, analysed.failures, decisions)
     return publish(result, PROGRAM, config, directory, about, analysed.evidence(), more)
 
 
@@ -284,25 +291,37 @@ def sums_conclusions(document: Mapping[str, Any], table: pd.DataFrame) -> str:
         document: whose first layer and class are spoken of.
         table: its rows of networks.
     """
-    layer, classes = document["config"]["layers"][0], document["config"]["classes"][0]
-    chosen = table[
-        (table["estimator"] == "gradcam_normalised") & (table["layer"] == layer) & (table["classes"] == classes)
-    ]
-    parts = Components.from_json((document.get("components") or {}).get("gradcam_normalised"))
-    comparison = compare_augmentations(over_seeds(chosen, ("augmentation",)), parts)
+    config = document["config"]
+    comparison = _compared(document, table)
     if comparison is None:
         return ""
-    lines = told_apart(comparison, f"Normalised sum at {layer}, {classes} class", "pixels", 1)
+    subject = f"Normalised sum at {config['layers'][0]}, {config['classes'][0]} class"
+    lines = told_apart(comparison, subject, "pixels", 1)
     if statements := claims_sentence("gradcam_normalised", comparison):
         lines.append(statements)
-    notes = "" if parts is not None else f"{ADDED} "
+    notes = "" if "gradcam_normalised" in (document.get("components") or {}) else f"{ADDED} "
     _, height, width = document["about"]["settings"]["shape"]
     notes += (
         f"The sum is at most the {height * width} pixels of an image. It says how spread the maps are, not what they "
         "show, and networks of other accuracy or another layer give other sums: a sum of the published size does not "
         "say which layer was used."
     )
-    return "\n".join([*lines, notes])
+    until = decisions_sentence(decide({"Grad-CAM sum": comparison}, config), config)
+    return "\n".join([*lines, notes]) + (f"\n\n{until}" if until else "")
+
+
+def _compared(document: Mapping[str, Any], table: pd.DataFrame) -> Comparison | None:
+    """The normalised sums of all pairs of augmentations, at the first layer, for the first class."""
+    config = document["config"]
+    of_place = (table["layer"] == config["layers"][0]) & (table["classes"] == config["classes"][0])
+    chosen = table[(table["estimator"] == "gradcam_normalised") & of_place]
+    parts = Components.from_json((document.get("components") or {}).get("gradcam_normalised"))
+    return compared("gradcam_normalised", over_seeds(chosen, ("augmentation",)), parts, config)
+
+
+def comparisons(document: Mapping[str, Any]) -> dict[str, Comparison | None]:
+    """What ``--until decided`` is about: the normalised sums of a document's augmentations."""
+    return {"Grad-CAM sum": _compared(document, of_networks(document["results"]))}
 
 
 JOB = Job(PROGRAM, lambda config, _: grid_steps(config, "gradcam"), SECTIONS)

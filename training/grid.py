@@ -1,14 +1,16 @@
 """Networks of several augmentations and seeds, trained or found trained: what analyses compare."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import KW_ONLY, dataclass, field, replace
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 from store import MOST_SEEDS, BadInput, Run, positive, slug
 from store.command_line import Options
 from store.registry import known_as
 from tasks import DataOptions, Task
 from training.reuse import all_once
+from training.until import Unasked
 
 __all__ = ["Grid", "Trainer", "Which", "different"]
 
@@ -48,9 +50,16 @@ class Grid:
 
     augmentations: tuple[str, ...] = ("none", "mixup", "cutmix", "fmix")
     """none, mixup, cutmix, fmix, fmix-reference, package.module:NAME, FILE.py:NAME, or hybrids such as fmix+mixup"""
-    seeds: int = 3
+    seeds: int = Unasked(3)
     """how many networks per augmentation: seeds 1 to SEEDS"""
     _: KW_ONLY  # an analysis's own options come before the rest
+    until: Literal["decided"] | None = None
+    """decided: instead of --seeds, compare 3, 5, 8, 12 and 20 seeds until every pair of augmentations is told apart, is
+    equal within the margin, or would hardly be decided by more"""
+    most: Literal[3, 5, 8, 12, 20] = 20
+    """with --until decided, the last number of seeds"""
+    margin: float | None = None
+    """a difference within it counts as none, in units of what is compared (None: the margin stated for it, if any)"""
     smoke: bool = False
     """one seed, two epochs, watermarked: shows that everything works, and nothing else"""
     data: DataOptions = field(default_factory=DataOptions)
@@ -63,9 +72,27 @@ class Grid:
     def __post_init__(self) -> None:
         positive("--seeds", self.seeds, MOST_SEEDS)
         positive("--first-seed", self.first_seed)
+        self._check_until()
         different("--augmentations", self.augmentations)
         for augmentation in self.augmentations:
             self.settings.mixer(augmentation, "--augmentations")
+
+    def _check_until(self) -> None:
+        """Refuse what does not go together with adding seeds, or without."""
+        if self.margin is not None and not 0 < self.margin < math.inf:
+            raise BadInput("--margin", self.margin, "a number above 0")
+        if self.until is None:
+            if self.most != type(self).most:
+                raise BadInput("--most", self.most, "--until decided, to which it belongs")
+            return
+        if not isinstance(self.seeds, Unasked):
+            raise BadInput("--seeds", f"{self.seeds} beside --until decided", "one of the two")
+        if self.first_seed != 1:
+            raise BadInput("--first-seed", f"{self.first_seed} beside --until decided", "1: looks begin there")
+        if self.smoke:
+            raise BadInput("--smoke", "beside --until decided", "one of the two: a smoke run has one seed")
+        if len(self.augmentations) < 2:
+            raise BadInput("--until", f"decided, of {' '.join(self.augmentations)} alone", "several --augmentations")
 
     def smoked(self) -> Self:
         """The configuration as it is done: with ``--smoke``, one seed and two epochs."""

@@ -29,11 +29,12 @@ from classifiers.load import kept_logits
 from figures import in_usual_order, label, save
 from figures.panels import draw_seeds
 from findings import Result, publish
-from findings.comparisons import Comparison, as_family, compare_augmentations
+from findings.comparisons import Comparison, as_family
 from findings.components import Components, components
+from findings.decisions import decide, decisions_sentence
 from findings.document import check_joinable, latest
 from findings.over_seeds import headlines, of_networks, over_seeds
-from findings.published import beside, published
+from findings.published import beside, compared, published
 from findings.row import row
 from findings.sentences import ADDED, the, told_apart
 from findings.table import plus_minus, ruled
@@ -45,12 +46,14 @@ from tasks.metrics import ACCURACY, METRICS, correct
 from training.grid import Which
 from training.job import Job
 from training.live import asked_from_python
+from training.until import until_decided
 
 __all__ = [
     "Config",
     "accuracy_components",
     "accuracy_conclusions",
     "accuracy_rows",
+    "comparisons",
     "draw",
     "joined",
     "logits_file",
@@ -76,6 +79,10 @@ class Config(ClassifierGrid):
 @asked_from_python(Config)
 def run(config: Config) -> Result:
     """Train what is missing and compare; print as it goes, unless ``--json -`` claims standard output."""
+    return until_decided(config, _once)
+
+
+def _once(config: Config) -> Result:
     config = config.smoked()
     options = config.execution
     data = load(config.data, download=not options.dry_run)
@@ -167,7 +174,8 @@ def _report(config: Config, trained: dict[Which, Run], rows: list[dict[str, Any]
     files = draw(document, directory)
     table = over_seeds(rows)
     rows = headlines(rows) + rows
-    result = Result(rows, table, text, files, failures)
+    decisions = decide(comparisons(document), document["config"])
+    result = Result(rows, table, text, files, failures, decisions)
     networks = evidence(
         ({"augmentation": one, "seed": seed}, classifier) for (one, seed), classifier in trained.items()
     )
@@ -311,6 +319,14 @@ def _kept(trained: Mapping[Which, Run]) -> dict[str, Any]:
     return {"components": _components(verdicts), "verdicts": verdicts}
 
 
+def comparisons(document: Mapping[str, Any]) -> dict[str, Comparison | None]:
+    """What ``--until decided`` is about: the accuracies of a document's augmentations."""
+    table = over_seeds(of_networks(document["results"]))
+    variance = Components.from_json((document.get("components") or {}).get(ACCURACY.name))
+    accuracies = table[table["estimator"] == ACCURACY.name]
+    return {"accuracy": compared(ACCURACY.name, accuracies, variance, document["config"])}
+
+
 def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
     """The text of a document of accuracies, made again from its rows and its variance components.
 
@@ -322,7 +338,10 @@ def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
     table = over_seeds(of_networks(document["results"]))
     parts = [f"{watermark}: two epochs, one seed. The numbers below mean nothing."] if watermark else []
     variance = Components.from_json((document.get("components") or {}).get(ACCURACY.name))
-    conclusions = accuracy_conclusions(table, settings, variance)
+    config = document["config"]
+    conclusions = accuracy_conclusions(table, settings, variance, config)
+    until = decisions_sentence(decide(comparisons(document), config), config)
+    conclusions = "\n\n".join(block for block in (conclusions, until) if block)
     parts += [_text_table(table, about["title"], settings), conclusions]
     return "\n\n".join(block for block in parts if block), conclusions
 
@@ -365,16 +384,22 @@ def _text_table(table: pd.DataFrame, head: str, settings: dict[str, Any]) -> str
     return "\n".join([head, *ruled(cells), *notes])
 
 
-def accuracy_conclusions(table: pd.DataFrame, settings: dict[str, Any], parts: Components | None = None) -> str:
+def accuracy_conclusions(
+    table: pd.DataFrame,
+    settings: dict[str, Any],
+    parts: Components | None = None,
+    config: Mapping[str, Any] | None = None,
+) -> str:
     """What the accuracies allow one to say.
 
     Args:
         table: `findings.over_seeds.over_seeds`' lines of ``accuracy``, in per cent.
         settings: of the runs, with ``data``, ``train_images`` and ``scored``.
         parts: variance components of the accuracy; without, the images' errors of both are added in full.
+        config: a document's, by which augmentations are compared (`findings.decisions.compared`).
     """
     accuracy = table[table["estimator"] == ACCURACY.name]
-    comparison = compare_augmentations(accuracy, parts)
+    comparison = compared(ACCURACY.name, accuracy, parts, config or {})
     means = accuracy.set_index("augmentation")["mean"].sort_values()
     if comparison is None:
         if len(means) < 2:

@@ -26,10 +26,11 @@ from classifiers.grid import ModelGrid, grid_steps, settings_of
 from classifiers.load import finite, kept_logits, load_classifier, logits_of
 from figures import label, save
 from findings import Result, publish
-from findings.comparisons import compare_augmentations
+from findings.comparisons import Comparison
 from findings.components import Components, components
+from findings.decisions import decide, decisions_sentence
 from findings.over_seeds import headlines, of_networks, over_seeds
-from findings.published import claims_sentence
+from findings.published import claims_sentence, compared
 from findings.row import row
 from findings.sentences import ADDED, the, told_apart
 from findings.table import plus_minus, ruled
@@ -41,8 +42,9 @@ from training import resolve_device, use_threads
 from training.grid import Which
 from training.job import Job
 from training.live import asked_from_python
+from training.until import until_decided
 
-__all__ = ["Config", "run", "text_of", "uncertainty_conclusions"]
+__all__ = ["Config", "comparisons", "run", "text_of", "uncertainty_conclusions"]
 
 PROGRAM = "python -m analysis.human_uncertainty"
 
@@ -78,7 +80,7 @@ class Config(ModelGrid):
         if self.logits is not None and self.model.model is not None:
             raise BadInput("--logits", f"{self.logits} and --model", "one of them")
         if self.logits is not None:
-            refuse_beside(self, "--logits", "augmentations", "seeds", "settings")
+            refuse_beside(self, "--logits", "augmentations", "seeds", "until", "margin", "settings")
         unlabelled = self.human is None and self.logits is None and self.data.data != "cifar10"
         if unlabelled and not self.votes_are_made_up:
             needed = "an .npz with counts of its test images"
@@ -94,10 +96,12 @@ class Config(ModelGrid):
 @asked_from_python(Config)
 def run(config: Config) -> Result:
     """Measure and compare; print as it goes, unless ``--json -`` claims standard output."""
+    return _run_logits(config) if config.logits is not None else until_decided(config, _once)
+
+
+def _once(config: Config) -> Result:
     config = config.smoked()
     options = config.execution
-    if config.logits is not None:
-        return _run_logits(config)
     data = load(config.data, download=not config.execution.dry_run)
     if options.dry_run and config.model.model is None:
         config.say(data)
@@ -213,7 +217,8 @@ def _report(
     figure, numbers = draw_human_uncertainty(table, head)
     files = save(figure, directory / "human-uncertainty", numbers, watermark=watermark)
     rows = headlines(rows) + rows
-    result = Result(rows, table, text, files, failures)
+    decisions = decide(comparisons(document), document["config"])
+    result = Result(rows, table, text, files, failures, decisions)
     networks = evidence(
         ({"augmentation": one, "seed": seed}, classifier) for (one, seed), classifier in trained.items()
     )
@@ -229,7 +234,10 @@ def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
         The whole text, and its sentences without the table.
     """
     table = over_seeds(of_networks(document["results"]))
-    conclusions = uncertainty_conclusions(table, document.get("components"))
+    config = document["config"]
+    conclusions = uncertainty_conclusions(table, document.get("components"), config)
+    until = decisions_sentence(decide(comparisons(document), config), config)
+    conclusions = "\n\n".join(block for block in (conclusions, until) if block)
     head = _text_table(table, document["about"]["title"], document.get("human") or "")
     return "\n\n".join(block for block in (head, conclusions) if block), conclusions
 
@@ -250,17 +258,34 @@ def _text_table(table: pd.DataFrame, head: str, human: str) -> str:
     return "\n".join([head, *ruled(cells), note])
 
 
-def uncertainty_conclusions(table: pd.DataFrame, parts: Mapping[str, Any] | None = None) -> str:
+def comparisons(document: Mapping[str, Any]) -> dict[str, Comparison | None]:
+    """What ``--until decided`` is about: the divergences from humans, before and after temperature."""
+    table, parts = over_seeds(of_networks(document["results"])), document.get("components") or {}
+    return {
+        name: compared(
+            estimator,
+            table[table["estimator"] == estimator],
+            Components.from_json(parts.get(estimator)),
+            document["config"],
+        )
+        for estimator, name in COMPARED.items()
+    }
+
+
+def uncertainty_conclusions(
+    table: pd.DataFrame, parts: Mapping[str, Any] | None = None, config: Mapping[str, Any] | None = None
+) -> str:
     """What the divergences allow one to say, before and after temperature.
 
     Args:
         table: `findings.over_seeds.over_seeds`' lines.
         parts: a document's variance components, by estimator; without, the images' errors are added in full.
+        config: a document's, by which augmentations are compared (`findings.decisions.compared`).
     """
     lines = []
     for estimator, name in COMPARED.items():
         chosen = table[table["estimator"] == estimator]
-        comparison = compare_augmentations(chosen, Components.from_json((parts or {}).get(estimator)))
+        comparison = compared(estimator, chosen, Components.from_json((parts or {}).get(estimator)), config or {})
         if comparison is None:
             continue
         lines += told_apart(comparison, name, "nats", 3, "{lower} is closer to humans than {higher} by {value}")

@@ -47,7 +47,15 @@ from tqdm import tqdm
 from analysis.bounds.estimators import check_estimators, described, sources_of, unasked
 from analysis.bounds.labelled import check_labels
 from analysis.bounds.tightened import classes_of_fit, of_labels
-from analysis.mutual_info.document import draw, flagged_headlines, joined, tables_by_scale, text_of, title_of
+from analysis.mutual_info.document import (
+    comparisons,
+    draw,
+    flagged_headlines,
+    joined,
+    tables_by_scale,
+    text_of,
+    title_of,
+)
 from analysis.mutual_info.posterior import bound_encoder, read_posterior
 from analysis.mutual_info.rows import (
     Codes,
@@ -60,6 +68,7 @@ from analysis.mutual_info.rows import (
 )
 from analysis.mutual_info.section import SECTIONS
 from findings import Result, publish
+from findings.decisions import decide
 from store import BadInput, Run, evidence, in_range, provenance, slug, write_json
 from store.command_line import json_document, refuse_beside
 from store.registry import known_as
@@ -71,6 +80,7 @@ from training.grid import Grid, Trainer, Which, different
 from training.job import Job, Step, document_step
 from training.live import asked_from_python
 from training.mixing import identity_of
+from training.until import until_decided
 from vae.curve import POINT
 from vae.linear import LinearVAE
 from vae.train import SCALES, TRAINER, Settings, step_of
@@ -78,6 +88,7 @@ from vae.train import Config as TrainConfig
 
 __all__ = [
     "Config",
+    "comparisons",
     "draw",
     "joined",
     "linear_rows_of",
@@ -155,8 +166,8 @@ class Config(Grid):
         if self.posterior_b is not None and self.posterior is None:
             raise BadInput("--posterior-b", self.posterior_b, "--posterior, the first encoder")
         if self.posterior is not None:
-            grid = ("augmentations", "seeds", "first_seed", "inputs", "decoder_scales", "shared", "settings")
-            refuse_beside(self, "--posterior", *grid, "reconstruction_scale")
+            grid = ("augmentations", "seeds", "until", "margin", "first_seed", "inputs", "decoder_scales", "shared")
+            refuse_beside(self, "--posterior", *grid, "settings", "reconstruction_scale")
         in_range("--reconstruction-scale", self.reconstruction_scale, 0, SCALES[1])
 
     def networks(self) -> list[Which]:
@@ -187,8 +198,10 @@ def run(config: Config) -> Result:
         >>> from msda import MixUp
         >>> run(augmentations=["none", MixUp(alpha=0.2)], seeds=5)  # doctest: +SKIP
     """
-    if config.posterior is not None:
-        return _of_encoder(config)
+    return _of_encoder(config) if config.posterior is not None else until_decided(config, _once)
+
+
+def _once(config: Config) -> Result:
     config = config.smoked()
     data = load(config.data, download=not config.execution.dry_run)
     _check_size(config, data)
@@ -361,7 +374,9 @@ def _report(config: Config, data: Task, records: Mapping[float, dict[str, Any]])
     text, about["conclusions"] = text_of(document)
     directory = config.execution.out / f"table-1-{slug(name.lower())}{'-smoke' if config.smoke else ''}"
     files = draw(document, directory)
-    result = Result(rows, pd.concat(tables_by_scale(document).values(), ignore_index=True), text, files, failures)
+    decisions = decide(comparisons(document), document["config"])
+    tables = pd.concat(tables_by_scale(document).values(), ignore_index=True)
+    result = Result(rows, tables, text, files, failures, decisions)
     return publish(result, PROGRAM, config, directory, about, evidence(trained))
 
 

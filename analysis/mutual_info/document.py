@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.mutual_info.sentences import (
+    compared,
     conclusions,
     difference_conclusions,
     profile_conclusions,
@@ -23,13 +24,16 @@ from analysis.mutual_info.table import (
     training_table,
 )
 from figures import in_usual_order, save
+from findings.comparisons import Comparison
+from findings.decisions import decide, decisions_sentence
 from findings.document import check_joinable, latest
 from findings.over_seeds import headlines
+from findings.published import in_manner
 from findings.under_trained import LINEAR, mostly_under_trained, networks_of
 from store.registry import known_as
 from vae.train import Settings
 
-__all__ = ["draw", "flagged_headlines", "joined", "text_of"]
+__all__ = ["comparisons", "draw", "flagged_headlines", "joined", "text_of"]
 
 
 def flagged_headlines(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -45,7 +49,9 @@ def tables_by_scale(document: Mapping[str, Any]) -> dict[float, pd.DataFrame]:
         if row["seed"] is not None:
             rows.setdefault(row["decoder_scale"], []).append(row)
     return {
-        scale: summarise(of_scale + _missing_excess(of_scale)).assign(decoder_scale=scale)
+        scale: in_manner(
+            summarise(of_scale + _missing_excess(of_scale)).assign(decoder_scale=scale), document["config"]
+        )
         for scale, of_scale in rows.items()
     }
 
@@ -104,7 +110,20 @@ def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
     if len(tables) > 1:
         conclusions_of_all.append(scale_conclusions(tables))
         parts.append(conclusions_of_all[-1])
+    conclusions_of_all.append(decisions_sentence(decide(comparisons(document), config), config))
+    parts.append(conclusions_of_all[-1])
     return _joined(parts), _joined(conclusions_of_all)
+
+
+def comparisons(document: Mapping[str, Any]) -> dict[str, Comparison | None]:
+    """What ``--until decided`` is about: the rates of a document's augmentations on the first inputs, at each scale."""
+    first, tables = document["config"]["inputs"][0], tables_by_scale(document)
+    found = {}
+    for scale, table in tables.items():
+        plain = _without_noise(table)
+        at = f" at scale {scale:g}" if len(tables) > 1 else ""
+        found[f"rate{at}"] = compared(plain[plain["inputs"] == first], "rate")
+    return found
 
 
 def _joined(blocks: Sequence[str]) -> str:

@@ -20,8 +20,8 @@ from findings.comparisons import (
     certificates,
     compare_augmentations,
 )
-from findings.published import beside, claims_sentence
-from findings.sentences import WITHHELD, how_tested, p_value, the, told_apart
+from findings.published import beside, claims_sentence, measures
+from findings.sentences import WITHHELD, enumerated, how_tested, p_value, the, told_apart, undecided_lines
 from findings.under_trained import LINEAR, networks_of, under_trained
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "certified_profile",
     "certified_shared",
     "coded_worse",
+    "compared",
     "conclusions",
     "difference_conclusions",
     "excess_conclusions",
@@ -124,15 +125,15 @@ def trained_conclusions(table: pd.DataFrame) -> str:
     sentences = ["Beside a linear VAE of as many latents, by the −ELBO on held-out inputs like a VAE's own."]
     if poor:
         sentences.append(
-            f"Under-trained, worse than the linear VAE: {_and([against(name) for name in poor])}. No claim about "
+            f"Under-trained, worse than the linear VAE: {enumerated([against(name) for name in poor])}. No claim about "
             "augmentations rests on them."
         )
     if good:
-        sentences.append(f"Not worse: {_and([against(name) for name in good])}.")
+        sentences.append(f"Not worse: {enumerated([against(name) for name in good])}.")
     if unknown:
         sentences.append(
-            f"Not known of {_and([the(name) for name in unknown])}, whose errors on inputs like their own were not "
-            "recorded."
+            f"Not known of {enumerated([the(name) for name in unknown])}, whose errors on inputs like their own were "
+            "not recorded."
         )
     parts = [" ".join(sentences), excess_conclusions(plain)]
     return "\n\n".join(block for block in parts if block)
@@ -214,7 +215,7 @@ def profile_conclusions(table: pd.DataFrame) -> str:
     for inputs, chosen in table.groupby("inputs", sort=False):
         certified = certified_profile(chosen)
         listed = [
-            f"at s = {level:g}, {_and([f'{label(a)} above {label(b)}' for a, b in pairs])}"
+            f"at s = {level:g}, {enumerated([f'{label(a)} above {label(b)}' for a, b in pairs])}"
             for level, pairs in certified.items()
             if pairs
         ]
@@ -299,15 +300,15 @@ def _sentences(everything: pd.DataFrame, settings: dict[str, Any]) -> list[str]:
         if full:
             cap = lower["cap"].max()
             sentences.append(
-                f"InfoNCE is within a nat of its cap log N = {cap:.2f} for {_and(full)}: it cannot show more than "
-                f"that from {lower['n'].max():,.0f} images, so the true value may be anywhere up to R_m."
+                f"InfoNCE is within a nat of its cap log N = {cap:.2f} for {enumerated(full)}: it cannot show more "
+                f"than that from {lower['n'].max():,.0f} images, so the true value may be anywhere up to R_m."
             )
         certified = certified_pairs(everything)
         over = "all pairs" if len(table) == len(everything) else "all pairs and noise levels"
         if _tested(table) < 2:
             pass
         elif certified:
-            listed = _and([f"{label(a)} above {label(b)}" for a, b in certified])
+            listed = enumerated([f"{label(a)} above {label(b)}" for a, b in certified])
             sentences.append(f"Differences in I(Z;X) certified at {CONFIDENCE:.0%} over {over}{_skewed()}: {listed}.")
         else:
             sentences.append(
@@ -338,10 +339,6 @@ def _between(low: float, high: float) -> str:
     return f"{low:.2f} to {high:.2f}" if high - low >= 0.01 else f"about {(low + high) / 2:.2f}"
 
 
-def _and(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
-
-
 def difference_conclusions(table: pd.DataFrame) -> str:
     """Which augmentations differ in the rate, and which of these differences are certified in I(Z;X).
 
@@ -353,7 +350,7 @@ def difference_conclusions(table: pd.DataFrame) -> str:
     blocks = []
     for inputs, everything in table.groupby("inputs", sort=False):
         chosen = everything[everything["noise"].isna()]
-        rate, marginal = (_compared(chosen, name) for name in ("rate", "gaussian_marginal"))
+        rate, marginal = (compared(chosen, name) for name in ("rate", "gaussian_marginal"))
         if rate is None:
             continue
         can_certify = {"infonce", "gaussian_marginal"} <= set(chosen["estimator"])
@@ -387,13 +384,7 @@ def difference_conclusions(table: pd.DataFrame) -> str:
                     text += "; their MI is not certified to differ"
             lines.append(f"- {text[0].upper()}{text[1:]}.")
         claimed = {frozenset((pair.higher, pair.lower)) for pair in rate.found()}
-        undecided = [pair for pair in rate.differences if pair.p >= LEVEL]
-        if len(undecided) == len(rate.differences):
-            smallest = min(pair.p for pair in undecided)
-            lines.append(f"- No two augmentations are told apart in the rate (smallest {p_value(smallest)}).")
-        elif undecided:
-            listed = "; ".join(f"{the(pair.higher)} and {the(pair.lower)} ({p_value(pair.p)})" for pair in undecided)
-            lines.append(f"- Not told apart in the rate: {listed}.")
+        lines += undecided_lines(rate, "nats", where=" in the rate")
         for reason, explanation in WITHHELD.items():
             withheld = [pair for pair in rate.differences if pair.p < LEVEL and pair.withheld == reason]
             if withheld:
@@ -404,13 +395,22 @@ def difference_conclusions(table: pd.DataFrame) -> str:
                 lines.append(f"- Not claimed, because {explanation}: {listed}.")
         extra = [f"{the(a)} above {the(b)}" for a, b in certified if frozenset((a, b)) not in claimed]
         if extra:
-            lines.append(f"- Certified in MI without being told apart in the rate: {_and(extra)}.")
+            lines.append(f"- Certified in MI without being told apart in the rate: {enumerated(extra)}.")
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks)
 
 
-def _compared(table: pd.DataFrame, estimator: str) -> Comparison | None:
-    return compare_augmentations(networks_of(table[table["estimator"] == estimator]))
+def compared(table: pd.DataFrame, estimator: str) -> Comparison | None:
+    """All pairs of augmentations in one number, within the margin that is stated for it unless another is.
+
+    Args:
+        table: `analysis.mutual_info.table.summarise`'s rows for one kind of inputs, without noise.
+        estimator: of the number.
+    """
+    rows = networks_of(table[table["estimator"] == estimator])
+    if estimator in measures() and ("margin" not in rows or rows["margin"].isna().all()):
+        rows = rows.assign(margin=measures()[estimator].margin)
+    return compare_augmentations(rows)
 
 
 def scale_conclusions(tables: Mapping[float, pd.DataFrame]) -> str:
@@ -425,7 +425,7 @@ def scale_conclusions(tables: Mapping[float, pd.DataFrame]) -> str:
     certified = {scale: certified_pairs(table) for scale, table in tables.items()}
     tables = {scale: table[table["noise"].isna()] for scale, table in tables.items()}
     scales = list(tables)
-    sentences = [f"Over decoder scales {_and([f'{scale:g}' for scale in scales])}."]
+    sentences = [f"Over decoder scales {enumerated([f'{scale:g}' for scale in scales])}."]
     orders = {}
     for scale, table in tables.items():
         means = table[table["estimator"] == "rate"].set_index("augmentation")["mean"].sort_values()
@@ -442,25 +442,25 @@ def scale_conclusions(tables: Mapping[float, pd.DataFrame]) -> str:
         sentences.append("The order of the mean rates is the same at every scale.")
 
     claimed: dict[tuple[str, str], list[float]] = {}
-    compared = []
+    shown = []
     withheld: set[str] = set()
     for scale, table in tables.items():
-        comparison = _compared(table, "rate")
+        comparison = compared(table, "rate")
         if comparison is not None:
-            compared.append(scale)
+            shown.append(scale)
             withheld |= {pair.withheld for pair in comparison.differences if pair.p < LEVEL and pair.withheld}
             for pair in comparison.found():
                 claimed.setdefault((pair.higher, pair.lower), []).append(scale)
-    if compared:
-        every = [f"{the(a)} above {the(b)}" for (a, b), at in claimed.items() if at == compared]
+    if shown:
+        every = [f"{the(a)} above {the(b)}" for (a, b), at in claimed.items() if at == shown]
         some = [
-            f"{the(a)} above {the(b)} (at {_and([f'{scale:g}' for scale in at])})"
+            f"{the(a)} above {the(b)} (at {enumerated([f'{scale:g}' for scale in at])})"
             for (a, b), at in claimed.items()
-            if at != compared and (b, a) not in claimed
+            if at != shown and (b, a) not in claimed
         ]
         turned = [
-            f"{the(a)} above {the(b)} at {_and([f'{scale:g}' for scale in claimed[a, b]])} and below at "
-            f"{_and([f'{scale:g}' for scale in claimed[b, a]])}"
+            f"{the(a)} above {the(b)} at {enumerated([f'{scale:g}' for scale in claimed[a, b]])} and below at "
+            f"{enumerated([f'{scale:g}' for scale in claimed[b, a]])}"
             for a, b in claimed
             if (b, a) in claimed and (a, b) < (b, a)
         ]
@@ -477,13 +477,13 @@ def scale_conclusions(tables: Mapping[float, pd.DataFrame]) -> str:
             ("Told apart in the rate at no scale", silent),
         ):
             if pairs:
-                sentences.append(f"{text}: {_and(pairs)}.")
+                sentences.append(f"{text}: {enumerated(pairs)}.")
     if withheld:
-        reasons = _and([explanation for reason, explanation in WITHHELD.items() if reason in withheld])
+        reasons = enumerated([explanation for reason, explanation in WITHHELD.items() if reason in withheld])
         sentences.append(f"Other differences are not claimed, because {reasons}.")
     if any(certified.values()):
         listed = "; ".join(
-            f"at {scale:g}, " + (_and([f"{the(a)} above {the(b)}" for a, b in pairs]) if pairs else "nothing")
+            f"at {scale:g}, " + (enumerated([f"{the(a)} above {the(b)}" for a, b in pairs]) if pairs else "nothing")
             for scale, pairs in certified.items()
         )
         sentences.append(f"Certified in I(Z;X), {CONFIDENCE:.0%} over all pairs at each scale: {listed}.")
@@ -548,7 +548,7 @@ def shared_conclusions(table: pd.DataFrame) -> str:
     if capped:
         sentences.append(
             f"The critic's bound is within a nat of its cap, {critic['cap'].max():.2f}, for "
-            f"{_and([the(name) for name in capped])}: it cannot tell what is shared from more."
+            f"{enumerated([the(name) for name in capped])}: it cannot tell what is shared from more."
         )
     elif "none" in names and plain["none", "critic"] > 0 and len(names) > 1:
         shares = "; ".join(
@@ -580,7 +580,7 @@ def shared_conclusions(table: pd.DataFrame) -> str:
     certified = certified_shared(table)
     orders = [
         (f"at s = {level:g}, " if level else "of the codes as they are, ")
-        + _and([f"{the(a)} above {the(b)}" for a, b in pairs])
+        + enumerated([f"{the(a)} above {the(b)}" for a, b in pairs])
         for level, pairs in certified.items()
         if pairs
     ]
@@ -619,7 +619,7 @@ def published_conclusions(table: pd.DataFrame, settings: dict[str, Any]) -> str:
         (row["estimator"], row["augmentation"]): (float(row["mean"]), float(row["std"]), int(row["seeds"]))
         for row in table[table["estimator"].isin(["rate", RECONSTRUCTION, "mse"])].to_dict("records")
     }
-    rate = _compared(table, "rate")
+    rate = compared(table, "rate")
     parts = [beside(ours, settings), "" if rate is None else claims_sentence("rate", rate)]
     return "\n".join(block for block in parts if block)
 
