@@ -305,6 +305,11 @@ def _oddity(content: dict[str, Any]) -> str | None:
     return None
 
 
+UNASKED = ("execution", "most")
+"""Of a configuration, what does not tell one question from another; nor does an option that older documents lack, as
+long as it is off."""
+
+
 def read_documents(directories: Sequence[Path]) -> tuple[list[Document], list[Path], list[BadInput]]:
     """All documents under some directories.
 
@@ -336,7 +341,7 @@ def read_documents(directories: Sequence[Path]) -> tuple[list[Document], list[Pa
             if document is None:
                 left_out.append(path)
                 continue
-            asked = {key: value for key, value in document.config.items() if key != "execution"}
+            asked = {key: value for key, value in document.config.items() if key not in UNASKED and value}
             documents[json.dumps([document.program, document.data, asked], sort_keys=True)] = document
     return list(documents.values()), left_out, damaged
 

@@ -16,7 +16,7 @@ import pandas as pd
 from figures.style import label
 from findings.comparisons import Comparison, Difference, Equivalence, Summary, compare_augmentations, equivalence
 from findings.components import Components
-from findings.sentences import p_value, the
+from findings.sentences import p_value, seeds_needed, the
 from findings.table import plus_minus
 
 __all__ = [
@@ -152,7 +152,7 @@ class Claim:
         """Whether it holds here; None where the two have not been compared.
 
         What `Difference.withheld` says where nothing may be claimed of the two. A denied ordering that is not found is
-        only not contradicted.
+        only not contradicted, unless the two are shown to be equal within the margin: then it holds.
 
         Args:
             pair: the two, as part of the family that is shown.
@@ -161,6 +161,8 @@ class Claim:
             return None
         if pair.withheld:
             return pair.withheld
+        if not pair.claimed and pair.equal:
+            return "holds" if self.denied else "are equal"
         if not pair.claimed:
             return "is not contradicted" if self.denied else "cannot be told"
         if self.denied:
@@ -255,6 +257,16 @@ def _same_kind(value: Published, settings: Mapping[str, Any]) -> bool:
     return value.setting.get("network") == settings.get("network") and value.setting["data"] != "ImageNet"
 
 
+def _verdict_in_words(verdict: str, pair: Difference) -> str:
+    """A verdict with its p-value, and what would decide where nothing does."""
+    if pair.withheld:
+        return f"no verdict, {verdict} ({p_value(pair.p)})"
+    if pair.equal and not pair.claimed:
+        return f"{verdict} within ±{pair.margin:g} here ({p_value(pair.p_equal)})"
+    needs = f"; {seeds_needed(pair)} would" if verdict == "cannot be told" else ""
+    return f"{verdict} here ({p_value(pair.p)}{needs})"
+
+
 def claims_sentence(measure: str, comparison: Comparison) -> str:
     """What becomes of the paper's statements about a measure, as an item of a list; empty where nothing is compared."""
     sentences = []
@@ -262,6 +274,5 @@ def claims_sentence(measure: str, comparison: Comparison) -> str:
         pair = comparison.between(claim.above, claim.below)
         verdict = claim.verdict(pair)
         if verdict and pair:
-            here = f"no verdict, {verdict}" if pair.withheld else f"{verdict} here"
-            sentences.append(f"{claim}: {here} ({p_value(pair.p)})")
+            sentences.append(f"{claim}: {_verdict_in_words(verdict, pair)}")
     return f"- Of the paper's statements, {'; '.join(sentences)}." if sentences else ""
