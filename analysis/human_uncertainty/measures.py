@@ -19,9 +19,8 @@ r"""How a classifier's outputs p stand to human label distributions h, image by 
 Human distributions are frequencies of about 50 labels an image, which raises the mean KL(human ‖ model) by the mean of
 :math:`H(h) - E\,H(\hat h)`, whatever the model, since frequencies are unbiased. To first order this is
 :math:`(m - 1) / 2n` with m the number of classes that *can* be chosen (Miller 1955), and how many can is not known:
-more than have been. `Bias` says what follows from the two extremes and from what lies between. At matched accuracy it is
-nearly the same for all models: the images on which they are right weigh more or less than one by as much as accuracies
-differ.
+more than have been. `Bias` says what follows from the two extremes and from what lies between. At matched accuracy it
+is nearly the same for all models: their right and wrong images weigh a little more or less.
 
 All from `log_softmax` in float64; nats.
 
