@@ -276,7 +276,7 @@ def sweep_conclusions(
         curve: which of the two is spoken of.
         parts: a document's variance components, by measure; none in older ones.
         runs: a document's, with their checks.
-        config: a document's, by which augmentations are compared (`findings.decisions.compared`).
+        config: a document's, by which augmentations are compared (`findings.published.compared`).
     """
     config = config or {}
     lines: list[str] = []

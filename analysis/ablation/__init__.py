@@ -3,6 +3,10 @@
 Figure 3 of the paper varies the share of the training images, its Figure 6 the parameter α of λ's distribution and
 FMix's decay power δ. Replicates are training seeds, scored on the test images, or, with ``--cross-validate``, folds of
 the training images, scored on the tenth that was held out, with the test images left alone.
+
+At a fixed number of epochs a smaller training set is also fewer optimisation steps. ``--equal-steps`` trains on a share
+f of the images for 1/f times the epochs: as many steps as the whole set takes, but for what is left over of an epoch
+when its batches are full. Each image is then seen 1/f times as often.
 """
 
 import functools
@@ -14,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.ablation.figures import draw_ablation
-from analysis.ablation.section import SECTIONS, SYMBOLS
+from analysis.ablation.section import EQUAL_STEPS, SECTIONS, SYMBOLS, note_of_steps
 from analysis.accuracy import accuracy_components, accuracy_rows, verdicts_of
 from classifiers.grid import ClassifierGrid, settings_of
 from classifiers.train import Config as TrainConfig
@@ -33,7 +37,9 @@ from store.registry import known_as
 from tasks import DataOptions, Task, load
 from tasks.loading import TENTHS
 from tasks.metrics import ACCURACY
-from training.job import Job, Step, document_step
+from training import resolve_device
+from training.distributed import Ranks
+from training.job import Job, Step, document_step, loaded
 from training.live import asked_from_python
 from training.reuse import all_once
 
@@ -73,6 +79,9 @@ class Config:
     """how many classifiers per point: seeds 1 to SEEDS"""
     cross_validate: int | None = None
     """instead of seeds, this many folds of the training images, seed 1 (None: the test images)"""
+    equal_steps: bool = False
+    """divide the epochs by the share of the training images, so that every share takes as many steps as all of them
+    (--vary fraction alone)"""
     smoke: bool = False
     """two values, two replicates, two epochs, watermarked: shows that everything works, and nothing else"""
     data: DataOptions = field(default_factory=DataOptions)
@@ -91,6 +100,8 @@ class Config:
                 raise BadInput("--values", f"{value} for --vary {self.vary}", mistake.needed) from None
         if self.cross_validate is not None and not 2 <= self.cross_validate <= TENTHS:
             raise BadInput("--cross-validate", self.cross_validate, f"an integer from 2 to {TENTHS}")
+        if self.equal_steps and self.vary != "fraction":
+            raise BadInput("--equal-steps", f"--vary {self.vary}", "--vary fraction")
 
     @property
     def tried(self) -> tuple[float, ...]:
@@ -104,7 +115,7 @@ class Config:
         return self.augmentations or USUAL[self.vary][1]
 
     def at(self, value: float) -> Settings:
-        """The settings of the networks with one value."""
+        """The settings of the networks with one value, but for the epochs of equal steps, which `settings_on` knows."""
         settings = replace(self.settings, epochs=2) if self.smoke else self.settings
         if self.vary == "fraction":
             replace(self.data, fraction=value)
@@ -115,6 +126,24 @@ class Config:
         """The images of the networks with one value."""
         data = replace(self.data, fraction=value) if self.vary == "fraction" else self.data
         return data if fold is None else replace(data, folds=self.cross_validate, fold=fold)
+
+    @property
+    def divides_epochs(self) -> bool:
+        """Whether epochs are divided by the share; those of a smoke run are two."""
+        return self.equal_steps and not self.smoke
+
+    def settings_on(self, images: Task, value: float) -> Settings:
+        """The settings of the networks with one value: at equal steps, their epochs are those asked for over the share.
+
+        Args:
+            images: of these networks; a number of epochs that is not given depends on them.
+            value: of the networks.
+        """
+        settings = self.at(value)
+        if not self.divides_epochs:
+            return settings
+        epochs = settings.resolved(images, resolve_device(self.execution.device), Ranks())["epochs"]
+        return replace(settings, epochs=round(epochs / value))
 
     def points(self) -> Iterator[Point]:
         """Every network, one replicate of all after the other."""
@@ -138,11 +167,11 @@ def run(config: Config) -> Result:
     @functools.cache
     def run_of(point: Point) -> Run:
         data = images(config.data_at(point.value, point.fold))
-        return classifier_run(data, point.augmentation, point.seed, config.at(point.value), options)
+        return classifier_run(data, point.augmentation, point.seed, config.settings_on(data, point.value), options)
 
     def trained(point: Point) -> Run:
         data = images(config.data_at(point.value, point.fold))
-        return train(data, point.augmentation, point.seed, config.at(point.value), options)
+        return train(data, point.augmentation, point.seed, config.settings_on(data, point.value), options)
 
     points = list(config.points())
     if options.dry_run:
@@ -180,13 +209,14 @@ def _report(config: Config, runs: dict[Point, Run], rows: list[dict[str, Any]], 
     width = f" of width {settings['width']}" if settings["width"] else ""
     head = (
         f"Accuracy over {SYMBOLS[config.vary]} on {data}: {settings['network']}{width}, {images} training images, "
-        f"{settings['epochs']} epochs, {replicates}"
+        f"{_epochs(config, runs)}, {replicates}"
     )
     about = {"title": head, "data": data, "settings": settings, "watermark": watermark}
     more = {"components": _components(config, runs)}
     document = json_document(PROGRAM, config, rows) | {"about": about, "failures": failures} | more
     text, about["conclusions"] = text_of(document)
-    directory = config.execution.out / f"ablation-{config.vary}-{slug(data.lower())}{'-smoke' if config.smoke else ''}"
+    kind = config.vary + ("-equal-steps" if config.equal_steps else "")
+    directory = config.execution.out / f"ablation-{kind}-{slug(data.lower())}{'-smoke' if config.smoke else ''}"
     table = _table_of(rows)
     accuracies = table[table["estimator"] == ACCURACY.name].drop(columns=["cap", "saturated"])
     figure = draw_ablation(accuracies, config.vary, settings["scored"], head)
@@ -194,6 +224,16 @@ def _report(config: Config, runs: dict[Point, Run], rows: list[dict[str, Any]], 
     networks = evidence((point._asdict(), classifier) for point, classifier in runs.items())
     rows = headlines(rows, ("augmentation", "setting", "estimator")) + rows
     return publish(Result(rows, table, text, files, failures), PROGRAM, config, directory, about, networks, more)
+
+
+def _epochs(config: Config, runs: Mapping[Point, Run]) -> str:
+    """For how many epochs the networks were trained, in words, in the order of the values."""
+    by_value = {point.value: classifier.result()["config"]["epochs"] for point, classifier in runs.items()}
+    epochs = [by_value[value] for value in sorted(by_value)]
+    if not config.divides_epochs:
+        return f"{epochs[0]} epochs"
+    most, fewest = epochs[0], epochs[-1]
+    return f"{f'{most:,} to {fewest:,}' if most > fewest else most} epochs ({EQUAL_STEPS})"
 
 
 def _table_of(results: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -230,11 +270,11 @@ def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
     replicates = "folds" if config["cross_validate"] else "seeds"
     conclusions = ablation_conclusions(table, config["vary"], replicates, document.get("components"))
     parts = [f"{about['watermark']}: two epochs. The numbers below mean nothing."] if about["watermark"] else []
-    head = _text_table(table, config["vary"], about["title"], about["settings"]["scored"])
+    head = _text_table(table, config["vary"], about["title"], about["settings"]["scored"], note_of_steps(config))
     return "\n\n".join([*parts, head, conclusions]), conclusions
 
 
-def _text_table(table: pd.DataFrame, vary: str, head: str, scored: str) -> str:
+def _text_table(table: pd.DataFrame, vary: str, head: str, scored: str, of_steps: str) -> str:
     """A line per augmentation, a column per value."""
     accuracy = table[table["estimator"] == ACCURACY.name]
     values = sorted(accuracy["setting"].unique())
@@ -246,7 +286,7 @@ def _text_table(table: pd.DataFrame, vary: str, head: str, scored: str) -> str:
     for augmentation in dict.fromkeys(accuracy["augmentation"]):
         cells.append([label(augmentation), *(shown.get((augmentation, value), "—") for value in values)])
     on = f"{int(accuracy['n'].max()):,} {scored} images"
-    note = f"accuracy in % on the {on}, last epoch; mean ± standard deviation over replicates"
+    note = f"accuracy in % on the {on}, last epoch; mean ± standard deviation over replicates{of_steps}"
     return "\n".join([head, *ruled(cells), note])
 
 
@@ -319,7 +359,8 @@ def ablation_conclusions(
 def _steps(config: Config, _: Sequence[Step]) -> Iterator[Step]:
     networks = []
     for point in config.points():
-        data, settings = config.data_at(point.value, point.fold), config.at(point.value)
+        data = config.data_at(point.value, point.fold)
+        settings = config.settings_on(loaded(data, not config.execution.dry_run), point.value)
         networks.append(step_of(TrainConfig(None, point.augmentation, point.seed, data, settings, config.execution)))
     yield from networks
     yield from document_step(config, networks)

@@ -1,14 +1,29 @@
 """What the report shows of this analysis: its table, and what its numbers mean and do not mean."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from findings.document import Document
 from findings.section import Section
 from findings.table import Column, Table, cells_over_seeds
 from tasks.metrics import ACCURACY
 
-__all__ = ["SECTIONS", "SYMBOLS"]
+__all__ = ["EQUAL_STEPS", "SECTIONS", "SYMBOLS", "note_of_steps"]
 
 SYMBOLS = {"fraction": "share", "alpha": "α", "decay-power": "δ"}
 """What an option is called in tables."""
+
+EQUAL_STEPS = "equal steps: epochs divided by the share"
+"""What is said of ``--equal-steps`` wherever its numbers are."""
+
+
+def note_of_steps(config: Mapping[str, Any]) -> str:
+    """What the note of a table adds at equal steps; nothing otherwise, as in older documents.
+
+    Args:
+        config: of the document.
+    """
+    return f"; {EQUAL_STEPS}" if config.get("equal_steps") and not config["smoke"] else ""
 
 
 def _ablation(document: Document) -> Table:
@@ -21,7 +36,7 @@ def _ablation(document: Document) -> Table:
     head = ["augmentation", *(column.head for column in shown.values())]
     numbers = numbers.rename(columns={"estimator": vary})
     note = f"accuracy in % on the {int(rows['n'].max()):,} {document.settings['scored']} images, last epoch; "
-    note += "mean ± standard deviation"
+    note += f"mean ± standard deviation{note_of_steps(document.config)}"
     return Table(f"Accuracy over {SYMBOLS[vary]}", head, lines, numbers, [note])
 
 
@@ -31,10 +46,13 @@ SECTIONS = (
         title="Size of the training set",
         paper="Figure 3",
         program="python -m analysis.ablation",
-        measured="Test accuracy against the share of the training images that is used, at a fixed number of epochs.",
+        measured=(
+            "Test accuracy against the share of the training images that is used, at a fixed number of epochs or, with "
+            "--equal-steps, of optimisation steps."
+        ),
         does_not=(
             "At a fixed number of epochs fewer images are also fewer steps: what too few steps cost is not told from "
-            "what too few images cost."
+            "what too few images cost. At equal steps each of fewer images is seen more often."
         ),
         get="python -m analysis.ablation --vary fraction --data cifar10 --seeds 5",
         cost="for every share and seed, as long as four classifiers on that share",

@@ -396,7 +396,7 @@ def accuracy_conclusions(
         table: `findings.over_seeds.over_seeds`' lines of ``accuracy``, in per cent.
         settings: of the runs, with ``data``, ``train_images`` and ``scored``.
         parts: variance components of the accuracy; without, the images' errors of both are added in full.
-        config: a document's, by which augmentations are compared (`findings.decisions.compared`).
+        config: a document's, by which augmentations are compared (`findings.published.compared`).
     """
     accuracy = table[table["estimator"] == ACCURACY.name]
     comparison = compared(ACCURACY.name, accuracy, parts, config or {})

@@ -2,13 +2,13 @@
 
 For CIFAR-10's test images, humans' labels (CIFAR-10H) say how uncertain each image is. The paper's Table 6 compares
 networks trained under each augmentation by KL(human ‖ model) and finds masking augmentations closest to humans. Most of
-that number is over-confidence, which a single temperature removes (`analysis.human_uncertainty.measures`), so it is
-told before and after. Without ``--model`` or ``--logits``, classifiers are trained, or found trained, under each
-augmentation.
+that number is over-confidence, which a single temperature removes, and mistakes, of which networks make more or fewer
+(`analysis.human_uncertainty.measures`): it is told before and after a temperature, as it is and at matched accuracy.
+Without ``--model`` or ``--logits``, classifiers are trained, or found trained, under each augmentation.
 """
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,18 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from analysis.bounds.bound import standard_error
 from analysis.human_uncertainty.figures import draw_human_uncertainty
 from analysis.human_uncertainty.labels import check_order, cifar10h, credit, made_up, read_human
-from analysis.human_uncertainty.measures import Measure, cross_fitted, measures, per_image, plug_in_bias
+from analysis.human_uncertainty.measures import (
+    FEWEST,
+    Measure,
+    at_matched_accuracy,
+    cross_fitted,
+    measures,
+    per_image,
+    plug_in_bias,
+)
 from analysis.human_uncertainty.section import SECTIONS
 from classifiers.grid import ModelGrid, grid_steps, settings_of
 from classifiers.load import finite, kept_logits, load_classifier, logits_of
@@ -37,7 +46,7 @@ from findings.table import plus_minus, ruled
 from store import BadInput, Run, evidence, slug
 from store.command_line import json_document, refuse_beside
 from tasks import DataOptions, load
-from tasks.metrics import ACCURACY, distributions
+from tasks.metrics import ACCURACY, correct, distributions
 from training import resolve_device, use_threads
 from training.grid import Which
 from training.job import Job
@@ -60,8 +69,18 @@ SHOWN = {
 COMPARED = {
     "kl_human_model": "KL(human‖model)",
     "kl_human_model_temperature_scaled": "KL(human‖model) after a temperature fitted to the humans",
+    "kl_human_model_matched": "KL(human‖model) at matched accuracy",
+    "kl_human_model_temperature_scaled_matched": (
+        "KL(human‖model) at matched accuracy after a temperature fitted to the humans"
+    ),
 }
-"""What augmentations are compared by, before and after temperature."""
+"""What augmentations are compared by, before and after temperature, as they are and at matched accuracy."""
+
+MATCHED = {
+    "kl_human_model_matched": "KL(human‖model) at matched accuracy",
+    "kl_human_model_temperature_scaled_matched": "KL(human‖model), temperature fitted to humans, at matched accuracy",
+}
+"""Estimators at matched accuracy and their quantities; of each, the name without the end is that as it is."""
 
 
 @dataclass(frozen=True)
@@ -118,16 +137,42 @@ def _once(config: Config) -> Result:
         return _report_one(config, measures(logits, counts, labels), counts, config.model.model)
     trained, failures = config.train(data)
     rows: list[dict[str, Any]] = []
-    scores: dict[str, dict[str, list[np.ndarray]]] = {name: {} for name in COMPARED}
-    for (augmentation, seed), classifier in trained.items():
+    right: dict[Which, Tensor] = {}
+    nats: dict[str, dict[Which, Tensor]] = {name.removesuffix("_matched"): {} for name in MATCHED}
+    for which, classifier in trained.items():
         logits = finite(kept_logits(classifier)[0], classifier.name, str(classifier.path / "logits.npz"))
-        rows += [_row(measure, augmentation, seed) for measure in measures(logits, counts, labels)]
+        rows += [_row(measure, *which) for measure in measures(logits, counts, labels)]
         scaled, _ = cross_fitted(logits, distributions(counts))
-        for name, these in zip(COMPARED, (logits, scaled), strict=True):
-            scores[name].setdefault(augmentation, []).append(per_image(these, counts)["kl_human_model"].numpy())
-    parts = {name: components({one: np.stack(of_seeds) for one, of_seeds in of.items()}) for name, of in scores.items()}
-    kept_parts = {name: variance.as_json() for name, variance in parts.items() if variance is not None}
-    return _report(config, trained, rows, counts, failures, kept_parts)
+        right[which] = correct(logits, labels)
+        for name, these in zip(nats, (logits, scaled), strict=True):
+            nats[name][which] = per_image(these, counts)["kl_human_model"]
+    scores = nats | {name: at_matched_accuracy(nats[name.removesuffix("_matched")], right) for name in MATCHED}
+    for name, quantity in MATCHED.items():
+        for which, these in scores[name].items():
+            value, error = float(these.mean()), standard_error(these)
+            rows.append(_row(Measure(name, quantity, value, error, len(these), "nats"), *which))
+    more = {"components": _components(scores), "matched": _matched(right, [*scores[next(iter(MATCHED))]])}
+    return _report(config, trained, rows, counts, failures, more)
+
+
+def _components(scores: Mapping[str, Mapping[Which, Tensor]]) -> dict[str, Any]:
+    """Of the variance of every divergence, by its estimator."""
+    parts = {}
+    for name, by_network in scores.items():
+        by_augmentation: dict[str, list[np.ndarray]] = {}
+        for (augmentation, _), these in by_network.items():
+            by_augmentation.setdefault(augmentation, []).append(these.numpy())
+        parts[name] = components({one: np.stack(of_seeds) for one, of_seeds in by_augmentation.items()})
+    return {name: variance.as_json() for name, variance in parts.items() if variance is not None}
+
+
+def _matched(right: Mapping[Which, Tensor], matched: Sequence[Which]) -> dict[str, Any] | None:
+    """What a document says of matched accuracy: it, in per cent, and the networks without; None of a single network."""
+    if len(right) < 2:
+        return None
+    accuracies = [float(right[which].double().mean()) for which in matched]
+    accuracy = ACCURACY.factor * sum(accuracies) / len(accuracies) if accuracies else None
+    return {"accuracy": accuracy, "without": [[*which] for which in right if which not in matched]}
 
 
 def _human(config: Config) -> tuple[Tensor, Tensor | None]:
@@ -198,7 +243,7 @@ def _report(
     rows: list[dict[str, Any]],
     counts: Tensor,
     failures: list[str],
-    parts: dict[str, Any],
+    more: dict[str, Any],
 ) -> Result:
     settings = settings_of(next(iter(trained.values())))
     name = settings["data"]
@@ -209,7 +254,7 @@ def _report(
     ) + (", against made-up votes" if config.votes_are_made_up else "")
     watermark = "SMOKE RUN" if config.smoke else None
     about = {"title": head, "data": name, "settings": settings, "watermark": watermark}
-    more = {"components": parts, "human": f"{_bias(counts)} {credit(counts)}".strip()}
+    more |= {"human": f"{_bias(counts)} {credit(counts)}".strip()}
     document = json_document(PROGRAM, config, rows) | {"about": about, "failures": failures} | more
     text, about["conclusions"] = text_of(document)
     directory = config.execution.out / f"human-uncertainty-{slug(name.lower())}{'-smoke' if config.smoke else ''}"
@@ -228,21 +273,23 @@ def _report(
 def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
     """The text of a document of divergences, made again from its rows and its variance components.
 
-    Of the human labels, without which it says nothing in older documents, it carries what has to be said in ``human``.
+    Of the human labels it carries what has to be said in ``human``, and of matched accuracy, what its rows do not hold,
+    in ``matched``; nothing is said of what an older document lacks.
 
     Returns:
         The whole text, and its sentences without the table.
     """
     table = over_seeds(of_networks(document["results"]))
-    config = document["config"]
-    conclusions = uncertainty_conclusions(table, document.get("components"), config)
+    config, matched = document["config"], document.get("matched")
+    conclusions = uncertainty_conclusions(table, document.get("components"), matched, config)
     until = decisions_sentence(decide(comparisons(document), config), config)
     conclusions = "\n\n".join(block for block in (conclusions, until) if block)
-    head = _text_table(table, document["about"]["title"], document.get("human") or "")
+    notes = [_at_matched(table, matched) if matched else "", document.get("human") or ""]
+    head = _text_table(table, document["about"]["title"], " ".join(filter(None, notes)))
     return "\n\n".join(block for block in (head, conclusions) if block), conclusions
 
 
-def _text_table(table: pd.DataFrame, head: str, human: str) -> str:
+def _text_table(table: pd.DataFrame, head: str, further: str) -> str:
     cells = [["augmentation", *(name for name, _, _ in SHOWN.values())], ["", *(unit for _, unit, _ in SHOWN.values())]]
     for augmentation, rows in table.groupby("augmentation", sort=False):
         by = rows.set_index("estimator")
@@ -253,7 +300,7 @@ def _text_table(table: pd.DataFrame, head: str, human: str) -> str:
     note = (
         "Mean ± standard deviation over seeds. KL(h‖p) is KL(human‖model), and beside it what is left after one "
         "temperature, fitted to the humans' labels or to the true ones. "
-        f"All {int(table['n'].max()):,} test images. {human}".strip()
+        f"All {int(table['n'].max()):,} test images. {further}".strip()
     )
     return "\n".join([head, *ruled(cells), note])
 
@@ -272,15 +319,46 @@ def comparisons(document: Mapping[str, Any]) -> dict[str, Comparison | None]:
     }
 
 
+def _at_matched(table: pd.DataFrame, matched: Mapping[str, Any]) -> str:
+    """The divergences at matched accuracy, which have no room in the table, and which networks have none."""
+    if matched["accuracy"] is None:
+        return (
+            f"No KL(h‖p) at matched accuracy: it takes two networks that are right and wrong on {FEWEST} images each."
+        )
+    values = [
+        ", ".join(
+            f"{plus_minus(row['mean'], row['std'], 3)} ({the(str(row['augmentation']))})"
+            for row in table[table["estimator"] == estimator].to_dict("records")
+        )
+        for estimator in MATCHED
+    ]
+    said = (
+        f"At matched accuracy, as if every network were right on {_share(matched)} of the images, KL(h‖p) in nats is "
+        f"{values[0]}; after T to humans it is {values[1]}."
+    )
+    if matched["without"]:
+        named = ", ".join(f"{the(augmentation)} of seed {seed}" for augmentation, seed in matched["without"])
+        said += f" That is without {named}: right or wrong on fewer than {FEWEST} images."
+    return said
+
+
+def _share(matched: Mapping[str, Any]) -> str:
+    return f"{matched['accuracy']:.1f}%"
+
+
 def uncertainty_conclusions(
-    table: pd.DataFrame, parts: Mapping[str, Any] | None = None, config: Mapping[str, Any] | None = None
+    table: pd.DataFrame,
+    parts: Mapping[str, Any] | None = None,
+    matched: Mapping[str, Any] | None = None,
+    config: Mapping[str, Any] | None = None,
 ) -> str:
-    """What the divergences allow one to say, before and after temperature.
+    """What the divergences allow one to say, before and after temperature, as they are and at matched accuracy.
 
     Args:
         table: `findings.over_seeds.over_seeds`' lines.
         parts: a document's variance components, by estimator; without, the images' errors are added in full.
-        config: a document's, by which augmentations are compared (`findings.decisions.compared`).
+        matched: what it says of matched accuracy; without, nothing is said of it.
+        config: a document's, by which augmentations are compared (`findings.published.compared`).
     """
     lines = []
     for estimator, name in COMPARED.items():
@@ -294,20 +372,26 @@ def uncertainty_conclusions(
     if lines:
         if not parts:
             lines.append(ADDED)
-        lines.append(_confounds(table))
+        lines.append(_confounds(table, matched))
     return "\n".join(lines)
 
 
-def _confounds(table: pd.DataFrame) -> str:
+def _confounds(table: pd.DataFrame, matched: Mapping[str, Any] | None) -> str:
     """What else than the likeness of uncertainties the divergence holds: confidence, and being wrong."""
     means = table.pivot_table(index="augmentation", columns="estimator", values="mean", sort=False)
     before, after = means["kl_human_model"], means["kl_human_model_temperature_scaled"]
     removed = ", ".join(f"{share:.0%} ({the(str(name))})" for name, share in (1 - after / before).items())
     right = ", ".join(f"{value:.1f}% ({the(str(name))})" for name, value in means[ACCURACY.name].items())
+    if matched is None or matched["accuracy"] is None:
+        last = "Only networks of like accuracy can be compared for their uncertainty."
+    else:
+        last = (
+            "Only networks of like accuracy can be compared for their uncertainty, or, at matched accuracy, networks "
+            f"that count as right on {_share(matched)} of the images each: as many mistakes, though not the same ones."
+        )
     return (
         f"What the divergence holds besides: confidence, of which one temperature removes {removed}; and mistakes, "
-        f"for a network is far from humans wherever it is wrong, and the accuracies are {right}. Only networks of like "
-        "accuracy can be compared for their uncertainty."
+        f"for a network is far from humans wherever it is wrong, and the accuracies are {right}. {last}"
     )
 
 

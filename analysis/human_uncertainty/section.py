@@ -12,12 +12,16 @@ def _human(document: Document) -> Table:
     shown = {
         "kl_human_model": Column("KL(human‖model)", 3),
         "kl_human_model_temperature_scaled": Column("after one temperature", 3),
+        "kl_human_model_matched": Column("KL(human‖model) at matched accuracy", 3),
+        "kl_human_model_temperature_scaled_matched": Column("and after one temperature", 3),
         "js": Column("Jensen–Shannon", 3),
         "entropy": Column("entropy", 3),
         "ece": Column("ECE", 3),
         ACCURACY.name: Column("accuracy, %"),
         "second_best_agreement": Column("second choice agrees, %", 1),
     }
+    measured = set(document.rows["estimator"])  # older documents have nothing at matched accuracy
+    shown = {estimator: column for estimator, column in shown.items() if estimator in measured}
     lines, numbers = cells_over_seeds(document, document.rows, shown)
     head = ["augmentation", *(column.head for column in shown.values())]
     note = (
@@ -35,11 +39,13 @@ SECTIONS = (
         program="python -m analysis.human_uncertainty",
         measured=(
             "KL(human ‖ model) between the labels that people gave CIFAR-10's test images (CIFAR-10H) and what "
-            "classifiers say of them; before and after one temperature, fitted on other images."
+            "classifiers say of them; before and after one temperature, fitted on other images; as it is, and at "
+            "matched accuracy, as if all were right on the same share of the images."
         ),
         does_not=(
             "A small divergence need not mean a human-like notion of uncertainty: it also holds confidence, and "
-            "mistakes. Only classifiers of like accuracy can be compared for their uncertainty."
+            "mistakes. Only classifiers of like accuracy can be compared for their uncertainty; at matched accuracy "
+            "all make as many mistakes, though not the same ones."
         ),
         get="python -m analysis.human_uncertainty --data cifar10 --seeds 5",
         cost="seconds, besides training the classifiers",

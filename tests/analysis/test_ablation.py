@@ -1,15 +1,18 @@
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.ablation import Config, ablation_conclusions, run
+from analysis.ablation import JOB, Config, ablation_conclusions, run, text_of
 from classifiers.train import Settings
 from store.command_line import command
 from tasks import DataOptions, load
 
 FAST = Settings(epochs=2, width=2)
+RESULTS = Path(__file__).parents[2] / "results"
 
 
 def test_sizes_of_the_training_set(options, capsys):
@@ -35,6 +38,42 @@ def test_sizes_of_the_training_set(options, capsys):
     capsys.readouterr()
     run(config)
     assert "reused 8 trained networks" in capsys.readouterr().out
+
+
+def test_equal_steps_divide_the_epochs_by_the_share(options, capsys):
+    config = Config(
+        "fraction", (0.25, 0.5, 1.0), ("none", "mixup"), 2, equal_steps=True, settings=FAST, execution=options
+    )
+    result = run(config)
+    records = [json.loads(path.read_text()) for path in options.store.glob("classifier/*/result.json")]
+    epochs = {record["training_images"]: record["config"]["epochs"] for record in records}
+    assert [epochs[images] for images in sorted(epochs)] == [8, 4, 2]
+    assert "8 to 2 epochs (equal steps: epochs divided by the share), 2 seeds" in result.text
+    assert "over replicates; equal steps: epochs divided by the share" in result.text
+    path = options.out / "ablation-fraction-equal-steps-digits" / "result.json"
+    document = json.loads(path.read_text())
+    assert document["config"]["equal_steps"]
+    assert text_of(document) == (document["text"], document["about"]["conclusions"])
+    # the steps that a grid would take are the same networks, and all of the images those without the option
+    capsys.readouterr()
+    networks = [step for step in JOB.steps(config, ()) if step.kind == "classifier"]
+    assert [step.status for step in networks] == ["done"] * 12
+    run(replace(config, values=(1.0,), equal_steps=False))
+    assert "reused 4 trained networks" in capsys.readouterr().out
+
+
+def test_equal_steps_know_the_number_of_epochs_that_is_not_given(options):
+    config = Config("fraction", (0.1, 0.4), equal_steps=True, settings=Settings(width=2), execution=options)
+    assert [config.settings_on(load(config.data_at(value, None)), value).epochs for value in (0.1, 0.4)] == [300, 75]
+    smoke = replace(config, smoke=True)
+    assert smoke.settings_on(load(smoke.data_at(0.1, None)), 0.1).epochs == 2
+
+
+def test_a_document_without_equal_steps_says_nothing_of_them():
+    path = RESULTS / "ablation-fraction-fashion-mnist" / "result.json"
+    document = json.loads(path.read_text())
+    assert "equal_steps" not in document["config"]
+    assert "equal steps" not in text_of(document)[0]
 
 
 def test_folds_are_held_out_of_the_training_images(options):
@@ -102,6 +141,7 @@ def test_words_about_values():
         (["--vary", "alpha", "--values", "-1"], "--values: got -1.0 for --vary alpha; needs a finite number above 0"),
         (["--cross-validate", "1"], "--cross-validate: got 1; needs an integer from 2 to 10"),
         (["--vary", "width"], "--vary"),
+        (["--vary", "alpha", "--equal-steps"], "--equal-steps: got --vary alpha; needs --vary fraction"),
         (["--seeds", "0"], "--seeds: got 0"),
     ],
 )
@@ -116,8 +156,6 @@ def test_mistakes_are_one_line_and_exit_2(arguments, words, tmp_path, capsys):
 
 
 def test_a_dry_run_trains_nothing(options, capsys):
-    from dataclasses import replace
-
     config = Config("fraction", (0.5, 1.0), seeds=1, settings=FAST, execution=replace(options, dry_run=True))
     assert run(config).rows == []
     assert "0 classifiers to reuse, 8 to train" in capsys.readouterr().out

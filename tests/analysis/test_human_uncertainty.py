@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from analysis import human_uncertainty
-from analysis.human_uncertainty import Config, run, uncertainty_conclusions
+from analysis.human_uncertainty import MATCHED, Config, run, text_of, uncertainty_conclusions
 from analysis.human_uncertainty import labels as human_labels
 from analysis.human_uncertainty.labels import check_order, cifar10h, credit, made_up, read_human
 from classifiers.load import ModelOptions
@@ -20,6 +20,7 @@ from store.command_line import command
 from tasks import DataOptions, load
 
 FAST = Settings(epochs=2, width=2)
+RESULTS = Path(__file__).parents[2] / "results"
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "cifar10h.npz"
 
 
@@ -53,6 +54,69 @@ def test_the_job_from_end_to_end(human, options, capsys):
     assert all(file.stat().st_size for file in result.files)
     run(config)
     assert "reused 4 trained networks" in capsys.readouterr().out
+
+
+def test_the_document_at_matched_accuracy(human, options):
+    path, _, _ = human
+    config = Config(("none", "mixup"), 3, path, data=DataOptions(), settings=FAST, execution=options)
+    result = run(config)
+    document = json.loads((options.out / "human-uncertainty-digits" / "result.json").read_text())
+    of_networks = {
+        (row["estimator"], row["augmentation"], row["seed"]): row for row in document["results"] if row["seed"]
+    }
+    accuracies = [row["value"] for (estimator, *_), row in of_networks.items() if estimator == "accuracy"]
+    q = document["matched"]["accuracy"]
+    assert q == pytest.approx(np.mean(accuracies))
+    assert document["matched"]["without"] == []
+    for estimator, quantity in MATCHED.items():
+        for augmentation in ("none", "mixup"):
+            for seed in (1, 2, 3):
+                matched = of_networks[estimator, augmentation, seed]
+                as_it_is = of_networks[estimator.removesuffix("_matched"), augmentation, seed]
+                assert (matched["quantity"], matched["units"], matched["n"]) == (quantity, "nats", 360)
+                assert 0 < matched["standard_error"] < 1
+                # more of the images on which the network is right, and it is nearer to humans
+                more = q - of_networks["accuracy", augmentation, seed]["value"]
+                assert (matched["value"] - as_it_is["value"]) * more < 0
+        assert set(document["components"][estimator]["residuals"]) == {"none", "mixup"}
+    assert f"right on {q:.1f}% of the images" in result.text
+    assert "KL(human‖model) at matched accuracy (3 seeds, 360 images; Welch's test" in result.text
+    assert "KL(human‖model) at matched accuracy after a temperature fitted to the humans (3 seeds" in result.text
+    assert "as many mistakes, though not the same ones." in document["about"]["conclusions"]
+    assert text_of(document) == (document["text"], document["about"]["conclusions"])
+    # an older document has neither these rows nor what belongs to them, and nothing is said of them
+    older = document | {"results": [row for row in document["results"] if row["estimator"] not in MATCHED]}
+    del older["matched"]
+    text, conclusions = text_of(older)
+    assert "at matched" not in text.lower()
+    assert conclusions.endswith("Only networks of like accuracy can be compared for their uncertainty.")
+
+
+def test_a_committed_document_without_matched_accuracies_reads_as_before():
+    document = json.loads((RESULTS / "human-uncertainty-cifar-10-jpeg" / "result.json").read_text())
+    assert text_of(document) == (document["text"], document["about"]["conclusions"])
+
+
+def test_networks_without_a_value_at_matched_accuracy_are_named():
+    rows = [
+        row for name in human_uncertainty.SHOWN
+        for row in rows_of(name, {"none": (0.9, 0.91, 0.92), "mixup": (0.8, 0.81, 0.79)})
+    ]  # fmt: skip
+    about = {"title": "Human uncertainty"}
+    matched = [
+        row for name in MATCHED for row in rows_of(name, {"none": (0.9, 0.92), "mixup": (0.8, 0.81, 0.79)})
+    ]  # fmt: skip
+    some = {"results": [{**row, "quantity": ""} for row in rows + matched], "about": about}
+    text, _ = text_of(some | {"matched": {"accuracy": 91.25, "without": [["none", 3]]}})
+    assert (
+        "as if every network were right on 91.2% of the images, KL(h‖p) in nats is 0.910 ± 0.014 (the baseline)" in text
+    )
+    assert "That is without the baseline of seed 3: right or wrong on fewer than 10 images." in text
+    assert "KL(human‖model) at matched accuracy (2 seeds" in text
+    none = {"results": rows, "about": about, "matched": {"accuracy": None, "without": [["none", 1]]}}
+    text, conclusions = text_of(none)
+    assert "No KL(h‖p) at matched accuracy: it takes two networks that are right and wrong on 10 images each." in text
+    assert conclusions.endswith("Only networks of like accuracy can be compared for their uncertainty.")
 
 
 def test_one_model_and_its_logits_say_the_same(human, digits, options, tmp_path, capsys):
@@ -225,6 +289,7 @@ def test_a_smoke_run_of_other_data_says_that_votes_are_made_up(options):
     assert "against made-up votes" in result.text
     assert "against made-up votes" in head
     assert "CC BY" not in result.text  # they are nobody's
+    assert "At matched accuracy, as if every network were right on " in result.text
 
 
 def test_made_up_votes_are_nine_in_ten_for_the_label():

@@ -3,13 +3,17 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
 from scipy.special import rel_entr
 
+from analysis.bounds.bound import standard_error
 from analysis.human_uncertainty.measures import (
+    FEWEST,
+    at_matched_accuracy,
     calibration_error,
     cross_fitted,
     fit_temperature,
@@ -17,6 +21,8 @@ from analysis.human_uncertainty.measures import (
     per_image,
     plug_in_bias,
 )
+from findings.comparisons import compare_augmentations
+from findings.components import components
 from tasks.metrics import distributions
 
 
@@ -204,3 +210,130 @@ def test_over_confidence_is_what_temperature_removes():
     assert found["temperature"].value == pytest.approx(5, rel=0.01)
     # true labels ask for more confidence than humans have: that temperature removes less
     assert found["kl_human_model_label_temperature"].value > 0.1
+
+
+def networks(offsets, images: int, stream: torch.Generator, *, alike: float = 0.5, steep=2.0):
+    """Divergences and verdicts of networks on the same images: right with a margin above 0, and nearer as it grows.
+
+    Args:
+        offsets: of the margins, by network.
+        images: how many.
+        stream: of the draws.
+        alike: share of the noise of the margins that all networks have in common.
+        steep: how steeply divergences fall, of all networks or of each.
+    """
+    hard, common = torch.randn(2, images, generator=stream, dtype=torch.float64)
+    nats, right = {}, {}
+    slopes = np.broadcast_to(steep, len(offsets))
+    for (which, offset), slope in zip(offsets.items(), slopes, strict=True):
+        own = torch.randn(images, generator=stream, dtype=torch.float64)
+        margin = offset - hard + 0.6 * (alike**0.5 * common + (1 - alike) ** 0.5 * own)
+        nats[which], right[which] = torch.nn.functional.softplus(-slope * margin), margin > 0
+    return nats, right
+
+
+def test_matched_divergences_by_hand():
+    offsets = {("none", 1): 2.0, ("none", 2): 1.9, ("fmix", 1): 1.0}
+    nats, right = networks(offsets, 400, torch.Generator().manual_seed(0))
+    scores = at_matched_accuracy(nats, right)
+    q = float(np.mean([float(each.double().mean()) for each in right.values()]))
+    for which, is_right in right.items():
+        by_hand = q * float(nats[which][is_right].mean()) + (1 - q) * float(nats[which][~is_right].mean())
+        assert float(scores[which].mean()) == pytest.approx(by_hand)
+    # a network of that very accuracy is where it was: nothing is weighed otherwise
+    same = dict.fromkeys((("a", 1), ("b", 1)), right["none", 1])
+    alike = at_matched_accuracy(dict.fromkeys(same, nats["none", 1]), same)
+    assert float(alike["a", 1].mean()) == pytest.approx(float(nats["none", 1].mean()))
+
+
+def test_standard_errors_at_matched_accuracy_against_the_jackknife():
+    nats, right = networks({("none", 1): 2.0, ("fmix", 1): 1.0}, 400, torch.Generator().manual_seed(1))
+
+    def difference(kept: torch.Tensor) -> float:
+        scores = at_matched_accuracy(
+            {which: each[kept] for which, each in nats.items()}, {which: each[kept] for which, each in right.items()}
+        )
+        return float(scores["none", 1].mean() - scores["fmix", 1].mean())
+
+    images = torch.arange(400)
+    left_out = np.array([difference(images != i) for i in range(400)])
+    jackknife = math.sqrt(399 / 400 * float(((left_out - left_out.mean()) ** 2).sum()))
+    scores = at_matched_accuracy(nats, right)
+    assert standard_error(scores["none", 1] - scores["fmix", 1]) == pytest.approx(jackknife, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("offsets", "alike", "steep"),
+    [((1.8, 1.8), 0.95, 2.0), ((1.6, 1.0), 0.5, 2.0), ((1.6, 1.0), 0.5, (4.0, 1.0))],
+)
+def test_standard_errors_at_matched_accuracy_are_those_of_images_drawn_anew(offsets, alike, steep):
+    # 800 times: their spread is known to 1 / √1600 of it, or 2.5%; the limits are four of these, and wrong in 6 of
+    # 100,000 such tests
+    stream, times = torch.Generator().manual_seed(0), 800
+    both = dict(zip((("a", 1), ("b", 1)), offsets, strict=True))
+    found, errors, plain = [], [], []
+    for _ in range(times):
+        nats, right = networks(both, 500, stream, alike=alike, steep=steep)
+        scores = at_matched_accuracy(nats, right)
+        q = torch.stack([*right.values()]).double().mean()
+        weighed = {
+            which: nats[which] * torch.where(each, q / each.double().mean(), (1 - q) / (1 - each.double().mean()))
+            for which, each in right.items()
+        }
+        found.append(float(scores["a", 1].mean() - scores["b", 1].mean()))
+        errors.append(standard_error(scores["a", 1] - scores["b", 1]) ** 2)
+        plain.append(standard_error(weighed["a", 1] - weighed["b", 1]) ** 2)
+        assert float(weighed["a", 1].mean() - weighed["b", 1].mean()) == pytest.approx(found[-1])
+    spread = np.std(found, ddof=1)
+    assert math.sqrt(np.mean(errors)) == pytest.approx(spread, rel=0.1)
+    if alike > 0.9:  # right on nearly the same images: why the plain weighted divergences will not do
+        assert math.sqrt(np.mean(plain)) < 0.8 * spread
+
+
+def test_accuracies_alone_make_no_difference_at_matched_accuracy():
+    # divergences depend on the verdict alone, and the accuracies differ: as they are, the augmentations nearly always
+    # do, at matched accuracy in 5% of all cases: of 300, more than 26 in 3 of 1,000 such tests
+    rng, claims, before = np.random.default_rng(0), 0, 0
+    stream = torch.Generator().manual_seed(0)
+    for _ in range(300):
+        offsets = {
+            (name, seed): offset + 0.02 * rng.standard_normal()
+            for name, offset in (("none", 1.6), ("fmix", 1.0))
+            for seed in (1, 2, 3)
+        }
+        _, right = networks(offsets, 400, stream)
+        # what is right is near the humans, what is wrong is far, whatever the network
+        nats = {
+            which: torch.where(each, 0.1, 3.0) * torch.empty(400, dtype=torch.float64).exponential_(generator=stream)
+            for which, each in right.items()
+        }
+        claims += claimed(at_matched_accuracy(nats, right))
+        before += claimed(nats)
+    assert before > 270
+    assert claims <= 26
+
+
+def claimed(scores) -> bool:
+    """Whether the two augmentations are told apart, as documents tell them."""
+    tables = {
+        name: np.stack([each.numpy() for (one, _), each in scores.items() if one == name]) for name in ("none", "fmix")
+    }
+    lines = [
+        {"augmentation": name, "mean": table.mean(), "std": table.mean(1).std(ddof=1), "seeds": len(table)}
+        for name, table in tables.items()
+    ]
+    comparison = compare_augmentations(pd.DataFrame(lines), components(tables))
+    return bool(comparison.found())
+
+
+def test_networks_with_few_right_or_wrong_images_are_not_matched():
+    right = {
+        ("none", 1): torch.arange(100) >= FEWEST,
+        ("none", 2): torch.arange(100) >= FEWEST - 1,
+        ("fmix", 1): torch.arange(100) < FEWEST,
+        ("fmix", 2): torch.arange(100) < 0,
+    }
+    nats = {which: torch.ones(100, dtype=torch.float64) for which in right}
+    scores = at_matched_accuracy(nats, right)
+    assert set(scores) == {("none", 1), ("fmix", 1)}
+    assert at_matched_accuracy(nats, {which: right[which] for which in (("none", 1), ("fmix", 2))}) == {}
