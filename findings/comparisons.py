@@ -40,7 +40,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from findings.components import Components, components
-from findings.power import POWER, limit, needed, predictive, t_above
+from findings.power import POWER, limit, needed, predictive, predictive_above, t_above
 
 __all__ = [
     "CONFIDENCE",
@@ -48,11 +48,12 @@ __all__ = [
     "Comparison",
     "Difference",
     "Equivalence",
+    "Excess",
     "as_family",
     "certificates",
     "compare_augmentations",
     "equivalence",
-    "exceeds",
+    "excess_of",
     "holm",
     "satterthwaite",
     "skewed",
@@ -435,8 +436,41 @@ def certificates(lower: pd.DataFrame, upper: pd.DataFrame, confidence: float = C
     return [pair for pair, adjusted in zip(tested, holm(p), strict=True) if adjusted < level]
 
 
-def exceeds(higher: NDArray[Any], lower: NDArray[Any]) -> float:
-    """The one-sided p-value of whether one mean is above another: seeds are the replicates, images are paired.
+@dataclass(frozen=True)
+class Excess:
+    """By how much one mean is above another, which may be below it: a one-sided question.
+
+    Args:
+        value: of the difference.
+        seed_error, freedom, image_error: as of a `Difference`.
+        seeds: the fewer of both.
+    """
+
+    value: float
+    seed_error: float
+    freedom: float
+    image_error: float
+    seeds: int
+
+    @property
+    def p(self) -> float:
+        """One-sided; ½ for a difference that is not above 0."""
+        return _tail(self.value, self.seed_error, self.freedom, self.image_error)
+
+    def seeds_needed(self, level: float) -> float:
+        """How many seeds would show it, one-sided, were it what it seems (`findings.power.needed`)."""
+        if self.seeds < 2:
+            return math.inf
+        return needed(self.value, self.seed_error, self.freedom, self.seeds, self.image_error, 2 * level)
+
+    def chance(self, seeds: int, level: float) -> float:
+        """The predictive probability that so many seeds show it, one-sided (`findings.power.predictive_above`)."""
+        spread = self.seed_error, self.freedom, self.seeds, self.image_error
+        return predictive_above(self.value, *spread, wanted=seeds, level=level) if self.seeds > 1 else 0.0
+
+
+def excess_of(higher: NDArray[Any], lower: NDArray[Any]) -> Excess:
+    """By how much one mean is above another: seeds are the replicates, images are paired.
 
     Args:
         higher, lower: scores (seeds, images) on the same images, seeds of the two independent of each other.
@@ -450,12 +484,12 @@ def exceeds(higher: NDArray[Any], lower: NDArray[Any]) -> float:
     parts = components({"higher": higher, "lower": lower})
     if parts is None:
         difference = np.asarray(higher[0] - lower[0], dtype=float)
-        return _tail(
-            float(difference.mean()), 0.0, math.inf, float(difference.std(ddof=1)) / math.sqrt(len(difference))
+        return Excess(
+            float(difference.mean()), 0.0, math.inf, float(difference.std(ddof=1)) / math.sqrt(len(difference)), seeds
         )
     rows = [{"std": scores.mean(1).std(ddof=1), "seeds": len(scores)} for scores in (higher, lower)]
     image_error = math.sqrt(parts.image_variance("higher", "lower"))
-    return _tail(float(higher.mean() - lower.mean()), *_seed_error(*rows), image_error)
+    return Excess(float(higher.mean() - lower.mean()), *_seed_error(*rows), image_error, seeds)
 
 
 @dataclass(frozen=True)

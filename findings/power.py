@@ -25,7 +25,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-__all__ = ["MOST_SEEDS_SAID", "POWER", "at_seeds", "limit", "needed", "power", "predictive", "t_above"]
+__all__ = [
+    "MOST_SEEDS_SAID",
+    "POWER",
+    "at_seeds",
+    "limit",
+    "needed",
+    "power",
+    "predictive",
+    "predictive_above",
+    "t_above",
+]
 
 Array = NDArray[np.float64]
 
@@ -114,6 +124,31 @@ def needed(value: float, seed_error: float, freedom: float, seeds: int, image_er
     if not enough(MOST_SEEDS_SAID):
         return MOST_SEEDS_SAID + 1
     return bisect.bisect_left(range(MOST_SEEDS_SAID), True, lo=2, key=enough)  # power grows with seeds
+
+
+def predictive_above(
+    value: float,
+    seed_error: float,
+    freedom: float,
+    seeds: int,
+    image_error: float,
+    *,
+    wanted: int,
+    level: float,
+) -> float:
+    """The probability that more seeds will have shown a difference to be above 0, one-sided, given what was seen.
+
+    Args:
+        value: the difference seen, of either sign.
+        seed_error, freedom, seeds, image_error, wanted: as `predictive` takes them.
+        level: of the one-sided test.
+    """
+    error, of_freedom = at_seeds(seed_error, freedom, seeds, wanted)
+    spread = math.sqrt(max(seed_error**2 - float(error) ** 2, 0.0))
+    apart = value - float(limit(level, error, of_freedom, image_error))
+    if not spread > 0:
+        return float(apart > 0)
+    return float(special.stdtr(min(freedom, 1e10), apart / spread))
 
 
 def predictive(

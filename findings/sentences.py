@@ -108,12 +108,19 @@ def undecided_lines(comparison: Comparison, unit: str, replicates: str = "seeds"
     if alike := [pair for pair in comparison.differences if pair.equal]:
         pairs = "; ".join(f"{the(pair.higher)} and {the(pair.lower)} ({p_value(pair.p_equal)})" for pair in alike)
         lines.append(f"- Equal{where} within ±{comparison.margin:g} {unit}: {pairs}.")
-    if undecided := [pair for pair in comparison.differences if pair.p >= LEVEL and not pair.equal]:
+    undecided = [pair for pair in comparison.differences if pair.p >= LEVEL and not pair.equal]
+    if some := [pair for pair in undecided if math.isfinite(pair.seeds_needed)]:
         pairs = "; ".join(
             f"{the(pair.higher)} and {the(pair.lower)} ({p_value(pair.p)}; {seeds_needed(pair, replicates)})"
-            for pair in undecided
+            for pair in some
         )
         needs = f"how many {replicates} would tell them apart with a power of 80% if the difference is what it seems"
+        lines.append(f"- Not told apart{where}, and {needs}: {pairs}.")
+    if others := [pair for pair in undecided if pair not in some]:
+        pairs = "; ".join(f"{the(pair.higher)} and {the(pair.lower)} ({p_value(pair.p)})" for pair in others)
+        needs = (
+            f"if the difference is what it seems {seeds_needed(others[0], replicates)} would, whose draw is the limit"
+        )
         lines.append(f"- Not told apart{where}, and {needs}: {pairs}.")
     return lines
 

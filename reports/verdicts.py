@@ -1,5 +1,6 @@
 """Published numbers and statements beside ours: the measures, in every document that has them."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -8,15 +9,15 @@ import pandas as pd
 
 from analysis import accuracy
 from analysis.ablation import SYMBOLS, measure_of
-from analysis.representations.dominance import STATEMENTS, Dominance, found_of
+from analysis.representations.dominance import STATEMENTS, Dominance, found_of, needs
 from attacks.sentences import mean_over_sizes
 from figures import label
 from findings.comparisons import LEVEL, Comparison, Difference, Summary, as_family, compare_augmentations, skewed
 from findings.components import Components
 from findings.document import Document
 from findings.over_seeds import over_seeds
-from findings.published import Claim, Published, claims, measures, published
-from findings.sentences import p_value
+from findings.published import Claim, Published, claims, in_manner, measures, published
+from findings.sentences import p_value, seeds_needed
 from findings.table import Cell, Table, group_of, plus_minus
 from findings.under_trained import LINEAR, with_under_trained
 from tasks.metrics import ACCURACY
@@ -84,6 +85,7 @@ def _tables(document: Document, measure: str) -> list[_Measured]:
         if document.settings["scored"] == "validation":  # other images in every fold: the spread holds their draw
             table["image_error"] = 0.0
         words = f", {value:.3g} of the images" if measure == "training size" else ""
+        words += ", equal steps" if document.config.get("equal_steps") else ""
         of = measure_of(vary, float(value) if vary == "fraction" else "fmix")  # type: ignore[arg-type]
         tables.append(_Measured(document.data + words, table, of))
     return tables
@@ -178,7 +180,9 @@ def _once(documents: Sequence[Document], measure: str) -> list[tuple[Document, s
     best: dict[tuple[object, ...], tuple[Document, str, Comparison]] = {}
     for document in documents:
         for words, table, components in [] if document.watermark else _tables(document, measure):
-            comparison = compare_augmentations(table, Components.from_json(document.components.get(components)))
+            comparison = compare_augmentations(
+                in_manner(table, document.config, measure), Components.from_json(document.components.get(components))
+            )
             if comparison is None:
                 continue
             settings = document.settings
@@ -217,6 +221,16 @@ class Judged:
     def sign(self) -> int:
         """+1 where the augmentation that the paper puts above is above here."""
         return 1 if self.pair.higher == self.claim.above else -1
+
+    @property
+    def in_words(self) -> str:
+        """The verdict, with what would decide where nothing does, and the margin where two are equal."""
+        if self.verdict == "cannot be told":
+            return f"cannot be told; {seeds_needed(self.pair)} would"
+        if self.pair.equal and not self.pair.claimed:
+            within = f"equal within ±{self.pair.margin:g} {measures()[self.claim.measure].units}"
+            return within if self.verdict == "are equal" else f"{self.verdict}: {within}"
+        return self.verdict
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -258,11 +272,12 @@ def _of_layers(claim: Claim, documents: Sequence[Document]) -> list[tuple[list[C
         found = found_of(claim, tested)
         assert found is not None
         verdict, shown = found
+        of_pair = [one for one in tested if {one.less, one.more} == {claim.above, claim.below}]
         p = max((one.p for one in shown), default=None)
         layers = ", ".join(dict.fromkeys(one.layer or "features" for one in shown))
         line = [
             Cell(f"{claim.where}: {claim}"),
-            Cell(verdict, kind=verdict),
+            Cell(f"{verdict}; {needs(of_pair)}" if verdict == "cannot be told" else verdict, kind=verdict),
             Cell(on),
             Cell(f"shown in {layers}" if layers else "", group_of(document)),
             Cell(f"{seeds} seed{'s' if seeds > 1 else ''}"),
@@ -295,7 +310,7 @@ def claims_table(documents: Sequence[Document]) -> Table:
             spread = " and ".join(f"{value:.{what.digits}f}" for value in spreads) + f", {pair.seeds} seeds"
             line = [
                 Cell(f"{claim.where}: {claim}"),
-                Cell(statement.verdict, kind=statement.verdict),
+                Cell(statement.in_words, kind=statement.verdict),
                 Cell(statement.on),
                 Cell(interval.replace("-", "−"), group_of(statement.document)),
                 Cell(spread),
@@ -316,6 +331,9 @@ def claims_table(documents: Sequence[Document]) -> Table:
                 "seeds": pair.seeds,
                 "images": pair.images,
                 "p": None if pair.withheld else pair.p,
+                "p_equal": None if pair.withheld or pair.margin is None else pair.p_equal,
+                "margin": pair.margin,
+                "seeds_needed": pair.seeds_needed if math.isfinite(pair.seeds_needed) else None,
                 "verdict": statement.verdict,
             }
             numbers.append(number)
@@ -328,7 +346,7 @@ def claims_table(documents: Sequence[Document]) -> Table:
             numbers.append({"where": claim.where, "claim": str(claim), "verdict": "not run"})
     head = ["the paper says", "verdict", "measured on", "difference (simultaneous 95%)", "spread over seeds"]
     head += ["images", "p"]
-    rare = max((skewed(pair.seeds) or LEVEL for pair in tested), default=LEVEL)
+    rare = max((skewed(pair.seeds, pair.looks) or LEVEL for pair in tested), default=LEVEL)
     notes = (
         f"One family of {len(tested)} comparisons: Welch's test of the two augmentations in question, seeds as "
         f"replicates, Holm's correction over the whole table at 5%"
@@ -338,6 +356,10 @@ def claims_table(documents: Sequence[Document]) -> Table:
         "Images not in the interval: the draw of the images is no part of it, which is then about these very images, "
         "and no verdict is given. Under-trained: one of the two is worse than a linear model of its data, and no "
         "verdict rests on it.",
+        "Would: with as many seeds two augmentations would be told apart with a power of 80% in this family, on these "
+        "images, if the difference is what it seems. Equal: shown to be within a margin fixed beforehand, in a family "
+        "of such tests, at 5%. Where seeds were added until all was decided, p-values and intervals hold over all "
+        "looks.",
         "What layers keep is judged in a family of its own, over layers, pairs and shares of H(Y), by bounds that have "
         "to separate (see there).",
     )

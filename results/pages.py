@@ -24,7 +24,7 @@ from figures import in_usual_order, label
 from findings.document import read_documents
 from findings.over_seeds import over_seeds
 from findings.published import measures, published
-from findings.sentences import the
+from findings.sentences import enumerated, the
 from findings.table import plus_minus
 from reports.verdicts import Judged, judged
 from store import write_atomically
@@ -67,11 +67,6 @@ def table(head: list[str], lines: list[list[str]]) -> str:
     """A Markdown table, the first column to the left."""
     rule = ["---", *["---:"] * (len(head) - 1)]
     return "\n".join("| " + " | ".join(each) + " |" for each in (head, rule, *lines))
-
-
-def listed(names: list[str]) -> str:
-    """Names in a sentence."""
-    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
 
 
 @functools.cache
@@ -118,7 +113,7 @@ def rate_is_no_information() -> str:
         )
     return (
         "The rates of our VAEs exceed an upper bound on the information, by a fitted mixture, "
-        f"{listed(said)} (means over seeds): that much is no information."
+        f"{enumerated(said)} (means over seeds): that much is no information."
     )
 
 
@@ -171,7 +166,7 @@ def answer() -> str:
     if orderings:
         parts.append("- **The paper's orderings**: " + "; ".join(orderings) + ".")
     if missing:
-        still = listed([the(name) for name in AUGMENTATIONS if name in missing])
+        still = enumerated([the(name) for name in AUGMENTATIONS if name in missing])
         parts.append(f"- The paper's three orderings of rates need {still}, which are being trained.")
     return "\n".join(parts)
 
@@ -182,7 +177,9 @@ def summary() -> str:
     tests = sum(not each.pair.withheld for each in verdicts())
     words = {
         "holds": ("holds", "hold"), "is reversed": ("is reversed", "are reversed"),
-        "is contradicted": ("is contradicted", "are contradicted"), "cannot be told": ("cannot be told",) * 2,
+        "is contradicted": ("is contradicted", "are contradicted"),
+        "are equal": ("is of two that are equal within the margin", "are of two that are equal within the margin"),
+        "cannot be told": ("cannot be told",) * 2,
         "is not contradicted": ("is not contradicted", "are not contradicted"),
         "under-trained": ("gets no verdict, because a VAE is worse than a linear model of its data",
                           "get no verdict, because a VAE is worse than a linear model of its data"),
@@ -192,7 +189,7 @@ def summary() -> str:
     said = [f"{found[verdict]} {each[found[verdict] > 1]}" for verdict, each in words.items() if found[verdict]]
     return (
         f"Of {len(verdicts())} statements of the paper on a data set or size, at the scale of a CPU and with three to "
-        f"five networks an augmentation, {listed(said)} (one family of {tests} tests, Holm's correction, 5%)."
+        f"five networks an augmentation, {enumerated(said)} (one family of {tests} tests, Holm's correction, 5%)."
     )
 
 
@@ -201,7 +198,7 @@ def claims_table() -> str:
     lines = []
     for each in verdicts():
         p = "" if each.pair.withheld else ("< 0.001" if each.pair.p < 0.001 else f"{each.pair.p:.3f}")
-        verdict = f"**{each.verdict}**" if each.pair.claimed else each.verdict
+        verdict = f"**{each.in_words}**" if each.pair.claimed or each.pair.equal else each.in_words
         images = f"{each.pair.images:,}" if each.pair.images else ""
         lines.append([str(each.claim), each.on, verdict, signed(each), str(each.pair.seeds), images, p])
     head = ["the paper says", "measured on", "verdict", "difference (simultaneous 95%)", "seeds", "images", "p"]
@@ -345,12 +342,12 @@ def linear_sentence() -> str:
         f"{name} at {scale:g} (by {value:,.0f} nats an image)" for (name, scale), value in plain.items() if value > 0
     ]
     sentences = (
-        [f"Our VAE codes inputs like its own better than the linear VAE does on {listed(said)}."] if said else []
+        [f"Our VAE codes inputs like its own better than the linear VAE does on {enumerated(said)}."] if said else []
     )
     if worse:
         sentences.append(
             f"Of the networks of 0.1.0, which stand here where nothing has replaced them, the baseline's code clean "
-            f"images worse than the linear VAE on {listed(worse)}: no claim about augmentations rests on them."
+            f"images worse than the linear VAE on {enumerated(worse)}: no claim about augmentations rests on them."
         )
     return " ".join(sentences)
 
@@ -401,7 +398,7 @@ def class_wise_sentence() -> str:
             if len(gains):
                 part += f" ({_signed_range(gains)} with noise)"
             parts.append(part)
-        said.append(f"on {name} {listed(parts)}")
+        said.append(f"on {name} {enumerated(parts)}")
     return f"Below R_m of the same VAE, in nats: {'; '.join(said)}."
 
 
@@ -478,7 +475,7 @@ def layers_sentence(folder: str = "representations-digits") -> str:
     seeds, shape = min(one.seeds for one in tested), document["config"]["noise_shape"]
     n = max(row["n"] or 0 for row in document["results"])
     claimed, family = (sum(map(of, tested)) for of in (lambda one: one.claimed, lambda one: one.noise_less is not None))
-    layers = listed(list(dict.fromkeys(str(one.layer) for one in tested)))
+    layers = enumerated(list(dict.fromkeys(str(one.layer) for one in tested)))
     return (
         f"On {document['about']['data']} ({seeds} seeds, {n:,} test images, {shape} noise): {'; '.join(said)}. "
         f"{claimed} of {family} tests are decided: ordered pairs, 50, 75 and 90% of H(Y), layers {layers}; Holm's "
@@ -509,7 +506,7 @@ def layers_at_equal_loss() -> str:
         )
     end = baseline.sort_values("epoch").iloc[-1]
     return (
-        f"I(T;X|Y) at {listed(list(curves['layer'].unique()))} where I(T;Y) is three quarters of H(Y), nats, where "
+        f"I(T;X|Y) at {enumerated(list(curves['layer'].unique()))} where I(T;Y) is three quarters of H(Y), nats, where "
         f"training ends: {'; '.join(said)}. Its own end is {end['low']:.2f} to {end['high']:.2f} at a loss of "
         f"{end['training_loss']:.4f}."
     )

@@ -30,7 +30,7 @@ from analysis.representations.figures import draw_epochs, draw_layers, draw_plan
 from analysis.representations.networks import check_images, images_of, measured, run_of
 from analysis.representations.profile import HEADLINES, profiles_of
 from analysis.representations.section import SECTIONS
-from analysis.representations.sentences import table_of, text_of
+from analysis.representations.sentences import table_of, text_of, until_decided_of
 from analysis.representations.views import shared
 from classifiers.grid import Analysed, ModelGrid, analyse, grid_steps, of_model, trained_classifier, who
 from figures import save
@@ -44,6 +44,7 @@ from training import use_threads
 from training.clusters import check_address
 from training.job import Job
 from training.live import asked_from_python
+from training.until import until_decided
 
 __all__ = ["Config", "information", "part", "run", "table_of", "text_of"]
 
@@ -107,8 +108,8 @@ class Config(ModelGrid):
         if self.features is not None:
             if self.model.model is not None:
                 raise BadInput("--features", f"{self.features} and --model", "one of them")
-            others = ("augmentations", "seeds", "settings", "data", "layers", "pool", "checkpoints", "smoke")
-            refuse_beside(self, "--features", *others)
+            others = ("augmentations", "seeds", "until", "margin", "settings", "data", "layers", "pool", "checkpoints")
+            refuse_beside(self, "--features", *others, "smoke")
         for option, value in (("--labels", self.labels), ("--features-b", self.features_b)):
             if value is not None and self.features is None:
                 raise BadInput(option, value, "--features, to which it belongs")
@@ -210,10 +211,12 @@ def run(config: Config) -> Result:
         >>> from analysis import representations
         >>> representations.run(network, images, labels, layers=["stage4"])  # doctest: +SKIP
     """
+    return _of_file(config) if config.features is not None else until_decided(config, _once)
+
+
+def _once(config: Config) -> Result:
     config = config.smoked()
     options = config.execution
-    if config.features is not None:
-        return _of_file(config)
     task = load(config.data, download=not options.dry_run)
     check_images(config, task)
     with _workers(config) as workers:
@@ -361,7 +364,7 @@ def _dominances(config: Config, analysed: Analysed, rows: Sequence[dict[str, Any
         }
         for layer, by_name in of_layers.items()
     }
-    return dominances(networks, config.noise, entropy)
+    return dominances(networks, config.noise, entropy, None if config.until is None else config.most)
 
 
 def _is_kept(one: dict[str, Any]) -> bool:
@@ -394,7 +397,7 @@ def _published(
         drawn = draw(networks, about["title"])
         if drawn is not None:
             files += save(drawn[0], directory / name, drawn[1], watermark=about["watermark"])
-    result = Result(rows, pd.DataFrame(rows), text, files, failures)
+    result = Result(rows, pd.DataFrame(rows), text, files, failures, until_decided_of(document))
     return publish(result, PROGRAM, config, directory, about, runs, more)
 
 

@@ -24,10 +24,22 @@ from typing import Any
 import numpy as np
 
 from analysis.representations.profile import HEADLINES, LOWER_IMAGE, LOWER_LABEL, UPPER_IMAGE, UPPER_LABEL
-from findings.comparisons import LEVEL, exceeds, holm
+from findings.comparisons import LEVEL, LOOK_LEVEL, Excess, excess_of, holm
+from findings.decisions import Decision, verdict_of
+from findings.power import MOST_SEEDS_SAID
 from findings.published import Claim, claims
 
-__all__ = ["SHARES", "STATEMENTS", "Dominance", "Measured", "dominances", "found_of", "statements"]
+__all__ = [
+    "SHARES",
+    "STATEMENTS",
+    "Dominance",
+    "Measured",
+    "decisions_of",
+    "dominances",
+    "found_of",
+    "needs",
+    "statements",
+]
 
 STATEMENTS = ("image kept less", "image kept")
 """Measures of `findings.published` in which the paper's statements are about what layers keep."""
@@ -73,7 +85,10 @@ class Dominance:
         label_margin: by how much the lower bound on I(T;Y) of ``less`` exceeds the upper one of ``more``, nats.
         image_margin: by how much the upper bound on I(T;X|Y) of ``less`` is below the lower one of ``more``, nats.
         seeds: of each.
-        p: adjusted for the family (Holm); 1 where nothing was tested.
+        p: adjusted for the family (Holm), and for looking several times; 1 where nothing was tested.
+        needed: how many seeds would show it with a power of 80% if both margins are what they seem, up to 1,001 for
+            more than a thousand; None where none would on these images, or nothing was tested.
+        chance: the predictive probability that the last look shows it, where looks are taken.
     """
 
     layer: str | None
@@ -86,6 +101,8 @@ class Dominance:
     image_margin: float | None = None
     seeds: int = 1
     p: float = 1.0
+    needed: float | None = None
+    chance: float | None = None
 
     @property
     def claimed(self) -> bool:
@@ -107,7 +124,10 @@ def statements(tested: Sequence[Dominance]) -> list[tuple[Claim, str, list[Domin
 
 
 def dominances(
-    layers: Mapping[str | None, Mapping[str, Measured]], levels: Sequence[float], entropy: float
+    layers: Mapping[str | None, Mapping[str, Measured]],
+    levels: Sequence[float],
+    entropy: float,
+    most: int | None = None,
 ) -> list[Dominance]:
     """Test every ordered pair of augmentations at every share and layer, as one family.
 
@@ -115,8 +135,11 @@ def dominances(
         layers: the networks by layer and augmentation, all scored on the same images.
         levels: of the noise, ascending.
         entropy: H(Y), nats.
+        most: seeds of the last look, where they are added until all is decided; None where their number is fixed.
     """
-    pairs, p = [], []
+    level = LEVEL if most is None else LOOK_LEVEL
+    pairs: list[Dominance] = []
+    tested: list[tuple[Excess, ...]] = []
     for layer, networks in layers.items():
         for less, more in itertools.permutations(networks, 2):
             seen: set[tuple[float, float]] = set()
@@ -128,9 +151,48 @@ def dominances(
                     continue
                 pairs.append(Dominance(layer, less, more, share, *result[0], seeds))
                 seen.add(result[0][:2])
-                p.append(result[1])
-    adjusted = iter(holm(p) if p else ())
-    return [one if one.noise_less is None else replace(one, p=float(next(adjusted))) for one in pairs]
+                tested.append(result[1])
+    p = [min(max(one.p for one in margins) * LEVEL / level, 1.0) for margins in tested]
+    found = iter(zip(tested, holm(p) if p else (), strict=True))
+
+    def judged(one: Dominance) -> Dominance:
+        if one.noise_less is None:
+            return one
+        margins, adjusted = next(found)
+        needed = max(margin.seeds_needed(level / len(tested)) for margin in margins)
+        chance = None if most is None else min(margin.chance(most, level / len(tested)) for margin in margins)
+        return replace(one, p=float(adjusted), needed=needed if np.isfinite(needed) else None, chance=chance)
+
+    return [judged(one) for one in pairs]
+
+
+def decisions_of(tested: Sequence[Dominance], last: bool) -> list[Decision]:
+    """What becomes of every pair of augmentations, in whichever layer, share of H(Y) and direction.
+
+    Args:
+        tested: at this look.
+        last: whether it is the last one.
+    """
+    by_pair: dict[frozenset[str], list[Dominance]] = {}
+    for one in tested:
+        by_pair.setdefault(frozenset((one.less, one.more)), []).append(one)
+    decisions = []
+    for ones in by_pair.values():
+        chance = max((one.chance for one in ones if one.chance is not None), default=0.0)
+        shown = any(one.claimed for one in ones)
+        verdict = verdict_of(shown, equal=False, withheld=False, chance=chance, last=last)
+        decisions.append(Decision("less of the single image", (ones[0].less, ones[0].more), verdict, chance))
+    return decisions
+
+
+def needs(tested: Sequence[Dominance]) -> str:
+    """How many seeds would show one of these, if it is what it seems, in a few words."""
+    if all(one.noise_less is None for one in tested):
+        return "bounds do not separate on training images, whatever the seeds"
+    needed = min((one.needed for one in tested if one.needed is not None), default=None)
+    if needed is None:
+        return "no number of seeds on these images would"
+    return f"more than {MOST_SEEDS_SAID:,} seeds would" if needed > MOST_SEEDS_SAID else f"{needed:.0f} seeds would"
 
 
 def found_of(claim: Claim, tested: Sequence[Dominance]) -> tuple[str, list[Dominance]] | None:
@@ -162,13 +224,13 @@ def found_of(claim: Claim, tested: Sequence[Dominance]) -> tuple[str, list[Domin
 
 
 Tested = tuple[float, float, float, float]
-"""Both levels and both margins."""
+"""Both levels and both margins, nats."""
 
 
 def _tested(
     less: Measured, more: Measured, levels: Sequence[float], wanted: float, entropy: float
-) -> tuple[Tested, float] | None:
-    """Levels and margins, and the p-value; None where no levels have margins above 0 on training images."""
+) -> tuple[Tested, tuple[Excess, ...]] | None:
+    """Levels and margins, and how sure they are; None where no levels have margins above 0 on training images."""
     if not np.isfinite(less.training).all() or not np.isfinite(more.training).all():
         return None
     upper = more.trained(UPPER_LABEL)
@@ -183,6 +245,5 @@ def _tested(
         (less.of(LOWER_LABEL, of_less), more.of(UPPER_LABEL, of_more)),
         (more.of(LOWER_IMAGE, of_more), less.of(UPPER_IMAGE, of_less)),
     ]
-    label_margin, image_margin = (float(higher.mean() - lower.mean()) for higher, lower in pairs)
-    p = max(exceeds(*pair) for pair in pairs)
-    return (levels[of_less], levels[of_more], label_margin, image_margin), p
+    label_margin, image_margin = (excess_of(*pair) for pair in pairs)
+    return (levels[of_less], levels[of_more], label_margin.value, image_margin.value), (label_margin, image_margin)

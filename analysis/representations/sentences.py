@@ -8,14 +8,16 @@ import pandas as pd
 
 from analysis.bounds.estimators import label_of, sign_of
 from analysis.bounds.labelled import GIVEN_LABEL, IMAGE, LABEL
-from analysis.representations.dominance import SHARES, Dominance, statements
+from analysis.representations.dominance import SHARES, Dominance, decisions_of, needs, statements
 from analysis.representations.profile import HEADLINES, LOWER_IMAGE, LOWER_LABEL, UPPER_IMAGE, UPPER_LABEL
 from analysis.representations.views import CODES
 from figures import label
+from findings.decisions import Decision, decisions_sentence
+from findings.published import Claim
 from findings.sentences import p_value, the
 from findings.table import plus_minus, ruled
 
-__all__ = ["intervals", "of_test", "table_of", "text_of"]
+__all__ = ["intervals", "of_test", "table_of", "text_of", "until_decided_of"]
 
 COLUMNS, FEWER = 7, 5
 """Levels of noise that a table shows at most, and one whose lines have long names: more are wider than 120 letters."""
@@ -250,7 +252,7 @@ def conclusions_of(document: Mapping[str, Any]) -> str:
         f"Less of the single image at equal I(T;Y) ({seeds} seed{'s' if seeds > 1 else ''}"
         f"{'; of these networks alone' if seeds < 2 else ''}; both inequalities one-sided, Holm's correction over the "
         f"{family} of {len(tested)} layers, ordered pairs and shares of H(Y) whose bounds separate on training images, "
-        "5%)."
+        f"5%{' over all looks' if document['config'].get('until') else ''})."
     ]
     claimed = [one for one in tested if one.claimed]
     by_pair: dict[tuple[str, str], list[Dominance]] = {}
@@ -274,11 +276,24 @@ def conclusions_of(document: Mapping[str, Any]) -> str:
             f"- In {few} of them a few images decide one of the bounds, in some network: its error is too small."
         )
     if judged := statements(tested):
-        said = "; ".join(f"{claim}: {verdict} here{_where(shown)}" for claim, verdict, shown in judged)
+        said = "; ".join(
+            f"{claim}: {verdict} here{_where(shown)}{_needs(claim, verdict, tested)}"
+            for claim, verdict, shown in judged
+        )
         lines.append(f"- Of the paper's statements, taken at their word for classifiers, {said}.")
     lines += _affinity_line(pd.DataFrame(document["results"]))
     lines.append(UNITS)
-    return "\n".join(lines)
+    config = document["config"]
+    until = decisions_sentence(until_decided_of(document), config)
+    return "\n".join(lines) + (f"\n\n{until}" if until else "")
+
+
+def until_decided_of(document: Mapping[str, Any]) -> list[Decision]:
+    """What became of every pair of augmentations; nothing where the number of seeds was fixed beforehand."""
+    config = document["config"]
+    if config.get("until") is None:
+        return []
+    return decisions_of(dominances_of(document), last=config["seeds"] >= config["most"])
 
 
 def _affinity_line(rows: pd.DataFrame) -> list[str]:
@@ -324,6 +339,14 @@ def _few_decide(document: Mapping[str, Any], claimed: Sequence[Dominance]) -> in
         )
         for one in claimed
     )
+
+
+def _needs(claim: Claim, verdict: str, tested: Sequence[Dominance]) -> str:
+    """What would decide a statement that cannot be told, in brackets; nothing of documents that do not say."""
+    ones = [one for one in tested if {one.less, one.more} == {claim.above, claim.below}]
+    if verdict != "cannot be told" or not any(one.needed or one.noise_less is None for one in ones):
+        return ""
+    return f" ({needs(ones)})"
 
 
 def _where(shown: Sequence[Dominance]) -> str:

@@ -106,14 +106,14 @@ def test_networks_without_a_value_at_matched_accuracy_are_named():
     matched = [
         row for name in MATCHED for row in rows_of(name, {"none": (0.9, 0.92), "mixup": (0.8, 0.81, 0.79)})
     ]  # fmt: skip
-    some = {"results": [{**row, "quantity": ""} for row in rows + matched], "about": about}
+    some = {"results": [{**row, "quantity": ""} for row in rows + matched], "about": about, "config": {}}
     text, _ = text_of(some | {"matched": {"accuracy": 91.25, "without": [["none", 3]]}})
     assert (
         "as if every network were right on 91.2% of the images, KL(h‖p) in nats is 0.910 ± 0.014 (the baseline)" in text
     )
     assert "That is without the baseline of seed 3: right or wrong on fewer than 10 images." in text
     assert "KL(human‖model) at matched accuracy (2 seeds" in text
-    none = {"results": rows, "about": about, "matched": {"accuracy": None, "without": [["none", 1]]}}
+    none = {"results": rows, "about": about, "config": {}, "matched": {"accuracy": None, "without": [["none", 1]]}}
     text, conclusions = text_of(none)
     assert "No KL(h‖p) at matched accuracy: it takes two networks that are right and wrong on 10 images each." in text
     assert conclusions.endswith("Only networks of like accuracy can be compared for their uncertainty.")

@@ -15,7 +15,7 @@ from analysis.representations.networks import _as_many, check_images
 from analysis.representations.profile import HEADLINES, profile_of
 from classifiers import ModelOptions
 from classifiers.train import Settings
-from findings.comparisons import exceeds
+from findings.comparisons import excess_of
 from store import BadInput
 from tasks import DataOptions, image_task
 
@@ -306,7 +306,7 @@ def test_one_mean_above_another_errs_as_often_as_it_says(seeds):
         else:
             noise = 0.1 * rng.normal(size=(2, seeds, 1)) + 0.2 * rng.normal(size=(2, seeds, 80))
             higher, lower = (hard + one + of_seeds for one, of_seeds in zip(own, noise, strict=True))
-        below += exceeds(higher, lower) < 0.05
+        below += excess_of(higher, lower).p < 0.05
     assert below / 600 < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 600)
     assert below / 600 > 0.01
 
@@ -362,8 +362,8 @@ def test_a_difference_that_is_there_is_found():
     rng = np.random.default_rng(0)
     hard = rng.normal(size=80)
     networks = hard + 0.05 * rng.normal(size=(2, 3, 1)) + 0.2 * rng.normal(size=(2, 3, 80))
-    assert exceeds(networks[0] + 0.5, networks[1]) < 0.001
-    assert exceeds(networks[0] - 0.5, networks[1]) == 0.5
+    assert excess_of(networks[0] + 0.5, networks[1]).p < 0.001
+    assert excess_of(networks[0] - 0.5, networks[1]).p == 0.5
 
 
 @pytest.mark.parametrize(
