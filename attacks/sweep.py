@@ -70,7 +70,7 @@ from training.live import asked_from_python
 from training.reuse import once
 from training.until import until_decided
 
-__all__ = ["Config", "autoattack", "comparisons", "part", "run", "sweep", "text_of"]
+__all__ = ["Config", "autoattack", "comparisons", "look", "part", "run", "sweep", "text_of"]
 
 PROGRAM = "python -m attacks.sweep"
 
@@ -146,10 +146,11 @@ def run(config: Config) -> Result:
         >>> from attacks import sweep
         >>> sweep.run(network, images, labels, attacks=["fgsm"], epsilons=[0, 0.03])  # doctest: +SKIP
     """
-    return until_decided(config, _once)
+    return until_decided(config, look)
 
 
-def _once(config: Config) -> Result:
+def look(config: Config) -> Result:
+    """Do it with as many seeds as the configuration has: all of the job, or one look of ``--until decided``."""
     config = config.smoked()
     options = config.execution
     task = load(config.data, download=not options.dry_run)

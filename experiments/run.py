@@ -10,10 +10,10 @@ import os
 import signal
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import torch
 import tyro
@@ -24,13 +24,16 @@ from experiments.cluster import RayCluster
 from experiments.paper import Scale, configurations, experiment_named
 from experiments.pools import Local, Pool
 from experiments.steps import Outcome, Step, particulars, seconds_of, steps_of
+from findings.comparisons import LOOKS
 from findings.table import ruled
 from store import MOST_SEEDS, BadInput, positive, slug
 from store.command_line import Options, command, json_document
 from store.places import make_directory
 from tasks import DataOptions
 from training.clusters import check_address
+from training.grid import Grid as ComparedGrid
 from training.loop import Interrupted, received_signals
+from training.until import Unasked
 from vae.train import Settings as VaeSettings
 
 __all__ = ["Config", "Grid", "run"]
@@ -48,8 +51,13 @@ class Config:
     configurations"""
     smoke: bool = False
     """the smallest grid that runs at all, on the digits, watermarked"""
-    seeds: int = 5
+    seeds: int = Unasked(5)
     """networks per augmentation"""
+    until: Literal["decided"] | None = None
+    """decided: instead of --seeds, every analysis that compares augmentations does so with 3, 5, 8, 12 and 20 seeds
+    until nothing of it is open; what has no such question has five"""
+    most: Literal[3, 5, 8, 12, 20] = 20
+    """with --until decided, the last number of seeds"""
     width: int | None = None
     """of classifiers (None: the published one)"""
     epochs: int | None = None
@@ -73,6 +81,12 @@ class Config:
 
     def __post_init__(self) -> None:
         positive("--seeds", self.seeds, MOST_SEEDS)
+        if self.until is None and self.most != type(self).most:
+            raise BadInput("--most", self.most, "--until decided, to which it belongs")
+        if self.until is not None and not isinstance(self.seeds, Unasked):
+            raise BadInput("--seeds", f"{self.seeds} beside --until decided", "one of the two")
+        if self.until is not None and self.smoke:
+            raise BadInput("--smoke", "beside --until decided", "one of the two: a smoke run has one seed")
         if self.workers is not None:
             positive("--workers", self.workers, 1024)
         if self.workers is not None and self.ray is not None:
@@ -114,6 +128,11 @@ class Grid:
     outcomes: dict[str, Outcome]
     steps: list[Step]
 
+    def and_of(self, later: "Grid") -> "Grid":
+        """This and what was done after it, in which steps may be the same."""
+        steps = {step.name: step for step in (*self.steps, *later.steps)}
+        return Grid(self.outcomes | later.outcomes, list(steps.values()))
+
     @property
     def exit_status(self) -> int:
         """0, or 1 when a step has failed or was left out."""
@@ -141,28 +160,59 @@ def _word(outcome: Outcome) -> str:
 def run(config: Config) -> Grid | None:
     """Run the grid; None in a dry run. Raises KeyboardInterrupt when it is stopped, with all checkpoints written."""
     options = config.execution
-    steps = steps_of(configurations(config.experiment, config.scale()))
+    configs = configurations(config.experiment, config.scale())
+    looked_at = {place: one for place, one in enumerate(configs) if config.until and _at(one, config, LOOKS[0])}
     if options.dry_run:
-        _say_plan(config, steps)
+        _dry_run(config, configs, looked_at)
         return None
     for option, directory in (("--store", options.store), ("--out", options.out)):
         _writable(option, directory)
-    if config.retry_failed:
-        for step in steps:
-            if step.run is not None and step.status == "failed":
-                step.run.retry()
-    pool = _pool(config)
+    pool, grid = _pool(config), Grid({}, [])
     try:
-        grid = _run(config, steps, pool)
+        open_ones = dict(looked_at)
+        for seeds in LOOKS if looked_at else ():
+            at_look = [_at(one, config, seeds) for one in open_ones.values()]
+            steps = steps_of(at_look)
+            grid = grid.and_of(_run(config, steps, pool))
+            documents = {step.arguments[0]: grid.outcomes[step.name] for step in steps if step.kind == "document"}
+            open_ones = {
+                place: one for (place, one), at in zip(open_ones.items(), at_look, strict=True) if documents[at].open
+            }
+            options.say(f"with {seeds} seeds {len(open_ones)} of {len(looked_at)} analyses are not decided")
+            if not open_ones:
+                break
+        rest = [one for place, one in enumerate(configs) if place not in looked_at]
+        grid = grid.and_of(_run(config, steps_of(rest), pool)) if rest else grid
     finally:
         pool.close()
     rows = []
-    for step in steps:
+    for step in grid.steps:
         outcome = grid.outcomes[step.name]
         rows.append({"step": step.name, "kind": step.kind, "status": _word(outcome), "error": outcome.words or None})
     options.say(repr(grid))
     options.write(json_document(PROGRAM, config, rows))
     return grid
+
+
+def _at(job: Any, config: Config, seeds: int) -> Any:
+    """A job's configuration at a look; None of a job that compares no augmentations, or cannot add seeds."""
+    if not isinstance(job, ComparedGrid):
+        return None
+    try:
+        return replace(job, until=config.until, most=config.most, seeds=Unasked(seeds))
+    except BadInput:  # one augmentation, or a model of somebody else's
+        return None
+
+
+def _dry_run(config: Config, configs: Sequence[Any], looked_at: Mapping[int, Any]) -> None:
+    first = [_at(one, config, LOOKS[0]) if place in looked_at else one for place, one in enumerate(configs)]
+    _say_plan(config, steps_of(first))
+    if looked_at:
+        last = [_at(one, config, config.most) for one in looked_at.values()]
+        networks = sum(step.kind != "document" for step in steps_of(last))
+        config.execution.say(
+            f"that is with {LOOKS[0]} seeds; with {config.most}, as far as it is open, {networks} steps"
+        )
 
 
 def _writable(option: str, directory: Path) -> None:
@@ -197,6 +247,10 @@ def _pool(config: Config) -> Pool:
 
 
 def _run(config: Config, steps: list[Step], pool: Pool) -> Grid:
+    if config.retry_failed:
+        for step in steps:
+            if step.run is not None and step.status == "failed":
+                step.run.retry()
     options = config.execution
     logs = options.out / "logs" / slug(Path(config.experiment).name)
     outcomes: dict[str, Outcome] = {}

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from findings.decisions import finished
 from store import BadInput, Run, list_runs, provenance
 from store.places import make_directory
 from store.runs import now
@@ -32,11 +33,13 @@ class Outcome:
         status: ``"done"``, ``"failed"``, ``"interrupted"``, or ``"skipped"``.
         words: the error, in a line; empty when it is done.
         fresh: whether it was done now.
+        open: whether it is a document that takes more seeds to be decided.
     """
 
     status: Literal["done", "failed", "interrupted", "skipped"]
     words: str = ""
     fresh: bool = True
+    open: bool = False
 
 
 def steps_of(configs: Iterable[Any]) -> list[Step]:
@@ -128,10 +131,11 @@ def execute(step: Step, log: Path | None = None) -> Outcome:
             if step.run is not None:
                 _record(step.run, words, started, keep=not isinstance(problem, BadInput))
             return Outcome("failed", words)
+    more = not finished(step.arguments[0], getattr(result, "decisions", []))
     missing = getattr(result, "failures", [])
     if missing:
-        return Outcome("failed", f"without {len(missing)} networks")
-    return Outcome("done", fresh=result.fresh if isinstance(result, Run) else True)
+        return Outcome("failed", f"without {len(missing)} networks", open=more)
+    return Outcome("done", fresh=result.fresh if isinstance(result, Run) else True, open=more)
 
 
 def _record(run: Run, words: str, started: str, keep: bool) -> None:

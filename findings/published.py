@@ -28,6 +28,7 @@ __all__ = [
     "claims_sentence",
     "compared",
     "in_manner",
+    "margin_of",
     "measures",
     "published",
 ]
@@ -45,6 +46,7 @@ class Measure:
         digits: after the point.
         claim: how it is said that one augmentation is above another, with ``{above}`` and ``{below}``.
         margin: a difference of two augmentations within it counts as none; None where no margin is stated.
+        relative: whether the margin is a share of the mean over augmentations.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Measure:
     digits: int
     claim: str = "{above} is above {below}"
     margin: float | None = None
+    relative: bool = False
 
 
 OTHERWISE = {
@@ -184,16 +187,28 @@ def measures() -> dict[str, Measure]:
     return {name: Measure(**entry) for name, entry in _file()["measure"].items()}
 
 
+def margin_of(measure: str | None, table: pd.DataFrame) -> float | None:
+    """Within which two augmentations count as equal in a measure; None where no margin is stated for it.
+
+    Args:
+        measure: of `measures`, or another name.
+        table: one row per augmentation, with ``mean``.
+    """
+    stated = measures().get(measure or "")
+    if stated is None or stated.margin is None:
+        return None
+    return stated.margin * abs(float(table["mean"].mean())) if stated.relative else stated.margin
+
+
 def in_manner(table: pd.DataFrame, config: Mapping[str, Any], measure: str | None = None) -> pd.DataFrame:
     """A table of `compare_augmentations` with ``looks`` and ``margin``, as an analysis's configuration has them.
 
     Args:
         table: one row per augmentation.
         config: a document's: ``until`` and ``margin``, as far as it has them.
-        measure: of `findings.published.measures`, whose margin it is where the configuration states none.
+        measure: whose margin it is where the configuration states none.
     """
-    stated = measures()[measure].margin if measure in measures() else None
-    margin = stated if config.get("margin") is None else config["margin"]
+    margin = margin_of(measure, table) if config.get("margin") is None else config["margin"]
     return table.assign(looks=config.get("until") is not None, margin=margin)
 
 
@@ -262,7 +277,8 @@ def _verdict_in_words(verdict: str, pair: Difference) -> str:
     if pair.withheld:
         return f"no verdict, {verdict} ({p_value(pair.p)})"
     if pair.equal and not pair.claimed:
-        return f"{verdict} within ±{pair.margin:g} here ({p_value(pair.p_equal)})"
+        equal = f"equal within ±{pair.margin:.2g} here ({p_value(pair.p_equal)})"
+        return equal if verdict == "are equal" else f"{verdict}, {equal}"
     needs = f"; {seeds_needed(pair)} would" if verdict == "cannot be told" else ""
     return f"{verdict} here ({p_value(pair.p)}{needs})"
 

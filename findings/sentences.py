@@ -107,7 +107,7 @@ def undecided_lines(comparison: Comparison, unit: str, replicates: str = "seeds"
     lines = []
     if alike := [pair for pair in comparison.differences if pair.equal]:
         pairs = "; ".join(f"{the(pair.higher)} and {the(pair.lower)} ({p_value(pair.p_equal)})" for pair in alike)
-        lines.append(f"- Equal{where} within ±{comparison.margin:g} {unit}: {pairs}.")
+        lines.append(f"- Equal{where} within ±{comparison.margin:.2g} {unit}: {pairs}.")
     undecided = [pair for pair in comparison.differences if pair.p >= LEVEL and not pair.equal]
     if some := [pair for pair in undecided if math.isfinite(pair.seeds_needed)]:
         pairs = "; ".join(

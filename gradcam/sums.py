@@ -56,7 +56,7 @@ from training.job import Job
 from training.live import asked_from_python
 from training.until import until_decided
 
-__all__ = ["Config", "comparisons", "part", "run", "sums_conclusions", "sums_of", "text_of"]
+__all__ = ["Config", "comparisons", "look", "part", "run", "sums_conclusions", "sums_of", "text_of"]
 
 PROGRAM = "python -m gradcam.sums"
 
@@ -102,10 +102,11 @@ def run(config: Config) -> Result:
         >>> from gradcam import sums
         >>> sums.run(network, images, labels, layers=["stage4"])  # doctest: +SKIP
     """
-    return until_decided(config, _once)
+    return until_decided(config, look)
 
 
-def _once(config: Config) -> Result:
+def look(config: Config) -> Result:
+    """Do it with as many seeds as the configuration has: all of the job, or one look of ``--until decided``."""
     config = config.smoked()
     task = load(config.data, download=not config.execution.dry_run)
     some_of(task.test, config.images)  # refuses what cannot be

@@ -228,7 +228,7 @@ class Judged:
         if self.verdict == "cannot be told":
             return f"cannot be told; {seeds_needed(self.pair)} would"
         if self.pair.equal and not self.pair.claimed:
-            within = f"equal within ±{self.pair.margin:g} {measures()[self.claim.measure].units}"
+            within = f"equal within ±{self.pair.margin:.2g} {measures()[self.claim.measure].units}"
             return within if self.verdict == "are equal" else f"{self.verdict}: {within}"
         return self.verdict
 

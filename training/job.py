@@ -111,7 +111,8 @@ def told(config: Any) -> str:
 
 
 def document_step(config: Any, needs: Iterable[Step] = ()) -> Iterator[Step]:
-    """The step that makes the document of a job, after those that it needs."""
+    """The step that makes the document of a job, after those that it needs; one look at it, where seeds are added."""
     module = type(config).__module__
     names = tuple(dict.fromkeys(step.name for step in needs))
-    yield Step(f"{module} {told(config)}", "document", f"{module}:run", (config,), names)
+    function = "run" if getattr(config, "until", None) is None else "look"
+    yield Step(f"{module} {told(config)}", "document", f"{module}:{function}", (config,), names)

@@ -57,6 +57,7 @@ __all__ = [
     "draw",
     "joined",
     "logits_file",
+    "look",
     "pays",
     "read_logits",
     "run",
@@ -79,10 +80,11 @@ class Config(ClassifierGrid):
 @asked_from_python(Config)
 def run(config: Config) -> Result:
     """Train what is missing and compare; print as it goes, unless ``--json -`` claims standard output."""
-    return until_decided(config, _once)
+    return until_decided(config, look)
 
 
-def _once(config: Config) -> Result:
+def look(config: Config) -> Result:
+    """Do it with as many seeds as the configuration has: all of the job, or one look of ``--until decided``."""
     config = config.smoked()
     options = config.execution
     data = load(config.data, download=not options.dry_run)

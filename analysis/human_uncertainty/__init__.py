@@ -53,7 +53,7 @@ from training.job import Job
 from training.live import asked_from_python
 from training.until import until_decided
 
-__all__ = ["Config", "comparisons", "run", "text_of", "uncertainty_conclusions"]
+__all__ = ["Config", "comparisons", "look", "run", "text_of", "uncertainty_conclusions"]
 
 PROGRAM = "python -m analysis.human_uncertainty"
 
@@ -115,10 +115,11 @@ class Config(ModelGrid):
 @asked_from_python(Config)
 def run(config: Config) -> Result:
     """Measure and compare; print as it goes, unless ``--json -`` claims standard output."""
-    return _run_logits(config) if config.logits is not None else until_decided(config, _once)
+    return _run_logits(config) if config.logits is not None else until_decided(config, look)
 
 
-def _once(config: Config) -> Result:
+def look(config: Config) -> Result:
+    """Do it with as many seeds as the configuration has: all of the job, or one look of ``--until decided``."""
     config = config.smoked()
     options = config.execution
     data = load(config.data, download=not config.execution.dry_run)

@@ -92,6 +92,7 @@ __all__ = [
     "draw",
     "joined",
     "linear_rows_of",
+    "look",
     "own_inputs",
     "read_posterior",
     "run",
@@ -198,10 +199,11 @@ def run(config: Config) -> Result:
         >>> from msda import MixUp
         >>> run(augmentations=["none", MixUp(alpha=0.2)], seeds=5)  # doctest: +SKIP
     """
-    return _of_encoder(config) if config.posterior is not None else until_decided(config, _once)
+    return _of_encoder(config) if config.posterior is not None else until_decided(config, look)
 
 
-def _once(config: Config) -> Result:
+def look(config: Config) -> Result:
+    """Do it with as many seeds as the configuration has: all of the job, or one look of ``--until decided``."""
     config = config.smoked()
     data = load(config.data, download=not config.execution.dry_run)
     _check_size(config, data)

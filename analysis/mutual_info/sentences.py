@@ -20,7 +20,7 @@ from findings.comparisons import (
     certificates,
     compare_augmentations,
 )
-from findings.published import beside, claims_sentence, measures
+from findings.published import beside, claims_sentence, margin_of
 from findings.sentences import WITHHELD, enumerated, how_tested, p_value, the, told_apart, undecided_lines
 from findings.under_trained import LINEAR, networks_of, under_trained
 
@@ -408,8 +408,8 @@ def compared(table: pd.DataFrame, estimator: str) -> Comparison | None:
         estimator: of the number.
     """
     rows = networks_of(table[table["estimator"] == estimator])
-    if estimator in measures() and ("margin" not in rows or rows["margin"].isna().all()):
-        rows = rows.assign(margin=measures()[estimator].margin)
+    if "margin" not in rows or rows["margin"].isna().all():
+        rows = rows.assign(margin=margin_of(estimator, rows))
     return compare_augmentations(rows)
 
 

@@ -46,7 +46,7 @@ from training.job import Job
 from training.live import asked_from_python
 from training.until import until_decided
 
-__all__ = ["Config", "information", "part", "run", "table_of", "text_of"]
+__all__ = ["Config", "information", "look", "part", "run", "table_of", "text_of"]
 
 PROGRAM = "python -m analysis.representations"
 
@@ -211,10 +211,11 @@ def run(config: Config) -> Result:
         >>> from analysis import representations
         >>> representations.run(network, images, labels, layers=["stage4"])  # doctest: +SKIP
     """
-    return _of_file(config) if config.features is not None else until_decided(config, _once)
+    return _of_file(config) if config.features is not None else until_decided(config, look)
 
 
-def _once(config: Config) -> Result:
+def look(config: Config) -> Result:
+    """Do it with as many seeds as the configuration has: all of the job, or one look of ``--until decided``."""
     config = config.smoked()
     options = config.execution
     task = load(config.data, download=not options.dry_run)

@@ -125,7 +125,7 @@ def test_words_about_values():
     assert "The largest mean, 80.10%, is at δ = 4" in text
     assert "δ = 3 is above δ = 0 by 9.93 points (p < 0.001)" in text
     assert "δ = 3 is more accurate than δ = 0: holds here (p < 0.001)" in text
-    assert "a power of 80% if the difference is what it seems: δ = 4 and δ = 3" in text
+    assert "images would, whose draw is the limit: δ = 4 and δ = 3" in text
     assert "Folds share" not in text
     assert "Folds share training images" in ablation_conclusions(table, "decay-power", "folds")
 

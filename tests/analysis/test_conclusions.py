@@ -55,8 +55,8 @@ def test_what_is_not_told_apart():
     text = difference_conclusions(summarise(rows))
     assert "FMix's rate exceeds the baseline's by 4.00 nats" in text
     assert text.endswith(
-        "- Not told apart in the rate, and if the difference is what it seems no number of seeds on these 10,000 images "
-        "would, whose draw is the limit: MixUp and the baseline (p = 0.90)."
+        "- Not told apart in the rate, and if the difference is what it seems no number of seeds on these 10,000 "
+        "images would, whose draw is the limit: MixUp and the baseline (p = 0.90)."
     )
     # an R_m that is closer than its spread
     rows = rows_of({"none": (5.0, 4.9, 3.0), "fmix": (9.0, 5.0, 3.0)}, spread=0.5)
