@@ -196,8 +196,8 @@ def run(config: Config) -> Grid | None:
 
 def _at(job: Any, config: Config, seeds: int) -> Any:
     """A job's configuration at a look; None of a job that compares no augmentations, or cannot add seeds."""
-    if not isinstance(job, ComparedGrid):
-        return None
+    if not isinstance(job, ComparedGrid) or not isinstance(job.seeds, Unasked):
+        return None  # a number of seeds of its own is kept
     try:
         return replace(job, until=config.until, most=config.most, seeds=Unasked(seeds))
     except BadInput:  # one augmentation, or a model of somebody else's
