@@ -1,4 +1,4 @@
-"""The paper's statements about classifiers and rates, taken to a decision: grids for ``experiments.run --until decided``.
+"""The paper's statements about classifiers and rates taken to a decision: grids for `experiments.run`.
 
     python -m experiments.run results/decided.py:digits --until decided --store DIRECTORY --out DIRECTORY
 
