@@ -241,3 +241,51 @@ def test_a_step_is_the_same_wherever_it_is_done(options, tmp_path):
     assert moved.run.hash == step.run.hash
     assert moved.run.path.parent == tmp_path / "elsewhere" / "classifier"
     assert isinstance(moved.run, Run)
+
+
+def test_seeds_are_added_for_what_is_open_alone(options, tmp_path, capsys):
+    grid = tmp_path / "own.py"
+    grid.write_text(
+        "from analysis import accuracy\nfrom classifiers.train import Settings\nfrom gradcam import sums\n"
+        "from tasks import DataOptions\n\n\n"
+        "def both(scale):\n"
+        "    small = {'data': DataOptions('digits', train_images=60), 'execution': scale.execution}\n"
+        "    small['settings'] = Settings(epochs=1, width=2, batch_size=60)\n"
+        "    # within a margin of all that an accuracy can be the two are equal at once\n"
+        "    yield accuracy.Config(('none', 'mixup'), margin=100.0, **small)\n"
+        "    yield sums.Config(('none', 'mixup'), images=8, margin=1e-9, **small)\n"
+        "    yield accuracy.Config(('none',), **small)\n"
+        "    yield sums.Config(('none', 'mixup'), 1, images=9, **small)\n"
+    )
+    config = Config(f"{grid}:both", until="decided", workers=1, execution=options)
+    assert run(replace(config, execution=replace(options, dry_run=True))) is None
+    assert "that is with 3 seeds; with 20, as far as it is open" in capsys.readouterr().out
+    found = run(config)
+    assert found.exit_status == 0
+    said = capsys.readouterr().out
+    looks = [int(line.split()[1]) for line in said.splitlines() if line.startswith("with ") and "analyses" in line]
+    still = [int(line.split()[3]) for line in said.splitlines() if line.startswith("with ") and "analyses" in line]
+    assert looks == [3, 5, 8, 12, 20][: len(looks)]
+    assert all(number == 1 for number in still[:-1])  # the sums; the accuracies were decided at once
+    assert still[-1] == 0 or looks[-1] == 20
+    documents = [step for step in found.steps if step.kind == "document"]
+    asked = [(type(one.arguments[0]).__module__, int(one.arguments[0].seeds)) for one in documents]
+    assert sorted(asked) == sorted(
+        [("analysis.accuracy", 3), ("analysis.accuracy", 5), ("gradcam.sums", 1)] + [("gradcam.sums", n) for n in looks]
+    )
+    trained = {step.arguments[0].seed for step in found.steps if step.kind == "classifier"}
+    assert trained == set(range(1, max(5, *looks) + 1))  # the augmentation that is alone has five, the usual number
+
+
+@pytest.mark.parametrize(
+    ("options_given", "complaint"),
+    [
+        ({"until": "decided", "seeds": 3}, "--seeds: got 3 beside --until decided"),
+        ({"most": 8}, "--most: got 8; needs --until decided"),
+        ({"until": "decided", "smoke": True}, "--smoke: got beside --until decided"),
+    ],
+)
+def test_a_grid_refuses_what_does_not_go_with_adding_seeds(options_given, complaint):
+    with pytest.raises(BadInput) as refused:
+        Config("table-1", **options_given)
+    assert str(refused.value).startswith(complaint)
