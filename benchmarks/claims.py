@@ -11,13 +11,17 @@ limits.
 
 import argparse
 import itertools
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import interpolate, stats
 
 from findings.comparisons import CONFIDENCE, LEVEL, LOOK_LEVEL, LOOKS, holm, satterthwaite
+from findings.decisions import FUTILE
+from findings.power import limit, predictive
 
 KINDS = ("normal", "exponential", "contaminated")
 RATIOS = (1, 3, 10)
@@ -108,6 +112,143 @@ def false_looks(kind: str, ratio: float, groups: int, replicates: int, seed: int
     """The same where the rule looks at 3, 5, 8, 12 and 20 seeds and stops at the first claim."""
     values = seeds(kind, (replicates, groups, LOOKS[-1]), ratio, np.random.default_rng(seed))
     return float(np.any([welch_holm(values[..., :look], level).any(1) for look in LOOKS], 0).mean())
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What ``--until decided`` says of families at the look at which it stops: (replicates, pairs) each.
+
+    Args:
+        claimed: 1 where the first of a pair is claimed to be above the second, -1 where below, 0 where neither.
+        equal: shown to be within the margin.
+        futile: given up.
+        open: undecided at the last look.
+        seeds: (replicates,), of that look.
+    """
+
+    claimed: NDArray[np.int_]
+    equal: NDArray[np.bool_]
+    futile: NDArray[np.bool_]
+    open: NDArray[np.bool_]
+    seeds: NDArray[np.int_]
+
+
+def holm_beyond(value: Array, error: Array, freedom: Array, images: float, level: float) -> NDArray[np.bool_]:
+    """Which of a family exceed their limits at a one-sided level of the family, by Holm's steps.
+
+    Where k are left, those beyond the limit of level/k are taken out, until none is: the same as adjusted p-values below
+    the level, for which limits would have to be inverted.
+
+    Args:
+        value, error, freedom: (replicates, pairs), with standard errors of the seeds' part.
+        images: standard error of the images' part.
+        level: one-sided.
+    """
+    beyond = np.zeros(value.shape, dtype=bool)
+    going = np.arange(len(value))
+    while len(going):
+        before = beyond[going].sum(1)
+        steps = level / np.maximum(value.shape[1] - before, 1)
+        beyond[going] |= value[going] > limit(steps[:, None], error[going], freedom[going], images)
+        going = going[beyond[going].sum(1) > before]
+    return beyond
+
+
+def until_decided(
+    values: Array,
+    margin: float | None = None,
+    image_error: float = 0.0,
+    *,
+    most: int = LOOKS[-1],
+    futile: float = FUTILE,
+    level: float = LOOK_LEVEL,
+) -> Ended:
+    """The rule of `findings.decisions` for families of one measure.
+
+    Args:
+        values: (replicates, augmentations, seeds).
+        margin: within which two augmentations count as equal.
+        image_error: of every augmentation's mean, known exactly.
+        most: the last look.
+        futile: predictive probability below which a pair is given up; 0 for never.
+        level: of each look.
+    """
+    pairs, images = values.shape[1] * (values.shape[1] - 1) // 2, math.sqrt(2) * image_error
+    claimed, seeds = np.zeros((len(values), pairs), dtype=int), np.zeros(len(values), dtype=int)
+    equal, hopeless, open_ = (np.zeros(claimed.shape, dtype=bool) for _ in range(3))
+    going = np.arange(len(values))
+    for look in LOOKS[: LOOKS.index(most) + 1]:
+        difference, variance, freedom = pairs_of(values[going, :, :look])
+        value, error = np.abs(difference), np.sqrt(variance)
+        differs = holm_beyond(value, error, freedom, images, level / 2)
+        same = np.zeros_like(differs) if margin is None else holm_beyond(margin - value, error, freedom, images, level)
+        undecided = ~differs & ~same
+        given_up = np.zeros_like(differs)
+        if look < most:
+            these = value[undecided], error[undecided], freedom[undecided], look, images
+            given_up[undecided] = predictive(*these, wanted=most, level=level / pairs, margin=margin) < futile
+        ends = ~(undecided & ~given_up).any(1) | (look == most)
+        at = going[ends]
+        claimed[at] = (np.sign(difference) * differs)[ends]
+        equal[at], hopeless[at], open_[at] = same[ends], given_up[ends], (undecided & ~given_up)[ends]
+        seeds[at] = look
+        going = going[~ends]
+    return Ended(claimed, equal, hopeless, open_, seeds)
+
+
+@dataclass(frozen=True)
+class Shares:
+    """How families end under ``--until decided``.
+
+    Args:
+        false: share of families with a claim of a difference that there is not, or in the other order.
+        false_equal: of those in which two are said to be equal that are as far apart as the margin, or farther.
+        power: share of true differences that are claimed; NaN where there is none.
+        power_equal: of pairs nearer than the margin that are said to be equal; NaN where there is none.
+        open: share of families of which something is open at the last look.
+        seeds: mean number when it stops.
+    """
+
+    false: float
+    false_equal: float
+    power: float
+    power_equal: float
+    open: float
+    seeds: float
+
+
+def shares_until_decided(
+    kind: str,
+    ratio: float,
+    means: Sequence[float],
+    replicates: int,
+    seed: int,
+    margin: float | None = None,
+    image_error: float = 0.0,
+    **rule: float,
+) -> Shares:
+    """Simulated shares; one standard deviation is that of the good seeds.
+
+    Args:
+        kind, ratio, means, replicates, seed: of the simulation, see `seeds`.
+        margin, image_error, rule: see `until_decided`.
+    """
+    rng = np.random.default_rng(seed)
+    values = seeds(kind, (replicates, len(means), LOOKS[-1]), ratio, rng, means)
+    if image_error:
+        values += image_error * rng.standard_normal((replicates, len(means), 1))
+    ended = until_decided(values, margin, image_error, **rule)  # type: ignore[arg-type]
+    first, second = map(np.array, zip(*itertools.combinations(means, 2), strict=True))
+    truth = np.sign(first - second)
+    near = np.abs(first - second) < (0.0 if margin is None else margin) - 1e-9
+    return Shares(
+        false=float(((ended.claimed != 0) & (ended.claimed != truth)).any(1).mean()),
+        false_equal=float(ended.equal[:, ~near].any(1).mean()),
+        power=float((ended.claimed == truth)[:, truth != 0].mean()) if truth.any() else math.nan,
+        power_equal=float(ended.equal[:, near].mean()) if near.any() else math.nan,
+        open=float(ended.open.any(1).mean()),
+        seeds=float(ended.seeds.mean()),
+    )
 
 
 def false_certificates(
