@@ -14,6 +14,7 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -159,7 +160,7 @@ def until_decided(
     margin: float | None = None,
     image_error: float = 0.0,
     *,
-    most: int = LOOKS[-1],
+    looks: Sequence[int] = LOOKS,
     futile: float = FUTILE,
     level: float = LOOK_LEVEL,
 ) -> Ended:
@@ -169,7 +170,7 @@ def until_decided(
         values: (replicates, augmentations, seeds).
         margin: within which two augmentations count as equal.
         image_error: of every augmentation's mean, known exactly.
-        most: the last look.
+        looks: numbers of seeds; of one alone it is what is claimed at a number of seeds fixed beforehand.
         futile: predictive probability below which a pair is given up; 0 for never.
         level: of each look.
     """
@@ -177,17 +178,17 @@ def until_decided(
     claimed, seeds = np.zeros((len(values), pairs), dtype=int), np.zeros(len(values), dtype=int)
     equal, hopeless, open_ = (np.zeros(claimed.shape, dtype=bool) for _ in range(3))
     going = np.arange(len(values))
-    for look in LOOKS[: LOOKS.index(most) + 1]:
+    for look in looks:
         difference, variance, freedom = pairs_of(values[going, :, :look])
         value, error = np.abs(difference), np.sqrt(variance)
         differs = holm_beyond(value, error, freedom, images, level / 2)
         same = np.zeros_like(differs) if margin is None else holm_beyond(margin - value, error, freedom, images, level)
         undecided = ~differs & ~same
         given_up = np.zeros_like(differs)
-        if look < most:
+        if look < looks[-1]:
             these = value[undecided], error[undecided], freedom[undecided], look, images
-            given_up[undecided] = predictive(*these, wanted=most, level=level / pairs, margin=margin) < futile
-        ends = ~(undecided & ~given_up).any(1) | (look == most)
+            given_up[undecided] = predictive(*these, wanted=looks[-1], level=level / pairs, margin=margin) < futile
+        ends = ~(undecided & ~given_up).any(1) | (look == looks[-1])
         at = going[ends]
         claimed[at] = (np.sign(difference) * differs)[ends]
         equal[at], hopeless[at], open_[at] = same[ends], given_up[ends], (undecided & ~given_up)[ends]
@@ -225,7 +226,7 @@ def shares_until_decided(
     seed: int,
     margin: float | None = None,
     image_error: float = 0.0,
-    **rule: float,
+    **rule: Any,
 ) -> Shares:
     """Simulated shares; one standard deviation is that of the good seeds.
 
@@ -237,7 +238,7 @@ def shares_until_decided(
     values = seeds(kind, (replicates, len(means), LOOKS[-1]), ratio, rng, means)
     if image_error:
         values += image_error * rng.standard_normal((replicates, len(means), 1))
-    ended = until_decided(values, margin, image_error, **rule)  # type: ignore[arg-type]
+    ended = until_decided(values, margin, image_error, **rule)
     first, second = map(np.array, zip(*itertools.combinations(means, 2), strict=True))
     truth = np.sign(first - second)
     near = np.abs(first - second) < (0.0 if margin is None else margin) - 1e-9

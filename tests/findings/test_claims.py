@@ -6,12 +6,23 @@ them by `make endurance`, and the benchmark prints them.
 
 import itertools
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from benchmarks import claims
-from findings.comparisons import LEVEL, SKEWED_CERTIFICATE, certificates, compare_augmentations, skewed
+from findings.comparisons import (
+    LEVEL,
+    LOOK_LEVEL,
+    LOOKS,
+    SKEWED_CERTIFICATE,
+    SKEWED_LOOKS,
+    certificates,
+    compare_augmentations,
+    skewed,
+)
+from findings.decisions import decide, finished
 from tests.cases import bounds_of, table_of
 
 CELLS = list(itertools.product((4, 6), (3, 5, 20), claims.KINDS, claims.RATIOS))
@@ -55,6 +66,38 @@ def test_the_simulation_certifies_as_the_certificates_do():
         assert bool(certificates(*tables)) == bool(simulated)
         wrong += bool(simulated)
     assert wrong  # or nothing was compared
+
+
+@pytest.mark.parametrize("looks", [LOOKS, LOOKS[:4]])
+@pytest.mark.parametrize(("margin", "image_error"), [(None, 0.0), (2.5, 0.0), (None, 0.4), (3.0, 0.4), (0.6, 0.1)])
+def test_the_simulation_stops_and_decides_as_the_analysis_does(looks, margin, image_error):
+    rng, names = np.random.default_rng(20), "abcd"
+    ended, verdicts, pairs = [], [], list(itertools.combinations(range(4), 2))
+    values = claims.seeds("exponential", (8, 4, LOOKS[-1]), 2, rng) + 2 * rng.normal(size=(8, 4, 1))
+    values *= 1 if margin != 0.6 else 0.2
+    simulated = claims.until_decided(values, margin, image_error, looks=looks)
+    for place, one in enumerate(values):
+        for look in looks:
+            table = table_of(dict(zip(names, one[:, :look], strict=True)), image_error)
+            found = compare_augmentations(table.assign(margin=margin, looks=True))
+            config = {"until": "decided", "seeds": look, "most": looks[-1]}
+            decisions = decide({"accuracy": found}, config)
+            if finished(SimpleNamespace(**config), decisions):
+                break
+        ended.append(look)
+        assert simulated.seeds[place] == look
+        by_pair = {frozenset(decision.pair): decision.verdict for decision in decisions}
+        for column, (first, second) in enumerate(pairs):
+            pair = found.between(names[first], names[second])
+            claimed = (1 if pair.higher == names[first] else -1) if pair.claimed else 0
+            verdict = by_pair[frozenset((pair.higher, pair.lower))]
+            assert simulated.claimed[place, column] == claimed
+            assert simulated.equal[place, column] == pair.equal
+            assert simulated.futile[place, column] == (verdict == "futile")
+            assert simulated.open[place, column] == (verdict == "open")
+            verdicts.append(verdict)
+    assert len(set(ended)) > 1  # or the looks were not compared
+    assert {"differ"} < set(verdicts)
 
 
 @pytest.mark.parametrize(
