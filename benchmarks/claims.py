@@ -137,8 +137,8 @@ class Ended:
 def holm_beyond(value: Array, error: Array, freedom: Array, images: float, level: float) -> NDArray[np.bool_]:
     """Which of a family exceed their limits at a one-sided level of the family, by Holm's steps.
 
-    Where k are left, those beyond the limit of level/k are taken out, until none is: the same as adjusted p-values below
-    the level, for which limits would have to be inverted.
+    Where k are left, those beyond the limit of level/k are taken out, until none is: the same as adjusted p-values
+    below the level, for which limits would have to be inverted.
 
     Args:
         value, error, freedom: (replicates, pairs), with standard errors of the seeds' part.
@@ -185,7 +185,7 @@ def until_decided(
         same = np.zeros_like(differs) if margin is None else holm_beyond(margin - value, error, freedom, images, level)
         undecided = ~differs & ~same
         given_up = np.zeros_like(differs)
-        if look < looks[-1]:
+        if look < looks[-1] and futile > 0:
             these = value[undecided], error[undecided], freedom[undecided], look, images
             given_up[undecided] = predictive(*these, wanted=looks[-1], level=level / pairs, margin=margin) < futile
         ends = ~(undecided & ~given_up).any(1) | (look == looks[-1])
@@ -301,6 +301,55 @@ def false_with_images(
     return float((np.abs(difference) > limit).any(1).mean())
 
 
+def print_until_decided(count: int) -> None:
+    """The tables of ``--until decided``."""
+    print(f"\nuntil decided: looks at {LOOKS} seeds, each at {LOOK_LEVEL}, given up below {FUTILE}\n")
+    print("false differences of equal augmentations, where it stops (at any look)\n")
+    header = [f"ratio {ratio}" for ratio in RATIOS] + ["ratio 10, margin 3 sd"]
+    print("| augmentations | of | " + " | ".join(header) + " |\n|" + "---|" * 6)
+    for groups, kind in itertools.product((4, 6), KINDS):
+        equal = [0.0] * groups
+        cells = [
+            f"{shares_until_decided(kind, ratio, equal, count, 4).false:.3f} "
+            f"({false_looks(kind, ratio, groups, count, 4):.3f})"
+            for ratio in RATIOS
+        ]
+        cells.append(f"{shares_until_decided(kind, 10, equal, count, 4, 3.0).false:.3f}")
+        print(f"| {groups} | {kind} | " + " | ".join(cells) + " |")
+    print("\nfalse equivalences, one (half) of four augmentations being as far from the others as the margin\n")
+    cases = [("normal", 1), ("normal", 10), ("exponential", 3), ("exponential", 10)]
+    print("| margin, sd | " + " | ".join(f"{kind}, ratio {ratio}" for kind, ratio in cases) + " |\n|" + "---|" * 5)
+    for margin in (1.0, 2.0, 4.0, 8.0, 12.0):
+        cells = []
+        for kind, ratio in cases:
+            found = [
+                shares_until_decided(kind, ratio, means, count, 4, margin).false_equal
+                for means in ([margin, 0.0, 0.0, 0.0], [margin, margin, 0.0, 0.0])
+            ]
+            cells.append("{:.3f} ({:.3f})".format(*found))
+        print(f"| {margin:g} | " + " | ".join(cells) + " |")
+    print("\nfalse differences where half of the augmentations differ from the other half\n")
+    cells = [f"{groups}, ratio {ratio}" for groups, ratio in itertools.product((4, 6), (1, 10))]
+    print("| difference, sd | " + " | ".join(cells) + " |\n|" + "---|" * 5)
+    for size in (1.0, 2.0, 3.0):
+        cells = []
+        for groups, ratio in itertools.product((4, 6), (1, 10)):
+            means = [0.0] * (groups // 2) + [size] * (groups // 2)
+            cells.append(f"{shares_until_decided('normal', ratio, means, count, 4).false:.3f}")
+        print(f"| {size:g} | " + " | ".join(cells) + " |")
+    print("\npower: one of four augmentations differs\n")
+    rules: list[dict[str, Any]] = [{"looks": LOOKS[-1:], "level": LEVEL}, {"futile": 0.0}, {}]
+    header = ["20 seeds, at 5%", "never given up", "until decided", "mean seeds", "open at 20"]
+    print("| image error, sd | difference, sd | " + " | ".join(header) + " |\n|" + "---|" * 7)
+    for image_error, size in itertools.product((0.0, 0.3, 1.0), (1.0, 2.0, 3.0)):
+        means = [0.0, 0.0, 0.0, size]
+        once, never, ended = (
+            shares_until_decided("normal", 1, means, count, 4, None, image_error, **rule) for rule in rules
+        )
+        cells = [f"{each.power:.3f}" for each in (once, never, ended)] + [f"{ended.seeds:.1f}", f"{ended.open:.3f}"]
+        print(f"| {image_error:g} | {size:g} | " + " | ".join(cells) + " |")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--replicates", type=int, default=20_000)
@@ -324,11 +373,7 @@ def main() -> None:
         values = seeds("normal", (count, groups, n), 1, np.random.default_rng(3), means)
         cells = ["{1:.3f} ({0:.3f})".format(*rates(rule(values), values, means)) for rule in RULES.values()]
         print(f"| {groups} | {n} | {size} | " + " | ".join(cells) + " |")
-    print(f"\nlooks at {LOOKS} seeds, each at {LOOK_LEVEL}\n")
-    print("| augmentations | of | " + " | ".join(f"ratio {ratio}" for ratio in RATIOS) + " |\n|" + "---|" * 5)
-    for groups, kind in itertools.product((4, 6), KINDS):
-        found = [f"{false_looks(kind, ratio, groups, count, 4):.3f}" for ratio in RATIOS]
-        print(f"| {groups} | {kind} | " + " | ".join(found) + " |")
+    print_until_decided(count)
     print("\nwith errors over images, four augmentations, normal seeds: limits apart (one limit by Satterthwaite)\n")
     print(
         "| seeds | spread ratio | " + " | ".join(f"image error {share} sd" for share in SHARES) + " |\n|" + "---|" * 6

@@ -1,5 +1,6 @@
 """How many seeds a difference takes, and the chance that more of them decide it, against simulated experiments."""
 
+import itertools
 import math
 
 import numpy as np
@@ -95,7 +96,7 @@ def test_the_predictive_probability_is_how_often_it_is_decided(seeds, spreads, i
         decided |= size < margin - limit(level, error, of_freedom, image_error)
     assert 0.05 < decided.mean() < 1
     compared = 0
-    for low, high in zip(EDGES, EDGES[1:], strict=False):
+    for low, high in itertools.pairwise(EDGES):
         these = (chance >= low) & (chance < high)
         if these.sum() < 400:
             continue
