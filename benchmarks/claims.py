@@ -307,7 +307,7 @@ def print_until_decided(count: int) -> None:
     print("false differences of equal augmentations, where it stops (at any look)\n")
     header = [f"ratio {ratio}" for ratio in RATIOS] + ["ratio 10, margin 3 sd"]
     print("| augmentations | of | " + " | ".join(header) + " |\n|" + "---|" * 6)
-    for groups, kind in itertools.product((4, 6), KINDS):
+    for groups, kind in itertools.product((2, 4, 6), KINDS):
         equal = [0.0] * groups
         cells = [
             f"{shares_until_decided(kind, ratio, equal, count, 4).false:.3f} "

@@ -169,6 +169,12 @@ def test_giving_up_costs_no_power_and_saves_seeds(size, said, mean, left):
     assert never.seeds == LOOKS[-1]  # without a margin equal augmentations stay open
 
 
+@pytest.mark.parametrize("ratio", claims.RATIOS)
+def test_two_augmentations_alone_err_a_little_more_often(ratio):
+    found = claims.shares_until_decided("normal", ratio, [0.0, 0.0], 4000, 27)
+    assert found.false < (LEVEL if ratio == 1 else 0.07) + margin(0.07, 4000)  # of 20,000 .051, .064 and .069
+
+
 def test_looks_at_the_whole_level_would_err_too_often():
     means = [0.0, 0.0, 3.0, 3.0]
     assert claims.shares_until_decided("normal", 1, means, 4000, 23, level=LEVEL).false > LEVEL + 0.01
@@ -234,23 +240,21 @@ def test_equal_augmentations_until_all_is_decided(groups, kind, ratio, within):
 
 
 @pytest.mark.endurance
-@pytest.mark.parametrize("within", [0.5, 1.0, 2.0, 4.0, 8.0, 12.0])
+@pytest.mark.parametrize("within", [1.0, 2.0, 4.0, 8.0, 12.0])
 @pytest.mark.parametrize(("groups", "kind", "ratio"), list(itertools.product((4, 6), claims.KINDS, claims.RATIOS)))
 def test_augmentations_as_far_apart_as_the_margin_until_all_is_decided(groups, kind, ratio, within):
-    limit = allowed_looks(kind, ratio)
-    for differing, sign in itertools.product((1, groups // 2), (1, -1)):
-        means = [sign * within] * differing + [0.0] * (groups - differing)
+    limit, away = allowed_looks(kind, ratio), -within if kind == "contaminated" else within  # where its long tail is
+    for differing in (1, groups // 2):
+        means = [away] * differing + [0.0] * (groups - differing)
         found = claims.shares_until_decided(kind, ratio, means, 20_000, 25, within)
-        assert found.false_equal < limit + margin(limit, 20_000)
-        assert found.false < limit + margin(limit, 20_000)
+        assert max(found.false, found.false_equal) < limit + margin(limit, 20_000)
 
 
 @pytest.mark.endurance
-@pytest.mark.parametrize("groups", [4, 6])
+@pytest.mark.parametrize(("groups", "image_error"), [(4, 0.0), (6, 0.0), (4, 0.3), (4, 1.0)])
 @pytest.mark.parametrize(("size", "within"), [(1, None), (2, None), (3, None), (1, 1.0), (2, 2.0), (4, 4.0)])
-@pytest.mark.parametrize("image_error", [0.0, 0.3, 1.0])
-def test_partial_nulls_and_images_until_all_is_decided(groups, size, within, image_error):
-    for differing, ratio in itertools.product((0, 1, groups // 2), claims.RATIOS):
+def test_partial_nulls_and_images_until_all_is_decided(groups, image_error, size, within):
+    for differing, ratio in itertools.product((0, 1, groups // 2), (1, 10)):
         means = [0.0] * (groups - differing) + [float(size)] * differing
         found = claims.shares_until_decided("normal", ratio, means, 20_000, 26, within, image_error)
         assert max(found.false, found.false_equal) < LEVEL + 0.01 + margin(LEVEL, 20_000)
