@@ -11,13 +11,18 @@ limits.
 
 import argparse
 import itertools
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import interpolate, stats
 
 from findings.comparisons import CONFIDENCE, LEVEL, LOOK_LEVEL, LOOKS, holm, satterthwaite
+from findings.decisions import FUTILE
+from findings.power import limit, predictive
 
 KINDS = ("normal", "exponential", "contaminated")
 RATIOS = (1, 3, 10)
@@ -110,6 +115,143 @@ def false_looks(kind: str, ratio: float, groups: int, replicates: int, seed: int
     return float(np.any([welch_holm(values[..., :look], level).any(1) for look in LOOKS], 0).mean())
 
 
+@dataclass(frozen=True)
+class Ended:
+    """What ``--until decided`` says of families at the look at which it stops: (replicates, pairs) each.
+
+    Args:
+        claimed: 1 where the first of a pair is claimed to be above the second, -1 where below, 0 where neither.
+        equal: shown to be within the margin.
+        futile: given up.
+        open: undecided at the last look.
+        seeds: (replicates,), of that look.
+    """
+
+    claimed: NDArray[np.int_]
+    equal: NDArray[np.bool_]
+    futile: NDArray[np.bool_]
+    open: NDArray[np.bool_]
+    seeds: NDArray[np.int_]
+
+
+def holm_beyond(value: Array, error: Array, freedom: Array, images: float, level: float) -> NDArray[np.bool_]:
+    """Which of a family exceed their limits at a one-sided level of the family, by Holm's steps.
+
+    Where k are left, those beyond the limit of level/k are taken out, until none is: the same as adjusted p-values
+    below the level, for which limits would have to be inverted.
+
+    Args:
+        value, error, freedom: (replicates, pairs), with standard errors of the seeds' part.
+        images: standard error of the images' part.
+        level: one-sided.
+    """
+    beyond = np.zeros(value.shape, dtype=bool)
+    going = np.arange(len(value))
+    while len(going):
+        before = beyond[going].sum(1)
+        steps = level / np.maximum(value.shape[1] - before, 1)
+        beyond[going] |= value[going] > limit(steps[:, None], error[going], freedom[going], images)
+        going = going[beyond[going].sum(1) > before]
+    return beyond
+
+
+def until_decided(
+    values: Array,
+    margin: float | None = None,
+    image_error: float = 0.0,
+    *,
+    looks: Sequence[int] = LOOKS,
+    futile: float = FUTILE,
+    level: float = LOOK_LEVEL,
+) -> Ended:
+    """The rule of `findings.decisions` for families of one measure.
+
+    Args:
+        values: (replicates, augmentations, seeds).
+        margin: within which two augmentations count as equal.
+        image_error: of every augmentation's mean, known exactly.
+        looks: numbers of seeds; of one alone it is what is claimed at a number of seeds fixed beforehand.
+        futile: predictive probability below which a pair is given up; 0 for never.
+        level: of each look.
+    """
+    pairs, images = values.shape[1] * (values.shape[1] - 1) // 2, math.sqrt(2) * image_error
+    claimed, seeds = np.zeros((len(values), pairs), dtype=int), np.zeros(len(values), dtype=int)
+    equal, hopeless, open_ = (np.zeros(claimed.shape, dtype=bool) for _ in range(3))
+    going = np.arange(len(values))
+    for look in looks:
+        difference, variance, freedom = pairs_of(values[going, :, :look])
+        value, error = np.abs(difference), np.sqrt(variance)
+        differs = holm_beyond(value, error, freedom, images, level / 2)
+        same = np.zeros_like(differs) if margin is None else holm_beyond(margin - value, error, freedom, images, level)
+        undecided = ~differs & ~same
+        given_up = np.zeros_like(differs)
+        if look < looks[-1] and futile > 0:
+            these = value[undecided], error[undecided], freedom[undecided], look, images
+            given_up[undecided] = predictive(*these, wanted=looks[-1], level=level / pairs, margin=margin) < futile
+        ends = ~(undecided & ~given_up).any(1) | (look == looks[-1])
+        at = going[ends]
+        claimed[at] = (np.sign(difference) * differs)[ends]
+        equal[at], hopeless[at], open_[at] = same[ends], given_up[ends], (undecided & ~given_up)[ends]
+        seeds[at] = look
+        going = going[~ends]
+    return Ended(claimed, equal, hopeless, open_, seeds)
+
+
+@dataclass(frozen=True)
+class Shares:
+    """How families end under ``--until decided``.
+
+    Args:
+        false: share of families with a claim of a difference that there is not, or in the other order.
+        false_equal: of those in which two are said to be equal that are as far apart as the margin, or farther.
+        power: share of true differences that are claimed; NaN where there is none.
+        power_equal: of pairs nearer than the margin that are said to be equal; NaN where there is none.
+        open: share of families of which something is open at the last look.
+        seeds: mean number when it stops.
+    """
+
+    false: float
+    false_equal: float
+    power: float
+    power_equal: float
+    open: float
+    seeds: float
+
+
+def shares_until_decided(
+    kind: str,
+    ratio: float,
+    means: Sequence[float],
+    replicates: int,
+    seed: int,
+    margin: float | None = None,
+    image_error: float = 0.0,
+    **rule: Any,
+) -> Shares:
+    """Simulated shares; one standard deviation is that of the good seeds.
+
+    Args:
+        kind, ratio, means, replicates, seed: of the simulation, see `seeds`.
+        margin, image_error, rule: see `until_decided`.
+    """
+    rng = np.random.default_rng(seed)
+    values = seeds(kind, (replicates, len(means), LOOKS[-1]), ratio, rng, means)
+    if image_error:
+        values += image_error * rng.standard_normal((replicates, len(means), 1))
+    ended = until_decided(values, margin, image_error, **rule)
+    first, second = map(np.array, zip(*itertools.combinations(means, 2), strict=True))
+    truth = np.sign(first - second)
+    near = np.abs(first - second) < (0.0 if margin is None else margin) - 1e-9
+    return Shares(
+        false=float(((ended.claimed != 0) & (ended.claimed != truth)).any(1).mean()),
+        false_equal=float(ended.equal[:, ~near].any(1).mean()),
+        power=float((ended.claimed == truth)[:, truth != 0].mean()) if truth.any() else math.nan,
+        power_equal=float(ended.equal[:, near].mean()) if near.any() else math.nan,
+        open=float(ended.open.any(1).mean()),
+        seeds=float(ended.seeds.mean()),
+    )
+
+
 def false_certificates(
     kind: str, n: int, ratio: float, groups: int, replicates: int, seed: int, pooled: bool = False
 ) -> float:  # fmt: skip
@@ -159,6 +301,55 @@ def false_with_images(
     return float((np.abs(difference) > limit).any(1).mean())
 
 
+def print_until_decided(count: int) -> None:
+    """The tables of ``--until decided``."""
+    print(f"\nuntil decided: looks at {LOOKS} seeds, each at {LOOK_LEVEL}, given up below {FUTILE}\n")
+    print("false differences of equal augmentations, where it stops (at any look)\n")
+    header = [f"ratio {ratio}" for ratio in RATIOS] + ["ratio 10, margin 3 sd"]
+    print("| augmentations | of | " + " | ".join(header) + " |\n|" + "---|" * 6)
+    for groups, kind in itertools.product((2, 4, 6), KINDS):
+        equal = [0.0] * groups
+        cells = [
+            f"{shares_until_decided(kind, ratio, equal, count, 4).false:.3f} "
+            f"({false_looks(kind, ratio, groups, count, 4):.3f})"
+            for ratio in RATIOS
+        ]
+        cells.append(f"{shares_until_decided(kind, 10, equal, count, 4, 3.0).false:.3f}")
+        print(f"| {groups} | {kind} | " + " | ".join(cells) + " |")
+    print("\nfalse equivalences, one (half) of four augmentations being as far from the others as the margin\n")
+    cases = [("normal", 1), ("normal", 10), ("exponential", 3), ("exponential", 10)]
+    print("| margin, sd | " + " | ".join(f"{kind}, ratio {ratio}" for kind, ratio in cases) + " |\n|" + "---|" * 5)
+    for margin in (1.0, 2.0, 4.0, 8.0, 12.0):
+        cells = []
+        for kind, ratio in cases:
+            found = [
+                shares_until_decided(kind, ratio, means, count, 4, margin).false_equal
+                for means in ([margin, 0.0, 0.0, 0.0], [margin, margin, 0.0, 0.0])
+            ]
+            cells.append("{:.3f} ({:.3f})".format(*found))
+        print(f"| {margin:g} | " + " | ".join(cells) + " |")
+    print("\nfalse differences where half of the augmentations differ from the other half\n")
+    cells = [f"{groups}, ratio {ratio}" for groups, ratio in itertools.product((4, 6), (1, 10))]
+    print("| difference, sd | " + " | ".join(cells) + " |\n|" + "---|" * 5)
+    for size in (1.0, 2.0, 3.0):
+        cells = []
+        for groups, ratio in itertools.product((4, 6), (1, 10)):
+            means = [0.0] * (groups // 2) + [size] * (groups // 2)
+            cells.append(f"{shares_until_decided('normal', ratio, means, count, 4).false:.3f}")
+        print(f"| {size:g} | " + " | ".join(cells) + " |")
+    print("\npower: one of four augmentations differs\n")
+    rules: list[dict[str, Any]] = [{"looks": LOOKS[-1:], "level": LEVEL}, {"futile": 0.0}, {}]
+    header = ["20 seeds, at 5%", "never given up", "until decided", "mean seeds", "open at 20"]
+    print("| image error, sd | difference, sd | " + " | ".join(header) + " |\n|" + "---|" * 7)
+    for image_error, size in itertools.product((0.0, 0.3, 1.0), (1.0, 2.0, 3.0)):
+        means = [0.0, 0.0, 0.0, size]
+        once, never, ended = (
+            shares_until_decided("normal", 1, means, count, 4, None, image_error, **rule) for rule in rules
+        )
+        cells = [f"{each.power:.3f}" for each in (once, never, ended)] + [f"{ended.seeds:.1f}", f"{ended.open:.3f}"]
+        print(f"| {image_error:g} | {size:g} | " + " | ".join(cells) + " |")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--replicates", type=int, default=20_000)
@@ -182,11 +373,7 @@ def main() -> None:
         values = seeds("normal", (count, groups, n), 1, np.random.default_rng(3), means)
         cells = ["{1:.3f} ({0:.3f})".format(*rates(rule(values), values, means)) for rule in RULES.values()]
         print(f"| {groups} | {n} | {size} | " + " | ".join(cells) + " |")
-    print(f"\nlooks at {LOOKS} seeds, each at {LOOK_LEVEL}\n")
-    print("| augmentations | of | " + " | ".join(f"ratio {ratio}" for ratio in RATIOS) + " |\n|" + "---|" * 5)
-    for groups, kind in itertools.product((4, 6), KINDS):
-        found = [f"{false_looks(kind, ratio, groups, count, 4):.3f}" for ratio in RATIOS]
-        print(f"| {groups} | {kind} | " + " | ".join(found) + " |")
+    print_until_decided(count)
     print("\nwith errors over images, four augmentations, normal seeds: limits apart (one limit by Satterthwaite)\n")
     print(
         "| seeds | spread ratio | " + " | ".join(f"image error {share} sd" for share in SHARES) + " |\n|" + "---|" * 6

@@ -76,7 +76,7 @@ SKEWED = {5: 0.08, 8: 0.07, 20: 0.065}
 three in twenty of them failed) and one augmentation spreads up to ten times as much as the others: the exception to
 the 5%, to be said beside a claim. From twenty seeds on it is 6% and less."""
 
-SKEWED_LOOKS = 0.13
+SKEWED_LOOKS = 0.16
 """The same where looks are taken until all is decided."""
 
 SKEWED_CERTIFICATE = 0.035
