@@ -68,7 +68,7 @@ CONFIDENCE = 0.99
 LOOKS = (3, 5, 8, 12, 20)
 """Numbers of seeds at which a comparison that adds seeds until it is decided may look."""
 
-LOOK_LEVEL = 0.017
+LOOK_LEVEL = 0.013
 """Level of each of these looks, with which a family errs in 5% over all of them (simulated, not derived)."""
 
 SKEWED = {5: 0.08, 8: 0.07, 20: 0.065}

@@ -6,9 +6,9 @@ margin that is stated for the measure (`findings.published`, ``--margin``); it i
 probability that the last look will decide it is below 10% (`findings.power`). The first look at which no pair is open
 is the last one, and what is said then is what that look says: whatever an earlier one said has no weight.
 
-Looking again and again gives chance more opportunities. Every look is therefore taken at 1.7% instead of 5%
+Looking again and again gives chance more opportunities. Every look is therefore taken at 1.3% instead of 5%
 (`findings.comparisons.LOOK_LEVEL`), with Holm's correction over the pairs of a measure: p-values are multiplied by
-5/1.7, so that 5% is their level over all looks. ``python benchmarks/claims.py`` has the simulated rates of false
+5/1.3, so that 5% is their level over all looks. ``python benchmarks/claims.py`` has the simulated rates of false
 differences and false equivalences, the power, and how many seeds it takes; giving up as futile only lowers the rates.
 """
 

@@ -158,7 +158,7 @@ def answer() -> str:
     if told:
         parts.append(f"- **FMix and the baseline**: {told}")
     orderings = [
-        f"{each.claim}: {each.verdict}, {signed(each)} nats"
+        f"{each.claim}: {each.in_words}, {signed(each)} nats"
         for each in verdicts()
         if each.claim.measure == "rate" and each.document.directory == RESULTS / folder
     ]

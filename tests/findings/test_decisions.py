@@ -105,7 +105,7 @@ def test_the_words():
         Decision("uniform noise", ("none", "cutmix"), "open", 0.514),
     ]
     assert decisions_sentence(decisions, CONFIG) == (
-        "Seeds until decided: 5 of at most 20, compared at 3 and 5, each time at 1.7%, so that a family errs in 5% "
+        "Seeds until decided: 5 of at most 20, compared at 3 and 5, each time at 1.3%, so that a family errs in 5% "
         "over all of them. Of 4 pairs, 1 told apart, 1 equal within the margin, 1 given up, as more seeds would hardly "
         "decide them (accuracy: MixUp and FMix, 4%) and 1 open (uniform noise: the baseline and CutMix, 51%)."
     )

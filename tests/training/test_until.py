@@ -144,7 +144,7 @@ def test_every_job_that_compares_augmentations_can_add_seeds(options, capsys):
     }
     for name, result in found.items():
         assert len(result.decisions) == {"sums": 1, "sweep": 2, "layers": 1}[name]
-        assert "Seeds until decided: 3 of at most 3, compared at 3, each time at 1.7%" in result.text, name
+        assert "Seeds until decided: 3 of at most 3, compared at 3, each time at 1.3%" in result.text, name
     assert {decision.measure for decision in found["sweep"].decisions} == {
         "uniform noise", "the worst case of all attacks",
     }  # fmt: skip
