@@ -139,12 +139,12 @@ def how_tested(comparison: Comparison, replicates: str = "seeds") -> str:
     """
     pairs = len(comparison.differences)
     images = f", {comparison.images:,} images" if comparison.images else ""
-    share = skewed(comparison.seeds, comparison.looks)
+    share = skewed(comparison.seeds, pairs, comparison.looks)
     return (
         f"{comparison.seeds} {replicates}{images}; Welch's test, Holm's correction over "
         f"{f'all {pairs} pairs' if pairs > 1 else 'one pair'}, 5%"
         + (" over all looks" if comparison.looks else "")
-        + (f", up to {100 * share:.2g}% if {replicates} were skewed and spread unequally" if share else "")
+        + f", up to {100 * share:.3g}% if {replicates} were skewed and spread unequally"
     )
 
 

@@ -290,7 +290,8 @@ def _of_layers(claim: Claim, documents: Sequence[Document]) -> list[tuple[list[C
             "data": on,
             "title": document.title,
         }
-        lines.append((line, number | {"seeds": seeds, "p": p, "verdict": verdict}))
+        least = min((one.needed for one in of_pair if one.needed is not None), default=None)
+        lines.append((line, number | {"seeds": seeds, "p": p, "seeds_needed": least, "verdict": verdict}))
     return lines
 
 
@@ -346,11 +347,11 @@ def claims_table(documents: Sequence[Document]) -> Table:
             numbers.append({"where": claim.where, "claim": str(claim), "verdict": "not run"})
     head = ["the paper says", "verdict", "measured on", "difference (simultaneous 95%)", "spread over seeds"]
     head += ["images", "p"]
-    rare = max((skewed(pair.seeds, pair.looks) or LEVEL for pair in tested), default=LEVEL)
+    rare = max((skewed(pair.seeds, len(tested), pair.looks) for pair in tested), default=LEVEL)
     notes = (
         f"One family of {len(tested)} comparisons: Welch's test of the two augmentations in question, seeds as "
         f"replicates, Holm's correction over the whole table at 5%"
-        + (f" (up to {100 * rare:.2g}% if seeds were skewed and spread unequally). " if rare > LEVEL else ". ")
+        f" (up to {100 * rare:.3g}% if seeds were skewed and spread unequally). "
         + "A statement that something is not improved is not contradicted as long as no improvement is found, and "
         "holds where the opposite is.",
         "Images not in the interval: the draw of the images is no part of it, which is then about these very images, "

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+import reports.verdicts
 from analysis.representations.dominance import Dominance, statements
 from figures import in_usual_order, label
 from findings.document import read_documents
@@ -187,10 +188,29 @@ def summary() -> str:
                                        "get none, because the draw of the images is not in the interval"),
     }  # fmt: skip
     said = [f"{found[verdict]} {each[found[verdict] > 1]}" for verdict, each in words.items() if found[verdict]]
+    seeds = sorted({each.pair.seeds for each in verdicts()})
     return (
-        f"Of {len(verdicts())} statements of the paper on a data set or size, at the scale of a CPU and with three to "
-        f"five networks an augmentation, {enumerated(said)} (one family of {tests} tests, Holm's correction, 5%)."
+        f"Of {len(verdicts())} statements of the paper on a data set or size, at the scale of a CPU, with {seeds[0]} "
+        f"to {seeds[-1]} networks an augmentation, {enumerated(said)} (one family of {tests} tests, Holm's correction, "
+        "5%)."
     )
+
+
+def regimes_table() -> str:
+    """What became of the statements, by what they were measured on."""
+    numbers = reports.verdicts.claims_table(read_documents([RESULTS])[0]).numbers
+    lines = []
+    for on, found in numbers[numbers["verdict"] != "not run"].groupby("data", sort=False):
+        verdict, needed = found["verdict"], found["seeds_needed"]
+        told = verdict.isin(["holds", "is reversed", "is contradicted", "differs between layers"])
+        undecided = verdict.isin(["cannot be told", "is not contradicted"])
+        counts = [told, verdict.eq("are equal"), undecided & needed.notna(), undecided & needed.isna()]
+        counts.append(~(told | undecided | verdict.eq("are equal")))
+        seeds = sorted(set(found["seeds"].astype(int)))
+        shown = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+        lines.append([str(on), shown, str(len(found)), *(str(int(count.sum())) for count in counts)])
+    head = ["measured on", "seeds", "statements", "told", "equal", "more seeds would tell"]
+    return table([*head, "no seeds would, on these images", "no verdict"], lines)
 
 
 def claims_table() -> str:
@@ -615,6 +635,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "durations": durations,
     "reference preset": reference_preset,
     "claims": claims_table,
+    "regimes": regimes_table,
     "published": published_table,
     "information": information_table,
     "digits": digits_table,

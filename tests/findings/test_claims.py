@@ -16,7 +16,6 @@ from findings.comparisons import (
     LEVEL,
     LOOKS,
     SKEWED_CERTIFICATE,
-    SKEWED_LOOKS,
     certificates,
     compare_augmentations,
     skewed,
@@ -29,7 +28,7 @@ CELLS = list(itertools.product((4, 6), (3, 5, 20), claims.KINDS, claims.RATIOS))
 
 def allowed(n, kind, ratio):
     """The level and a hundredth; for skewed seeds that spread unequally, what is said beside every claim."""
-    return LEVEL + 0.01 if kind == "normal" or ratio == 1 else max(skewed(n) or 0, LEVEL + 0.01)
+    return LEVEL + 0.01 if kind == "normal" or ratio == 1 else skewed(n, 6)
 
 
 def allowed_certificate(kind, ratio):
@@ -130,12 +129,12 @@ def test_true_differences_are_found_with_the_power_that_is_said(size):
 @pytest.mark.parametrize(("kind", "ratio"), [("normal", 3), ("normal", 10)])
 def test_looking_again_and_again_keeps_the_level(kind, ratio):
     rate = claims.false_looks(kind, ratio, 4, 4000, seed=8)
-    assert 0.03 < rate < LEVEL + 0.01 + margin(LEVEL, 4000)
+    assert 0.02 < rate < LEVEL + 0.01 + margin(LEVEL, 4000)
     assert claims.false_looks(kind, ratio, 4, 4000, seed=8, level=LEVEL) > 0.09  # what looking costs
 
 
 def allowed_looks(kind, ratio):
-    return LEVEL + 0.01 if kind == "normal" or ratio == 1 else SKEWED_LOOKS
+    return LEVEL + 0.01 if kind == "normal" or ratio == 1 else skewed(3, 6, looks=True)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +156,7 @@ def test_what_is_said_when_all_is_decided_is_false_no_more_often_than_is_said(ki
     assert max(found.false, found.false_equal) > 0.005  # a rule that says nothing would pass
 
 
-@pytest.mark.parametrize(("size", "said", "mean", "left"), [(1, 0.523, 18.8, 0.870), (2, 0.999, 13.8, 0.329)])
+@pytest.mark.parametrize(("size", "said", "mean", "left"), [(1, 0.485, 18.8, 0.871), (2, 0.999, 13.9, 0.330)])
 def test_giving_up_costs_no_power_and_saves_seeds(size, said, mean, left):
     # one of four augmentations differs by so many standard deviations; from 20,000 replicates in benchmarks/README.md
     means = [0.0, 0.0, 0.0, float(size)]
@@ -170,9 +169,12 @@ def test_giving_up_costs_no_power_and_saves_seeds(size, said, mean, left):
 
 
 @pytest.mark.parametrize("ratio", claims.RATIOS)
-def test_two_augmentations_alone_err_a_little_more_often(ratio):
+def test_two_augmentations_alone_keep_the_level_too(ratio):
     found = claims.shares_until_decided("normal", ratio, [0.0, 0.0], 4000, 27)
-    assert found.false < (LEVEL if ratio == 1 else 0.07) + margin(0.07, 4000)  # of 20,000 .051, .064 and .069
+    assert 0.02 < found.false < LEVEL + 0.01 + margin(LEVEL, 4000)  # of 20,000 .039, .051 and .055
+    skewed_seeds = claims.shares_until_decided("exponential", ratio, [0.0, 0.0], 4000, 28)
+    limit = LEVEL if ratio == 1 else skewed(3, 1, looks=True)
+    assert skewed_seeds.false < limit + margin(limit, 4000)
 
 
 def test_looks_at_the_whole_level_would_err_too_often():

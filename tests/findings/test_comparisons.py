@@ -10,6 +10,7 @@ from findings.comparisons import (
     LEVEL,
     SKEWED,
     SKEWED_CERTIFICATE,
+    SKEWED_LOOKS,
     Difference,
     as_family,
     certificates,
@@ -213,8 +214,9 @@ def test_equivalence_is_claimed_wrongly_in_one_experiment_of_twenty():
 
 
 def test_what_skewed_seeds_cost_is_said_for_few_seeds():
-    assert [skewed(seeds) for seeds in (2, 3, 4, 5, 8, 12, 19, 20, 100)] == [
-        0.08, 0.08, 0.08, 0.07, 0.065, 0.065, 0.065, None, None,
-    ]  # fmt: skip
+    assert [skewed(seeds, 6) for seeds in (2, 4, 5, 8, 12, 19, 20, 100)] == [
+        SKEWED[fewer][1] for fewer in (5, 5, 8, 12, 20, 20, math.inf, math.inf)
+    ]
+    assert [skewed(3, 1), skewed(3, 1, looks=True), skewed(8, 6, looks=True)] == [SKEWED[5][0], *SKEWED_LOOKS]
     assert sorted(SKEWED.values(), reverse=True) == list(SKEWED.values())
     assert SKEWED_CERTIFICATE < 0.05

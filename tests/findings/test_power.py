@@ -106,3 +106,9 @@ def test_the_predictive_probability_is_how_often_it_is_decided(seeds, spreads, i
         assert happened == pytest.approx(said, abs=(0.08 if seeds == 3 else 0.06) + 4 * noise), (low, high)
         compared += 1
     assert compared >= 5
+
+
+@pytest.mark.parametrize(("size", "theirs"), [(0.5, 63.7656), (1.0, 16.7147), (2.0, 5.0900), (4.0, 2.4139)])
+def test_the_seeds_needed_are_those_of_statsmodels(size, theirs):
+    """``TTestIndPower().solve_power(size, alpha=0.05, power=0.8)`` of statsmodels 0.15.0, of equal spreads."""
+    assert needed(size, math.sqrt(2 / 5), 8, 5, 0.0, 0.05) == math.ceil(theirs)
