@@ -282,7 +282,7 @@ def _of_layers(claim: Claim, documents: Sequence[Document]) -> list[tuple[list[C
             Cell(f"shown in {layers}" if layers else "", group_of(document)),
             Cell(f"{seeds} seed{'s' if seeds > 1 else ''}"),
             Cell(f"{int(document.rows['n'].max()):,}"),
-            Cell("" if p is None else p_value(p)),
+            Cell("" if p is None else _p(p)),
         ]
         number: dict[str, Any] = {
             "where": claim.where,
@@ -293,6 +293,11 @@ def _of_layers(claim: Claim, documents: Sequence[Document]) -> list[tuple[list[C
         least = min((one.needed for one in of_pair if one.needed is not None), default=None)
         lines.append((line, number | {"seeds": seeds, "p": p, "seeds_needed": least, "verdict": verdict}))
     return lines
+
+
+def _p(value: float) -> str:
+    """A p-value in a column that is called so."""
+    return p_value(value).removeprefix("p ").removeprefix("= ")
 
 
 def claims_table(documents: Sequence[Document]) -> Table:
@@ -316,7 +321,7 @@ def claims_table(documents: Sequence[Document]) -> Table:
                 Cell(interval.replace("-", "−"), group_of(statement.document)),
                 Cell(spread),
                 Cell(f"{pair.images:,}" if pair.images else ""),
-                Cell("" if pair.withheld else p_value(pair.p)),
+                Cell("" if pair.withheld else _p(pair.p)),
             ]
             lines.append(line)
             number = {
