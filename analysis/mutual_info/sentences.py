@@ -171,6 +171,7 @@ def coded_worse(table: pd.DataFrame) -> list[Difference]:
                 images,
                 included,
                 bool(set(names) & set(poor)),
+                looks=bool(row.get("looks") or False),
             )
         )
     return as_family(differences)
@@ -201,7 +202,8 @@ def excess_conclusions(table: pd.DataFrame) -> str:
     tests = f"{len(differences)} augmentations" if len(differences) > 1 else "one augmentation"
     return (
         f"How VAEs code real images: −ELBO on clean test images less that of the baseline of the same seed ({seeds} "
-        f"seeds, paired t-tests, Holm's correction over {tests}, 5%): {'; '.join(listed)}."
+        f"seeds, paired t-tests, Holm's correction over {tests}, 5%"
+        f"{' over all looks' if differences[0].looks else ''}): {'; '.join(listed)}."
     )
 
 
