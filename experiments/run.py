@@ -54,8 +54,8 @@ class Config:
     seeds: int = Unasked(5)
     """networks per augmentation"""
     until: Literal["decided"] | None = None
-    """decided: instead of --seeds, every analysis that compares augmentations does so with 3, 5, 8, 12 and 20 seeds
-    until nothing of it is open; what has no such question has five"""
+    """decided: instead of --seeds, every analysis that has the option compares 3, 5, 8, 12 and 20 seeds until nothing
+    of it is open; ablations, which have it not, have five"""
     most: Literal[3, 5, 8, 12, 20] = 20
     """with --until decided, the last number of seeds"""
     width: int | None = None
@@ -131,7 +131,9 @@ class Grid:
     def and_of(self, later: "Grid") -> "Grid":
         """This and what was done after it, in which steps may be the same."""
         steps = {step.name: step for step in (*self.steps, *later.steps)}
-        return Grid(self.outcomes | later.outcomes, list(steps.values()))
+        reused = {name for name, outcome in later.outcomes.items() if outcome.status == "done" and not outcome.fresh}
+        fresh = {name: outcome for name, outcome in later.outcomes.items() if name not in reused & self.outcomes.keys()}
+        return Grid(self.outcomes | fresh, list(steps.values()))
 
     @property
     def exit_status(self) -> int:
@@ -161,19 +163,21 @@ def run(config: Config) -> Grid | None:
     """Run the grid; None in a dry run. Raises KeyboardInterrupt when it is stopped, with all checkpoints written."""
     options = config.execution
     configs = configurations(config.experiment, config.scale())
-    looked_at = {place: one for place, one in enumerate(configs) if config.until and _at(one, config, LOOKS[0])}
+    steps_of(configs)  # refuses what is no job
+    looked_at = {place: one for place, one in enumerate(configs) if _at(one, config, LOOKS[0]) is not None}
     if options.dry_run:
         _dry_run(config, configs, looked_at)
         return None
     for option, directory in (("--store", options.store), ("--out", options.out)):
         _writable(option, directory)
     pool, grid = _pool(config), Grid({}, [])
+    retried: set[str] = set()
     try:
         open_ones = dict(looked_at)
         for seeds in LOOKS if looked_at else ():
             at_look = [_at(one, config, seeds) for one in open_ones.values()]
             steps = steps_of(at_look)
-            grid = grid.and_of(_run(config, steps, pool))
+            grid = grid.and_of(_run(config, steps, pool, retried))
             documents = {step.arguments[0]: grid.outcomes[step.name] for step in steps if step.kind == "document"}
             open_ones = {
                 place: one for (place, one), at in zip(open_ones.items(), at_look, strict=True) if documents[at].open
@@ -182,7 +186,7 @@ def run(config: Config) -> Grid | None:
             if not open_ones:
                 break
         rest = [one for place, one in enumerate(configs) if place not in looked_at]
-        grid = grid.and_of(_run(config, steps_of(rest), pool)) if rest else grid
+        grid = grid.and_of(_run(config, steps_of(rest), pool, retried)) if rest else grid
     finally:
         pool.close()
     rows = []
@@ -195,9 +199,13 @@ def run(config: Config) -> Grid | None:
 
 
 def _at(job: Any, config: Config, seeds: int) -> Any:
-    """A job's configuration at a look; None of a job that compares no augmentations, or cannot add seeds."""
+    """A job's configuration at a look; None of a job that compares no augmentations, or adds no seeds."""
     if not isinstance(job, ComparedGrid) or not isinstance(job.seeds, Unasked):
         return None  # a number of seeds of its own is kept
+    if job.until is not None:  # and so is a last look of its own
+        return replace(job, seeds=Unasked(seeds))
+    if config.until is None:
+        return None
     try:
         return replace(job, until=config.until, most=config.most, seeds=Unasked(seeds))
     except BadInput:  # one augmentation, or a model of somebody else's
@@ -208,10 +216,10 @@ def _dry_run(config: Config, configs: Sequence[Any], looked_at: Mapping[int, Any
     first = [_at(one, config, LOOKS[0]) if place in looked_at else one for place, one in enumerate(configs)]
     _say_plan(config, steps_of(first))
     if looked_at:
-        last = [_at(one, config, config.most) for one in looked_at.values()]
+        last = [_at(one, config, one.most if one.until else config.most) for one in looked_at.values()]
         networks = sum(step.kind != "document" for step in steps_of(last))
         config.execution.say(
-            f"that is with {LOOKS[0]} seeds; with {config.most}, as far as it is open, {networks} steps"
+            f"that is with {LOOKS[0]} seeds; with as many as there may be, as far as it is open, {networks} steps"
         )
 
 
@@ -246,11 +254,12 @@ def _pool(config: Config) -> Pool:
     )
 
 
-def _run(config: Config, steps: list[Step], pool: Pool) -> Grid:
-    if config.retry_failed:
-        for step in steps:
-            if step.run is not None and step.status == "failed":
-                step.run.retry()
+def _run(config: Config, steps: list[Step], pool: Pool, retried: set[str]) -> Grid:
+    """Do steps; with ``--retry-failed``, also those that have failed and were not ``retried`` yet."""
+    for step in steps if config.retry_failed else ():
+        if step.name not in retried and step.run is not None and step.status == "failed":
+            step.run.retry()
+    retried |= {step.name for step in steps}
     options = config.execution
     logs = options.out / "logs" / slug(Path(config.experiment).name)
     outcomes: dict[str, Outcome] = {}

@@ -68,8 +68,9 @@ CONFIDENCE = 0.99
 LOOKS = (3, 5, 8, 12, 20)
 """Numbers of seeds at which a comparison that adds seeds until it is decided may look."""
 
-LOOK_LEVEL = 0.013
-"""Level of each of these looks, with which a family errs in 5% over all of them (simulated, not derived)."""
+LOOK_LEVEL = LEVEL / len(LOOKS)
+"""Level of each of these looks, with which a family errs in at most 5% over all of them, whatever it consists of
+(Bonferroni over the looks, which are not so far from independent that much could be won: `benchmarks/claims.py`)."""
 
 SKEWED = {5: (0.18, 0.135), 8: (0.18, 0.135), 12: (0.16, 0.135), 20: (0.125, 0.105), math.inf: (0.105, 0.08)}
 """Simulated share of families with a false claim of a difference, or of equality, for fewer than so many seeds, where
@@ -163,6 +164,7 @@ class Difference:
         seed_error: the seeds' part of its standard error.
         freedom: degrees of freedom of that part (Welch).
         seeds: the fewer of both.
+        balanced: with how many seeds of both alike the seeds' part would be as large; None for ``seeds``.
         images: on which both were scored; None where it is not known.
         image_error: the images' part of its standard error, of as many degrees of freedom as images.
         images_included: whether that part is known. Without, the difference is about these very images, and nothing is
@@ -188,6 +190,7 @@ class Difference:
     image_error: float = 0.0
     images_included: bool = True
     under_trained: bool = False
+    balanced: float | None = None
     margin: float | None = None
     looks: bool = False
     tests: int = 1
@@ -241,12 +244,12 @@ class Difference:
     def seeds_needed(self) -> float:
         """How many seeds would tell the two apart, within this family and with a power of 80%, were the difference what
         it seems (`findings.power.needed`)."""
-        spread = self.seed_error, self.freedom, self.seeds, self.image_error
+        spread = self.seed_error, self.freedom, self.balanced or self.seeds, self.image_error
         return needed(self.value, *spread, self.level / self.tests)
 
     def chance(self, seeds: int) -> float:
         """The predictive probability that so many seeds decide, a difference or equivalence (`findings.power`)."""
-        spread = self.seed_error, self.freedom, self.seeds, self.image_error
+        spread = self.seed_error, self.freedom, self.balanced or self.seeds, self.image_error
         return float(predictive(self.value, *spread, wanted=seeds, level=self.level / self.tests, margin=self.margin))
 
 
@@ -343,6 +346,7 @@ def compare_augmentations(table: pd.DataFrame, components: Components | None = N
             image_error=image_error,
             images_included=included,
             under_trained=any(bool(row.get("under_trained") or False) for row in (higher, lower)),
+            balanced=_balanced(higher, lower),
             margin=None if pd.isna(higher.get("margin")) else float(higher["margin"]),
             looks=bool(higher.get("looks") or False),
         )
@@ -358,7 +362,7 @@ def compare_augmentations(table: pd.DataFrame, components: Components | None = N
         seeds=fewest,
         images=min((pair.images for pair in family if pair.images is not None), default=None),
         images_included=all(pair.images_included for pair in family),
-        detectable=_noncentrality(len(family), 2 * (fewest - 1)) * error,
+        detectable=_noncentrality(family[0].level / len(family), 2 * (fewest - 1)) * error,
     )
 
 
@@ -369,6 +373,12 @@ def _seed_error(a: dict[Any, Any], b: dict[Any, Any]) -> tuple[float, float]:
         [max(row["seeds"] - 1, 1) for row in (a, b)],
     )
     return math.sqrt(variance), float(freedom)
+
+
+def _balanced(a: dict[Any, Any], b: dict[Any, Any]) -> float | None:
+    """With how many seeds of each the seeds' part of the standard error would be as large as with unlike numbers."""
+    together = sum(row["std"] ** 2 / row["seeds"] for row in (a, b))
+    return sum(row["std"] ** 2 for row in (a, b)) / together if together > 0 else None
 
 
 def _image_error(a: dict[Any, Any], b: dict[Any, Any], components: Components | None) -> float:
@@ -387,12 +397,22 @@ def _images(components: Components | None, *rows: dict[Any, Any]) -> int | None:
 
 
 @functools.cache
-def _noncentrality(tests: int, freedom: int) -> float:
-    """The true difference, in its standard errors, that Welch's test of one pair of the family finds in 80%."""
+def _noncentrality(level: float, freedom: int) -> float:
+    """The true difference, in its standard errors, that Welch's test of one pair finds in 80%.
+
+    Args:
+        level: of the test, two-sided.
+        freedom: its degrees of freedom.
+    """
     from scipy.optimize import brentq  # slow to import
 
-    critical = t_above(LEVEL / 2 / tests, freedom)
-    return float(brentq(lambda x: 1 - special.nctdtr(freedom, x, critical) - POWER, 0.0, 10 * critical + 10))
+    critical = t_above(level / 2, freedom)
+
+    def missing(size: float) -> float:
+        below = float(special.nctdtr(freedom, size, critical))  # NaN where it is too small to be computed
+        return 1 - (0.0 if math.isnan(below) else below) - POWER
+
+    return float(brentq(missing, 0.0, 10 * critical + 10))
 
 
 Certificate = tuple[str, str, float]
@@ -410,7 +430,7 @@ def certificates(lower: pd.DataFrame, upper: pd.DataFrame, confidence: float = C
     Args:
         lower, upper: one row per augmentation and level, with columns ``augmentation``, ``level`` (0 without noise),
             ``mean``, ``std``, ``seeds``, ``image_error``, optionally ``looks``; of a lower and of an upper bound.
-            After several looks each is taken at a fifth of the level, there being at most five (Bonferroni).
+            After several looks each is taken at a fifth of the level, as all tests are.
         confidence: of all certificates together.
 
     Returns:
@@ -513,13 +533,14 @@ Summary = tuple[float, float, int]
 """Mean, standard deviation and number of replicates."""
 
 
-def equivalence(ours: Summary, published: Summary, margin: float) -> Equivalence | None:
+def equivalence(ours: Summary, published: Summary, margin: float, level: float = LEVEL) -> Equivalence | None:
     """Two one-sided Welch tests.
 
     Args:
         ours: what was measured here.
         published: what it is compared with.
         margin: largest difference that counts as agreement.
+        level: of each test; `LOOK_LEVEL` where our number of seeds is where looks came to an end.
 
     Returns:
         None with fewer than two replicates on either side, or no spread on both.
@@ -532,11 +553,11 @@ def equivalence(ours: Summary, published: Summary, margin: float) -> Equivalence
     if not error > 0:
         return None
     difference = ours[0] - published[0]
-    half = t_above(LEVEL, freedom) * error
+    half = float(t_above(level, freedom)) * error
     low, high = difference - half, difference + half
     verdict: Literal["agrees", "differs", "not distinguishable"] = "not distinguishable"
     if -margin < low and high < margin:
         verdict = "agrees"
-    elif 2 * _t_tail(abs(difference) / error, freedom) < LEVEL:
+    elif 2 * _t_tail(abs(difference) / error, freedom) < level:
         verdict = "differs"
     return Equivalence(difference, low, high, margin, verdict)

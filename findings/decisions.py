@@ -6,10 +6,11 @@ margin that is stated for the measure (`findings.published`, ``--margin``); it i
 probability that the last look will decide it is below 10% (`findings.power`). The first look at which no pair is open
 is the last one, and what is said then is what that look says: whatever an earlier one said has no weight.
 
-Looking again and again gives chance more opportunities. Every look is therefore taken at 1.3% instead of 5%
+Looking again and again gives chance more opportunities. Each of the five looks is therefore taken at 1% instead of 5%
 (`findings.comparisons.LOOK_LEVEL`), with Holm's correction over the pairs of a measure: p-values are multiplied by
-5/1.3, so that 5% is their level over all looks. ``python benchmarks/claims.py`` has the simulated rates of false
-differences and false equivalences, the power, and how many seeds it takes; giving up as futile only lowers the rates.
+five, so that they hold over all looks, in that family and in any other. ``python benchmarks/claims.py`` has the
+simulated rates of false differences and false equivalences, the power, and how many seeds it takes; giving up as futile
+only lowers the rates.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -138,7 +139,7 @@ def decisions_sentence(decisions: Sequence[Decision], config: Mapping[str, Any])
             continue
         count = f"{len(these)} {words}"
         if verdict in ("futile", "open"):
-            count += f" ({'; '.join(_named(these))})"
+            count += f" (chance of being decided by {most} seeds: {'; '.join(_named(these))})"
         counts.append(count)
     return f"{text} Of {len(decisions)} pair{'s' if len(decisions) > 1 else ''}, {enumerated(counts)}."
 
@@ -147,6 +148,6 @@ def _named(decisions: Iterable[Decision]) -> list[str]:
     """The pairs of each measure, with the chance that the last look decides them."""
     by_measure: dict[str, list[str]] = {}
     for decision in decisions:
-        pair = f"{the(decision.pair[0])} and {the(decision.pair[1])}, {decision.chance:.0%}"
+        pair = f"{the(decision.pair[0])} and {the(decision.pair[1])} {decision.chance:.0%}"
         by_measure.setdefault(decision.measure, []).append(pair)
-    return [f"{measure}: {', '.join(pairs)}" for measure, pairs in by_measure.items()]
+    return [f"{measure}, {', '.join(pairs)}" for measure, pairs in by_measure.items()]

@@ -341,7 +341,9 @@ def read_documents(directories: Sequence[Path]) -> tuple[list[Document], list[Pa
             if document is None:
                 left_out.append(path)
                 continue
-            asked = {key: value for key, value in document.config.items() if key not in UNASKED and value}
+            # where seeds are added until all is decided, their number is an answer
+            unasked = (*UNASKED, "seeds") if document.config.get("until") else UNASKED
+            asked = {key: value for key, value in document.config.items() if key not in unasked and value}
             documents[json.dumps([document.program, document.data, asked], sort_keys=True)] = document
     return list(documents.values()), left_out, damaged
 
@@ -356,6 +358,10 @@ def check_joinable(documents: Sequence[Mapping[str, Any]]) -> None:
     Raises:
         BadInput: documents of other jobs, settings, data or versions of the analysis.
     """
+
+    for document in documents:
+        if document["config"].get("until") is not None:
+            raise BadInput("documents", "one whose seeds were added until all was decided", "fixed numbers of seeds")
 
     def fixed(document: Mapping[str, Any]) -> dict[str, Any]:
         settings = document["about"]["settings"]

@@ -45,7 +45,7 @@ POWER = 0.8
 MOST_SEEDS_SAID = 1000
 """Seeds beyond which it is only said that more are needed."""
 
-_PARTS = 64
+_PARTS = 256
 """Points at which an expectation over a variance is taken, of equal probability."""
 
 
@@ -66,7 +66,7 @@ def limit(p: ArrayLike, seed_error: ArrayLike, freedom: ArrayLike, image_error: 
     return np.hypot(t_above(p, freedom) * seed_error, special.ndtri(p) * image_error)
 
 
-def at_seeds(seed_error: ArrayLike, freedom: ArrayLike, seeds: int, wanted: ArrayLike) -> tuple[Any, Any]:
+def at_seeds(seed_error: ArrayLike, freedom: ArrayLike, seeds: float, wanted: ArrayLike) -> tuple[Any, Any]:
     """The seeds' part of the standard error, and its degrees of freedom, with another number of seeds.
 
     Args:
@@ -98,7 +98,7 @@ def power(value: ArrayLike, seed_error: ArrayLike, freedom: ArrayLike, image_err
     return special.ndtr(above).mean(-1)
 
 
-def needed(value: float, seed_error: float, freedom: float, seeds: int, image_error: float, level: float) -> float:
+def needed(value: float, seed_error: float, freedom: float, seeds: float, image_error: float, level: float) -> float:
     """The fewest seeds with which a difference would be claimed with a power of 80%, were it what it seems.
 
     Args:
@@ -130,7 +130,7 @@ def predictive_above(
     value: float,
     seed_error: float,
     freedom: float,
-    seeds: int,
+    seeds: float,
     image_error: float,
     *,
     wanted: int,
@@ -155,7 +155,7 @@ def predictive(
     value: ArrayLike,
     seed_error: ArrayLike,
     freedom: ArrayLike,
-    seeds: int,
+    seeds: float,
     image_error: ArrayLike,
     *,
     wanted: int,

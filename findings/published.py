@@ -14,7 +14,16 @@ from typing import Any, Literal
 import pandas as pd
 
 from figures.style import label
-from findings.comparisons import Comparison, Difference, Equivalence, Summary, compare_augmentations, equivalence
+from findings.comparisons import (
+    LEVEL,
+    LOOK_LEVEL,
+    Comparison,
+    Difference,
+    Equivalence,
+    Summary,
+    compare_augmentations,
+    equivalence,
+)
 from findings.components import Components
 from findings.sentences import p_value, seeds_needed, the
 from findings.table import plus_minus
@@ -115,19 +124,24 @@ class Published:
             if settings.get(key) != value
         ]
 
-    def equivalence(self, ours: Summary) -> Equivalence | None:
-        """Two one-sided tests within the margin; None without spread on both sides."""
+    def equivalence(self, ours: Summary, looks: bool = False) -> Equivalence | None:
+        """Two one-sided tests within the margin; None without spread on both sides.
+
+        Args:
+            ours: what was measured here.
+            looks: whether its seeds were added until all was decided.
+        """
         if self.std is None or self.n is None:
             return None
-        return equivalence(ours, (self.mean, self.std, self.n), self.margin)
+        return equivalence(ours, (self.mean, self.std, self.n), self.margin, LOOK_LEVEL if looks else LEVEL)
 
-    def verdict(self, ours: Summary | None, settings: Mapping[str, Any]) -> Verdict:
+    def verdict(self, ours: Summary | None, settings: Mapping[str, Any], looks: bool = False) -> Verdict:
         """How ours stands to it; ``settings`` are those ours was measured with."""
         if ours is None:
             return "not run"
         if self.otherwise(settings):
             return "not comparable"
-        test = self.equivalence(ours)
+        test = self.equivalence(ours, looks)
         return "not distinguishable" if test is None else test.verdict
 
     def __str__(self) -> str:
@@ -237,13 +251,14 @@ def claims(measure: str | None = None) -> tuple[Claim, ...]:
     return tuple(Claim(**entry) for entry in _file()["claim"] if measure in (None, entry["measure"]))
 
 
-def beside(ours: Mapping[tuple[str, str], Summary], settings: Mapping[str, Any]) -> str:
+def beside(ours: Mapping[tuple[str, str], Summary], settings: Mapping[str, Any], looks: bool = False) -> str:
     """How our numbers stand to published ones, as a paragraph; empty where none is published.
 
     Args:
         ours: by measure and augmentation.
         settings: with which they were measured: ``data``, ``train_images``, ``epochs`` and what else a published
             value's setting names.
+        looks: whether seeds were added until all was decided.
     """
     sentences, differences = [], []
     for (measure, augmentation), (mean, std, n) in ours.items():
@@ -251,7 +266,7 @@ def beside(ours: Mapping[tuple[str, str], Summary], settings: Mapping[str, Any])
         for value in published(measure):
             if not value.stands_beside(augmentation) or not _same_kind(value, settings):
                 continue
-            test = value.equivalence((mean, std, n))
+            test = value.equivalence((mean, std, n), looks)
             trials = f" ({value.n} trials)" if value.n else ""
             here = plus_minus(mean, None if test is None else std, measured.digits)
             sentence = f"{label(augmentation)}'s {measured.name}: published {value}{trials}, here {here}"
@@ -259,7 +274,7 @@ def beside(ours: Mapping[tuple[str, str], Summary], settings: Mapping[str, Any])
                 digits = measured.digits
                 difference, low, high = (f"{value:+.{digits}f}" for value in (test.difference, test.low, test.high))
                 sentence += f" ({n} seeds); difference {difference} ({low} to {high}), margin {value.margin:g} "
-                sentence += f"{measured.units}: {value.verdict((mean, std, n), settings)}"
+                sentence += f"{measured.units}: {value.verdict((mean, std, n), settings, looks)}"
             differences += [word for word in value.otherwise(settings) if word not in differences]
             sentences.append(sentence + ".")
     if sentences and differences:
@@ -272,23 +287,29 @@ def _same_kind(value: Published, settings: Mapping[str, Any]) -> bool:
     return value.setting.get("network") == settings.get("network") and value.setting["data"] != "ImageNet"
 
 
-def _verdict_in_words(verdict: str, pair: Difference) -> str:
+def _verdict_in_words(verdict: str, pair: Difference, replicates: str) -> str:
     """A verdict with its p-value, and what would decide where nothing does."""
     if pair.withheld:
         return f"no verdict, {verdict} ({p_value(pair.p)})"
     if pair.equal and not pair.claimed:
         equal = f"equal within ±{pair.margin:.2g} here ({p_value(pair.p_equal)})"
         return equal if verdict == "are equal" else f"{verdict}, {equal}"
-    needs = f"; {seeds_needed(pair)} would" if verdict == "cannot be told" else ""
+    needs = f"; {seeds_needed(pair)} would" if verdict == "cannot be told" and replicates == "seeds" else ""
     return f"{verdict} here ({p_value(pair.p)}{needs})"
 
 
-def claims_sentence(measure: str, comparison: Comparison) -> str:
-    """What becomes of the paper's statements about a measure, as an item of a list; empty where nothing is compared."""
+def claims_sentence(measure: str, comparison: Comparison, replicates: str = "seeds") -> str:
+    """What becomes of the paper's statements about a measure, as an item of a list; empty where nothing is compared.
+
+    Args:
+        measure: of `measures`.
+        comparison: of all pairs.
+        replicates: what seeds are called: only of these can there be more.
+    """
     sentences = []
     for claim in claims(measure):
         pair = comparison.between(claim.above, claim.below)
         verdict = claim.verdict(pair)
         if verdict and pair:
-            sentences.append(f"{claim}: {_verdict_in_words(verdict, pair)}")
+            sentences.append(f"{claim}: {_verdict_in_words(verdict, pair, replicates)}")
     return f"- Of the paper's statements, {'; '.join(sentences)}." if sentences else ""

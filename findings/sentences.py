@@ -81,18 +81,17 @@ def enumerated(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def seeds_needed(pair: Difference, replicates: str = "seeds") -> str:
+def seeds_needed(pair: Difference) -> str:
     """How many seeds would tell two augmentations apart, were the difference what it seems, in a few words.
 
     Args:
         pair: as part of its family.
-        replicates: what seeds are called.
     """
     if pair.seeds_needed > MOST_SEEDS_SAID:
         images = "these images" if pair.images is None else f"these {pair.images:,} images"
         finite = math.isfinite(pair.seeds_needed)
-        return f"more than {MOST_SEEDS_SAID:,} {replicates}" if finite else f"no number of {replicates} on {images}"
-    return f"{pair.seeds_needed:.0f} {replicates}"
+        return f"more than {MOST_SEEDS_SAID:,} seeds" if finite else f"no number of seeds on {images}"
+    return f"{pair.seeds_needed:.0f} seeds"
 
 
 def undecided_lines(comparison: Comparison, unit: str, replicates: str = "seeds", where: str = "") -> list[str]:
@@ -109,18 +108,18 @@ def undecided_lines(comparison: Comparison, unit: str, replicates: str = "seeds"
         pairs = "; ".join(f"{the(pair.higher)} and {the(pair.lower)} ({p_value(pair.p_equal)})" for pair in alike)
         lines.append(f"- Equal{where} within ±{comparison.margin:.2g} {unit}: {pairs}.")
     undecided = [pair for pair in comparison.differences if pair.p >= LEVEL and not pair.equal]
+    if undecided and replicates != "seeds":  # there are no more folds
+        pairs = "; ".join(f"{the(pair.higher)} and {the(pair.lower)} ({p_value(pair.p)})" for pair in undecided)
+        return [*lines, f"- Not told apart{where}: {pairs}."]
     if some := [pair for pair in undecided if math.isfinite(pair.seeds_needed)]:
         pairs = "; ".join(
-            f"{the(pair.higher)} and {the(pair.lower)} ({p_value(pair.p)}; {seeds_needed(pair, replicates)})"
-            for pair in some
+            f"{the(pair.higher)} and {the(pair.lower)} ({p_value(pair.p)}; {seeds_needed(pair)})" for pair in some
         )
-        needs = f"how many {replicates} would tell them apart with a power of 80% if the difference is what it seems"
+        needs = "how many seeds of a new experiment would, with a power of 80%, if the difference is what it seems"
         lines.append(f"- Not told apart{where}, and {needs}: {pairs}.")
     if others := [pair for pair in undecided if pair not in some]:
         pairs = "; ".join(f"{the(pair.higher)} and {the(pair.lower)} ({p_value(pair.p)})" for pair in others)
-        needs = (
-            f"if the difference is what it seems {seeds_needed(others[0], replicates)} would, whose draw is the limit"
-        )
+        needs = f"if the difference is what it seems {seeds_needed(others[0])} would, whose draw is the limit"
         lines.append(f"- Not told apart{where}, and {needs}: {pairs}.")
     return lines
 

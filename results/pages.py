@@ -24,6 +24,7 @@ from analysis.representations.dominance import Dominance, statements
 from figures import in_usual_order, label
 from findings.document import read_documents
 from findings.over_seeds import over_seeds
+from findings.power import MOST_SEEDS_SAID
 from findings.published import measures, published
 from findings.sentences import enumerated, the
 from findings.table import plus_minus
@@ -204,13 +205,14 @@ def regimes_table() -> str:
         verdict, needed = found["verdict"], found["seeds_needed"]
         told = verdict.isin(["holds", "is reversed", "is contradicted", "differs between layers"])
         undecided = verdict.isin(["cannot be told", "is not contradicted"])
-        counts = [told, verdict.eq("are equal"), undecided & needed.notna(), undecided & needed.isna()]
+        enough = needed.fillna(math.inf) <= MOST_SEEDS_SAID
+        counts = [told, verdict.eq("are equal"), undecided & enough, undecided & ~enough]
         counts.append(~(told | undecided | verdict.eq("are equal")))
         seeds = sorted(set(found["seeds"].astype(int)))
         shown = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
         lines.append([str(on), shown, str(len(found)), *(str(int(count.sum())) for count in counts)])
     head = ["measured on", "seeds", "statements", "told", "equal", "more seeds would tell"]
-    return table([*head, "no seeds would, on these images", "no verdict"], lines)
+    return table([*head, "no number of seeds up to 1,000 would", "no verdict"], lines)
 
 
 def claims_table() -> str:

@@ -91,6 +91,8 @@ class Grid:
             raise BadInput("--first-seed", f"{self.first_seed} beside --until decided", "1: looks begin there")
         if self.smoke:
             raise BadInput("--smoke", "beside --until decided", "one of the two: a smoke run has one seed")
+        if self.execution.force:
+            raise BadInput("--force", "beside --until decided", "another --store: a look goes on from the one before")
         if len(self.augmentations) < 2:
             raise BadInput("--until", f"decided, of {' '.join(self.augmentations)} alone", "several --augmentations")
 
@@ -110,6 +112,8 @@ class Grid:
     def say(self, task: Task) -> None:
         """Say what would be trained and what would be reused (``--dry-run``)."""
         say_runs((self.run_of(task, network) for network in self.networks()), self.trainer.what, self.execution)
+        if self.until is not None:
+            self.execution.say(f"that is with {self.seeds} seeds, the first look; with up to {self.most} until decided")
 
     def train(self, task: Task) -> tuple[dict[Which, Run], list[str]]:
         """Train what is missing: the finished runs, and why others failed."""

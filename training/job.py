@@ -106,8 +106,8 @@ def loaded(options: DataOptions, download: bool) -> Task:
 
 
 def told(config: Any) -> str:
-    """A configuration's own words, by which two of the same job differ."""
-    return Run(Path(), "", "", {"config": repr(replace(config, execution=Options()))}).hash
+    """A configuration's own words, by which two of the same job differ, the place of their documents among them."""
+    return Run(Path(), "", "", {"config": repr(replace(config, execution=Options(out=config.execution.out)))}).hash
 
 
 def document_step(config: Any, needs: Iterable[Step] = ()) -> Iterator[Step]:

@@ -212,9 +212,16 @@ def _fitting(key: str, hint: Any, value: Any) -> Any:
     if isinstance(value, str) and Path in kinds and str not in kinds:
         return Path(value)
     if not any(_is(kind, value) for kind in kinds):
-        words = " or ".join(getattr(kind, "__name__", str(kind)).replace("NoneType", "None") for kind in kinds)
+        words = " or ".join(map(_named_kind, kinds))
         raise BadInput(key, repr(value)[:80], words)
     return value
+
+
+def _named_kind(kind: Any) -> str:
+    """A type, or the values that an option takes, in words."""
+    if typing.get_origin(kind) is typing.Literal:
+        return ", ".join(map(str, typing.get_args(kind)))
+    return str(getattr(kind, "__name__", kind)).replace("NoneType", "None")
 
 
 def _is(kind: Any, value: Any) -> bool:

@@ -25,10 +25,11 @@ from classifiers.train import Config as TrainConfig
 from classifiers.train import Settings, classifier_run, step_of, train
 from figures import label, save
 from findings import Result, publish
-from findings.comparisons import Comparison, compare_augmentations
+from findings.comparisons import Comparison
 from findings.components import Components
 from findings.over_seeds import headlines, of_networks, over_seeds
 from findings.published import claims_sentence
+from findings.published import compared as compared_in
 from findings.sentences import ADDED, told_apart
 from findings.table import plus_minus, ruled
 from store import BadInput, Run, evidence, slug
@@ -133,7 +134,7 @@ class Config:
         return self.equal_steps and not self.smoke
 
     def settings_on(self, images: Task, value: float) -> Settings:
-        """The settings of the networks with one value: at equal steps, their epochs are those asked for over the share.
+        """The settings of the networks with one value: at equal steps, as many epochs as make those of all images.
 
         Args:
             images: of these networks; a number of epochs that is not given depends on them.
@@ -142,8 +143,12 @@ class Config:
         settings = self.at(value)
         if not self.divides_epochs:
             return settings
-        epochs = settings.resolved(images, resolve_device(self.execution.device), Ranks())["epochs"]
-        return replace(settings, epochs=round(epochs / value))
+        resolved = settings.resolved(images, resolve_device(self.execution.device), Ranks())
+        # an epoch ends with the last whole batch
+        whole, share = (
+            int(count) // resolved["batch_size"] for count in (len(images.train) / value, len(images.train))
+        )
+        return replace(settings, epochs=round(resolved["epochs"] * whole / share))
 
     def points(self) -> Iterator[Point]:
         """Every network, one replicate of all after the other."""
@@ -310,7 +315,8 @@ def ablation_conclusions(
         accuracy = accuracy.assign(image_error=0.0)
 
     def compared(rows: pd.DataFrame, of: str | float) -> Comparison | None:
-        return compare_augmentations(rows, Components.from_json((components or {}).get(measure_of(vary, of))))
+        measure = "training size" if vary == "fraction" else "decay power"
+        return compared_in(measure, rows, Components.from_json((components or {}).get(measure_of(vary, of))), {})
 
     symbol = SYMBOLS[vary]
     parts = []
@@ -322,7 +328,7 @@ def ablation_conclusions(
             lines = told_apart(
                 comparison, f"Accuracy at {value:.4g} of the training images", "points", 2, replicates=replicates
             )
-            statements = claims_sentence("training size", comparison)
+            statements = claims_sentence("training size", comparison, replicates)
             parts.append("\n".join([*lines, statements] if statements else lines))
     else:
         for augmentation, rows in accuracy.groupby("augmentation", sort=False):
@@ -336,7 +342,7 @@ def ablation_conclusions(
             )
             lines[0] += f" The largest mean, {best['mean']:.2f}%, is at {best['augmentation']}."
             of_paper = (vary, augmentation) == ("decay-power", "fmix")
-            statements = claims_sentence("decay power", comparison) if of_paper else ""
+            statements = claims_sentence("decay power", comparison, replicates) if of_paper else ""
             parts.append("\n".join([*lines, statements] if statements else lines))
     if not parts:
         return "With one replicate each, no difference can be claimed."

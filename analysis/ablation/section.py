@@ -13,7 +13,7 @@ __all__ = ["EQUAL_STEPS", "SECTIONS", "SYMBOLS", "note_of_steps"]
 SYMBOLS = {"fraction": "share", "alpha": "α", "decay-power": "δ"}
 """What an option is called in tables."""
 
-EQUAL_STEPS = "equal steps: epochs divided by the share"
+EQUAL_STEPS = "equal steps: the fewer images, the more epochs"
 """What is said of ``--equal-steps`` wherever its numbers are."""
 
 

@@ -416,7 +416,8 @@ def accuracy_conclusions(
         for row in accuracy.to_dict("records")
     }
     blocks = [pays(comparison, dict(means), settings), "\n".join(lines), _spectra(comparison, accuracy)]
-    return "\n\n".join(block for block in [*blocks, beside(ours, settings)] if block)
+    published_ones = beside(ours, settings, comparison.looks)
+    return "\n\n".join(block for block in [*blocks, published_ones] if block)
 
 
 def pays(comparison: Comparison, means: Mapping[Any, Any], settings: Mapping[str, Any]) -> str:
@@ -446,7 +447,8 @@ def pays(comparison: Comparison, means: Mapping[Any, Any], settings: Mapping[str
     return (
         f"Does it pay? Trained on {settings['train_images']:,} images for {settings['epochs']} epochs, beside the "
         f"baseline's {means['none']:.2f}%, in points (simultaneous 95%, a family of {tests} with the baseline, "
-        f"{comparison.seeds} seeds, Welch's test, Holm's correction): {verdicts}."
+        f"{comparison.seeds} seeds, Welch's test, Holm's correction{', over all looks' if comparison.looks else ''}): "
+        f"{verdicts}."
     )
 
 

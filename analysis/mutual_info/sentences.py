@@ -622,7 +622,8 @@ def published_conclusions(table: pd.DataFrame, settings: dict[str, Any]) -> str:
         for row in table[table["estimator"].isin(["rate", RECONSTRUCTION, "mse"])].to_dict("records")
     }
     rate = compared(table, "rate")
-    parts = [beside(ours, settings), "" if rate is None else claims_sentence("rate", rate)]
+    looks = rate is not None and rate.looks
+    parts = [beside(ours, settings, looks), "" if rate is None else claims_sentence("rate", rate)]
     return "\n".join(block for block in parts if block)
 
 

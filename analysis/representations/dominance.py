@@ -188,7 +188,7 @@ def decisions_of(tested: Sequence[Dominance], last: bool) -> list[Decision]:
 def needs(tested: Sequence[Dominance]) -> str:
     """How many seeds would show one of these, if it is what it seems, in a few words."""
     if all(one.noise_less is None for one in tested):
-        return "bounds do not separate on training images, whatever the seeds"
+        return "not tested: bounds do not separate on training images"
     needed = min((one.needed for one in tested if one.needed is not None), default=None)
     if needed is None:
         return "no number of seeds on these images would"

@@ -129,7 +129,7 @@ def test_true_differences_are_found_with_the_power_that_is_said(size):
 @pytest.mark.parametrize(("kind", "ratio"), [("normal", 3), ("normal", 10)])
 def test_looking_again_and_again_keeps_the_level(kind, ratio):
     rate = claims.false_looks(kind, ratio, 4, 4000, seed=8)
-    assert 0.02 < rate < LEVEL + 0.01 + margin(LEVEL, 4000)
+    assert 0.015 < rate < LEVEL + 0.01 + margin(LEVEL, 4000)
     assert claims.false_looks(kind, ratio, 4, 4000, seed=8, level=LEVEL) > 0.09  # what looking costs
 
 
@@ -156,7 +156,7 @@ def test_what_is_said_when_all_is_decided_is_false_no_more_often_than_is_said(ki
     assert max(found.false, found.false_equal) > 0.005  # a rule that says nothing would pass
 
 
-@pytest.mark.parametrize(("size", "said", "mean", "left"), [(1, 0.485, 18.8, 0.871), (2, 0.999, 13.9, 0.330)])
+@pytest.mark.parametrize(("size", "said", "mean", "left"), [(1, 0.448, 18.8, 0.866), (2, 0.998, 14.0, 0.334)])
 def test_giving_up_costs_no_power_and_saves_seeds(size, said, mean, left):
     # one of four augmentations differs by so many standard deviations; from 20,000 replicates in benchmarks/README.md
     means = [0.0, 0.0, 0.0, float(size)]
@@ -171,7 +171,7 @@ def test_giving_up_costs_no_power_and_saves_seeds(size, said, mean, left):
 @pytest.mark.parametrize("ratio", claims.RATIOS)
 def test_two_augmentations_alone_keep_the_level_too(ratio):
     found = claims.shares_until_decided("normal", ratio, [0.0, 0.0], 4000, 27)
-    assert 0.02 < found.false < LEVEL + 0.01 + margin(LEVEL, 4000)  # of 20,000 .039, .051 and .055
+    assert 0.015 < found.false < LEVEL + 0.01 + margin(LEVEL, 4000)  # of 20,000 .032, .042 and .046
     skewed_seeds = claims.shares_until_decided("exponential", ratio, [0.0, 0.0], 4000, 28)
     limit = LEVEL if ratio == 1 else skewed(3, 1, looks=True)
     assert skewed_seeds.false < limit + margin(limit, 4000)

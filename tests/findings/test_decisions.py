@@ -5,6 +5,7 @@ import pytest
 
 from findings.comparisons import LEVEL, LOOK_LEVEL, as_family, compare_augmentations
 from findings.decisions import Decision, decide, decided, decisions_sentence, verdict_of
+from findings.power import power
 from findings.published import claims, compared, in_manner, margin_of
 from findings.sentences import told_apart
 from tests.cases import table_of
@@ -105,9 +106,10 @@ def test_the_words():
         Decision("uniform noise", ("none", "cutmix"), "open", 0.514),
     ]
     assert decisions_sentence(decisions, CONFIG) == (
-        "Seeds until decided: 5 of at most 20, compared at 3 and 5, each time at 1.3%, so that a family errs in 5% "
+        "Seeds until decided: 5 of at most 20, compared at 3 and 5, each time at 1%, so that a family errs in 5% "
         "over all of them. Of 4 pairs, 1 told apart, 1 equal within the margin, 1 given up, as more seeds would hardly "
-        "decide them (accuracy: MixUp and FMix, 4%) and 1 open (uniform noise: the baseline and CutMix, 51%)."
+        "decide them (chance of being decided by 20 seeds: accuracy, MixUp and FMix 4%) and 1 open (chance of being "
+        "decided by 20 seeds: uniform noise, the baseline and CutMix 51%)."
     )
 
 
@@ -121,6 +123,35 @@ def test_a_table_says_what_would_decide():
     needed = comparison.differences[0].seeds_needed
     assert 10 < needed < 100
     assert f"MixUp and the baseline (p = {comparison.differences[0].p:.2f}; {needed:.0f} seeds)." in text
+    folds = "\n".join(told_apart(comparison, "Accuracy", "points", 2, replicates="folds"))
+    assert f"- Not told apart: MixUp and the baseline (p = {comparison.differences[0].p:.2f})." in folds
+
+
+def test_the_difference_that_would_be_found_is_found_as_often_as_it_says():
+    table = table_of({"none": seeds_around(90, 1), "mixup": seeds_around(90.5, 1), "fmix": seeds_around(91, 1)})
+    for looks in (False, True):
+        found = compare_augmentations(table.assign(looks=looks))
+        pair = found.differences[0]
+        assert float(power(found.detectable, pair.error, 8, 0.0, pair.level / 3)) == pytest.approx(0.8, abs=0.005)
+
+
+def test_unlike_numbers_of_seeds_are_taken_for_what_they_are_worth():
+    rng = np.random.default_rng(1)
+    one = {"none": seeds_around(0.0, 1.0, 3), "mixup": seeds_around(1.0, 1.0, 20)}
+    alike = {"none": seeds_around(0.0, 1.0, 3), "mixup": seeds_around(1.0, 1.0, 3)}
+    spreads = {name: values.std(ddof=1) for name, values in one.items()}
+    pair = compare_augmentations(table_of(one)).differences[0]
+    per_seed = spreads["none"] ** 2 + spreads["mixup"] ** 2
+    assert pair.seed_error**2 == pytest.approx(per_seed / pair.balanced)
+    assert 3 < pair.balanced < 20
+    assert compare_augmentations(table_of(alike)).differences[0].balanced == pytest.approx(3)
+    # were it as many seeds of both, as many more are needed as from a table with that many
+    count = int(pair.seeds_needed)
+    values = {name: rng.permutation(seeds_around(mean, 1.0, count)) for name, mean in (("none", 0.0), ("mixup", 1.0))}
+    scale = {name: spreads[name] / of.std(ddof=1) for name, of in values.items()}
+    spread = {name: of.mean() + scale[name] * (of - of.mean()) for name, of in values.items()}
+    there = compare_augmentations(table_of(spread)).differences[0]
+    assert there.seeds_needed == pytest.approx(count, rel=0.1)
 
 
 @pytest.mark.parametrize(("claim", "verdict"), [(("rate", False), "are equal"), (("attack worst case", True), "holds")])

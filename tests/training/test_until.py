@@ -14,7 +14,7 @@ from findings import Result
 from findings.decisions import Decision
 from gradcam import sums
 from store import BadInput
-from store.command_line import command
+from store.command_line import Options, command
 from tasks import DataOptions
 from training.until import Unasked, until_decided
 
@@ -64,6 +64,10 @@ def test_without_it_an_analysis_is_done_once():
         ({"margin": float("nan")}, "--margin: got nan; needs a number above 0"),
         ({"until": "decided", "smoke": True}, "--smoke: got beside --until decided; needs one of the two: a smoke run"),
         ({"until": "decided", "augmentations": ("fmix",)}, "--until: got decided, of fmix alone; needs several"),
+        (
+            {"until": "decided", "execution": Options(force=True)},
+            "--force: got beside --until decided; needs another --store: a look goes on from the one before",
+        ),
         ({"until": "decided", "first_seed": 4}, "--first-seed: got 4 beside --until decided; needs 1"),
     ],
 )
@@ -144,7 +148,7 @@ def test_every_job_that_compares_augmentations_can_add_seeds(options, capsys):
     }
     for name, result in found.items():
         assert len(result.decisions) == {"sums": 1, "sweep": 2, "layers": 1}[name]
-        assert "Seeds until decided: 3 of at most 3, compared at 3, each time at 1.3%" in result.text, name
+        assert "Seeds until decided: 3 of at most 3, compared at 3, each time at 1%" in result.text, name
     assert {decision.measure for decision in found["sweep"].decisions} == {
         "uniform noise", "the worst case of all attacks",
     }  # fmt: skip
