@@ -264,16 +264,16 @@ def judged(documents: Sequence[Document]) -> list[Judged]:
 
 def _of_layers(claim: Claim, documents: Sequence[Document]) -> list[tuple[list[Cell], dict[str, Any]]]:
     """A statement about what layers keep, in every document that has compared the two, whose own family it is in."""
-    best: dict[str, tuple[int, Document, list[Dominance]]] = {}
+    best: dict[str, tuple[tuple[bool, int], Document, list[Dominance]]] = {}
     for document in documents:
         tested = [Dominance(**one) for one in document.more.get("dominance", ())]
         if document.watermark or document.config.get("noise_shape") != "isotropic" or not found_of(claim, tested):
             continue  # the other shapes of noise are controls
-        seeds, on = min(one.seeds for one in tested), document.on
-        if on not in best or best[on][0] < seeds:  # of several of the same networks the one with most seeds
-            best[on] = seeds, document, tested
+        weight, on = (document.config.get("until") is not None, min(one.seeds for one in tested)), document.on
+        if on not in best or best[on][0] < weight:  # of the same networks, as `_weight` has it
+            best[on] = weight, document, tested
     lines = []
-    for on, (seeds, document, tested) in best.items():
+    for on, ((_, seeds), document, tested) in best.items():
         found = found_of(claim, tested)
         assert found is not None
         verdict, shown = found

@@ -8,6 +8,7 @@ no measured number.
 """
 
 import functools
+import importlib
 import json
 import math
 import re
@@ -20,8 +21,10 @@ import numpy as np
 import pandas as pd
 
 import reports.verdicts
+from analysis import accuracy
 from analysis.representations.dominance import Dominance, statements
 from figures import in_usual_order, label
+from findings.decisions import WORDS, Decision, decide
 from findings.document import read_documents
 from findings.over_seeds import over_seeds
 from findings.power import MOST_SEEDS_SAID
@@ -213,6 +216,33 @@ def regimes_table() -> str:
         lines.append([str(on), shown, str(len(found)), *(str(int(count.sum())) for count in counts)])
     head = ["measured on", "seeds", "statements", "told", "equal", "more seeds would tell"]
     return table([*head, "no number of seeds up to 1,000 would", "no verdict"], lines)
+
+
+def decided_sentences() -> str:
+    """What came of adding seeds until all was decided: a line an analysis and regime."""
+    subjects = {
+        accuracy.PROGRAM: "accuracies", "python -m gradcam.sums": "Grad-CAM sums", "python -m attacks.sweep": "attacks",
+        "python -m analysis.representations": "what layers keep", "python -m analysis.mutual_info": "rates",
+    }  # fmt: skip
+    lines = []
+    for document in sorted(read_documents([RESULTS])[0], key=lambda one: (one.on, one.program)):
+        if document.config.get("until") is None:
+            continue
+        module: Any = importlib.import_module(document.program.removeprefix("python -m "))
+        whole = json.loads((document.directory / "result.json").read_text(encoding="utf-8"))
+        counts = Counter(one.verdict for one in decisions_of(module, whole))
+        said = [f"{counts[verdict]} {words}" for verdict, words in WORDS.items() if counts[verdict]]
+        seeds = document.config["seeds"]
+        link = f"[{subjects[document.program]}]({{folder}}/{document.directory.relative_to(RESULTS)}/conclusions.txt)"
+        lines.append(f"- {document.on}, {link.format(folder='results')}, {seeds} seeds: {enumerated(said)}.")
+    return "\n".join(lines)
+
+
+def decisions_of(module: Any, document: dict[str, Any]) -> list[Decision]:
+    """What became of every pair of augmentations in a document, by the analysis that wrote it."""
+    if hasattr(module, "comparisons"):
+        return decide(module.comparisons(document), document["config"])
+    return list(module.until_decided_of(document))
 
 
 def claims_table() -> str:
@@ -638,6 +668,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "reference preset": reference_preset,
     "claims": claims_table,
     "regimes": regimes_table,
+    "decided": decided_sentences,
     "published": published_table,
     "information": information_table,
     "digits": digits_table,
