@@ -110,7 +110,7 @@ WORDS = {
     "differ": "told apart",
     "equal": "equal within the margin",
     "withheld": "not to be claimed",
-    "futile": "given up, as more seeds would hardly decide them",
+    "futile": "given up because more seeds would hardly decide them",
     "open": "open",
 }
 

@@ -205,7 +205,7 @@ def regimes_table() -> str:
     numbers = reports.verdicts.claims_table(read_documents([RESULTS])[0]).numbers
     lines = []
     for on, found in numbers[numbers["verdict"] != "not run"].groupby("data", sort=False):
-        verdict, needed = found["verdict"], found["seeds_needed"]
+        verdict, needed = found["verdict"], found["seeds_needed"].astype(float)
         told = verdict.isin(["holds", "is reversed", "is contradicted", "differs between layers"])
         undecided = verdict.isin(["cannot be told", "is not contradicted"])
         enough = needed.fillna(math.inf) <= MOST_SEEDS_SAID

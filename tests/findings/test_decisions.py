@@ -107,9 +107,9 @@ def test_the_words():
     ]
     assert decisions_sentence(decisions, CONFIG) == (
         "Seeds until decided: 5 of at most 20, compared at 3 and 5, each time at 1%, so that a family errs in 5% "
-        "over all of them. Of 4 pairs, 1 told apart, 1 equal within the margin, 1 given up, as more seeds would hardly "
-        "decide them (chance of being decided by 20 seeds: accuracy, MixUp and FMix 4%) and 1 open (chance of being "
-        "decided by 20 seeds: uniform noise, the baseline and CutMix 51%)."
+        "over all of them. Of 4 pairs, 1 told apart, 1 equal within the margin, 1 given up because more seeds would "
+        "hardly decide them (chance of being decided by 20 seeds: accuracy, MixUp and FMix 4%) and 1 open (chance of "
+        "being decided by 20 seeds: uniform noise, the baseline and CutMix 51%)."
     )
 
 
