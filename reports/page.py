@@ -1,24 +1,26 @@
 """The HTML page: one file, with its pictures and records inside, and without scripts."""
 
 import base64
+import html
 import io
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
 from PIL import Image
 
 from findings.document import Document
 from store import BadInput
+from store.command_line import as_text
 
 __all__ = ["Records", "check_picture", "embedded", "render"]
 
 MOST_PIXELS = 50_000_000
 """The most that a picture may have: ours have a few million."""
 
-COLOURS = 128
+COLOURS = 96
 """How many a picture on the page has: enough for plots and photographs at this size, in a third of the bytes."""
 
 
@@ -93,7 +95,8 @@ class Records:
                 "id": f"run-{len(self.runs)}",
                 "name": record["name"],
                 "kind": record["kind"],
-                "json": json.dumps(record, ensure_ascii=False, indent=1),
+                # between tags a quotation mark is itself, and a fifth of what it is when it is escaped
+                "json": Markup(html.escape(as_text(record), quote=False)),
             }
         return self.runs[key]
 
