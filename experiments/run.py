@@ -33,7 +33,7 @@ from tasks import DataOptions
 from training.clusters import check_address
 from training.grid import Grid as ComparedGrid
 from training.loop import Interrupted, received_signals
-from training.until import Unasked
+from training.until import Unasked, check_until
 from vae.train import Settings as VaeSettings
 
 __all__ = ["Config", "Grid", "run"]
@@ -81,12 +81,7 @@ class Config:
 
     def __post_init__(self) -> None:
         positive("--seeds", self.seeds, MOST_SEEDS)
-        if self.until is None and self.most != type(self).most:
-            raise BadInput("--most", self.most, "--until decided, to which it belongs")
-        if self.until is not None and not isinstance(self.seeds, Unasked):
-            raise BadInput("--seeds", f"{self.seeds} beside --until decided", "one of the two")
-        if self.until is not None and self.smoke:
-            raise BadInput("--smoke", "beside --until decided", "one of the two: a smoke run has one seed")
+        check_until(self)
         if self.workers is not None:
             positive("--workers", self.workers, 1024)
         if self.workers is not None and self.ray is not None:

@@ -10,7 +10,7 @@ from store.command_line import Options
 from store.registry import known_as
 from tasks import DataOptions, Task
 from training.reuse import all_once
-from training.until import Unasked
+from training.until import Unasked, check_until
 
 __all__ = ["Grid", "Trainer", "Which", "different"]
 
@@ -81,16 +81,11 @@ class Grid:
         """Refuse what does not go together with adding seeds, or without."""
         if self.margin is not None and not 0 < self.margin < math.inf:
             raise BadInput("--margin", self.margin, "a number above 0")
+        check_until(self)
         if self.until is None:
-            if self.most != type(self).most:
-                raise BadInput("--most", self.most, "--until decided, to which it belongs")
             return
-        if not isinstance(self.seeds, Unasked):
-            raise BadInput("--seeds", f"{self.seeds} beside --until decided", "one of the two")
         if self.first_seed != 1:
             raise BadInput("--first-seed", f"{self.first_seed} beside --until decided", "1: looks begin there")
-        if self.smoke:
-            raise BadInput("--smoke", "beside --until decided", "one of the two: a smoke run has one seed")
         if self.execution.force:
             raise BadInput("--force", "beside --until decided", "another --store: a look goes on from the one before")
         if len(self.augmentations) < 2:

@@ -7,12 +7,31 @@ from typing import Any
 from findings import Result
 from findings.comparisons import LOOKS
 from findings.decisions import finished
+from store import BadInput
 
-__all__ = ["Unasked", "until_decided"]
+__all__ = ["Unasked", "check_until", "until_decided"]
 
 
 class Unasked(int):
     """A number of seeds that nobody has asked for: the usual one, or that of a look."""
+
+
+def check_until(config: Any) -> None:
+    """Refuse a number of seeds or a smoke run beside ``--until decided``, and a last look without it.
+
+    Args:
+        config: of an analysis or a grid of them: ``until``, ``seeds``, ``most`` and ``smoke``.
+
+    Raises:
+        BadInput: naming the option.
+    """
+    if config.until is None:
+        if config.most != type(config).most:
+            raise BadInput("--most", config.most, "--until decided, to which it belongs")
+    elif not isinstance(config.seeds, Unasked):
+        raise BadInput("--seeds", f"{config.seeds} beside --until decided", "one of the two")
+    elif config.smoke:
+        raise BadInput("--smoke", "beside --until decided", "one of the two: a smoke run has one seed")
 
 
 def until_decided(config: Any, once: Callable[[Any], Result]) -> Result:
