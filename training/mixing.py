@@ -33,6 +33,10 @@ OPTIONS = ("alpha", "decay_power", "max_soft", "scope", "targets", "target_alpha
 
 NEEDED = "a mixer, (images, *, generator, partner) -> msda.Mixed, or what makes one"
 
+MAKERS_NEEDED = f"{NEEDED} from {', '.join(OPTIONS)}"
+
+POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
 TRIED = (4, 3, 8, 8)
 """Shape of the batch on which a mixer of somebody else's is tried."""
 
@@ -68,10 +72,15 @@ def _theirs(name: str, argument: str, options: Mapping[str, Any]) -> Mixer:
         raise BadInput(argument, f"{name}, a {type(mixer).__name__}", NEEDED)
     parameters = called(lambda: inspect.signature(mixer).parameters, name, argument, NEEDED)
     if isinstance(mixer, type) or "generator" not in parameters:
+        needed = [each.name for each in parameters.values() if each.default is each.empty and each.kind in POSITIONAL]
+        unknown = next((each for each in needed if each not in OPTIONS), None)
+        if unknown and not isinstance(mixer, type):
+            got = f"{known_as(name)}, which takes {unknown}, and neither generator nor partner"
+            raise BadInput(argument, got, MAKERS_NEEDED)
         # what a partial has settled stays settled
         settled = mixer.keywords if isinstance(mixer, functools.partial) else {}
         fitting = {key: value for key, value in options.items() if key in parameters and key not in settled}
-        mixer = called(lambda: mixer(**fitting), name, argument, f"{NEEDED} from {', '.join(OPTIONS)}")
+        mixer = called(lambda: mixer(**fitting), name, argument, MAKERS_NEEDED)
     _try(mixer, name, argument)
     return mixer
 

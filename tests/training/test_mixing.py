@@ -52,6 +52,10 @@ def needs(strength):
     return MixUp()
 
 
+def blend(images):
+    return MixUp()(images)
+
+
 def tensors(images, *, generator=None, partner=None):
     return images
 
@@ -155,7 +159,8 @@ def test_trying_a_mixer_leaves_the_global_generator_alone(here):
         ("fmix+fmx", "'fmx'; needs"),
         ("mixes.py:absent", "something that mixes.py has"),
         ("mixes.py:word", "mixes.py:word, a str; needs a mixer"),
-        ("mixes.py:needs", "which ends in TypeError: .*strength.*from alpha, decay_power"),
+        ("mixes.py:needs", "needs, which takes strength, and neither generator nor partner; needs a mixer.*from alpha, decay_power"),
+        ("mixes.py:blend", "blend, which takes images, and neither generator nor partner; needs a mixer"),
         ("mixes.py:random", "a module; needs a mixer"),
         ("mixes.py:tensors", r"of shape \(4, 3, 8, 8\), which returns a Tensor; needs a msda.Mixed"),
         ("mixes.py:small", r"whose images have shape \(4, 1, 8, 8\); needs a mixed batch like the one given"),
