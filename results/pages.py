@@ -1,4 +1,4 @@
-"""The numbers, and the sentences that rest on them, of README.md and results/README.md, from the committed records.
+"""The numbers, and the sentences that rest on them, of README.md, results/README.md and docs/, from the records.
 
 A page has blocks between ``<!-- computed: NAME -->`` and ``<!-- end -->``; what stands between is what `BLOCKS` makes
 of the records, and tests compare the two, so that no sentence can drift from its number. Prose outside the blocks holds
@@ -29,14 +29,17 @@ from findings.document import read_documents
 from findings.over_seeds import over_seeds
 from findings.power import MOST_SEEDS_SAID
 from findings.published import measures, published
-from findings.sentences import enumerated, the
+from findings.sentences import enumerated, p_value, the
 from findings.table import plus_minus
 from reports.verdicts import Judged, judged
+from results import first_figure
 from store import write_atomically
 from tasks.metrics import ACCURACY
 
 RESULTS = Path(__file__).parent
-PAGES = {name: RESULTS.parent / name for name in ("README.md", "results/README.md")}
+PAGES = {
+    name: RESULTS.parent / name for name in ("README.md", "results/README.md", "docs/running.md", "docs/deviations.md")
+}
 TABLES = ("table-1-cifar-10-jpeg", "table-1-fashion-mnist", "table-1-digits", "scales/table-1-fashion-mnist")
 AUGMENTATIONS = ("none", "mixup", "cutmix", "fmix", "fmix-reference")
 NAMES = {
@@ -78,6 +81,13 @@ def table(head: list[str], lines: list[list[str]]) -> str:
 def verdicts() -> list[Judged]:
     """Every statement of the paper on every data set, judged as one family."""
     return judged(read_documents([RESULTS])[0])
+
+
+@functools.cache
+def statements_told() -> pd.DataFrame:
+    """The same with those about layers, as the report's table has them, where they have been measured."""
+    numbers = reports.verdicts.claims_table(read_documents([RESULTS])[0]).numbers
+    return numbers[numbers["verdict"] != "not run"]
 
 
 def signed(each: Judged) -> str:
@@ -202,18 +212,17 @@ def summary() -> str:
 
 def regimes_table() -> str:
     """What became of the statements, by what they were measured on."""
-    numbers = reports.verdicts.claims_table(read_documents([RESULTS])[0]).numbers
     lines = []
-    for on, found in numbers[numbers["verdict"] != "not run"].groupby("data", sort=False):
-        verdict, needed = found["verdict"], found["seeds_needed"].astype(float)
+    for on, here in statements_told().groupby("data", sort=False):
+        verdict, needed = here["verdict"], here["seeds_needed"].astype(float)
         told = verdict.isin(["holds", "is reversed", "is contradicted", "differs between layers"])
         undecided = verdict.isin(["cannot be told", "is not contradicted"])
         enough = needed.fillna(math.inf) <= MOST_SEEDS_SAID
         counts = [told, verdict.eq("are equal"), undecided & enough, undecided & ~enough]
         counts.append(~(told | undecided | verdict.eq("are equal")))
-        seeds = sorted(set(found["seeds"].astype(int)))
+        seeds = sorted(set(here["seeds"].astype(int)))
         shown = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
-        lines.append([str(on), shown, str(len(found)), *(str(int(count.sum())) for count in counts)])
+        lines.append([str(on), shown, str(len(here)), *(str(int(count.sum())) for count in counts)])
     head = ["measured on", "seeds", "statements", "told", "equal", "more seeds would tell"]
     return table([*head, "no number of seeds up to 1,000 would", "no verdict"], lines)
 
@@ -233,8 +242,8 @@ def decided_sentences() -> str:
         counts = Counter(one.verdict for one in decisions_of(module, whole))
         said = [f"{counts[verdict]} {words}" for verdict, words in WORDS.items() if counts[verdict]]
         seeds = document.config["seeds"]
-        link = f"[{subjects[document.program]}]({{folder}}/{document.directory.relative_to(RESULTS)}/conclusions.txt)"
-        lines.append(f"- {document.on}, {link.format(folder='results')}, {seeds} seeds: {enumerated(said)}.")
+        link = f"[{subjects[document.program]}]({document.directory.relative_to(RESULTS)}/conclusions.txt)"
+        lines.append(f"- {document.on}, {link}, {seeds} seeds: {enumerated(said)}.")
     return "\n".join(lines)
 
 
@@ -660,10 +669,73 @@ def durations() -> str:
     return table(["one core of an ordinary CPU, measured", "seconds"], lines)
 
 
+def first_figure_numbers() -> pd.DataFrame:
+    """What the README's figure shows."""
+    folder = first_figure.FOLDER
+    chosen = rows(folder).loc[lambda frame: frame["inputs"].eq("clean") & frame["noise"].isna()]
+    over_all = over_seeds(chosen, ("augmentation", "estimator"))
+    orders = [
+        each for each in verdicts() if each.claim.measure == "rate" and each.document.directory == RESULTS / folder
+    ]
+    return first_figure.numbers(over_all, orders)
+
+
+def first_figure_block() -> str:
+    """The README's figure, with what it shows in words."""
+    shown = first_figure_numbers()
+    bars, orders = (shown[shown["panel"] == panel] for panel in ("bounds", "orders"))
+    values = bars.pivot(index="estimator", columns="name", values="value")
+    shares = 100 * (1 - values.loc["mixture_marginal"] / values.loc["rate"])
+    held = Counter(orders["verdict"])
+    margin = f"equal within ±{orders['margin'].max():.2g} nats"
+    said = {
+        "holds": ("holds", "hold"),
+        "is reversed": ("is reversed", "are reversed"),
+        "are equal": (f"is of rates {margin}", f"are of rates {margin}"),
+        "cannot be told": ("cannot be told",) * 2,
+    }
+    counts = [(held[verdict], one, several) for verdict, (one, several) in said.items() if held[verdict]]
+    counted = enumerated([f"{count} {several if count > 1 else one}" for count, one, several in counts])
+    words = "bars of four augmentations on CIFAR-10 (JPEG), and intervals of three differences between their rates"
+    return (
+        f"![{first_figure.title(shown)}: {words}](docs/rates.png)\n\n"
+        f"*CIFAR-10 (JPEG), {bars['seeds'].min():.0f} VAEs an augmentation, {orders['images'].max():,.0f} test images: "
+        f"at least {shares.min():.0f} to {shares.max():.0f}% of a rate is no information. Of the paper's {len(orders)} "
+        f"orders of rates, {counted} (simultaneous 95% intervals).*"
+    )
+
+
+def found() -> str:
+    """The paper's statements that are decided, an item each, and how many are not."""
+    lines = []
+    for each in verdicts():
+        if each.verdict not in ("holds", "is reversed", "is contradicted", "are equal"):
+            continue
+        p = each.pair.p_equal if each.verdict == "are equal" else each.pair.p
+        units = measures()[each.claim.measure].units
+        images = f", {each.pair.images:,} images" if each.pair.images else ""
+        lines.append(
+            f"- {each.claim.where}: {each.claim}. On {each.on}: **{each.in_words}**, {signed(each)} {units} "
+            f"({each.pair.seeds} seeds{images}, {p_value(p)})."
+        )
+    numbers = statements_told()
+    layers = numbers[numbers["difference"].isna() & numbers["verdict"].isin(["holds", "is reversed"])]
+    for row in layers.to_dict("records"):
+        lines.append(
+            f"- {row['where']}: {row['claim']}. On {row['data']}: **{row['verdict']}** ({row['seeds']} seeds, "
+            f"{p_value(row['p'])})."
+        )
+    open_ones = len(numbers) - len(lines)
+    lines.append(f"- {open_ones} more cannot be told yet, or are not contradicted.")
+    return "\n".join(lines)
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "answer": answer,
     "rate is no information": rate_is_no_information,
     "summary": summary,
+    "first figure": first_figure_block,
+    "found": found,
     "durations": durations,
     "reference preset": reference_preset,
     "claims": claims_table,
@@ -703,7 +775,8 @@ def computed(page: str) -> str:
 
 
 def main() -> None:
-    """Write both pages."""
+    """Write the pages, and the README's figure."""
+    first_figure.write(first_figure_numbers(), RESULTS.parent / "docs")
     for path in PAGES.values():
         text = computed(path.read_text(encoding="utf-8"))
         with write_atomically(path) as temporary:
