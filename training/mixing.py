@@ -12,11 +12,12 @@ It is tried on a small batch when it is asked for, so that what is no mixer is r
 
 import functools
 import inspect
+import types
 from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from msda import MIXERS, Alternate, Mixed, Mixer, OptionError, get_mixer
 from store import BadInput
@@ -34,6 +35,9 @@ OPTIONS = ("alpha", "decay_power", "max_soft", "scope", "targets", "target_alpha
 NEEDED = "a mixer, (images, *, generator, partner) -> msda.Mixed, or what makes one"
 
 MAKERS_NEEDED = f"{NEEDED} from {', '.join(OPTIONS)}"
+
+MAKERS = (type, functools.partial, types.FunctionType, types.BuiltinFunctionType, types.MethodType)
+"""What may make a mixer; of another callable nothing is known but that it is called with images."""
 
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -68,14 +72,20 @@ def _ours(name: str, options: Mapping[str, Any]) -> Mixer:
 
 def _theirs(name: str, argument: str, options: Mapping[str, Any]) -> Mixer:
     mixer = AUGMENTATIONS.get(name, argument)
+    name = known_as(name)
     if not callable(mixer):
         raise BadInput(argument, f"{name}, a {type(mixer).__name__}", NEEDED)
-    parameters = called(lambda: inspect.signature(mixer).parameters, name, argument, NEEDED)
+    # a module's own signature says nothing; its forward's does
+    asked = mixer.forward if isinstance(mixer, nn.Module) else mixer
+    parameters = called(lambda: inspect.signature(asked).parameters, name, argument, NEEDED)
     if isinstance(mixer, type) or "generator" not in parameters:
+        if not isinstance(mixer, MAKERS):
+            got = f"{name}, a {type(mixer).__name__} that takes neither generator nor partner"
+            raise BadInput(argument, got, NEEDED)
         needed = [each.name for each in parameters.values() if each.default is each.empty and each.kind in POSITIONAL]
         unknown = next((each for each in needed if each not in OPTIONS), None)
         if unknown and not isinstance(mixer, type):
-            got = f"{known_as(name)}, which takes {unknown}, and neither generator nor partner"
+            got = f"{name}, which takes {unknown}, and neither generator nor partner"
             raise BadInput(argument, got, MAKERS_NEEDED)
         # what a partial has settled stays settled
         settled = mixer.keywords if isinstance(mixer, functools.partial) else {}

@@ -28,6 +28,8 @@ from dataclasses import dataclass
 import torch
 from msda import CutMix, MaskMixer, Mixed, MixUp
 from msda.mask import box_masks
+from torch import nn
+from torchvision.transforms import v2
 
 Boxes = functools.partial(MaskMixer, box_masks)
 settled = functools.partial(MaskMixer, box_masks, alpha=0.25)
@@ -73,6 +75,15 @@ def heavy(images, *, generator=None, partner=None):
     return Mixed(mixed.images, mixed.partner, mixed.weight + 1)
 
 
+class Layer(nn.Module):
+    def forward(self, images, *, generator=None, partner=None):
+        return MixUp()(images, generator=generator, partner=partner)
+
+
+layer = Layer()
+of_torchvision = v2.MixUp(num_classes=10)
+
+
 def forgetful(images, *, generator=None, partner=None):
     return MixUp()(images, partner=partner)
 
@@ -113,6 +124,7 @@ def test_what_makes_a_mixer_gets_the_options_it_has(here):
 def test_what_is_a_mixer_stays_as_it_is(here):
     assert mixer_named("mixes.py:ready", **OPTIONS) == CutMix(alpha=0.5)
     assert mixer_named("mixes.py:mix", **OPTIONS).__name__ == "mix"
+    assert type(mixer_named("mixes.py:layer", **OPTIONS)).__name__ == "Layer"  # a module, whose forward is one
 
 
 def test_names_of_all_kinds_take_turns(here):
@@ -164,6 +176,7 @@ def test_trying_a_mixer_leaves_the_global_generator_alone(here):
             "needs, which takes strength, and neither .* nor partner; needs a mixer.*from alpha, decay_p",
         ),
         ("mixes.py:blend", "blend, which takes images, and neither generator nor partner; needs a mixer"),
+        ("mixes.py:of_torchvision", "of_torchvision, a MixUp that takes neither generator nor partner; needs a mixer"),
         ("mixes.py:random", "a module; needs a mixer"),
         ("mixes.py:tensors", r"of shape \(4, 3, 8, 8\), which returns a Tensor; needs a msda.Mixed"),
         ("mixes.py:small", r"whose images have shape \(4, 1, 8, 8\); needs a mixed batch like the one given"),
