@@ -87,5 +87,5 @@ def _pixels(images: Any) -> Tensor:
     if not bool(((levels >= 0) & (levels <= LEVELS)).all()):
         raise BadInput("images", f"pixels from {float(pixels.min()):.3g} to {float(pixels.max()):.3g}", needed)
     if float((scaled - levels).abs().max()) > 0.01:
-        raise BadInput("images", "pixels between eight-bit levels", needed)
+        raise BadInput("images", "pixels between eight-bit levels", f"{needed}: (255 * images).round() / 255 has them")
     return levels.to(torch.uint8).contiguous()
