@@ -91,7 +91,11 @@ def test_uint8_arrays_and_a_dataset_are_the_same_images(digits, network, quiet):
     ("images", "labels", "words"),
     [
         (torch.zeros(3, 1, 8, 8) - 1, [0, 1, 2], "images: got pixels from -1 to -1; needs"),
-        (torch.full((3, 1, 8, 8), 0.5), [0, 1, 2], r"images: got pixels between eight-bit levels; .*: \(255 \* images\).round\(\) / 255 has them"),
+        (
+            torch.full((3, 1, 8, 8), 0.5),
+            [0, 1, 2],
+            r"got pixels between eight-bit levels; .*: \(255 \* images\).round\(\) / 255",
+        ),
         (torch.zeros(3, 1, 8, 8).long(), [0, 1, 2], "images: got int64"),
         (torch.zeros(3, 8).byte(), [0, 1, 2], r"images: got shape \(3, 8\)"),
         (
