@@ -55,7 +55,7 @@ from analysis.bounds.contrastive import infonce, leave_one_out
 from analysis.bounds.encoded import FOLDS, Encoded, shuffled
 from analysis.bounds.estimators import Direction, derived, estimator
 from analysis.bounds.fitted import gaussian_marginal
-from analysis.bounds.gaussian import aggregate, kl_to_gaussian, log_gaussian
+from analysis.bounds.gaussian import aggregate, factored, kl_to_factored, kl_to_gaussian, log_gaussian
 from analysis.bounds.pairs import Pairs, jackknife, log_ratio
 from analysis.bounds.stretches import HERE, Workers
 from store import BadInput
@@ -90,6 +90,9 @@ beforehand."""
 
 EIGEN = 4
 """Levels from which one eigendecomposition takes less time than a Cholesky factor and its inverse for each."""
+
+FEW = 2
+"""Dimensions for an image from which a covariance is not written out, but kept as what the images give of it."""
 
 CONDITION = 1e6
 """Between the variances of a Gaussian, beyond which an eigendecomposition would lose digits of the smallest."""
@@ -413,9 +416,14 @@ def frozen_divergences(posteriors: Sequence[DiagonalGaussian], groups: Sequence[
         for fold in shuffled(len(group)).tensor_split(min(FOLDS, len(group))):
             others = torch.ones(len(group), dtype=torch.bool)
             others[fold] = False
-            mean, covariance = aggregate(finest[group[others]])
-            scored = group[fold]
-            values[:, scored] = _divergences([each[scored] for each in posteriors], added, mean, covariance)
+            fitted, scored = finest[group[others]], group[fold]
+            codes = [each[scored] for each in posteriors]
+            if FEW * len(fitted) <= len(added[0]) and len(fitted) > 1:
+                gaussian = factored(fitted)
+                pairs = zip(codes, added, strict=True)
+                values[:, scored] = torch.stack([kl_to_factored(each, gaussian, more) for each, more in pairs])
+            else:
+                values[:, scored] = _divergences(codes, added, *aggregate(fitted))
     return values
 
 
