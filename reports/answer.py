@@ -26,7 +26,16 @@ from findings.sentences import enumerated, p_value, the
 from findings.table import plus_minus
 from reports.verdicts import Stated, compared_once, tables_of
 
-__all__ = ["Finding", "Pair", "draw_finding", "findings_of", "open_sentence", "pairs_of", "rivals_sentence"]
+__all__ = [
+    "Finding",
+    "Pair",
+    "draw_finding",
+    "findings_of",
+    "open_sentence",
+    "pairs_of",
+    "rivals_sentence",
+    "scale_sentence",
+]
 
 MOST = 5
 """Findings on the first screen."""
@@ -220,6 +229,22 @@ def open_sentence(stated: Sequence[Stated]) -> str:
     )
 
 
+def scale_sentence(verdicts: Sequence[str]) -> str:
+    """Whether anything was measured at the paper's own size.
+
+    Args:
+        verdicts: on the published values, of `reports.verdicts.published_table`.
+    """
+    comparable = sum(verdict not in ("not run", "not comparable") for verdict in verdicts)
+    if comparable:
+        return f"{comparable} of the {len(verdicts)} published values were measured at the paper's own size."
+    return (
+        "Nothing here was measured at the paper's own size: networks are smaller, or saw fewer images, or for fewer "
+        f"epochs, so that none of the {len(verdicts)} published values can be compared, and what is shown here need "
+        "not hold there."
+    )
+
+
 def rivals_sentence(pairs: Mapping[str, Sequence[Pair]], names: tuple[str, str] = ("mixup", "cutmix")) -> str:
     """Where two augmentations were told apart from each other, and in how many comparisons they were not.
 
@@ -295,7 +320,7 @@ def _draw_bounds(finding: Finding) -> tuple[Figure, pd.DataFrame, str]:
 def _canvas(finding: Finding, names: Sequence[str], axis: str) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(4.4, 0.55 + 0.25 * len(names)))
     axes = figure.subplots()
-    axes.set_yticks(range(len(names)), [label(name) for name in names])
+    axes.set_yticks(range(len(names)), [label(name) for name in names], parse_math=False)
     for tick, name in zip(axes.get_yticklabels(), names, strict=True):
         tick.set_fontweight("bold" if name in finding.names else "normal")
     axes.set_ylim(len(names) - 0.5, -0.5)

@@ -24,7 +24,7 @@ from findings.document import Document, read_documents
 from findings.published import measures, published
 from findings.section import Section
 from findings.table import Cell, Table
-from reports.answer import Finding, draw_finding, findings_of, open_sentence, pairs_of, rivals_sentence
+from reports.answer import Finding, draw_finding, findings_of, open_sentence, pairs_of, rivals_sentence, scale_sentence
 from reports.exhibits import SHOWN, block, bottom_line, headings, picture, shown_table
 from reports.figure_2 import draw_masks
 from reports.forest import differences_of, draw_differences
@@ -147,6 +147,7 @@ def run(config: Config) -> Report | None:
         findings=findings,
         open=open_sentence(stated),
         rivals=rivals_sentence(pairs),
+        scale=scale_sentence(list(beside.numbers["verdict"])),
         matrix=matrix_of(stated),
         differences=differences,
         parts=parts,
@@ -189,7 +190,10 @@ def _showable(documents: list[Document]) -> tuple[list[Document], list[BadInput]
                     table(document)
             published_table([document])
             stated = statements([document])
-            findings_of(stated, pairs_of([document]))
+            for finding in findings_of(stated, pairs_of([document])):
+                draw_finding(finding)
+            for measure, alike in differences_of(stated).items():
+                draw_differences(measure, alike)
             headings([document])
             bottom_line(document)
             Records([document]).open(document.directory.as_posix())

@@ -74,7 +74,13 @@ def draw_differences(measure: str, statements: Sequence[Stated]) -> tuple[Figure
             axes.plot([line["low"], line["high"]], [place, place], color=ink, linewidth=1.6)
             axes.plot(line["difference"], place, shape, color=ink, fillstyle=filled, markersize=6)
             words = f"{label(line['above'])} − {label(line['below'])}: {SHORT[line['verdict']]}"
-            over: Any = {"xycoords": ("axes fraction", "data"), "va": "center", "zorder": 5, "bbox": PLATE}
+            over: Any = {
+                "xycoords": ("axes fraction", "data"),
+                "va": "center",
+                "zorder": 5,
+                "bbox": PLATE,
+                "parse_math": False,
+            }
             weight = "bold" if line["verdict"] in MARKS else "normal"
             axes.annotate(words, (0, place - 0.42), fontsize=8, fontweight=weight, **over)
             axes.annotate(line["data"], (1, place - 0.42), fontsize=7, ha="right", color=OPEN[1], **over)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from findings.document import read_document, read_documents
-from reports.answer import draw_finding, findings_of, open_sentence, pairs_of, rivals_sentence
+from reports.answer import draw_finding, findings_of, open_sentence, pairs_of, rivals_sentence, scale_sentence
 from reports.build import Config, run
 from reports.forest import differences_of, draw_differences
 from reports.matrix import matrix_of
@@ -38,8 +38,8 @@ def section(page, key):
         ({"mixup": APART["none"], "none": APART["mixup"]},
          "On CIFAR-10, the rate of MixUp is above that of the baseline: the reverse of what the paper says."),
         ({"none": (80.0, 80.1, 79.9), "mixup": (80.0, 79.9, 80.1)},
-         "On CIFAR-10, the baseline and MixUp are equal in rate on x, within ±2 nats, where the paper says that the rate "
-         "of the baseline is above that of MixUp."),
+         "On CIFAR-10, the baseline and MixUp are equal in rate on x, within ±2 nats, where the paper says that the "
+         "rate of the baseline is above that of MixUp."),
         ({"none": APART["none"], "fmix": APART["mixup"]},  # no statement of the paper, but told apart
          "On CIFAR-10, the rate of the baseline is above that of FMix."),
     ],
@@ -66,6 +66,11 @@ def test_what_is_not_decided_is_counted_and_no_finding(made_up, tmp_path):
     assert "tested 1 times, on all data and sizes: 0 of these tests are decided, 1 cannot be told." in open_sentence(
         statements(documents)
     )
+
+
+def test_that_nothing_has_the_papers_size_is_said():
+    assert "none of the 2 published values can be compared" in scale_sentence(["not run", "not comparable"])
+    assert scale_sentence(["agrees", "not comparable"]).startswith("1 of the 2 published values were measured at")
 
 
 def test_at_most_one_of_an_analysis_and_the_strongest_first(made_up, tmp_path):
@@ -102,6 +107,14 @@ def test_what_is_no_result_is_nowhere_among_results(how, made_up, quick_masks, o
     assert ('class="watermark"' in exhibits) == (how != "stray")
     assert ('data-data="CIFAR-10 again"' in exhibits) == (how != "stray")
     assert exhibits.index('data-data="CIFAR-10"') < exhibits.find('data-data="CIFAR-10 again"') or how == "stray"
+
+
+def test_names_are_no_formulas(made_up, quick_masks, options, tmp_path):
+    name = r"$\frac{$ and $x_$"
+    made_up({"none": APART["none"], "mixup": APART["mixup"], name: (70.0, 70.1, 69.9)}, data=name)
+    report = run(Config((tmp_path / "results",), replace(options, store=tmp_path / "runs")))
+    assert report.damaged == []
+    assert f"On {name}, the rate of the baseline" in report.page.read_text()
 
 
 def test_the_committed_records_answer_the_question():
