@@ -239,9 +239,8 @@ def scale_sentence(verdicts: Sequence[str]) -> str:
     if comparable:
         return f"{comparable} of the {len(verdicts)} published values were measured at the paper's own size."
     return (
-        "Nothing here was measured at the paper's own size: networks are smaller, or saw fewer images, or for fewer "
-        f"epochs, so that none of the {len(verdicts)} published values can be compared, and what is shown here need "
-        "not hold there."
+        f"None of the {len(verdicts)} published values can be compared: nothing here was measured with the paper's own "
+        "data, network and length of training, and what is shown here need not hold there."
     )
 
 

@@ -69,7 +69,7 @@ def test_what_is_not_decided_is_counted_and_no_finding(made_up, tmp_path):
 
 
 def test_that_nothing_has_the_papers_size_is_said():
-    assert "none of the 2 published values can be compared" in scale_sentence(["not run", "not comparable"])
+    assert "None of the 2 published values can be compared" in scale_sentence(["not run", "not comparable"])
     assert scale_sentence(["agrees", "not comparable"]).startswith("1 of the 2 published values were measured at")
 
 

@@ -281,8 +281,16 @@ def test_a_dry_run_says_what_is_there(measured, options, capsys):
     assert not options.out.exists()
 
 
-def test_the_records_that_come_with_the_toolkit(options):
-    report = build(options, ROOT / "results")
+@pytest.fixture(scope="module")
+def committed(tmp_path_factory):
+    """The report of the records that come with the toolkit."""
+    root = tmp_path_factory.mktemp("committed")
+    options = Options(device="cpu", threads=1, store=root / "runs", out=root / "out")
+    return run(Config((ROOT / "results",), options))
+
+
+def test_the_records_that_come_with_the_toolkit(committed):
+    report = committed
     assert len(report.documents) >= 12
     assert report.damaged == []
     assert report.exit_status == 0
@@ -335,6 +343,20 @@ def test_in_a_real_browser(width, scheme, report, browser):
             assert page.evaluate(inside), f"{name}: a figure is cut"
             page.evaluate(UNFOLD)
     assert said == []
+    page.context.close()
+
+
+@pytest.mark.parametrize("width", [360, 768, 1440])
+def test_the_committed_records_in_a_browser(width, committed, browser):
+    """The page is no wider than the screen, and on a wide one no column of the statements' table is cut."""
+    page = browser.new_context(viewport={"width": width, "height": 900}).new_page()
+    page.goto(committed.page.as_uri())
+    page.evaluate(UNFOLD)
+    root = "document.documentElement"
+    assert page.evaluate(f"{root}.scrollWidth <= {root}.clientWidth")
+    for key in ("tables", "matrix") if width == 1440 else ("matrix",):
+        scroll = page.locator(f"#{key} .scroll").first
+        assert scroll.evaluate("each => each.scrollWidth <= each.clientWidth"), key
     page.context.close()
 
 
