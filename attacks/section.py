@@ -70,8 +70,8 @@ SECTIONS = (
         paper="Figures 1 and 5",
         program="python -m attacks.sweep",
         measured=(
-            "Accuracy under Foolbox's l∞ attacks over ε: as published (the last iterate, misclassified images stay "
-            "in) and robust (broken images stay broken, every iterate is judged)."
+            "Accuracy while Foolbox's l∞ attacks change every pixel by at most ε, over ε: as published (the last "
+            "iterate, misclassified images stay in) and robust (broken images stay broken, every iterate is judged)."
         ),
         does_not=(
             "Accuracy under five attacks is an upper bound on robustness: another attack may break more. What is "

@@ -1,42 +1,44 @@
 """One page and one set of files from everything that has been measured: ``python -m reports.build``.
 
 Reads the documents that jobs have left (``result.json`` beside their figures), puts every published value and statement
-beside ours, and writes ``report/index.html``, which holds everything it shows, and under ``report/exhibits`` every
-table and figure as PNG, SVG, CSV and LaTeX. Nothing is trained or measured here.
+beside ours, and writes ``report/index.html``, which holds everything it shows, beside it ``report/runs.html`` with the
+records of the runs behind the numbers, and under ``report/exhibits`` every table and figure as PNG, SVG, CSV and LaTeX.
+Nothing is trained or measured here.
 """
 
-import shutil
 import subprocess
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from figures import save
+from figures import label, save
 from findings.document import Document, read_documents
-from findings.published import published
+from findings.published import measures, published
 from findings.section import Section
 from findings.table import Cell, Table
+from reports.answer import Finding, draw_finding, findings_of, open_sentence, pairs_of, rivals_sentence, scale_sentence
+from reports.exhibits import SHOWN, block, bottom_line, headings, picture, shown_table
 from reports.figure_2 import draw_masks
-from reports.page import Records, check_picture, embedded, render
+from reports.forest import differences_of, draw_differences
+from reports.matrix import matrix_of
+from reports.page import RUNS, Records, check_picture, render
 from reports.sections import MASKS, sections
-from reports.verdicts import claims_table, published_table
-from store import BadInput, below, list_runs, write_atomically
+from reports.verdicts import Stated, published_table, statements, table_of_statements
+from store import BadInput, below, list_runs, slug, write_atomically
 from store.command_line import Options, command, json_document
 from training.job import Job, document_step
 
 __all__ = ["Config", "Report", "run"]
 
 PROGRAM = "python -m reports.build"
-
-SHOWN = (".png", ".svg", ".csv")
-"""Suffixes of those of a picture's files that the report hands on."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Report:
     """What has been built.
 
     Args:
-        page: the HTML file.
+        page: the HTML file; the records of runs lie beside it.
         files: tables and figures.
         documents: it was made from.
         published: published values beside ours.
@@ -110,7 +112,7 @@ def run(config: Config) -> Report | None:
         return None
     directory = options.out / "report"
     exhibits = directory / "exhibits"
-    for place in (directory / "index.html", exhibits, *sorted(exhibits.glob("*"))):
+    for place in (directory / "index.html", directory / RUNS, exhibits, *sorted(exhibits.glob("*"))):
         below(place, options.out)
     documents, more = _showable(documents)
     damaged += more
@@ -118,31 +120,52 @@ def run(config: Config) -> Report | None:
         options.say(f"damaged: {problem}")
     records = Records(documents)
     files: list[Path] = []
-    parts = []
+    stated = statements(documents)
+    pairs = pairs_of(documents)
+    findings = [_finding(finding, exhibits, files) for finding in findings_of(stated, pairs)]
+    differences = [
+        _drawn(f"differences-{slug(measure)}", draw_differences(measure, alike), exhibits, files)
+        | {"title": measures()[measure].name}
+        for measure, alike in differences_of(stated).items()
+    ]
+    said, parts = headings(documents), []
     for section in tqdm(sections(), desc="sections", unit="section", disable=None, leave=False):
-        blocks = [_block(section, document, records, exhibits, files) for document in _of(section, documents)]
+        blocks = [
+            block(section, document, said[document.name], records, exhibits, files)
+            for document in _of(section, documents)
+        ]
         if section is MASKS:
             blocks = [_masks(section, exhibits, files)]
-        parts.append({"section": section, "blocks": blocks})
-    beside, stated = published_table(documents), claims_table(documents)
-    files += beside.write(exhibits / "published-values") + stated.write(exhibits / "statements")
+        measured = [each for each in blocks if not each["watermark"]]
+        parts.append({"section": section, "blocks": measured, "marked": [each for each in blocks if each["watermark"]]})
+    beside, table = published_table(documents), table_of_statements(stated)
+    files += beside.write(exhibits / "published-values") + table.write(exhibits / "statements")
+    common: dict[str, Any] = {"version": metadata.version("mixinfo"), "built": datetime.now(UTC).strftime("%Y-%m-%d")}
     page = render(
+        "report.html",
+        **common,
+        findings=findings,
+        open=open_sentence(stated),
+        rivals=rivals_sentence(pairs),
+        scale=scale_sentence(list(beside.numbers["verdict"])),
+        matrix=matrix_of(stated),
+        differences=differences,
         parts=parts,
-        beside=_shown(beside, records),
-        stated=_shown(stated, records),
-        records=records,
+        beside=shown_table(beside, records, rows=_rows_of_published()),
+        stated=shown_table(table, records, rows=_rows_of_statements(stated)),
         commit=_commit(),
-        version=metadata.version("mixinfo"),
-        built=datetime.now(UTC).strftime("%Y-%m-%d"),
         store=_store(options.store),
         data=_data(documents),
         versions=_versions(documents),
+        devices=_devices(documents),
+        citation=_citation(),
         sources=sorted({(value.source, value.link) for value in published()}),
         commands=sorted({value.command for value in published()}),
     )
-    with write_atomically(directory / "index.html") as temporary:
-        temporary.write_text(page, encoding="utf-8")
-    report = Report(directory / "index.html", files, documents, beside.numbers, stated.numbers, damaged)
+    for name, text in (("index.html", page), (RUNS, render("runs.html", **common, records=records))):
+        with write_atomically(directory / name) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    report = Report(directory / "index.html", files, documents, beside.numbers, table.numbers, damaged)
     rows = report.claims.astype(object).where(report.claims.notna(), None).to_dict("records")
     options.write(json_document(PROGRAM, config, [{str(key): value for key, value in row.items()} for row in rows]))
     options.say(repr(report))
@@ -166,7 +189,14 @@ def _showable(documents: list[Document]) -> tuple[list[Document], list[BadInput]
                 if table:
                     table(document)
             published_table([document])
-            claims_table([document])
+            stated = statements([document])
+            for finding in findings_of(stated, pairs_of([document])):
+                draw_finding(finding)
+            for measure, alike in differences_of(stated).items():
+                draw_differences(measure, alike)
+            headings([document])
+            bottom_line(document)
+            Records([document]).open(document.directory.as_posix())
             fine.append(document)
         except BadInput as problem:
             damaged.append(problem)
@@ -197,38 +227,39 @@ def _ordered(documents: list[Document]) -> list[Document]:
     return sorted(documents, key=place)
 
 
-def _block(section: Section, document: Document, records: Records, exhibits: Path, files: list[Path]) -> dict[str, Any]:
-    """One document in its section; its exhibits are written beside the page."""
-    pictures = []
-    for name in document.pictures():
-        words = next((text for start, text in section.pictures.items() if name.startswith(start)), name)
-        stem = document.name if document.name.startswith(name) else f"{document.name}-{name}"
-        for suffix in SHOWN:
-            if name + suffix in document.files:
-                files.append(_copied(document.file(name + suffix), exhibits / (stem + suffix)))
-        data, width, height = embedded(document.file(f"{name}.png"))
-        pictures.append({"data": data, "width": width, "height": height, "words": f"{words} {document.title}."})
-    table = section.table(document) if section.table else None
-    further = section.further(document) if section.further else None
-    for shown, name in ((table, "table"), (further, "further")):
-        if shown:
-            files += shown.write(exhibits / f"{document.name}-{name}")
-    return {
-        "title": document.title,
-        "watermark": document.watermark,
-        "pictures": pictures,
-        "tables": [_shown(shown, records) for shown in (table, further) if shown],
-        "conclusions": document.about.get("conclusions", ""),
-        "command": document.about["command"],
-        "group": records.open(document.directory.as_posix()),
-        "runs": len(document.runs),
-    }
+def _finding(finding: Finding, exhibits: Path, files: list[Path]) -> dict[str, Any]:
+    """One finding of the first screen with its figure."""
+    at = f"exhibit-{finding.document.name}" if finding.place is None else f"statement-{finding.place}"
+    drawn = _drawn(f"finding-{slug(finding.document.name)}", draw_finding(finding), exhibits, files)
+    return {"finding": finding, "at": at, "picture": drawn}
+
+
+def _drawn(name: str, drawn: tuple[Figure, pd.DataFrame, str], exhibits: Path, files: list[Path]) -> dict[str, Any]:
+    """A figure made while the report is built, on the page."""
+    figure, numbers, words = drawn
+    files += save(figure, exhibits / name, numbers)
+    return picture(exhibits / f"{name}.png", words)
+
+
+def _rows_of_statements(stated: Sequence[Stated]) -> list[dict[str, str]]:
+    """By what a line of the statements' table is found."""
+    return [
+        {
+            "id": f"statement-{place}",
+            "data": statement.document.data if statement.document else "",
+            "augmentations": f"{label(statement.claim.above)}|{label(statement.claim.below)}",
+        }
+        for place, statement in enumerate(stated)
+    ]
+
+
+def _rows_of_published() -> list[dict[str, str]]:
+    return [{"id": "", "data": "", "augmentations": label(value.augmentation)} for value in published()]
 
 
 def _masks(section: Section, exhibits: Path, files: list[Path]) -> dict[str, Any]:
     figure, statistics = draw_masks()
     files += save(figure, exhibits / "figure-2", statistics)
-    data, width, height = embedded(exhibits / "figure-2.png")
     head = list(statistics.columns)
     lines = [
         [Cell(f"{value:.3f}" if isinstance(value, float) else str(value)) for value in row]
@@ -237,49 +268,20 @@ def _masks(section: Section, exhibits: Path, files: list[Path]) -> dict[str, Any
     table = Table("Masks of 32×32 pixels, λ uniform, δ = 3", head, lines, statistics)
     files += table.write(exhibits / "figure-2-statistics")
     return {
+        "id": "exhibit-figure-2",
         "title": "Masks and mixed photographs",
+        "data": "",
         "watermark": None,
-        "tables": [_shown(table, Records([]))],
-        "pictures": [{"data": data, "width": width, "height": height, "words": section.pictures["figure-2"]}],
-        "conclusions": "The masks that the reference code draws, and with which the published numbers were very likely "
+        "tables": [shown_table(table, Records([]))],
+        "pictures": [picture(exhibits / "figure-2.png", section.pictures["figure-2"])],
+        "means": "The masks that the reference code draws, and with which the published numbers were very likely "
         "obtained, are not those of the paper's text: its frequencies reach one along the last axis and are positive "
         "along the first, so that a mask is a single band, and slants one way.",
+        "conclusions": "",
         "command": PROGRAM,
         "group": "",
         "runs": 0,
     }
-
-
-def _shown(table: Table, records: Records) -> dict[str, Any]:
-    return {
-        "caption": table.caption,
-        "head": table.head,
-        "notes": table.notes,
-        "lines": [
-            [(cell, records.open(cell.group), span) for cell in line]
-            for line, span in zip(table.lines, _spans([line[0].text for line in table.lines]), strict=True)
-        ],
-    }
-
-
-def _spans(names: list[str]) -> list[int]:
-    """How many lines each name's cell covers; 0 where the name above still stands.
-
-    Example:
-        >>> _spans(["a", "a", "b"])
-        [2, 0, 1]
-    """
-    spans: list[int] = []
-    for _, same in groupby(names):
-        count = len(list(same))
-        spans += [count] + [0] * (count - 1)
-    return spans
-
-
-def _copied(source: Path, target: Path) -> Path:
-    with write_atomically(target) as temporary:
-        shutil.copyfile(source, temporary)
-    return target
 
 
 def _commit() -> str:
@@ -307,6 +309,19 @@ def _data(documents: list[Document]) -> list[tuple[str, str]]:
 def _versions(documents: list[Document]) -> list[str]:
     versions = (item for document in documents for item in document.about["versions"].items())
     return sorted({f"{name} {version}" for name, version in versions})
+
+
+def _devices(documents: list[Document]) -> list[str]:
+    """On what the runs were computed, and how many of them."""
+    records = {str(run["record"]["hash"]): run["record"] for document in documents for run in document.runs}
+    counts = Counter((str(record.get("device")), str(record.get("threads"))) for record in records.values())
+    return [f"{count:,} runs on {device}, threads a process: {threads}" for (device, threads), count in counts.items()]
+
+
+def _citation() -> str:
+    """CITATION.cff, where the toolkit's own repository is at hand."""
+    path = Path(__file__).resolve().parent.parent / "CITATION.cff"
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
 JOB = Job(PROGRAM, lambda config, before: document_step(config, [step for step in before if step.kind == "document"]))

@@ -1,4 +1,4 @@
-"""The HTML page: one file, with its pictures and records inside, and without scripts."""
+"""The HTML pages: one with its pictures inside, and one of the records of runs, to which its numbers lead."""
 
 import base64
 import html
@@ -15,10 +15,13 @@ from findings.document import Document
 from store import BadInput
 from store.command_line import as_text
 
-__all__ = ["Records", "check_picture", "embedded", "render"]
+__all__ = ["RUNS", "Records", "check_picture", "embedded", "render"]
 
 MOST_PIXELS = 50_000_000
 """The most that a picture may have: ours have a few million."""
+
+RUNS = "runs.html"
+"""Name of the page of records, beside the report's."""
 
 COLOURS = 96
 """How many a picture on the page has: enough for plots and photographs at this size, in a third of the bytes."""
@@ -44,17 +47,17 @@ def check_picture(picture: Path) -> None:
 
 
 def embedded(picture: Path) -> tuple[str, int, int]:
-    """A PNG as a ``data:`` address, with fewer colours; its width and height in pixels."""
+    """A PNG as a ``data:`` address of a WebP, with fewer colours; its width and height in pixels."""
     with Image.open(picture) as opened:
         image = opened.convert("RGB")
-    reduced = image.quantize(COLOURS, dither=Image.Dither.NONE)
+    reduced = image.quantize(COLOURS, dither=Image.Dither.NONE).convert("RGB")
     buffer = io.BytesIO()
-    reduced.save(buffer, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii"), *image.size
+    reduced.save(buffer, "WEBP", lossless=True, quality=80, method=6)  # smaller than a lossy one: mostly flat colours
+    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode("ascii"), *image.size
 
 
 class Records:
-    """What a number on the page opens: the runs behind it, each embedded once.
+    """What a number leads to: the runs behind it, on a page of their own, each of them once.
 
     Args:
         documents: all of them.
@@ -66,7 +69,7 @@ class Records:
         self.runs: dict[str, dict[str, Any]] = {}
 
     def open(self, group: str) -> str:
-        """The address on the page of a group of runs (`findings.table.group_of`); empty for none."""
+        """The address of a group of runs (`findings.table.group_of`); empty for none."""
         if not group:
             return ""
         if group not in self.groups:
@@ -86,7 +89,7 @@ class Records:
                 "versions": document.about["versions"],
                 "runs": [self._run(record) for record in records],
             }
-        return str(self.groups[group]["id"])
+        return f"{RUNS}#{self.groups[group]['id']}"
 
     def _run(self, record: dict[str, Any]) -> dict[str, Any]:
         key = f"{record['kind']} {record['hash']}"
@@ -101,8 +104,8 @@ class Records:
         return self.runs[key]
 
 
-def render(**values: Any) -> str:
-    """The page, from the template's values; everything that is not from this package is escaped."""
+def render(template: str, **values: Any) -> str:
+    """A page, from its template and the template's values; everything that is not from this package is escaped."""
     environment = Environment(
         loader=PackageLoader("reports"),
         autoescape=select_autoescape(["html"]),
@@ -110,4 +113,4 @@ def render(**values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("report.html").render(values)
+    return environment.get_template(template).render(values)

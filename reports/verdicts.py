@@ -22,7 +22,22 @@ from findings.table import Cell, Table, group_of, plus_minus
 from findings.under_trained import LINEAR, with_under_trained
 from tasks.metrics import ACCURACY
 
-__all__ = ["Judged", "claims_table", "judged", "measured", "published_table"]
+__all__ = [
+    "DECIDED",
+    "Judged",
+    "Stated",
+    "claims_table",
+    "compared_once",
+    "judged",
+    "measured",
+    "published_table",
+    "statements",
+    "table_of_statements",
+    "tables_of",
+]
+
+DECIDED = ("holds", "is reversed", "is contradicted", "are equal")
+"""Verdicts by which a statement is decided, one way or another."""
 
 ATTACK = "attack "
 
@@ -64,7 +79,7 @@ class _Measured(NamedTuple):
     components: str
 
 
-def _tables(document: Document, measure: str) -> list[_Measured]:
+def tables_of(document: Document, measure: str) -> list[_Measured]:
     """A measure of a document; of an ablation, one for every value; any accuracy is one at a size of training set."""
     if measure not in ("training size", "decay power"):
         return [_Measured(document.on, measured(document, measure), measure)]
@@ -176,12 +191,12 @@ def _closest(value: Published, documents: Sequence[Document]) -> tuple[Document 
     return (None, None) if best is None else best[2:]
 
 
-def _once(documents: Sequence[Document], measure: str) -> list[tuple[Document, str, Comparison]]:
+def compared_once(documents: Sequence[Document], measure: str) -> list[tuple[Document, str, Comparison]]:
     """Where a measure has been compared; of several documents on the same kind of networks, the one with most
     augmentations, and of those the one with most seeds."""
     best: dict[tuple[object, ...], tuple[Document, str, Comparison]] = {}
     for document in documents:
-        for words, table, components in [] if document.watermark else _tables(document, measure):
+        for words, table, components in [] if document.watermark else tables_of(document, measure):
             comparison = compare_augmentations(
                 in_manner(table, document.config, measure), Components.from_json(document.components.get(components))
             )
@@ -250,8 +265,9 @@ def judged(documents: Sequence[Document]) -> list[Judged]:
     Statements of which nothing may be claimed, whatever the difference, are no part of the family.
     """
     alone = []
+    compared = {measure: compared_once(documents, measure) for measure in {claim.measure for claim in claims()}}
     for claim in claims():
-        for document, on, comparison in _once(documents, claim.measure):
+        for document, on, comparison in compared[claim.measure]:
             if pair := comparison.between(claim.above, claim.below):
                 alone.append((claim, document, on, comparison, pair))
     open_ones = iter(as_family(pair for *_, pair in alone if not pair.withheld))
@@ -262,7 +278,37 @@ def judged(documents: Sequence[Document]) -> list[Judged]:
     ]
 
 
-def _of_layers(claim: Claim, documents: Sequence[Document]) -> list[tuple[list[Cell], dict[str, Any]]]:
+@dataclass(frozen=True)
+class Stated:
+    """A statement of the paper on one data set and scale, as the table of statements has it.
+
+    Args:
+        claim: the statement.
+        on: the data, in words; empty where it has not been run.
+        verdict: on the statement.
+        line: of the table.
+        number: the same for its CSV file.
+        document: where it was measured.
+        judged: by which it was compared; None for what layers keep, and for what has not been run.
+        shown: of what layers keep, the tests that show an order.
+    """
+
+    claim: Claim
+    on: str
+    verdict: str
+    line: Sequence[Cell]
+    number: dict[str, Any]
+    document: Document | None = None
+    judged: Judged | None = None
+    shown: Sequence[Dominance] = ()
+
+    @property
+    def decided(self) -> bool:
+        """Whether there is a verdict, one way or another."""
+        return self.verdict in DECIDED
+
+
+def _of_layers(claim: Claim, documents: Sequence[Document]) -> list[Stated]:
     """A statement about what layers keep, in every document that has compared the two, whose own family it is in."""
     best: dict[str, tuple[tuple[bool, int], Document, list[Dominance]]] = {}
     for document in documents:
@@ -272,11 +318,11 @@ def _of_layers(claim: Claim, documents: Sequence[Document]) -> list[tuple[list[C
         weight, on = (document.config.get("until") is not None, min(one.seeds for one in tested)), document.on
         if on not in best or best[on][0] < weight:  # of the same networks, as `_weight` has it
             best[on] = weight, document, tested
-    lines = []
+    found = []
     for on, ((_, seeds), document, tested) in best.items():
-        found = found_of(claim, tested)
-        assert found is not None
-        verdict, shown = found
+        verdict_and_shown = found_of(claim, tested)
+        assert verdict_and_shown is not None
+        verdict, shown = verdict_and_shown
         of_pair = [one for one in tested if {one.less, one.more} == {claim.above, claim.below}]
         p = max((one.p for one in shown), default=None)
         layers = ", ".join(dict.fromkeys(one.layer or "features" for one in shown))
@@ -296,8 +342,61 @@ def _of_layers(claim: Claim, documents: Sequence[Document]) -> list[tuple[list[C
             "title": document.title,
         }
         least = min((one.needed for one in of_pair if one.needed is not None), default=None)
-        lines.append((line, number | {"seeds": seeds, "p": p, "seeds_needed": least, "verdict": verdict}))
-    return lines
+        number |= {"seeds": seeds, "p": p, "seeds_needed": least, "verdict": verdict}
+        found.append(Stated(claim, on, verdict, line, number, document, shown=shown))
+    return found
+
+
+def _of_judged(statement: Judged) -> Stated:
+    claim, pair, (low, high) = statement.claim, statement.pair, statement.limits
+    what = measures()[claim.measure]
+    difference = statement.sign * pair.value
+    interval = f"{difference:+.{what.digits}f} ({low:+.{what.digits}f} to {high:+.{what.digits}f}) {what.units}"
+    spreads = [statement.comparison.spreads[name] for name in (claim.above, claim.below)]
+    spread = " and ".join(f"{value:.{what.digits}f}" for value in spreads) + f", {pair.seeds} seeds"
+    line = [
+        Cell(f"{claim.where}: {claim}"),
+        Cell(statement.in_words, kind=statement.verdict),
+        Cell(statement.on),
+        Cell(interval.replace("-", "−"), group_of(statement.document)),
+        Cell(spread),
+        Cell(f"{pair.images:,}" if pair.images else ""),
+        Cell("" if pair.withheld else _p(pair.p)),
+    ]
+    number = {
+        "where": claim.where,
+        "claim": str(claim),
+        "data": statement.on,
+        "title": statement.document.title,
+        "difference": difference,
+        "low": low,
+        "high": high,
+        "error": pair.error,
+        "freedom": pair.freedom,
+        "seeds": pair.seeds,
+        "images": pair.images,
+        "p": None if pair.withheld else pair.p,
+        "p_equal": None if pair.withheld or pair.margin is None else pair.p_equal,
+        "margin": pair.margin,
+        "seeds_needed": pair.seeds_needed if math.isfinite(pair.seeds_needed) else None,
+        "verdict": statement.verdict,
+    }
+    return Stated(claim, statement.on, statement.verdict, line, number, statement.document, statement)
+
+
+def statements(documents: Sequence[Document]) -> list[Stated]:
+    """Every statement of the paper, on every data set and scale on which it was measured, or as not run."""
+    compared = judged(documents)
+    found = []
+    for claim in claims():
+        here = [_of_judged(statement) for statement in compared if statement.claim == claim]
+        here += _of_layers(claim, documents) if claim.measure in STATEMENTS else []
+        if not here:
+            line = [Cell(f"{claim.where}: {claim}"), Cell("not run", kind="not run"), *[Cell("")] * 5]
+            number = {"where": claim.where, "claim": str(claim), "verdict": "not run"}
+            here = [Stated(claim, "", "not run", line, number)]
+        found += here
+    return found
 
 
 def _p(value: float) -> str:
@@ -307,54 +406,13 @@ def _p(value: float) -> str:
 
 def claims_table(documents: Sequence[Document]) -> Table:
     """Every ordering that the paper states, with a verdict from each data set and scale on which it was measured."""
-    lines, numbers = [], []
-    statements = judged(documents)
-    tested = [statement.pair for statement in statements if not statement.pair.withheld]
-    for claim in claims():
-        what = measures()[claim.measure]
-        here = [statement for statement in statements if statement.claim == claim]
-        for statement in here:
-            pair, (low, high) = statement.pair, statement.limits
-            difference = statement.sign * pair.value
-            interval = f"{difference:+.{what.digits}f} ({low:+.{what.digits}f} to {high:+.{what.digits}f}) {what.units}"
-            spreads = [statement.comparison.spreads[name] for name in (claim.above, claim.below)]
-            spread = " and ".join(f"{value:.{what.digits}f}" for value in spreads) + f", {pair.seeds} seeds"
-            line = [
-                Cell(f"{claim.where}: {claim}"),
-                Cell(statement.in_words, kind=statement.verdict),
-                Cell(statement.on),
-                Cell(interval.replace("-", "−"), group_of(statement.document)),
-                Cell(spread),
-                Cell(f"{pair.images:,}" if pair.images else ""),
-                Cell("" if pair.withheld else _p(pair.p)),
-            ]
-            lines.append(line)
-            number = {
-                "where": claim.where,
-                "claim": str(claim),
-                "data": statement.on,
-                "title": statement.document.title,
-                "difference": difference,
-                "low": low,
-                "high": high,
-                "error": pair.error,
-                "freedom": pair.freedom,
-                "seeds": pair.seeds,
-                "images": pair.images,
-                "p": None if pair.withheld else pair.p,
-                "p_equal": None if pair.withheld or pair.margin is None else pair.p_equal,
-                "margin": pair.margin,
-                "seeds_needed": pair.seeds_needed if math.isfinite(pair.seeds_needed) else None,
-                "verdict": statement.verdict,
-            }
-            numbers.append(number)
-        of_layers = _of_layers(claim, documents) if claim.measure in STATEMENTS else []
-        for line, number in of_layers:
-            lines.append(line)
-            numbers.append(number)
-        if not here and not of_layers:
-            lines.append([Cell(f"{claim.where}: {claim}"), Cell("not run", kind="not run"), *[Cell("")] * 5])
-            numbers.append({"where": claim.where, "claim": str(claim), "verdict": "not run"})
+    return table_of_statements(statements(documents))
+
+
+def table_of_statements(stated: Sequence[Stated]) -> Table:
+    """A line for each of `statements`, in their order."""
+    pairs = [statement.judged.pair for statement in stated if statement.judged]
+    tested = [pair for pair in pairs if not pair.withheld]
     head = ["the paper says", "verdict", "measured on", "difference (simultaneous 95%)", "spread over seeds"]
     head += ["images", "p"]
     rare = max((skewed(pair.seeds, len(tested), pair.looks) for pair in tested), default=LEVEL)
@@ -374,4 +432,5 @@ def claims_table(documents: Sequence[Document]) -> Table:
         "What layers keep is judged in a family of its own, over layers, pairs and shares of H(Y), by bounds that have "
         "to separate (see there).",
     )
-    return Table("The paper's statements", head, lines, pd.DataFrame(numbers).convert_dtypes(), notes)
+    numbers = pd.DataFrame([statement.number for statement in stated]).convert_dtypes()
+    return Table("The paper's statements", head, [statement.line for statement in stated], numbers, notes)

@@ -83,9 +83,12 @@ SECTIONS = (
         paper="Table 1",
         program="python -m analysis.mutual_info",
         measured=(
-            "VAEs are trained on clean images and under each augmentation; the information between their codes and "
-            "clean test images is bounded from above (rate, R_m) and from below (InfoNCE), with noise added to the "
-            "code where that lets the bounds meet."
+            "How much a code says of an image. VAEs are trained on clean images and under each augmentation; I(Z;X), "
+            "the information between their codes and clean test images, is bounded from above by the rate (what a "
+            "code spends on an image) and by R_m (the same, with a Gaussian fitted to all codes as the prior), from "
+            "below by InfoNCE (telling the image from N others, so that it cannot exceed its cap log N; saturated "
+            "within a nat of it). Noise is added to the code where that lets the bounds meet. A difference in "
+            "information is certified where one lower bound exceeds the other's upper bound."
         ),
         does_not=(
             "A rate is not mutual information, but an upper bound on it; a contrastive bound cannot exceed log N. A "

@@ -76,8 +76,9 @@ SECTIONS = (
         paper="Section 3: compression and preservation, in classifiers",
         program="python -m analysis.representations",
         measured=(
-            "The layers of trained classifiers, with Gaussian noise: how much the noised features say of the label, "
-            "I(T;Y), and of the image beyond it, I(T;X|Y), each from below and above."
+            "What the layers of trained classifiers say, with Gaussian noise added: I(T;Y), of the label, and "
+            "I(T;X|Y), of the image beyond its label, each from below and above. H(Y) is all that there is to know of "
+            "the label."
         ),
         does_not=(
             "The information of a layer without noise is infinite, and a level of noise is no unit that two networks "

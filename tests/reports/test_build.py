@@ -44,38 +44,43 @@ def report(measured, tmp_path_factory):
 
 def test_the_page_from_real_jobs(report):
     text = report.page.read_text()
-    page = Page(text)
-    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
-    assert len(ids) == len(set(ids))
-    opened = page.all("button", "popovertarget")
-    assert len(opened) > 30
-    assert set(opened) <= set(ids)
-    assert {address[1:] for address in page.all("a", "href") if address.startswith("#")} <= set(ids)
+    page, runs = Page(text), Page((report.page.parent / "runs.html").read_text())
+    ids = {file: [attributes["id"] for _, attributes in each.tags if "id" in attributes]
+           for file, each in (("index.html", page), ("runs.html", runs))}  # fmt: skip
+    assert all(len(names) == len(set(names)) for names in ids.values())
+    for here, each in (("index.html", page), ("runs.html", runs)):
+        for address in each.all("a", "href"):
+            file, _, anchor = address.partition("#")
+            if address.startswith("https://"):
+                continue
+            assert not anchor or anchor in ids[file or here], address
+            assert not file or (report.page.parent / file).is_file(), address
+    assert len([address for address in page.all("a", "href") if address.startswith("runs.html#group-")]) > 30
     pictures = page.all("img", "alt")
-    assert len(pictures) == 13
     assert all(len(words) > 40 for words in pictures)
+    of_jobs = {file.stem for file in report.files if file.suffix == ".png"}
+    assert len(pictures) == len(of_jobs)
+    assert len([name for name in of_jobs if not name.startswith(("differences-", "finding-"))]) == 13
     assert not page.all("script", "src")
-    assert not re.search(r'(src|href)="(?!data:|#|https://)', text)
+    assert not re.search(r'(src|href)="(?!data:|#|https://|runs\.html#|exhibits/)', text)
     for title in ("Mutual information", "Robustness", "Size of the training set"):
         assert title in page.words
     assert text.count("Not run.") == 3  # no ground truth, no layers, no humans
     assert len(text) < 5_000_000
 
 
-def test_every_number_opens_the_runs_behind_it(report):
-    text = report.page.read_text()
+def test_every_number_leads_to_the_runs_behind_it(report):
+    text, runs = report.page.read_text(), (report.page.parent / "runs.html").read_text()
     table = text[text.index('id="accuracy"') :]
-    group = re.search(
-        r'<th scope="row">MixUp</th>\s*<td class="">\s*<button type="button" popovertarget="(.*?)">', table
-    )[1]
-    opened = text[text.index(f'id="{group}"') :]
-    opened = opened[: opened.index("</div>")]
-    assert re.findall(r"classifier: (\S+)</button>", opened) == [
+    group = re.search(r'<th scope="row">MixUp</th>\s*<td class="">\s*<a href="runs.html#(.*?)">', table)[1]
+    opened = runs[runs.index(f'id="{group}"') :]
+    opened = opened[: opened.index("</section>")]
+    assert re.findall(r"classifier: (\S+)</a>", opened) == [
         "digits-preact-resnet18-mixup-seed1",
         "digits-preact-resnet18-mixup-seed2",
     ]
-    run_id = re.search(r'popovertarget="(run-\d+)"', opened)[1]
-    record = text[text.index(f'id="{run_id}"') :]
+    run_id = re.search(r'href="#(run-\d+)"', opened)[1]
+    record = runs[runs.index(f'id="{run_id}"') :]
     record = record[record.index("<pre>") + 5 : record.index("</pre>")]
     record = json.loads(record.replace("&#34;", '"').replace("&gt;", ">").replace("&#39;", "'"))
     assert record["files"].keys() == {"weights.safetensors", "weights-epoch-1.safetensors", "logits.npz"}
@@ -141,14 +146,17 @@ def test_the_exhibits_are_files_of_their_own(measured, report):
 
 
 def test_a_smoke_run_is_watermarked_and_claims_nothing(report):
-    assert 'class="watermark" role="note">SMOKE RUN' in report.page.read_text()
+    page = report.page.read_text()
+    assert 'class="watermark" role="note">SMOKE RUN' in page
+    assert "<h3>No result (SMOKE RUN" in page  # it is folded, under a heading that says so
     rate = report.published[report.published["measure"] == "rate"]
     assert rate["verdict"].tolist() == ["not run"]
 
 
 def test_twice_the_same_bytes(measured, report, options):
     again = build(options, measured / "out")
-    assert report.page.read_bytes() == again.page.read_bytes()
+    for name in ("index.html", "runs.html"):
+        assert (report.page.parent / name).read_bytes() == (again.page.parent / name).read_bytes()
     assert [file.name for file in report.files] == [file.name for file in again.files]
     for one, other in zip(report.files, again.files, strict=True):
         assert one.read_bytes() == other.read_bytes(), one.name
@@ -201,16 +209,24 @@ def test_names_are_escaped(made_up, quick_masks, options, tmp_path):
     wicked = '<script>alert("x")</script>'
     made_up({wicked: (1.0, 2.0), "fmix": (3.0, 4.0)}, title=wicked, conclusions=f"- {wicked}", data=wicked)
     text = build(options, tmp_path / "results").page.read_text()
-    assert "<script" not in text
+    assert wicked not in text
+    assert text.count("<script") == 1  # the page's own
     assert "&lt;script&gt;" in text
 
 
-def test_paragraphs_and_lists_are_the_lines_of_the_conclusions(made_up, options, tmp_path):
+def test_what_it_means_is_cut_and_the_rest_is_folded(made_up, quick_masks, options, tmp_path):
     made_up({"fmix": (3.0, 4.0)}, conclusions="One.\n- A.\n- B.\nTwo.\n\n- C.\n\nThree.\nFour.")
-    page = build(options, tmp_path / "results").page.read_text()
-    expected = "<p>One.</p><ul><li>A.</li><li>B.</li></ul><p>Two.</p><ul><li>C.</li></ul><p>Three.</p><p>Four.</p>"
-    assert f"<h4>What it means</h4>{expected}" in page.replace("\n", "")
-    assert "<ul></ul>" not in page.replace("\n", "")
+    page = build(options, tmp_path / "results").page.read_text().replace("\n", "")
+    first = "<p>One.</p><ul><li>A.</li><li>B.</li></ul><p>Two.</p><ul><li>C.</li></ul>"
+    assert f"<h4>What it means</h4>{first}<details><summary>In detail</summary>{first}" in page
+    assert f"{first}<p>Three.</p><p>Four.</p></details>" in page
+    assert "<ul></ul>" not in page
+
+
+def test_a_documents_own_bottom_line_goes_first(made_up, quick_masks, options, tmp_path):
+    made_up({"fmix": (3.0, 4.0)}, conclusions="One. Two.", bottom_line="It is so.")
+    page = build(options, tmp_path / "results").page.read_text().replace("\n", "")
+    assert "<h4>What it means</h4><p>It is so.</p><details><summary>In detail</summary><p>One. Two.</p>" in page
 
 
 def test_another_figure_than_was_measured_is_refused(measured, quick_masks, options, tmp_path):
@@ -265,20 +281,34 @@ def test_a_dry_run_says_what_is_there(measured, options, capsys):
     assert not options.out.exists()
 
 
-def test_the_records_that_come_with_the_toolkit(options):
-    report = build(options, ROOT / "results")
+@pytest.fixture(scope="module")
+def committed(tmp_path_factory):
+    """The report of the records that come with the toolkit."""
+    root = tmp_path_factory.mktemp("committed")
+    options = Options(device="cpu", threads=1, store=root / "runs", out=root / "out")
+    return run(Config((ROOT / "results",), options))
+
+
+def test_the_records_that_come_with_the_toolkit(committed):
+    report = committed
     assert len(report.documents) >= 12
     assert report.damaged == []
     assert report.exit_status == 0
-    assert report.page.stat().st_size < 5_000_000
-    text = report.page.read_text()
-    assert "/work" not in text
-    assert not re.search(r"(?<![\w./-])/(home|root|tmp)/", text)
+    for name in ("index.html", "runs.html"):
+        page = report.page.parent / name
+        assert page.stat().st_size < 5_000_000
+        text = page.read_text()
+        assert "/work" not in text
+        assert not re.search(r"(?<![\w./-])/(home|root|tmp)/", text)
+    headings = re.findall(r"<h3>(.*?)</h3>", report.page.read_text())
+    assert len(headings) == len(set(headings))
+    assert "What layers keep on digits: preact-resnet18, 8 seeds, 360 test images; 300 images × 100 epochs" in headings
     assert "agrees" not in set(report.published["verdict"])  # nothing has been run at the paper's scale
 
 
-def test_in_a_real_browser(report):
-    """Headless Chromium: no message on the console, nothing broken or too wide, and a number opens its runs."""
+@pytest.fixture(scope="module")
+def browser():
+    """Headless Chromium."""
     api = pytest.importorskip("playwright.sync_api")
     from shutil import which
 
@@ -287,27 +317,108 @@ def test_in_a_real_browser(report):
         pytest.skip("no Chromium")
     with api.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        for width in (360, 768, 1440):
-            for scheme in ("light", "dark"):
-                page = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme).new_page()
-                said = []
-                page.on("console", lambda message, said=said: said.append(message.text))
-                page.on("pageerror", lambda error, said=said: said.append(str(error)))
-                page.goto(report.page.as_uri())
-                where = f"{width} {scheme}"
-                assert said == [], where
-                root = "document.documentElement"
-                assert page.evaluate(f"{root}.scrollWidth <= {root}.clientWidth"), where
-                assert page.evaluate("[...document.images].every(each => each.complete && each.naturalWidth)"), where
-        button = page.locator("#accuracy td button").first
-        button.press("Enter")
-        opened = page.locator(":popover-open")
-        assert opened.count() == 1
-        opened.locator("li button").first.press("Enter")
-        assert page.locator(":popover-open pre").count() == 1
-        page.keyboard.press("Escape")
-        assert page.locator(":popover-open pre").count() == 0
+        yield browser
         browser.close()
+
+
+UNFOLD = "document.querySelectorAll('details').forEach(each => each.open = true)"
+
+
+@pytest.mark.parametrize("width", [360, 768, 1440])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_in_a_real_browser(width, scheme, report, browser):
+    """No message on the console, nothing broken, and the page no wider than the screen, folded or not."""
+    page = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme).new_page()
+    said = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    for name in ("index.html", "runs.html"):
+        page.goto((report.page.parent / name).as_uri())
+        for _ in range(2):
+            root = "document.documentElement"
+            assert page.evaluate(f"{root}.scrollWidth <= {root}.clientWidth"), name
+            assert page.evaluate("[...document.images].every(each => each.complete && each.naturalWidth)"), name
+            images = "[...document.images].map(each => each.getBoundingClientRect())"
+            inside = f"{images}.every(box => box.left >= 0 && box.right <= innerWidth)"
+            assert page.evaluate(inside), f"{name}: a figure is cut"
+            page.evaluate(UNFOLD)
+    assert said == []
+    page.context.close()
+
+
+@pytest.mark.parametrize("width", [360, 768, 1440])
+def test_the_committed_records_in_a_browser(width, committed, browser):
+    """The page is no wider than the screen, and on a wide one no column of the statements' table is cut."""
+    page = browser.new_context(viewport={"width": width, "height": 900}).new_page()
+    page.goto(committed.page.as_uri())
+    page.evaluate(UNFOLD)
+    root = "document.documentElement"
+    assert page.evaluate(f"{root}.scrollWidth <= {root}.clientWidth")
+    for key in ("tables", "matrix") if width == 1440 else ("matrix",):
+        scroll = page.locator(f"#{key} .scroll").first
+        assert scroll.evaluate("each => each.scrollWidth <= each.clientWidth"), key
+    page.context.close()
+
+
+def test_a_number_leads_to_its_run_in_a_browser(report, browser):
+    page = browser.new_page()
+    page.goto(report.page.as_uri())
+    page.locator("#accuracy details", has=page.locator("table")).first.evaluate("each => each.open = true")
+    page.locator("#accuracy td a").first.click()
+    assert "runs.html#group-" in page.url
+    page.locator("section:target li a").first.click()
+    assert page.locator("details:target pre").is_visible()
+    page.close()
+
+
+def test_tables_are_sorted_and_filtered_in_a_browser(report, browser):
+    page = browser.new_page()
+    page.goto(report.page.as_uri())
+    page.evaluate(UNFOLD)
+    table = page.locator("#accuracy table").first
+    head = table.locator("th").nth(1)
+    assert head.get_attribute("aria-sort") is None
+
+    def shown():
+        return table.locator("tbody tr:visible td:nth-child(2)").all_inner_texts()
+
+    for way in ("ascending", "descending"):
+        head.locator("button").press("Enter")
+        assert head.get_attribute("aria-sort") == way
+        numbers = [float(text.split()[0]) for text in shown()]
+        assert len(numbers) == 2
+        assert numbers == sorted(numbers, reverse=way == "descending")
+    names = table.locator("th").first
+    names.locator("button").click()
+    assert head.get_attribute("aria-sort") is None
+    assert table.locator("tbody th").all_inner_texts() == ["baseline", "MixUp"]
+    page.locator("#accuracy").get_by_label("augmentation").first.select_option("MixUp")
+    assert table.locator("tbody th:visible").all_inner_texts() == ["MixUp"]
+    statements = page.locator("#tables table").first
+    page.locator("#tables").get_by_label("augmentation").first.select_option("CutMix")
+    said = statements.locator("tbody th:visible").all_inner_texts()
+    assert said
+    assert all("CutMix" in text for text in said)
+    assert page.locator("#tables [role=status]").first.inner_text().startswith(f"{len(said)} of ")
+    hidden = statements.locator("tbody tr[hidden]").first.get_attribute("id")
+    page.goto(f"{report.page.as_uri()}#{hidden}")  # an address leads to a line that is filtered out, too
+    assert page.locator(f"#{hidden}").is_visible()
+    page.close()
+
+
+def test_without_scripts_everything_is_there(report, browser):
+    context = browser.new_context(java_script_enabled=False, viewport={"width": 768, "height": 900})
+    page = context.new_page()
+    page.goto(report.page.as_uri())
+    assert page.locator("main select, main button").count() == 0
+    assert page.locator("section").count() == len(Page(report.page.read_text()).all("section", "id"))
+    assert page.locator("main img").count() == report.page.read_text().count("<img ")
+    page.get_by_role("navigation").get_by_role("link", name="All statements").click()
+    page.locator("#tables summary").first.click()
+    assert page.locator("#tables tbody tr").first.is_visible()
+    page.locator(".matrix a").first.click()
+    assert page.locator("tr:target").is_visible()
+    context.close()
 
 
 def test_the_command_line(measured, quick_masks, tmp_path):
@@ -340,7 +451,10 @@ def test_a_document_whose_files_are_paths_is_refused_and_writes_nothing(name, ma
     assert sorted(tmp_path.rglob("*")) == before
 
 
-@pytest.mark.parametrize("where", ["report", "report/exhibits", "report/index.html", "report/exhibits/figure-2.png"])
+@pytest.mark.parametrize(
+    "where",
+    ["report", "report/exhibits", "report/index.html", "report/runs.html", "report/exhibits/figure-2.png"],
+)
 def test_a_report_is_not_written_through_links(where, made_up, quick_masks, options, tmp_path):
     made_up({"fmix": (83.5, 83.9, 83.2)})
     outside = tmp_path / "outside"

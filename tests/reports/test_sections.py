@@ -11,7 +11,7 @@ from analysis.accuracy import accuracy_components
 from analysis.mutual_info.section import _information
 from analysis.mutual_info.table import UNDER_TRAINED
 from findings.document import read_document
-from reports.verdicts import _tables, judged
+from reports.verdicts import judged, tables_of
 from results.remake import RESULTS
 
 
@@ -46,7 +46,7 @@ def test_classifiers_are_named_with_their_regime_and_vaes_with_their_data():
 
 def test_accuracies_in_a_regime_are_judged_as_a_size_of_the_training_set():
     document = read_document(RESULTS / "accuracy-cifar-10-jpeg" / "result.json", "accuracy")
-    (found,) = _tables(document, "training size")
+    (found,) = tables_of(document, "training size")
     assert found.on == document.on
     assert found.components == "accuracy"
     assert set(found.table["augmentation"]) >= {"none", "mixup", "fmix", "fmix+mixup"}
@@ -54,13 +54,13 @@ def test_accuracies_in_a_regime_are_judged_as_a_size_of_the_training_set():
     assert len(judgements) == 3
     assert {each.claim.above for each in judgements} == {"fmix+mixup"}
     vaes = read_document(RESULTS / "table-1-digits" / "result.json", "vaes")
-    assert _tables(vaes, "training size") == []
+    assert tables_of(vaes, "training size") == []
 
 
 def test_an_ablations_variance_components_are_its_claims():
     path = RESULTS / "ablation-fraction-fashion-mnist" / "result.json"
     document = read_document(path, "ablation")
-    tables = _tables(document, "training size")
+    tables = tables_of(document, "training size")
     values = sorted({row["setting"] for row in json.loads(path.read_text())["results"]})
     assert [table.components for table in tables] == [measure_of("fraction", value) for value in values]
     # verdicts that all networks share leave the difference without a part of the images
