@@ -31,6 +31,7 @@ from figures import save
 from findings import Result, publish
 from findings.row import row
 from store import MOST_SEEDS, BadInput, positive, write_atomically
+from store.bad_input import perhaps
 from store.command_line import Options
 from training import use_threads
 from training.job import Job, document_step
@@ -78,7 +79,7 @@ class Config:
             raise BadInput("--n", self.n, f"an integer from 4 to {MOST:,}")
         for task in self.tasks:
             if task not in TASKS:
-                raise BadInput("--tasks", repr(task), f"some of {', '.join(TASKS)}")
+                raise BadInput("--tasks", repr(task), f"some of {', '.join(TASKS)}{perhaps(task, TASKS)}")
         check_estimators(self.bounds, "--bounds")
         if not self.tasks:
             raise BadInput("--tasks", "nothing", f"some of {', '.join(TASKS)}")
