@@ -487,5 +487,11 @@ def _checks_text(checks: dict[Which, list[Check]]) -> str:
 JOB = Job(PROGRAM, lambda config, _: grid_steps(config, "attacks"), SECTIONS)
 
 
+EXAMPLES = (
+    "--data cifar10 --augmentations none fmix --images 1000",
+    "--model torchvision:resnet18 --weights resnet18.pt --attacks pgd deepfool --epsilons 0 0.01 0.03",
+    "--model runs/classifier/digits-preact-resnet18-none-seed1-0f70a61d6b0e --autoattack 100",
+)
+
 if __name__ == "__main__":
-    command(Config, run, PROGRAM)
+    command(Config, run, PROGRAM, examples=EXAMPLES)

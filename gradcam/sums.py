@@ -328,5 +328,10 @@ def comparisons(document: Mapping[str, Any]) -> dict[str, Comparison | None]:
 JOB = Job(PROGRAM, lambda config, _: grid_steps(config, "gradcam"), SECTIONS)
 
 
+EXAMPLES = (
+    "--data fashion-mnist --layers conv1 stage4",
+    "--model torchvision:resnet18 --weights resnet18.pt --layers layer4",
+)
+
 if __name__ == "__main__":
-    command(Config, run, PROGRAM)
+    command(Config, run, PROGRAM, examples=EXAMPLES)

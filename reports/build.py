@@ -312,5 +312,7 @@ def _versions(documents: list[Document]) -> list[str]:
 JOB = Job(PROGRAM, lambda config, before: document_step(config, [step for step in before if step.kind == "document"]))
 
 
+EXAMPLES = ("--results results out", "--results out --dry-run")
+
 if __name__ == "__main__":
-    command(Config, run, PROGRAM)
+    command(Config, run, PROGRAM, examples=EXAMPLES)
