@@ -177,8 +177,6 @@ def _parsed(line: Line, config: type[Any], arguments: Sequence[str] | None) -> t
         SystemExit: after ``--help`` or ``--version``.
     """
     words = [_from_home(word) for word in (sys.argv[1:] if arguments is None else arguments)]
-    if words[:1] and words[0].startswith("--tyro-"):  # the completion of a shell
-        return _through_tyro(line, config, words), None
     if {"-h", "--help"} & set(words):
         _help(line, config, words)
     if "--version" in words:
@@ -254,7 +252,7 @@ def _through_tyro(line: Line, config: type[Any], words: list[str], description: 
 
     Raises:
         BadInput: with an explanation in one line.
-        SystemExit: after help or the completion of a shell.
+        SystemExit: after help.
     """
     _check_text(words)
     start: Any = {}
@@ -630,7 +628,8 @@ def _check_data(records: Records | None, config: Any, asked: Asked | None) -> No
         return
     identity = records.load(config.data, download=not config.execution.dry_run).identity
     if identity != asked.record["data"]:
-        needed = f"the options of its data, as its command has them: {asked.record['command']}"
+        command_line = asked.record.get("command", "")
+        needed = "the options of its data" + (f", as its command has them: {command_line}" if command_line else "")
         raise BadInput(f"{asked.path}: data", f"{identity['name']}, whose images are not the record's", needed)
 
 

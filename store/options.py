@@ -12,6 +12,7 @@ where it is to be done again.
 """
 
 import dataclasses
+import itertools
 import re
 import shlex
 import tomllib
@@ -172,7 +173,11 @@ def in_words(hint: Any) -> str:
         >>> in_words(int | None), in_words(tuple[float, ...]), in_words(typing.Literal["step", "cosine"] | None)
         ('an integer or None', 'a list, each a number', 'step, cosine or None')
     """
-    words = [word for kind in _kinds(hint) for word in _in_words(kind)]
+    return _listed(_kinds(hint))
+
+
+def _listed(kinds: Iterable[Any]) -> str:
+    words = [word for kind in kinds for word in _in_words(kind)]
     return f"{', '.join(words[:-1])} or {words[-1]}" if len(words) > 1 else words[0]
 
 
@@ -228,7 +233,7 @@ def read_options(
     if path.suffix in (".toml", ".json") and not path.is_file():
         raise BadInput("--config", f"{path}, which is no file", needed)
     if path.suffix == ".toml":
-        return Asked(path, _as_words(path, config, _flat(path, config, _read_toml(path), program)))
+        return Asked(path, _as_words(config, _flat(path, config, _read_toml(path), program)))
     if path.suffix != ".json":
         raise BadInput("--config", str(path), needed)
     document = read_json(path)
@@ -246,7 +251,7 @@ def read_options(
     usual = _defaults(config)
     # what is usual is left as it is, for some options are refused beside others where somebody asks for them
     told = {key: value for key, value in options.items() if key not in unasked and value != usual.get(key)}
-    return Asked(path, _as_words(path, config, told))
+    return Asked(path, _as_words(config, told))
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -296,30 +301,31 @@ def _flat(path: Path, config: type[Any], table: Mapping[str, Any], program: str)
 
 def _fitting_word(where: str, hint: Any, value: Any) -> Any:
     """A value of a file, which a command line could hold as well."""
-    fit = fitting(where, hint, value, lambda kind: in_words(kind).removesuffix(" or None"))
-    texts = [str(each) for each in (fit if isinstance(fit, tuple) else (fit,)) if isinstance(each, str | Path)]
-    for text in texts:
-        if "\0" in text or (isinstance(fit, tuple) and text.startswith("-")):
-            raise BadInput(where, repr(text)[:80], "text without a NUL, and in a list none that begins with a hyphen")
+    kinds = tuple(kind for kind in _kinds(hint) if kind is not types.NoneType)  # which a file says by saying nothing
+    fit = fitting(where, hint, value, lambda _: _listed(kinds))
+    for each in value if isinstance(value, list) else [value]:
+        if isinstance(each, str) and ("\0" in each or (isinstance(value, list) and each.startswith("-"))):
+            raise BadInput(where, repr(each)[:80], "text without a NUL, and in a list none that begins with a hyphen")
+        if each == "" and Path in (*kinds, *typing.get_args(hint)):
+            raise BadInput(where, "nothing", "a path")
+        if isinstance(each, int) and each.bit_length() > LONGEST:
+            raise BadInput(where, "an integer of hundreds of digits", "a smaller one")
     return fit
 
 
-def _as_words(path: Path, config: type[Any], options: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """Options as a command line has them: of a switch that is on nothing but its name, and of one that is off not that.
+LONGEST = 1024
+"""Bits of an integer, with which a command line takes it."""
 
-    Raises:
-        BadInput: a number that is too long for one.
-    """
+
+def _as_words(config: type[Any], options: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Options as a command line has them: a switch by its name alone, and only where it is on."""
     kinds = option_types(config)
     words: dict[str, tuple[str, ...]] = {}
     for name, value in options.items():
-        if kinds[name] is bool:
-            words |= {name: ()} if value else {}
-            continue
-        try:
+        if kinds[name] is not bool:
             words[name] = tuple(map(str, value)) if isinstance(value, tuple) else (str(value),)
-        except ValueError:  # an integer of more digits than Python writes
-            raise BadInput(f"{path}: {name}", "an integer of thousands of digits", in_words(kinds[name])) from None
+        elif value:
+            words[name] = ()
     return words
 
 
@@ -338,7 +344,7 @@ def _of_record(
     options = {key: value for key, value in settings.items() if key in known and value is not None}
     options["seed"] = record["seed"]
     fit = {key: _fitting_word(f"{path}: {key}", known[key], value) for key, value in options.items()}
-    return _as_words(path, config, fit) | _data_of(path, config, record, records.data)
+    return _as_words(config, fit) | _data_of(path, config, record, records.data)
 
 
 def _data_of(path: Path, config: type[Any], record: Mapping[str, Any], known: Registry) -> dict[str, tuple[str, ...]]:
@@ -362,7 +368,7 @@ def _spoken(command: str, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
     except ValueError:
         return {}
     found: dict[str, tuple[str, ...]] = {}
-    for word, after in zip(words, [*words[1:], ""], strict=True):
+    for word, after in itertools.pairwise([*words, ""]):
         option, separator, value = word.partition("=")
         name = option.removeprefix("--").replace("-", "_")
         if option.startswith("--") and name in names:

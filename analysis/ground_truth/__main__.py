@@ -5,7 +5,7 @@ from store.command_line import command
 
 EXAMPLES = (
     "--tasks gaussian-d16-i3 staircase-i4 --seeds 5",
-    "--bounds rate infonce my_bounds.py:tighter",
+    "--tasks clusters-s1 crossed-s1 --bounds infonce leave_one_out_by_class",
 )
 
 if __name__ == "__main__":
