@@ -90,7 +90,11 @@ CURVES = {"published": as_published, "robust": robust}
 
 @dataclass(frozen=True)
 class Config(ModelGrid):
-    """Attack classifiers at every perturbation size and say how much of their accuracy is left."""
+    """Attack classifiers at every perturbation size and say how much of their accuracy is left.
+
+    A figure and a table of accuracy over ε for each attack, the checks that the attacks did their work, and result.json
+    come out, in OUT/attacks-DATA; classifiers and verdicts on every image stay in the store.
+    """
 
     attacks: tuple[str, ...] = ("fgsm", "bim", "pgd", "noise", "deepfool")
     """fgsm, bim, pgd, noise, deepfool, repeated-noise, or a class of foolbox.attacks"""

@@ -231,7 +231,11 @@ class Settings:
 
 @dataclass(frozen=True)
 class Config:
-    """Train one classifier under one augmentation and score it on the clean test images."""
+    """Train one classifier under one augmentation and score it on the clean test images.
+
+    A run's directory in the store comes out, with weights, logits of the test images, learning curve and record; what
+    is there already is reused.
+    """
 
     preset: str | None = None
     """a row of the paper's tables, cifar10-preact-resnet18-fmix, say: sets --data, --network and --augmentation, which

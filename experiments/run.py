@@ -44,7 +44,11 @@ PROGRAM = "python -m experiments.run"
 
 @dataclass(frozen=True)
 class Config:
-    """Run the grid behind a table or a figure of the paper, or one of your own."""
+    """Run the grid behind a table or a figure of the paper, or one of your own.
+
+    What each of its analyses leaves comes out, in directories of OUT, and networks in the store. What is finished there
+    is reused, and what was interrupted goes on.
+    """
 
     experiment: Annotated[str, tyro.conf.Positional]
     """table-1, table-2-preact-resnet18, table-6, grad-cam, figure-1, figure-3, figure-6, paper (all of them, and the

@@ -68,7 +68,11 @@ BATCH = 100
 
 @dataclass(frozen=True)
 class Config(ModelGrid):
-    """Sum the Grad-CAM maps of classifiers over the test images."""
+    """Sum the Grad-CAM maps of classifiers over the test images.
+
+    A figure and a table of the sums, pictures of maps, the sentences that they allow, and result.json come out, in
+    OUT/gradcam-DATA; classifiers and sums stay in the store.
+    """
 
     layers: tuple[str, ...] = ("conv1",)
     """layers of the network by name; the first is the one that conclusions speak of"""

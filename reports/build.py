@@ -41,7 +41,11 @@ SHOWN = (".png", ".svg", ".csv")
 
 @dataclass(frozen=True)
 class Config:
-    """Build the report from what jobs have measured."""
+    """Build the report from what jobs have measured.
+
+    One page, OUT/report/index.html, comes out, with tables and figures, what the paper has beside what was measured
+    here, and which of its statements hold. Nothing is trained.
+    """
 
     results: tuple[Path, ...] = (Path("results"), Path("out"))
     """directories with the documents of jobs; what is in a later one takes the place of the same in an earlier one"""

@@ -273,7 +273,7 @@ def _through_tyro(line: Line, config: type[Any], words: list[str], description: 
                 description=description,
                 args=words,
                 config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
-                registry=_registry(config),
+                registry=_registry(line, config),
                 **start,
             )
     except SystemExit as stop:
@@ -340,7 +340,7 @@ def _from_home(word: str) -> str:
     return before + os.path.expanduser(path) if re.match(r"~(?=/|$)", path) else word
 
 
-def _registry(config: type[Any]) -> tyro.constructors.ConstructorRegistry:
+def _registry(line: Line, config: type[Any]) -> tyro.constructors.ConstructorRegistry:
     """How a command's options are read and explained."""
     registry = tyro.constructors.ConstructorRegistry()
     registry.primitive_rule(_plain_number)
@@ -357,7 +357,7 @@ def _registry(config: type[Any]) -> tyro.constructors.ConstructorRegistry:
         def made(**values: Any) -> Any:
             return config(**{key: value for key, value in values.items() if key not in ("config", "version")})
 
-        return tyro.constructors.StructConstructorSpec(instantiate=made, fields=(*fields, *OF_EVERY_COMMAND))
+        return tyro.constructors.StructConstructorSpec(instantiate=made, fields=(*fields, *_of_every_command(line)))
 
     return registry
 
@@ -426,17 +426,18 @@ def _help_of(config: Any) -> dict[str, str]:
 
 FILE: Any = Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")]
 
-OF_EVERY_COMMAND = (
-    tyro.constructors.StructFieldSpec(
-        "config",
-        FILE,
-        None,
-        "options from a TOML file, from a result.json that this command wrote, or from the record of a run (or its "
-        "directory); what the command line says counts before them",
-    ),
-    tyro.constructors.StructFieldSpec("version", bool, False, "show the versions at work and exit"),
-)
-"""Options that `command` sees to itself."""
+SWITCH: Any = Annotated[bool, tyro.conf.arg(help_behavior_hint="")]
+
+
+def _of_every_command(line: Line) -> tuple[tyro.constructors.StructFieldSpec, ...]:
+    """Options that `command` sees to itself."""
+    record = ", or from the record of a run that it made (or its directory)" if line.records else ""
+    text = f"options from a TOML file, from a result.json that this command wrote{record}; what the command line says "
+    return (
+        tyro.constructors.StructFieldSpec("config", FILE, None, f"{text}counts before them"),
+        tyro.constructors.StructFieldSpec("version", SWITCH, False, "show the versions at work and exit"),
+    )
+
 
 PLAIN = {int: re.compile(r"[+-]?[0-9]+"), float: re.compile(r"[+-]?([0-9.]+([eE][+-]?[0-9]+)?|inf|nan)", re.IGNORECASE)}
 

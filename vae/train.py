@@ -207,7 +207,10 @@ class Settings:
 
 @dataclass(frozen=True)
 class Config:
-    """Train one VAE under one augmentation and record its rate and reconstruction error on the test images."""
+    """Train one VAE under one augmentation and record its rate and reconstruction error on the test images.
+
+    A run's directory in the store comes out, with weights, learning curve and record; what is there already is reused.
+    """
 
     augmentation: str = "none"
     """none, mixup, cutmix, fmix, fmix-reference, package.module:NAME, FILE.py:NAME, or a hybrid such as fmix+mixup"""
