@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from store import BadInput
+from store.bad_input import perhaps
 from training.seeds import derive
 
 with warnings.catch_warnings():
@@ -47,6 +48,17 @@ ATTACKS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 """Names, Foolbox's classes, and their options: the published sweep's, spelt out."""
 
+
+ALIASES = {
+    "autoattack": "--autoattack 1000",
+    "carliniwagner": "L2CarliniWagnerAttack",
+    "cw": "L2CarliniWagnerAttack",
+    "fgm": "L2FastGradientAttack",
+    "ifgsm": "bim",
+    "linfpgd": "pgd",
+    "uniform": "noise",
+}
+"""What attacks are called elsewhere."""
 
 NO_NORM = "has no norm in which ε is counted"
 LEAVES = "keeps moments of every image, while the robust curve lets broken images leave"
@@ -90,9 +102,8 @@ def attack_named(name: str) -> Attack:
     if name not in known:
         near = difflib.get_close_matches(name.lower(), [*ATTACKS, *(kind.lower() for kind in known)], 3, 0.4)
         nearest = [kind for kind in [*ATTACKS, *known] if kind.lower() in near] or list(ATTACKS)
-        raise BadInput(
-            "--attacks", repr(name), f"one of {', '.join(ATTACKS)}, or a class of Foolbox's; near: {', '.join(nearest)}"
-        )
+        needed = f"one of {', '.join(ATTACKS)}, or a class of Foolbox's; near: {', '.join(nearest)}"
+        raise BadInput("--attacks", repr(name), needed + perhaps(name, [*ATTACKS, *known], ALIASES))
     if name in CANNOT:
         raise BadInput("--attacks", f"{name}, which {CANNOT[name]}", f"a curve over ε: {', '.join(ATTACKS)}, say")
     try:

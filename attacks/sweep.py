@@ -90,7 +90,11 @@ CURVES = {"published": as_published, "robust": robust}
 
 @dataclass(frozen=True)
 class Config(ModelGrid):
-    """Attack classifiers at every perturbation size and say how much of their accuracy is left."""
+    """Attack classifiers at every perturbation size and say how much of their accuracy is left.
+
+    A figure and a table of accuracy over ε for each attack, the checks that the attacks did their work, and result.json
+    come out, in OUT/attacks-DATA; classifiers and verdicts on every image stay in the store.
+    """
 
     attacks: tuple[str, ...] = ("fgsm", "bim", "pgd", "noise", "deepfool")
     """fgsm, bim, pgd, noise, deepfool, repeated-noise, or a class of foolbox.attacks"""
@@ -487,5 +491,11 @@ def _checks_text(checks: dict[Which, list[Check]]) -> str:
 JOB = Job(PROGRAM, lambda config, _: grid_steps(config, "attacks"), SECTIONS)
 
 
+EXAMPLES = (
+    "--data cifar10 --augmentations none fmix --images 1000",
+    "--model torchvision:resnet18 --weights resnet18.pt --attacks pgd deepfool --epsilons 0 0.01 0.03",
+    "--model runs/classifier/digits-preact-resnet18-none-seed1-0f70a61d6b0e --autoattack 100",
+)
+
 if __name__ == "__main__":
-    command(Config, run, PROGRAM)
+    command(Config, run, PROGRAM, examples=EXAMPLES)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from classifiers.networks import NETWORKS, build, known_name, source_of
 from store import BadInput, Run, digest_of, read_record
+from store.bad_input import perhaps
 from tasks import Task, pixels
 from training.weights import WEIGHTS, read_weights
 
@@ -121,8 +122,9 @@ class Classifier(nn.Module):
                 raise AttributeError
             return self.network.get_submodule(name)
         except AttributeError:
-            first = [known for known, _ in self.network.named_modules() if known][:8]
-            raise BadInput("--layers", repr(name), f"a layer of the network: {', '.join(first)}, …") from None
+            layers = [known for known, _ in self.network.named_modules() if known]
+            needed = f"a layer of the network: {', '.join(layers[:8])}, …{perhaps(name, layers)}"
+            raise BadInput("--layers", repr(name), needed) from None
 
 
 def finite(logits: Tensor, name: str, argument: str = "--model") -> Tensor:

@@ -52,7 +52,16 @@ THEIRS = ("torchvision", "timm")
 """Packages whose networks are made by their own names."""
 
 FACTORIES = Registry(
-    "network", "mixinfo.networks", NETWORKS, forms=tuple(f"{package}:NAME" for package in THEIRS), ours=BUILT_IN
+    "network",
+    "mixinfo.networks",
+    NETWORKS,
+    forms=tuple(f"{package}:NAME" for package in THEIRS),
+    ours=BUILT_IN,
+    aliases=dict.fromkeys(("resnet18", "resnet", "prn18", "preresnet18", "preactresnet"), "preact-resnet18")
+    | dict.fromkeys(("wrn", "wrn2810", "wideresnet", "wideresnet28"), "wide-resnet-28-10")
+    | dict.fromkeys(("densenet", "densenetbc", "densenetbc190", "densenet190"), "densenet-bc-190-40")
+    | dict.fromkeys(("pyramidnet", "pyramidnet272", "pyramid"), "pyramidnet-272-200")
+    | {name: f"torchvision:{name}" for name in ("resnet34", "resnet50", "resnet101", "resnet152", "densenet121")},
 )
 
 

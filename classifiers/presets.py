@@ -6,6 +6,7 @@ is given with ``--policy file:PATH``.
 """
 
 from store import BadInput
+from store.bad_input import perhaps, plain
 
 __all__ = ["AUGMENTATIONS", "PRESETS", "parts_of"]
 
@@ -37,6 +38,14 @@ PRESETS: dict[str, tuple[str, str, str]] = {
 """Data set, network and augmentation of every row."""
 
 
+WITHOUT_NETWORK = {
+    plain(f"{data}-{augmentation}"): name
+    for name, (data, network, augmentation) in PRESETS.items()
+    if network == "preact-resnet18"
+}
+"""What a row may be called by somebody who does not name the network, for messages."""
+
+
 def parts_of(preset: str) -> tuple[str, str, str]:
     """Data set, network and augmentation of a preset.
 
@@ -45,5 +54,6 @@ def parts_of(preset: str) -> tuple[str, str, str]:
     """
     if preset not in PRESETS:
         rows = ", ".join(f"{data}-{network}-AUGMENTATION" for network, rows in ROWS.items() for data in rows)
-        raise BadInput("--preset", repr(preset), f"one of {rows}, with one of {', '.join(AUGMENTATIONS)}")
+        needed = f"one of {rows}, with one of {', '.join(AUGMENTATIONS)}{perhaps(preset, PRESETS, WITHOUT_NETWORK)}"
+        raise BadInput("--preset", repr(preset), needed)
     return PRESETS[preset]

@@ -43,9 +43,11 @@ from findings.row import row
 from msda import Mixer
 from store import BadInput, Run, positive, provenance, write_atomically
 from store.command_line import Options, command, json_document
+from store.options import Records
 from store.registry import known_as, source_hash
 from store.runs import now
 from tasks import DataOptions, Task, load
+from tasks.loading import TASKS
 from tasks.metrics import METRICS, headline, metrics_of, scores
 from training import Diverged, Pipeline, fit
 from training.devices import describe, resolve_device, use_threads
@@ -229,7 +231,11 @@ class Settings:
 
 @dataclass(frozen=True)
 class Config:
-    """Train one classifier under one augmentation and score it on the clean test images."""
+    """Train one classifier under one augmentation and score it on the clean test images.
+
+    A run's directory in the store comes out, with weights, logits of the test images, learning curve and record; what
+    is there already is reused.
+    """
 
     preset: str | None = None
     """a row of the paper's tables, cifar10-preact-resnet18-fmix, say: sets --data, --network and --augmentation, which
@@ -541,5 +547,15 @@ TRAINER = Trainer("classifier", classifier_run, train, _summary)
 JOB = Job(PROGRAM, lambda config, _: [step_of(config)])
 
 
+RECORDS = Records("classifier", TASKS, load)
+"""What ``--config`` takes beside files with options."""
+
+EXAMPLES = (
+    "--augmentation fmix --data fashion-mnist --epochs 30",
+    "--preset cifar10-preact-resnet18-fmix --seed 2 --device cuda",
+    "--network torchvision:resnet18 --data folder:photos --learning-rate 0.05",
+    "--config runs/classifier/digits-preact-resnet18-none-seed1-0f70a61d6b0e --augmentation fmix",
+)
+
 if __name__ == "__main__":
-    command(Config, run, PROGRAM, presets=from_preset)
+    command(Config, run, PROGRAM, presets=from_preset, records=RECORDS, examples=EXAMPLES)

@@ -140,7 +140,13 @@ EXPERIMENTS: dict[str, Experiment] = {
 }
 """The paper's experiments by the name of what they make."""
 
-_NAMED = Registry("experiment", "mixinfo.experiments", EXPERIMENTS)
+_NAMED = Registry(
+    "experiment",
+    "mixinfo.experiments",
+    EXPERIMENTS,
+    aliases={"all": "paper", "table2": "table-2-preact-resnet18", "figure4": "grad-cam", "figure5": "figure-1"}
+    | {"accuracy": "table-2-preact-resnet18", "mutualinfo": "table-1", "attacks": "figure-1", "ablation": "figure-3"},
+)
 
 
 def configurations(name: str, scale: Scale) -> list[Any]:

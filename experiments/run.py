@@ -27,6 +27,7 @@ from experiments.steps import Outcome, Step, particulars, seconds_of, steps_of
 from findings.comparisons import LOOKS
 from findings.table import ruled
 from store import MOST_SEEDS, BadInput, positive, slug
+from store.bad_input import perhaps
 from store.command_line import Options, command, json_document
 from store.places import make_directory
 from tasks import DataOptions
@@ -43,7 +44,11 @@ PROGRAM = "python -m experiments.run"
 
 @dataclass(frozen=True)
 class Config:
-    """Run the grid behind a table or a figure of the paper, or one of your own."""
+    """Run the grid behind a table or a figure of the paper, or one of your own.
+
+    What each of its analyses leaves comes out, in directories of OUT, and networks in the store. What is finished there
+    is reused, and what was interrupted goes on.
+    """
 
     experiment: Annotated[str, tyro.conf.Positional]
     """table-1, table-2-preact-resnet18, table-6, grad-cam, figure-1, figure-3, figure-6, paper (all of them, and the
@@ -89,7 +94,8 @@ class Config:
         if self.ray is not None:
             check_address(self.ray)
         if self.vae_preset not in ("reference", "default"):
-            raise BadInput("--vae-preset", repr(self.vae_preset), "reference or default")
+            meant = perhaps(self.vae_preset, ("reference", "default"), {"published": "reference", "paper": "reference"})
+            raise BadInput("--vae-preset", repr(self.vae_preset), f"reference or default{meant}")
         experiment_named(self.experiment)
 
     def scale(self) -> Scale:
@@ -350,5 +356,12 @@ def _say_plan(config: Config, steps: list[Step]) -> None:
     )
 
 
+EXAMPLES = (
+    "table-1 --dry-run",
+    "paper --smoke",
+    "table-2-preact-resnet18 --data fashion-mnist --width 16 --epochs 10 --workers 2",
+    "my_grid.py:ablation --ray auto",
+)
+
 if __name__ == "__main__":
-    command(Config, run, PROGRAM)
+    command(Config, run, PROGRAM, examples=EXAMPLES)

@@ -68,7 +68,11 @@ BATCH = 100
 
 @dataclass(frozen=True)
 class Config(ModelGrid):
-    """Sum the Grad-CAM maps of classifiers over the test images."""
+    """Sum the Grad-CAM maps of classifiers over the test images.
+
+    A figure and a table of the sums, pictures of maps, the sentences that they allow, and result.json come out, in
+    OUT/gradcam-DATA; classifiers and sums stay in the store.
+    """
 
     layers: tuple[str, ...] = ("conv1",)
     """layers of the network by name; the first is the one that conclusions speak of"""
@@ -328,5 +332,10 @@ def comparisons(document: Mapping[str, Any]) -> dict[str, Comparison | None]:
 JOB = Job(PROGRAM, lambda config, _: grid_steps(config, "gradcam"), SECTIONS)
 
 
+EXAMPLES = (
+    "--data fashion-mnist --layers conv1 stage4",
+    "--model torchvision:resnet18 --weights resnet18.pt --layers layer4",
+)
+
 if __name__ == "__main__":
-    command(Config, run, PROGRAM)
+    command(Config, run, PROGRAM, examples=EXAMPLES)

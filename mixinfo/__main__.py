@@ -8,43 +8,66 @@ augmentations and data sets of one's own are still found there.
 import os
 import runpy
 import sys
-from difflib import get_close_matches
-from importlib.metadata import entry_points, version
+from collections.abc import Iterable
+from importlib.metadata import entry_points
 from importlib.util import find_spec
 from typing import NoReturn
 
-__all__ = ["COMMANDS", "main"]
+__all__ = ["COMMANDS", "GROUPS", "main"]
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "mutual-info": (
-        "analysis.mutual_info",
-        "Table 1: what codes of VAEs say about the images, bounded from both sides",
-    ),
+    "mutual-info": ("analysis.mutual_info", "Table 1: what VAEs' codes keep, bounded from both sides"),
     "accuracy": ("analysis.accuracy", "Table 2: classifiers trained under each augmentation"),
-    "ablation": ("analysis.ablation", "Figures 3 and 6: accuracy over training set sizes, α or δ"),
     "human-uncertainty": ("analysis.human_uncertainty", "Table 6: divergence from the labels that people gave"),
     "attacks": ("attacks.sweep", "Figures 1 and 5: accuracy under attack over ε"),
+    "ablation": ("analysis.ablation", "Figures 3 and 6: accuracy over images, α or δ"),
     "gradcam": ("gradcam.sums", "Figure 4: sums of Grad-CAM maps"),
+    "representations": ("analysis.representations", "what layers, or any features, keep of label and image"),
     "ground-truth": ("analysis.ground_truth", "how the bounds do on encoders of known information"),
-    "representations": (
-        "analysis.representations",
-        "what a classifier's layers, or any features, keep of label and image, bounded from both sides",
-    ),
-    "run": ("experiments.run", "whole grids, on one machine or many"),
-    "report": ("reports.build", "one page from everything that has been measured, beside the paper"),
     "train-vae": ("vae.train", "one VAE"),
     "train-classifier": ("classifiers.train", "one classifier"),
+    "run": ("experiments.run", "whole grids, on one machine or many"),
+    "report": ("reports.build", "one page of all that is measured, beside the paper"),
     "store": ("store", "list, verify, show and clean runs"),
 }
 """The commands by name: the module that does it, and what it is about."""
 
+GROUPS = {
+    "measure, and train what is missing for it": (
+        "mutual-info",
+        "accuracy",
+        "human-uncertainty",
+        "attacks",
+        "ablation",
+        "gradcam",
+        "representations",
+        "ground-truth",
+    ),
+    "train": ("train-vae", "train-classifier"),
+    "do whole grids": ("run", "report"),
+    "look after what was trained": ("store",),
+}
+"""The commands in the order of the help, by what they are for."""
+
+TO_BEGIN = """to begin with:
+  mixinfo mutual-info --smoke       minutes on a laptop; says what it writes
+  mixinfo mutual-info --dry-run     what it would train, and what it would reuse
+  mixinfo accuracy --data cifar10 --augmentations none fmix --seeds 5
+
+mixinfo help COMMAND lists its options, with examples. Every command takes
+--config FILE: options from a TOML file, or those of something done before."""
+
 
 def usage() -> str:
     """The help: every command in a line."""
-    width = max(map(len, COMMANDS))
-    lines = [f"  {name:<{width}}  {words}" for name, (_, words) in COMMANDS.items()]
-    lines += [f"  {name:<{width}}  of another package, {module}" for name, module in _of_others().items()]
-    return "\n".join(["usage: mixinfo COMMAND [OPTIONS]", "", *lines, "", "mixinfo COMMAND --help lists its options"])
+    groups = {title: {name: COMMANDS[name][1] for name in names} for title, names in GROUPS.items()}
+    if others := _of_others():
+        groups["of other packages"] = others
+    width = max(len(name) for commands in groups.values() for name in commands)
+    lines = ["usage: mixinfo COMMAND [OPTIONS]", ""]
+    for title, commands in groups.items():
+        lines += [f"{title}:", *(f"  {name:<{width}}  {words}" for name, words in commands.items()), ""]
+    return "\n".join([*lines, TO_BEGIN])
 
 
 def _of_others() -> dict[str, str]:
@@ -67,24 +90,56 @@ def _stop(line: str) -> NoReturn:
 
 def main() -> None:
     """Run the command that the first argument names; exit 2 where there is none such."""
-    name = sys.argv[1] if len(sys.argv) > 1 else "--help"
-    if name in ("-h", "--help"):
-        print(usage())
-        return
-    if name == "--version":
-        print(f"mixinfo {version('mixinfo')}")
+    words = sys.argv[1:] or ["--help"]
+    if words[0] in ("-h", "--help", "help"):
+        if len(words) == 1:
+            print(usage())
+            return
+        words = [words[1], "--help"]
+    here = os.getcwd()
+    sys.path[:] = [*(path for path in sys.path if path and os.path.realpath(path) != os.path.realpath(here)), here]
+    name, *rest = words
+    if "--version" in words:  # nothing of a command is imported for it
+        from store.versions import versions_line
+
+        print(versions_line())
         return
     modules = {known: module for known, (module, _) in COMMANDS.items()} | _of_others()
     if name not in modules:
-        close = get_close_matches(name, modules, 1)
-        hint = f"; perhaps {close[0]}?" if close else ""
-        _stop(f"COMMAND: got {name!r}; needs one of {', '.join(modules)}{hint}")
-    here = os.getcwd()
-    sys.path[:] = [*(path for path in sys.path if path and os.path.realpath(path) != os.path.realpath(here)), here]
-    sys.argv[:] = [f"mixinfo {name}", *sys.argv[2:]]
+        _stop(f"COMMAND: got {name!r}; needs one of {', '.join(modules)}{_meant(name, modules)}")
     if not _runs(modules[name]):
         _stop(f"COMMAND: got {name}, for which there is no module {modules[name]}; needs an installed package")
+    from store.command_line import called_as
+
+    called_as(f"mixinfo {name}")
+    sys.argv[:] = [f"mixinfo {name}", *rest]
     runpy.run_module(modules[name], run_name="__main__", alter_sys=True)
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    from store.bad_input import perhaps
+
+    return perhaps(name, known, ALIASES)
+
+
+ALIASES = {
+    "attack": "attacks",
+    "mi": "mutual-info",
+    "mutualinformation": "mutual-info",
+    "robustness": "attacks",
+    "table1": "mutual-info",
+    "table2": "accuracy",
+    "table6": "human-uncertainty",
+    "train": "train-classifier",
+    "vae": "train-vae",
+    "classifier": "train-classifier",
+    "grid": "run",
+    "layers": "representations",
+    "runs": "store",
+    "ls": "store list",
+    "list": "store list",
+}
+"""What commands may be called by somebody who guesses."""
 
 
 if __name__ == "__main__":

@@ -43,7 +43,11 @@ PROGRAM = "python -m reports.build"
 
 @dataclass(frozen=True)
 class Config:
-    """Build the report from what jobs have measured."""
+    """Build the report from what jobs have measured.
+
+    One page, OUT/report/index.html, comes out, with tables and figures, what the paper has beside what was measured
+    here, and which of its statements hold. Nothing is trained.
+    """
 
     results: tuple[Path, ...] = (Path("results"), Path("out"))
     """directories with the documents of jobs; what is in a later one takes the place of the same in an earlier one"""
@@ -327,5 +331,7 @@ def _citation() -> str:
 JOB = Job(PROGRAM, lambda config, before: document_step(config, [step for step in before if step.kind == "document"]))
 
 
+EXAMPLES = ("--results results out", "--results out --dry-run")
+
 if __name__ == "__main__":
-    command(Config, run, PROGRAM)
+    command(Config, run, PROGRAM, examples=EXAMPLES)

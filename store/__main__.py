@@ -110,5 +110,7 @@ def _show(config: Config) -> Verified:
     return Verified(int(matching[0]["status"] == "unreadable"))
 
 
+EXAMPLES = ("list --store runs", "show fmix-seed1", "gc --failed --delete")
+
 if __name__ == "__main__":
-    command(Config, run, "python -m store")
+    command(Config, run, "python -m store", examples=EXAMPLES)

@@ -10,7 +10,6 @@ directory or absolute. What is not built in is identified by its source text (`R
 nothing of what it computes.
 """
 
-import difflib
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -23,7 +22,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
-from store.bad_input import BadInput
+from store.bad_input import BadInput, perhaps
 
 __all__ = ["Registry", "called", "forget", "known_as", "live", "module_known_as", "source_hash", "text_of"]
 
@@ -123,6 +122,7 @@ class Registry:
         built_in: objects by name, or ``"module:object"``, which is imported when it is asked for.
         forms: of names that the caller reads itself, for messages: ``("npz:PATH",)``, say.
         ours: packages whose source does not identify anything, beside Python's own.
+        aliases: what others call the built-in ones, for messages alone: a run has one name (`store.bad_input.nearest`).
     """
 
     def __init__(
@@ -132,8 +132,10 @@ class Registry:
         built_in: Mapping[str, Any],
         forms: tuple[str, ...] = (),
         ours: tuple[str, ...] = (),
+        aliases: Mapping[str, str] | None = None,
     ) -> None:
         self.what, self.group, self.built_in, self.forms = what, group, built_in, forms
+        self.aliases = aliases or {}
         self.ours = frozenset(ours) | sys.stdlib_module_names
 
     def registered(self) -> dict[str, str]:
@@ -157,8 +159,20 @@ class Registry:
         """
         if name in self.built_in or all(name.rpartition(":")) or name in self.registered():
             return
-        close = difflib.get_close_matches(name, self.names(), 1)
-        raise BadInput(argument, repr(name), self.needed() + (f"; perhaps {close[0]}?" if close else ""))
+        raise BadInput(argument, repr(name), self.needed() + self.meant(name))
+
+    def meant(self, name: str) -> str:
+        """Which name is meant by one that is not known, as the end of a message: `store.bad_input.perhaps`.
+
+        A file's name alone stands for that file in the form that takes it, ``set.npz`` for ``npz:set.npz``.
+        """
+        suffix = Path(name).suffix.removeprefix(".")
+        words = [form.removesuffix(":PATH") for form in self.forms if form.endswith(":PATH")]
+        if suffix in words:
+            return f"; perhaps {suffix}:{name}?"
+        if suffix == "py":
+            return f"; perhaps {name}:NAME?"
+        return perhaps(name, self.names(), self.aliases)
 
     def get(self, name: str, argument: str) -> Any:
         """The object of a name.
@@ -252,13 +266,12 @@ def _run_file(path: Path, place: str, argument: str) -> ModuleType:
 
 def _from(module: ModuleType, name: str, argument: str) -> Any:
     where = module_known_as(module.__name__)
-    near = difflib.get_close_matches(name, [known for known in vars(module) if not known.startswith("_")], 1)
 
     def attribute() -> Any:
         try:
             return getattr(module, name)
         except AttributeError:
-            more = f"; perhaps {near[0]}?" if near else ""
-            raise BadInput(argument, f"{where}:{name}", f"something that {where} has{more}") from None
+            near = perhaps(name, [known for known in vars(module) if not known.startswith("_")])
+            raise BadInput(argument, f"{where}:{name}", f"something that {where} has{near}") from None
 
     return called(attribute, f"{where}:{name}", argument, "a module that can be imported")

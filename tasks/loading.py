@@ -40,6 +40,8 @@ TASKS = Registry(
     "mixinfo.tasks",
     {"digits": digits, **{word: functools.partial(vision, word) for word in TORCHVISION}},
     forms=("folder:PATH", "npz:PATH"),
+    aliases={"fashion": "fashion-mnist", "fmnist": "fashion-mnist", "kuzushijimnist": "kmnist"}
+    | {"imagefolder": "folder:PATH", "cifar": "cifar10"},
 )
 """Functions that load data sets, by name."""
 

@@ -40,10 +40,11 @@ def called(module: str, *arguments: str) -> Ended:
     """Call a command as its command line does; whatever escapes it is in ``status``."""
     room = importlib.import_module(module)
     presets = {"presets": room.from_preset} if module == "classifiers.train" else {}
+    records = {"records": room.RECORDS} if hasattr(room, "RECORDS") else {}
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
         try:
-            command(room.Config, room.run, f"python -m {module}", arguments, **presets)
+            command(room.Config, room.run, f"python -m {module}", arguments, **presets, **records)
             status: object = "returned"
         except SystemExit as stop:
             status = stop.code

@@ -7,10 +7,8 @@ with it is kept in the store; the result says so.
 """
 
 import dataclasses
-import difflib
 import functools
 import tempfile
-import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +21,7 @@ from torch import Tensor
 
 from findings import Result
 from store import BadInput
+from store.options import as_python, fitting, meant_option, option_types
 from store.registry import called, forget, known_as, live
 from tasks import Task, images_of, pixels
 
@@ -158,26 +157,13 @@ def configured(config: type[Any], options: Mapping[str, Any], start: Any = None)
         TypeError: an option that there is not.
         BadInput: what the dataclasses refuse.
     """
-    known = _fields(config)
+    known = option_types(config)
     for key in options:
         if key not in known:
-            close = difflib.get_close_matches(key, known, 1)
-            hint = f"; perhaps {close[0]}?" if close else ""
+            meant = meant_option(key, known).replace("-", "_")
+            hint = f"; perhaps {meant}?" if meant else ""
             raise TypeError(f"{config.__module__}: no option {key!r}{hint}")
-    return _changed(config, start, {key: _fitting(key, known[key], value) for key, value in options.items()})
-
-
-def _fields(config: type[Any]) -> dict[str, Any]:
-    """The type of every option by its name, those of the parts among them."""
-    hints = typing.get_type_hints(config)
-    option_types: dict[str, Any] = {}
-    for field in dataclasses.fields(config):
-        hint = hints[field.name]
-        if dataclasses.is_dataclass(hint):
-            option_types |= _fields(typing.cast(type, hint))
-        else:
-            option_types[field.name] = hint
-    return option_types
+    return _changed(config, start, {key: fitting(key, known[key], value, as_python) for key, value in options.items()})
 
 
 def _changed(config: type[Any], start: Any, options: Mapping[str, Any]) -> Any:
@@ -187,7 +173,7 @@ def _changed(config: type[Any], start: Any, options: Mapping[str, Any]) -> Any:
         hint = hints[field.name]
         if dataclasses.is_dataclass(hint):
             part_type = typing.cast(type, hint)
-            inside = {key: value for key, value in options.items() if key in _fields(part_type)}
+            inside = {key: value for key, value in options.items() if key in option_types(part_type)}
             # a part may be made with other values than the dataclass's own
             made = field.default_factory
             usual = made() if made is not dataclasses.MISSING else None
@@ -198,42 +184,3 @@ def _changed(config: type[Any], start: Any, options: Mapping[str, Any]) -> Any:
         elif start is not None:
             values[field.name] = getattr(start, field.name)
     return config(**values)
-
-
-def _fitting(key: str, hint: Any, value: Any) -> Any:
-    """A value as the dataclass holds it: a tuple for a list, a Path for its text.
-
-    Raises:
-        BadInput: a value of another type than the option's.
-    """
-    kinds = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
-    if isinstance(value, list):
-        value = tuple(value)
-    if isinstance(value, str) and Path in kinds and str not in kinds:
-        return Path(value)
-    if not any(_is(kind, value) for kind in kinds):
-        words = " or ".join(map(_named_kind, kinds))
-        raise BadInput(key, repr(value)[:80], words)
-    return value
-
-
-def _named_kind(kind: Any) -> str:
-    """A type, or the values that an option takes, in words."""
-    if typing.get_origin(kind) is typing.Literal:
-        return ", ".join(map(str, typing.get_args(kind)))
-    return str(getattr(kind, "__name__", kind)).replace("NoneType", "None")
-
-
-def _is(kind: Any, value: Any) -> bool:
-    origin = typing.get_origin(kind)
-    if origin is typing.Annotated:
-        return _is(typing.get_args(kind)[0], value)
-    if origin is typing.Literal:
-        return value in typing.get_args(kind)
-    if origin is tuple:
-        return isinstance(value, tuple) and all(_is(typing.get_args(kind)[0], item) for item in value)
-    if kind is float:
-        return isinstance(value, (int, float)) and not isinstance(value, bool)
-    if kind is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, kind)

@@ -26,7 +26,13 @@ from store.registry import Registry, called, known_as, source_hash
 __all__ = ["AUGMENTATIONS", "OPTIONS", "check_unchanged", "identity_of", "in_turn", "mixer_named"]
 
 AUGMENTATIONS = Registry(
-    "augmentation", "mixinfo.mixers", MIXERS, forms=("several joined by +",), ours=("msda", "torch")
+    "augmentation",
+    "mixinfo.mixers",
+    MIXERS,
+    forms=("several joined by +",),
+    ours=("msda", "torch"),
+    aliases={"baseline": "none", "erm": "none", "identity": "none", "plain": "none", "standard": "none"}
+    | {"vanilla": "none", "mix": "mixup", "inputmixup": "mixup"},
 )
 
 OPTIONS = ("alpha", "decay_power", "max_soft", "scope", "targets", "target_alpha")

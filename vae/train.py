@@ -49,9 +49,11 @@ from findings.row import row
 from msda import Mixer
 from store import BadInput, Run, in_range, positive, provenance
 from store.command_line import Options, command, json_document
+from store.options import Records
 from store.registry import known_as, source_hash
 from store.runs import now
 from tasks import DataOptions, Task, load
+from tasks.loading import TASKS
 from training import Diverged, Pipeline, fit, generator
 from training.devices import describe, resolve_device, use_threads
 from training.grid import Trainer
@@ -205,7 +207,10 @@ class Settings:
 
 @dataclass(frozen=True)
 class Config:
-    """Train one VAE under one augmentation and record its rate and reconstruction error on the test images."""
+    """Train one VAE under one augmentation and record its rate and reconstruction error on the test images.
+
+    A run's directory in the store comes out, with weights, learning curve and record; what is there already is reused.
+    """
 
     augmentation: str = "none"
     """none, mixup, cutmix, fmix, fmix-reference, package.module:NAME, FILE.py:NAME, or a hybrid such as fmix+mixup"""
@@ -474,5 +479,14 @@ TRAINER = Trainer("VAE", vae_run, train, _summary)
 JOB = Job(PROGRAM, lambda config, _: [step_of(config)])
 
 
+RECORDS = Records("vae", TASKS, load)
+"""What ``--config`` takes beside files with options."""
+
+EXAMPLES = (
+    "--augmentation fmix --data fashion-mnist",
+    "--preset reference --data cifar10 --augmentation cutmix --seed 2",
+    "--config runs/vae/digits-none-seed1-e1163fdfc65a --latents 32",
+)
+
 if __name__ == "__main__":
-    command(Config, run, PROGRAM)
+    command(Config, run, PROGRAM, records=RECORDS, examples=EXAMPLES)

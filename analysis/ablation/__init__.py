@@ -67,7 +67,11 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Config:
-    """Compare accuracies over the values of one option."""
+    """Compare accuracies over the values of one option.
+
+    A table and a figure of accuracy over the values, the sentences that they allow, and result.json come out, in
+    OUT/ablation-VARY-DATA; the classifiers stay in the store.
+    """
 
     vary: Literal["fraction", "alpha", "decay-power"] = "fraction"
     """what is varied: the share of the training images, α, or FMix's δ"""

@@ -71,7 +71,11 @@ PROGRAM = "python -m analysis.accuracy"
 
 @dataclass(frozen=True)
 class Config(ClassifierGrid):
-    """Compare the test accuracies of classifiers trained under each augmentation."""
+    """Compare the test accuracies of classifiers trained under each augmentation.
+
+    A table and a figure of accuracies over seeds, with every difference between two augmentations tested, and
+    result.json come out, in OUT/accuracy-DATA; the classifiers stay in the store.
+    """
 
     first_seed: int = 1
     """the first of them, where those before it have been compared: seeds FIRST_SEED to FIRST_SEED + SEEDS - 1"""

@@ -5,13 +5,13 @@ An estimator is a function from an encoder's output (`analysis.bounds.encoded`) 
 figures, sentences and the ground truths ask here, so that another estimator is another function in a file.
 """
 
-import difflib
 import importlib.util
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 
 from store import BadInput
+from store.bad_input import perhaps
 from store.registry import Registry, known_as, source_hash, text_of
 
 if TYPE_CHECKING:
@@ -92,7 +92,14 @@ class Estimator:
 ESTIMATORS: dict[str, Estimator] = {}
 """Every estimator by its name, those of one code before those of two, in the order of tables."""
 
-DOORS = Registry("estimator", "mixinfo.estimators", ESTIMATORS, ours=("analysis", "torch"))
+DOORS = Registry(
+    "estimator",
+    "mixinfo.estimators",
+    ESTIMATORS,
+    ours=("analysis", "torch"),
+    aliases={"kl": "rate", "nce": "infonce", "cpc": "infonce", "loo": "leave_one_out", "gmm": "mixture_marginal"}
+    | {name: f"{name}_marginal" for name in ("gaussian", "product", "mixture", "flow")},
+)
 """Estimators by the names that a user may give."""
 
 Options = ParamSpec("Options")
@@ -192,9 +199,8 @@ def _entered(name: str, argument: str) -> str:
         return name
     if ":" not in name and name not in DOORS.registered():
         all_known = [*names_of(), *DOORS.registered()]
-        close = difflib.get_close_matches(name, all_known, 1)
         needed = f"one of {', '.join(all_known)}, package.module:NAME or FILE.py:NAME"
-        raise BadInput(argument, repr(name), needed + (f"; perhaps {close[0]}?" if close else ""))
+        raise BadInput(argument, repr(name), needed + perhaps(name, all_known, DOORS.aliases))
     function = DOORS.get(name, argument)
     for known in names_of():
         if ESTIMATORS[known].compute is function:

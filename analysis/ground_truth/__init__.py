@@ -31,6 +31,7 @@ from figures import save
 from findings import Result, publish
 from findings.row import row
 from store import MOST_SEEDS, BadInput, positive, write_atomically
+from store.bad_input import perhaps
 from store.command_line import Options
 from training import use_threads
 from training.job import Job, document_step
@@ -59,7 +60,11 @@ PROGRAM = "python -m analysis.ground_truth"
 
 @dataclass(frozen=True)
 class Config:
-    """Check every estimator against encoders whose mutual information is known."""
+    """Check every estimator against encoders whose mutual information is known.
+
+    A table and figures of bias, spread and coverage, the sentences that they allow, and result.json come out, in
+    OUT/ground-truth. Nothing is trained.
+    """
 
     tasks: tuple[str, ...] = tuple(TASKS)
     """which encoders"""
@@ -78,7 +83,7 @@ class Config:
             raise BadInput("--n", self.n, f"an integer from 4 to {MOST:,}")
         for task in self.tasks:
             if task not in TASKS:
-                raise BadInput("--tasks", repr(task), f"some of {', '.join(TASKS)}")
+                raise BadInput("--tasks", repr(task), f"some of {', '.join(TASKS)}{perhaps(task, TASKS)}")
         check_estimators(self.bounds, "--bounds")
         if not self.tasks:
             raise BadInput("--tasks", "nothing", f"some of {', '.join(TASKS)}")

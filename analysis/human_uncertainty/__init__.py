@@ -85,7 +85,11 @@ MATCHED = {
 
 @dataclass(frozen=True)
 class Config(ModelGrid):
-    """Measure how far classifiers' outputs are from the distribution of human labels."""
+    """Measure how far classifiers' outputs are from the distribution of human labels.
+
+    A table and a figure of divergences and calibration, the sentences that they allow, and result.json come out, in
+    OUT/human-uncertainty-DATA; the classifiers stay in the store.
+    """
 
     human: Path | None = None
     """human labels of the scored images, in their order: an .npz with counts (N×K) and optionally labels (N) (None:

@@ -67,7 +67,11 @@ KEYS = ("layer", "augmentation", "scored_on", "split", "epoch", "noise", "estima
 
 @dataclass(frozen=True)
 class Config(ModelGrid):
-    """Bound what layers of classifiers, or features from a file, say of labels and images, over a profile of noise."""
+    """Bound what layers of classifiers, or features from a file, say of labels and images, over a profile of noise.
+
+    Figures and tables of I(T;Y), I(T;X|Y) and I(T;X) from both sides, the sentences that they allow, and result.json
+    come out, in OUT/representations-DATA; the classifiers stay in the store.
+    """
 
     features: Path | None = None
     """instead of classifiers: an .npz with features (N, d) and labels (N,) of images not trained on, optionally

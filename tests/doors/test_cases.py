@@ -412,7 +412,7 @@ def test_terminals_that_are_not_unicode_get_their_results(here):
     assert json.loads(document)["results"] == json.loads(called(*command, "--json", "-").out)["results"]
     wrong = spoken("--seeds", "x")
     assert wrong.returncode == 2
-    assert b"Error parsing --seeds: invalid int value: 'x'" in wrong.stderr
+    assert b"--seeds: got 'x'; needs an integer" in wrong.stderr
 
 
 def test_state_dicts_as_people_keep_them_are_read(here, capsys):

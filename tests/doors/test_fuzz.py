@@ -6,10 +6,14 @@ past parsing as far as they are accepted.
 """
 
 import dataclasses
+import importlib
+import json
 import random
+import re
 import types
 import typing
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -81,22 +85,44 @@ def values_for(kind: object, rng: random.Random) -> list[str]:
     return [rng.choice(rng.choice([pool, pool, pool, NUMBERS + PATHS + WORDS]))]
 
 
-def lines(count: int, seed: int):
-    """Commands and their arguments."""
-    import importlib
-
-    rng = random.Random(seed)
+def asked(count: int, rng: random.Random):
+    """Commands, arguments with which they do little, and options with words to put after them."""
     known = {module: options_of(importlib.import_module(module).Config) for module in COMMANDS}
     for number in range(count):
         module = COMMANDS[number % len(COMMANDS)]
         base = list(rng.choice(SAFE.get(module, (ALWAYS,))))
         # no network: what would be downloaded is asked for by no name that is known
-        more = []
+        more = {}
         for option in rng.sample(sorted(known[module]), rng.choice([1, 1, 2, 3])):
-            if option in ("--ray", "--workers", "--delete", "--human", "--action"):
-                continue
-            more += [option, *values_for(known[module][option], rng)]
-        yield module, [*base, *more]
+            if option not in ("--ray", "--workers", "--delete", "--human", "--action"):
+                more[option] = values_for(known[module][option], rng)
+        yield module, base, more
+
+
+def lines(count: int, seed: int):
+    """Commands and their arguments."""
+    for module, base, more in asked(count, random.Random(seed)):
+        yield module, [*base, *(word for option, words in more.items() for word in (option, *words))]
+
+
+def with_files(count: int, seed: int):
+    """Commands and their arguments, the last of which is a TOML file with the options."""
+    rng = random.Random(seed)
+    for module, base, more in asked(count, rng):
+        values = {option.removeprefix("--").replace("-", rng.choice("-_")): words for option, words in more.items()}
+        text = "\n".join(f"{key} = {toml(words, rng)}" for key, words in values.items())
+        Path("o.toml").write_text(text + "\n", encoding="utf-8", errors="replace")
+        yield module, [*base, *rng.choice([("--config", "o.toml"), ("--config=o.toml",)])]
+
+
+def toml(words: list[str], rng: random.Random) -> str:
+    """Words as a value, or another value in their place."""
+    if rng.random() < 0.2:
+        return rng.choice(
+            ["true", "1979-05-27", "{}", "[[1]]", "'\\u0000'", '"\\u0000"', "", "1.0", "nan", "[{a = 1}]"]
+        )
+    plain = [word if re.fullmatch(r"[+-]?\d+(\.\d+)?", word, re.ASCII) else json.dumps(word) for word in words]
+    return plain[0] if len(plain) == 1 and rng.random() < 0.7 else f"[{', '.join(plain)}]"
 
 
 @pytest.fixture
@@ -113,11 +139,11 @@ def small(here, monkeypatch):
     return here
 
 
-def fuzz(count: int, seed: int) -> Counter:
+def fuzz(cases: Iterable[tuple[str, list[str]]]) -> Counter:
     """Call the commands; count how they ended, by command, status and stage."""
     ended_as: Counter = Counter()
     wrong = []
-    for module, arguments in lines(count, seed):
+    for module, arguments in cases:
         ended = called(module, *arguments)
         told = [line for line in ended.err.splitlines() if line.startswith(f"python -m {module}: ")]
         fine = ended.status in (0, 1, 2, 3)
@@ -129,15 +155,16 @@ def fuzz(count: int, seed: int) -> Counter:
             )
         stage = "parsing" if "(--help lists every option)" in ended.line else "checks" if ended.status == 2 else "work"
         ended_as[module, str(ended.status), stage] += 1
-    assert not wrong, f"{len(wrong)} of {count}, among them:\n" + "\n".join(wrong[:40])
+    assert not wrong, f"{len(wrong)} of {ended_as.total()}, among them:\n" + "\n".join(wrong[:40])
     return ended_as
 
 
+@pytest.mark.parametrize("made", [lines, with_files])
 @pytest.mark.parametrize(("count", "seed"), [(CASES, 1), pytest.param(MANY, 2, marks=pytest.mark.endurance)])
-def test_no_command_line_ends_in_anything_but_a_result_or_one_line(small, count, seed):
-    ended_as = fuzz(count, seed)
+def test_no_command_line_ends_in_anything_but_a_result_or_one_line(small, made, count, seed):
+    ended_as = fuzz(made(count, seed))
     print("\n".join(f"{number:5} {how}" for how, number in sorted(ended_as.items(), key=str)))
     past = sum(number for (_, _, stage), number in ended_as.items() if stage != "parsing")
-    assert past / count > 1 / 3
+    assert past / ended_as.total() > 1 / 3
     # matplotlib's, and what `--out ~/x` asks for
     assert {path.name for path in (small / "home").iterdir()} <= {".cache", ".config", "x"}

@@ -95,6 +95,19 @@ def test_documents_make_a_report_or_are_named(here, quick_masks, count, how):
     print(how, ended_as)
 
 
+@pytest.mark.parametrize("count", COUNTS)
+def test_documents_and_records_that_were_changed_ask_for_something_or_are_named(here, trained, count):
+    rng = random.Random(0)
+    record = json.loads((trained / "result.json").read_text())
+    document = json.loads((ROOT / "results" / "accuracy-digits" / "result.json").read_text())
+    for number in range(2 * count):
+        for module, content in (("classifiers.train", record), ("analysis.accuracy", document)):
+            made, what = altered(content | {"results": [], "runs": []}, rng)
+            (here / "o.json").write_text(json.dumps(made))
+            ended = called(module, "--config", "o.json", "--store", "runs", "--out", "out", "--dry-run", "--quiet")
+            check(ended, (module, number, what))
+
+
 @pytest.fixture
 def trained(here):
     """A classifier's run, copied for each change."""

@@ -3,9 +3,11 @@
 import ast
 import importlib
 import os
+import platform
 import subprocess
 import sys
 from collections import Counter
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -61,7 +63,28 @@ def test_what_is_no_command_is_one_line(tmp_path):
     assert done.stderr.splitlines()[-1].startswith("mixinfo: COMMAND: got 'mutual-inf'; needs one of mutual-info, ")
     assert done.stderr.rstrip().endswith("; perhaps mutual-info?")
     assert mixinfo_command(cwd=tmp_path).stdout == usage() + "\n"
-    assert mixinfo_command("--version", cwd=tmp_path).stdout.startswith("mixinfo 0.")
+    for name, meant in (("Mutual_Info", "mutual-info"), ("table-1", "mutual-info"), ("attack", "attacks")):
+        assert mixinfo_command(name, cwd=tmp_path).stderr.rstrip().endswith(f"; perhaps {meant}?")
+        assert mixinfo_command("help", name, cwd=tmp_path).returncode == 2
+
+
+@pytest.mark.parametrize("words", [("--version",), ("mutual-info", "--seeds", "3", "--version")])
+def test_versions_are_told_without_torch(tmp_path, words):
+    code = "import sys; sys.modules['torch'] = None; from mixinfo.__main__ import main; main()"  # no import of it goes
+    command = [sys.executable, "-c", code, *words]
+    environment = os.environ | {"PYTHONPATH": str(HOME)}
+    told = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True).stdout
+    assert told == f"mixinfo {version('mixinfo')}, torch {version('torch')}, Python {platform.python_version()}\n"
+
+
+def test_the_help_fits_a_terminal_and_a_command_is_called_as_it_was(tmp_path):
+    assert max(map(len, usage().splitlines())) <= 80
+    asked = [mixinfo_command(*words, cwd=tmp_path) for words in (("help", "store"), ("store", "--help"))]
+    assert asked[0].stdout == asked[1].stdout
+    assert "usage: mixinfo store [-h] [OPTIONS]" in asked[0].stdout
+    assert "  mixinfo store list --store runs\n" in asked[0].stdout
+    wrong = mixinfo_command("store", "list", "--store", "nowhere", cwd=tmp_path)
+    assert wrong.stderr == "mixinfo store: --store: got nowhere; needs an existing directory of runs\n"
 
 
 def test_folders_and_files_of_our_names_in_the_working_directory_change_nothing(tmp_path):

@@ -227,7 +227,13 @@ def policy_named(name: str) -> BatchPolicy:
 
 
 VIEWS = Registry(
-    "policy", "mixinfo.views", {"none": None, **NAMED}, forms=("file:PATH",), ours=("torch", "torchvision")
+    "policy",
+    "mixinfo.views",
+    {"none": None, **NAMED},
+    forms=("file:PATH",),
+    ours=("torch", "torchvision"),
+    aliases={"aa": "autoaugment", "ra": "randaugment", "ta": "trivialaugment", "trivialaugmentwide": "trivialaugment"}
+    | {"fastautoaugment": "file:PATH", "identity": "none"},
 )
 """Policies by name."""
 
