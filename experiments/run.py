@@ -25,7 +25,7 @@ from experiments.paper import Scale, configurations, experiment_named
 from experiments.pools import Local, Pool
 from experiments.steps import Outcome, Step, particulars, seconds_of, steps_of
 from findings.comparisons import LOOKS
-from findings.table import ruled
+from findings.text import Tabular
 from store import MOST_SEEDS, BadInput, positive, slug
 from store.command_line import Options, command, json_document
 from store.places import make_directory
@@ -140,9 +140,8 @@ class Grid:
         settled = [step for step in self.steps if step.name in self.outcomes]
         counts = Counter((step.kind, _word(self.outcomes[step.name])) for step in settled)
         words = [word for word in ("done", "reused", "failed", "skipped") if any(counts[kind, word] for kind in kinds)]
-        cells = [["", *words], [""] * (len(words) + 1)]
-        cells += [[kind, *(str(counts[kind, word] or "") for word in words)] for kind in kinds]
-        lines = ruled(cells)
+        cells = [[kind, *(str(counts[kind, word] or "") for word in words)] for kind in kinds]
+        lines = [str(Tabular([["", *words]], cells))]
         for step in settled:
             outcome = self.outcomes[step.name]
             if outcome.status in ("failed", "skipped"):

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from findings import Result
+from findings.text import with_paragraph
 from store import BadInput
 from store.registry import called, forget, known_as, live
 from tasks import Task, images_of, pixels
@@ -62,7 +63,7 @@ def asked_from_python(config: type[Any]) -> Callable[[Callable[[Any], Result]], 
             if not nameless:
                 return result
             note = f"Nothing of this is kept in the store: {', '.join(nameless)} cannot be found again by a name."
-            return replace(result, text=f"{result.text}\n\n{note}".strip())
+            return replace(result, text=with_paragraph(result.text, note))
 
         return run
 

@@ -35,6 +35,7 @@ they are independent, jittered and flipped as in training.
 """
 
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -69,6 +70,7 @@ from analysis.mutual_info.rows import (
 from analysis.mutual_info.section import SECTIONS
 from findings import Result, publish
 from findings.decisions import decide
+from findings.text import printed
 from store import BadInput, Run, evidence, in_range, provenance, slug, write_json
 from store.command_line import json_document, refuse_beside
 from store.registry import known_as
@@ -231,7 +233,7 @@ def _of_encoder(config: Config) -> Result:
         return Result([])
     rows, text = bounded
     rows = [FURTHER | row for row in rows]
-    config.execution.say(text)
+    config.execution.say(printed(text, sys.stderr if config.execution.json == "-" else sys.stdout))
     config.execution.write(json_document(PROGRAM, config, rows))
     return Result(rows, pd.DataFrame(rows), text)
 
