@@ -23,7 +23,6 @@ import numpy as np
 import pandas as pd
 import torch
 from scipy import stats
-from tqdm import tqdm
 
 from attacks.checks import Check, check_autoattack, check_model, check_steps, check_verdicts
 from attacks.curves import Images, Seen, as_published, robust
@@ -70,6 +69,7 @@ from training.devices import describe
 from training.grid import Which
 from training.job import Job
 from training.live import asked_from_python
+from training.progress import under_way
 from training.reuse import once
 from training.until import until_decided
 
@@ -271,7 +271,7 @@ def _sweep(config: Config, classifier: Classifier, task: Task, run: Run) -> None
     run.begin()
     batches = []
     seconds = 0.0
-    with tqdm(total=len(chosen), desc=run.name[:60], unit="image", disable=None, leave=False) as bar:
+    with under_way(run.name, len(chosen)) as line:
         for number, some in enumerate(chosen.split(config.attack_batch_size)):
             file = run.path / f".batch-{config.attack_batch_size}-{number:05d}.npz"
             if not file.exists():
@@ -279,7 +279,7 @@ def _sweep(config: Config, classifier: Classifier, task: Task, run: Run) -> None
             with np.load(file) as kept:
                 batches.append(dict(kept))
             seconds += float(batches[-1]["seconds"])
-            bar.update(len(some))
+            line.advance(len(some))
     verdicts = {name: np.concatenate([batch[name] for batch in batches], -1) for name in (*config.curves, "wrong")}
     seen = Seen.together(batches)
     zero = int(sum(batch["zero_gradients"] for batch in batches))

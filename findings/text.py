@@ -22,6 +22,9 @@ __all__ = ["Block", "Tabular", "Text", "as_html", "laid_out", "printed", "with_p
 
 BOTTOM_LINE = "Bottom line:"
 
+UNWRAPPED = 10**6
+"""Letters of a line of prose in a document: all of a paragraph."""
+
 BETWEEN = 2
 """Spaces between two columns."""
 
@@ -64,10 +67,15 @@ class Tabular:
     def _widths(self) -> list[int]:
         return [max(map(cell_len, column)) for column in zip(*self.head, *self.lines, strict=True)]
 
-    def pieces(self, width: int) -> Iterator[tuple[str, str]]:
-        """Its lines, each with its style: a heading's, or none."""
+    def pieces(self, width: int, prose: int) -> Iterator[tuple[str, str]]:
+        """Its lines, each with its style: a heading's, or none.
+
+        Args:
+            width: of the columns beside each other.
+            prose: of caption and notes.
+        """
         if self.caption:
-            yield wrapped(self.caption, min(width, WIDTH)), "bold"
+            yield wrapped(self.caption, prose), "head"
         widths = self._widths()
         rule = ""
         for block in self.blocks(width):
@@ -75,13 +83,13 @@ class Tabular:
             yield rule, ""
             for line in self.head:
                 if any(line[column] for column in block):
-                    yield _joined(line, block, widths), "bold"
+                    yield _joined(line, block, widths), "head"
             yield rule, ""
             for line in self.lines:
                 yield _joined(line, block, widths), ""
         yield rule, ""
         for note in self.notes:
-            yield wrapped(note, min(width, WIDTH)), ""
+            yield wrapped(note, prose), ""
 
     def html(self) -> str:
         """The table for a notebook."""
@@ -92,7 +100,7 @@ class Tabular:
         return f"<table>{caption}<thead>{head}</thead><tbody>{body}</tbody></table>{notes}"
 
     def __str__(self) -> str:
-        return "\n".join(line for line, _ in self.pieces(WIDTH))
+        return "\n".join(line for line, _ in self.pieces(WIDTH, UNWRAPPED))
 
 
 def _joined(line: Sequence[str], block: Sequence[int], widths: Sequence[int]) -> str:
@@ -164,7 +172,7 @@ def _pieces(text: str, width: int) -> Iterator[tuple[str, str]]:
         if place:
             yield "", ""
         if isinstance(block, Tabular):
-            yield from block.pieces(width)
+            yield from block.pieces(width, min(width, WIDTH))
         else:
             yield wrapped(block, min(width, WIDTH)), ""
 

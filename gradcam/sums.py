@@ -20,7 +20,6 @@ from typing import Any, Literal, Self
 import numpy as np
 import pandas as pd
 import torch
-from tqdm import tqdm
 
 from classifiers.grid import (
     Analysed,
@@ -56,6 +55,7 @@ from tasks import Task, load, pixels, some_of
 from training.devices import describe
 from training.job import Job
 from training.live import asked_from_python
+from training.progress import under_way
 from training.until import until_decided
 
 __all__ = ["Config", "comparisons", "look", "part", "run", "sums_conclusions", "sums_of", "text_of"]
@@ -167,18 +167,24 @@ def _sum(config: Config, classifier: Classifier, task: Task, run: Run) -> None:
     origin, started, start = provenance(describe(device), torch.get_num_threads()), now(), time.perf_counter()
     run.begin()
     parts = []
-    for some in tqdm(chosen.split(BATCH), desc=run.name[:60], unit="batch", disable=None, leave=False):
-        split = task.test.only(some).to(device)
-        x, labels = pixels(split.inputs), split.targets
-        with torch.no_grad():
-            wanted = {"predicted": classifier(x).argmax(1), "true": labels}
-        map_sums = [
-            torch.stack(
-                [sums(grad_cam(classifier, classifier.layer(layer), x, wanted[classes])) for classes in config.classes]
-            )
-            for layer in config.layers
-        ]
-        parts.append(torch.stack(map_sums).cpu())
+    batches = chosen.split(BATCH)
+    with under_way(run.name, len(batches)) as line:
+        for some in batches:
+            split = task.test.only(some).to(device)
+            x, labels = pixels(split.inputs), split.targets
+            with torch.no_grad():
+                wanted = {"predicted": classifier(x).argmax(1), "true": labels}
+            map_sums = [
+                torch.stack(
+                    [
+                        sums(grad_cam(classifier, classifier.layer(layer), x, wanted[classes]))
+                        for classes in config.classes
+                    ]
+                )
+                for layer in config.layers
+            ]
+            parts.append(torch.stack(map_sums).cpu())
+            line.advance()
     with write_atomically(run.path / "sums.npz") as temporary, open(temporary, "wb") as file:
         np.savez(file, sums=torch.cat(parts, -1).numpy(), images=chosen.numpy())
     run.finish(metrics={"seconds": time.perf_counter() - start}, started=started, origin=origin)

@@ -44,6 +44,7 @@ from training import resolve_device
 from training.distributed import Ranks
 from training.job import Job, Step, document_step, loaded
 from training.live import asked_from_python
+from training.plan import plan_of, where
 from training.reuse import all_once
 
 __all__ = ["SYMBOLS", "Config", "Point", "ablation_conclusions", "measure_of", "run", "text_of"]
@@ -183,19 +184,30 @@ def run(config: Config) -> Result:
         return train(data, point.augmentation, point.seed, config.settings_on(data, point.value), options)
 
     points = list(config.points())
+    by_size: dict[DataOptions, list[Run]] = {}
+    for point in points:
+        by_size.setdefault(config.data_at(point.value, point.fold), []).append(run_of(point))
+    plans = []
+    for chosen, at_size in by_size.items():
+        task = images(chosen)
+        plans.append(plan_of("classifier", at_size[0].kind, task.name, at_size, len(task.train), options))
+    plan = sum(plans[1:], plans[0])
     if options.dry_run:
         for point in points:
             options.say(f"{run_of(point).status:<8} {run_of(point).path}")
-        waiting = sum(run_of(point).status != "done" for point in points)
-        options.say(f"{len(points) - waiting} classifiers to reuse, {waiting} to train")
+        options.say(f"{plan.networks - plan.missing} classifiers to reuse, {plan.missing} to train")
+        if plan.missing:
+            options.say(f"{where(options)}; {plan.time()}")
         return Result([])
-    runs, failures = all_once(
-        points,
-        run_of,
-        trained,
-        options,
-        lambda record: f"accuracy {record['metrics']['accuracy']:.2%}   {record['metrics']['seconds']:.0f} s",
-    )
+    plan.say(f"accuracy over {SYMBOLS[config.vary]}", options)
+    with plan.progress("", options):
+        runs, failures = all_once(
+            points,
+            run_of,
+            trained,
+            options,
+            lambda record: f"accuracy {record['metrics']['accuracy']:.2%}   {record['metrics']['seconds']:.0f} s",
+        )
     if not runs:
         raise SystemExit("every classifier failed:\n" + "\n".join(failures))
     runs = {point._replace(augmentation=known_as(point.augmentation)): classifier for point, classifier in runs.items()}

@@ -95,7 +95,10 @@ def look(config: Config) -> Result:
     if options.dry_run:
         config.say(data)
         return Result([])
-    trained, failures = config.train(data)
+    plan = config.plan(data)
+    plan.say("their accuracies", options)
+    with plan.progress("", options):
+        trained, failures = config.train(data)
     rows: list[dict[str, Any]] = []
     for network, classifier in trained.items():
         rows += accuracy_rows(classifier, *network) + training_rows(classifier, *network)

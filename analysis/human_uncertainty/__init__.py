@@ -139,7 +139,10 @@ def look(config: Config) -> Result:
         device = resolve_device(options.device)
         logits = logits_of(load_classifier(config.model, data, device), data.test.inputs.to(device)).cpu()
         return _report_one(config, measures(logits, counts, labels), counts, config.model.model)
-    trained, failures = config.train(data)
+    plan = config.plan(data)
+    plan.say("their distance from humans", options)
+    with plan.progress("", options):
+        trained, failures = config.train(data)
     rows: list[dict[str, Any]] = []
     right: dict[Which, Tensor] = {}
     nats: dict[str, dict[Which, Tensor]] = {name.removesuffix("_matched"): {} for name in MATCHED}
@@ -297,7 +300,7 @@ def text_of(document: Mapping[str, Any]) -> tuple[Text, str]:
     notes = [_at_matched(table, matched) if matched else "", document.get("human") or ""]
     about = document["about"]
     shown = _text_table(table, about["title"], " ".join(filter(None, notes)))
-    line = SMOKE if about["watermark"] else _bottom_line(table, found, in_short(decisions, config))
+    line = SMOKE if about.get("watermark") else _bottom_line(table, found, in_short(decisions, config))
     if "made-up votes" in about["title"]:
         line = f"The votes are made up, and no human's. {line}"
     return Text(line, [shown, conclusions]), conclusions

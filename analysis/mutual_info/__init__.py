@@ -43,7 +43,6 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import pandas as pd
 import tyro
-from tqdm import tqdm
 
 from analysis.bounds.estimators import check_estimators, described, sources_of, unasked
 from analysis.bounds.labelled import check_labels
@@ -82,6 +81,7 @@ from training.grid import Grid, Trainer, Which, different
 from training.job import Job, Step, document_step
 from training.live import asked_from_python
 from training.mixing import identity_of
+from training.progress import stage
 from training.until import until_decided
 from vae.curve import POINT
 from vae.linear import LinearVAE
@@ -218,12 +218,17 @@ def look(config: Config) -> Result:
     for analysis in (analyses[scale] for scale in configs if scale not in missing):
         config.execution.say(f"reused {analysis.result()['vaes']} VAEs and their analysis, {analysis.path}")
     # no lock while training, so that a second process with the same command can take half of the VAEs
-    trained = {scale: at_scale.train(data) for scale, at_scale in missing.items()}
-    fitted: dict[str, LinearVAE] = {}
-    for scale, at_scale in missing.items():
-        with analyses[scale].lock():
-            if not _stands(analyses[scale], at_scale, data):
-                _analyse(at_scale, data, analyses[scale], *trained[scale], fitted)
+    plans = [at_scale.plan(data) for at_scale in missing.values()]
+    if missing:
+        plan = sum(plans[1:], plans[0])
+        plan.say("bounds", config.execution)
+        with plan.progress("bounds of VAEs", config.execution):
+            trained = {scale: at_scale.train(data) for scale, at_scale in missing.items()}
+            fitted: dict[str, LinearVAE] = {}
+            for scale, at_scale in missing.items():
+                with analyses[scale].lock():
+                    if not _stands(analyses[scale], at_scale, data):
+                        _analyse(at_scale, data, analyses[scale], *trained[scale], fitted)
     return _report(config, data, {scale: analysis.result() for scale, analysis in analyses.items()})
 
 
@@ -331,16 +336,18 @@ def _analyse(
     codes = Codes(config, data, runs, device, fitted)
     wanted = [network for network in config.networks() if network[0] in config.augmentations and network in runs]
     partial = []
-    for augmentation, seed in tqdm(wanted, desc="bounds", unit="VAE", disable=None, leave=False):
-        # an interrupted analysis goes on with the next VAE
-        file = analysis.path / f"rows-{slug(known_as(augmentation))}-seed{seed}.json"
-        partial.append(file)
-        weights = runs[augmentation, seed].result()["files"]
-        kept = None if config.execution.force or not file.exists() else json.loads(file.read_text("utf-8"))
-        if kept is None or kept["weights"] != weights:
-            kept = {"weights": weights, "rows": rows_of_vae(config, codes, augmentation, seed, analysis.path)}
-            write_json(file, kept)
-        rows += kept["rows"]
+    with stage("bounds of VAEs", len(wanted), config.execution.quiet) as settle:
+        for augmentation, seed in wanted:
+            # an interrupted analysis goes on with the next VAE
+            file = analysis.path / f"rows-{slug(known_as(augmentation))}-seed{seed}.json"
+            partial.append(file)
+            weights = runs[augmentation, seed].result()["files"]
+            kept = None if config.execution.force or not file.exists() else json.loads(file.read_text("utf-8"))
+            if fresh := kept is None or kept["weights"] != weights:
+                kept = {"weights": weights, "rows": rows_of_vae(config, codes, augmentation, seed, analysis.path)}
+                write_json(file, kept)
+            rows += kept["rows"]
+            settle(fresh)
     if rows and "clean" in config.inputs:
         rows += linear_of_clean(codes)
     if not rows:
