@@ -113,7 +113,8 @@ class Grid:
         plan = self.plan(task)
         self.execution.say(f"{plan.networks - plan.missing} {self.trainer.what}s to reuse, {plan.missing} to train")
         if plan.missing:
-            self.execution.say(f"{where(self.execution)}; {plan.time()}")
+            self.execution.say(where(self.execution))
+            self.execution.say(plan.time())
         if self.until is not None:
             self.execution.say(f"that is with {self.seeds} seeds, the first look; with up to {self.most} until decided")
 

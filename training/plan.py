@@ -79,7 +79,8 @@ class Plan:
         """
         if self.missing:
             options.say(f"{self.count()}; then {then}")
-            options.say(f"{where(options)}; {self.time()}")
+            options.say(where(options))
+            options.say(self.time())
 
     def count(self) -> str:
         """How many networks there are, and how many will be trained."""
@@ -90,8 +91,8 @@ class Plan:
     def time(self) -> str:
         """For how long networks will be trained, where it is known."""
         if self.seconds is None:
-            return "how long is not known before the first network"
-        return f"training takes {in_words(self.seconds)}, by runs like these in the store"
+            return "how long: not known before the first network"
+        return f"how long: {in_words(self.seconds)} of training, by runs like these in the store"
 
     def progress(self, analysis: str, options: Options, units: int | None = None) -> AbstractContextManager[Overall]:
         """One bar over the networks and what is made of them.
@@ -109,7 +110,8 @@ class Plan:
 def where(options: Options) -> str:
     """The device, and the directories of runs and results."""
     device = resolve_device(options.device)
-    threads = f", {options.threads or len(os.sched_getaffinity(0))} threads" if device.type == "cpu" else ""
+    count = options.threads or len(os.sched_getaffinity(0))
+    threads = f", {count} thread{'s' if count > 1 else ''}" if device.type == "cpu" else ""
     return f"on {device}{threads}; runs in {options.store}, results in {options.out}"
 
 

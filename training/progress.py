@@ -73,14 +73,12 @@ class Overall:
             if part:
                 spent, measured = spent + time.monotonic() - self.began, measured + part
             each = spent / measured if measured else one.seconds
-            if each is None:
-                unknown.append(words)
-            else:
+            if each is not None:
                 seconds += (rest - part) * each
-        then = f"then {', '.join(unknown)}" if unknown else ""
-        if seconds:
-            return f"{in_words(seconds / self.places)} left" + (f", {then}" if then else "")
-        return then
+            elif words != self.present:
+                unknown.append(words)
+        known = f"{in_words(seconds / self.places)} left" if seconds else "how long is not known yet"
+        return ", then ".join([known, *unknown])
 
     def describe(self, words: str, under_way: Sequence[str]) -> None:
         """Say what the bar is of, and what is under way."""
@@ -149,6 +147,7 @@ def _shown() -> Progress | None:
         _Words(table_column=column),
         console=console,
         transient=True,
+        refresh_per_second=4,
         # what is printed to a file or a pipe stays there
         redirect_stdout=sys.stdout.isatty(),
     )

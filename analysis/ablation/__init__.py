@@ -197,7 +197,8 @@ def run(config: Config) -> Result:
             options.say(f"{run_of(point).status:<8} {run_of(point).path}")
         options.say(f"{plan.networks - plan.missing} classifiers to reuse, {plan.missing} to train")
         if plan.missing:
-            options.say(f"{where(options)}; {plan.time()}")
+            options.say(where(options))
+            options.say(plan.time())
         return Result([])
     plan.say(f"accuracy over {SYMBOLS[config.vary]}", options)
     with plan.progress("", options):
