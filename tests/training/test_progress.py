@@ -25,11 +25,11 @@ def terminal(monkeypatch):
     stream = Terminal()
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setattr(sys, "stderr", stream)
     return stream
 
 
 def test_nothing_is_shown_without_a_terminal_or_with_quiet(terminal, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", terminal)  # here, for pytest puts its own back before a test begins
     with stage("networks", 2, quiet=True) as settle, under_way("epochs", 3) as line:
         line.advance(3)
         settle(True)
@@ -42,7 +42,8 @@ def test_nothing_is_shown_without_a_terminal_or_with_quiet(terminal, monkeypatch
     assert plain.getvalue() == ""
 
 
-def test_one_bar_counts_all_stages_and_what_is_under_way_goes_with_it(capsys, terminal):
+def test_one_bar_counts_all_stages_and_what_is_under_way_goes_with_it(capsys, terminal, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", terminal)
     with overall({"networks": 2, "sweeps": 2}) as whole:
         for words in ("networks", "sweeps"):
             with stage(words, 2) as settle:
