@@ -77,6 +77,8 @@ class Overall:
                 seconds += (rest - part) * each
             elif words != self.present:
                 unknown.append(words)
+        if all(one.done >= one.total for one in self.stages.values()):
+            return ""
         known = f"{in_words(seconds / self.places)} left" if seconds else "how long is not known yet"
         return ", then ".join([known, *unknown])
 
