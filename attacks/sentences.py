@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from attacks.checks import AUTOATTACK, lead_of
 from figures import label
+from findings.bottom_line import behind, found_sentence, paragraph, undecided_sentence
 from findings.comparisons import Comparison
 from findings.components import Components
 from findings.over_seeds import over_seeds
 from findings.published import claims_sentence, compared
-from findings.sentences import ADDED, the, told_apart
-from findings.table import plus_minus, ruled
+from findings.sentences import ADDED, enumerated, the, told_apart
+from findings.table import plus_minus
+from findings.text import Tabular
 from tasks.metrics import ACCURACY
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "SHARE",
     "WORST",
     "attacks_compared",
+    "bottom_line",
     "clean_accuracies",
     "leads",
     "mean_over_sizes",
@@ -203,7 +206,7 @@ def leads(runs: Sequence[Mapping[str, Any]]) -> dict[str, tuple[float, float, in
     return result
 
 
-def summary_table(table: pd.DataFrame, curve: str, runs: Sequence[Mapping[str, Any]]) -> str:
+def summary_table(table: pd.DataFrame, curve: str, runs: Sequence[Mapping[str, Any]]) -> Tabular:
     """The worst case of every augmentation in points and as a share of clean accuracy, with what belongs to it.
 
     Args:
@@ -218,13 +221,14 @@ def summary_table(table: pd.DataFrame, curve: str, runs: Sequence[Mapping[str, A
     attacked, everywhere = clean.groupby("augmentation")["value"].mean(), clean_accuracies(runs)
     lead = leads(runs) if curve == "robust" else {}
     n = int(table["n"].iloc[0])
-    cells = [["augmentation", "worst case", "share of clean", "clean"], ["", "points", "%", f"{n:,} images, %"]]
+    head = [["augmentation", "worst case", "share of clean", "clean"], ["", "points", "%", f"{n:,} images, %"]]
+    lines = []
     if everywhere:
-        cells[0].append("clean")
-        cells[1].append(f"all {next(iter(everywhere.values()))[1]:,}, %")
+        head[0].append("clean")
+        head[1].append(f"all {next(iter(everywhere.values()))[1]:,}, %")
     if lead:
-        cells[0].append("AutoAttack's lead")
-        cells[1].append(f"{min(images for _, _, images, _ in lead.values()):,} images, points")
+        head[0].append("AutoAttack's lead")
+        head[1].append(f"{min(images for _, _, images, _ in lead.values()):,} images, points")
 
     for name, mean, std in zip(means.index.astype(str), means["mean"], means["std"], strict=True):
         line = [label(name), plus_minus(mean, std, 1)]
@@ -234,14 +238,14 @@ def summary_table(table: pd.DataFrame, curve: str, runs: Sequence[Mapping[str, A
             line.append(f"{everywhere[name][0]:.1f}" if name in everywhere else "—")
         if lead:
             line.append(plus_minus(*lead[name][:2], 1) if name in lead else "—")
-        cells.append(line)
+        lines.append(line)
     note = f"Worst case over all attacks, mean over ε above 0, {curve}; mean ± standard deviation over seeds."
     if lead:
         note += (
             " AutoAttack's lead: points that it breaks beyond the sweep, at the one ε where about half of what was "
             "right is left."
         )
-    return "\n".join([*ruled(cells), note])
+    return Tabular(head, lines, notes=[note])
 
 
 def attacks_compared(
@@ -344,3 +348,49 @@ def _weakness(comparison: Comparison, lead: Mapping[str, tuple[float, float, int
         f"the sweep; if it did so at every ε: {'; '.join(explained)}. Its lead at other ε is not measured, and on so "
         "few images it is rough."
     ]
+
+
+def bottom_line(
+    table: pd.DataFrame,
+    curve: str,
+    parts: Mapping[str, Any],
+    runs: Sequence[Mapping[str, Any]],
+    config: Mapping[str, Any],
+    failed: Sequence[str],
+    until: str,
+) -> str:
+    """Whose accuracy the attacks leave more of, in points and as a share of clean accuracy, and what is not decided.
+
+    Args:
+        table, curve, parts, runs, config: as `sweep_conclusions` takes them.
+        failed: names of the checks that fail.
+        until: how far adding seeds has come, in a sentence; empty where their number is fixed.
+    """
+    wrong = f"A check of the attacks fails: {enumerated(failed)}." if failed else ""
+    if (worst := attacks_compared(table, curve, parts, config).get(WORST)) is None:
+        named = table.fillna({"augmentation": "the model"})
+        means = mean_over_sizes(named.fillna({"seed": 1}), curve)
+        means = means[means["estimator"] == WORST]
+        left = enumerated([f"{row['mean']:.1f}% ({the(str(row['augmentation']))})" for row in means.to_dict("records")])
+        alone = (
+            "Nothing is compared."
+            if len(means) < 2
+            else ("Nothing is decided: with one seed each no difference can be claimed, several seeds would tell.")
+        )
+        n = behind(int(means["seeds"].min()), int(means["n"].min()))
+        return paragraph(
+            [wrong, f"The worst case of all attacks leaves, as a mean over ε above 0, {left} ({n}).", alone]
+        )
+    shares = compared(
+        SHARE, shares_of_clean(table, curve), Components.from_json(parts.get(measure_of(SHARE, curve))), config
+    )
+    of_share = "As a share of clean accuracy"
+    return paragraph(
+        [
+            wrong,
+            found_sentence(worst, "In the worst case of all attacks, mean over ε above 0", "points", 2),
+            "" if shares is None else found_sentence(shares, of_share, "% of it", 2),
+            undecided_sentence(worst, "in the worst case"),
+            until or ("" if shares is None else undecided_sentence(shares, "as a share of clean accuracy")),
+        ]
+    )

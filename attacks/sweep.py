@@ -23,7 +23,6 @@ import numpy as np
 import pandas as pd
 import torch
 from scipy import stats
-from tqdm import tqdm
 
 from attacks.checks import Check, check_autoattack, check_model, check_steps, check_verdicts
 from attacks.curves import Images, Seen, as_published, robust
@@ -35,6 +34,7 @@ from attacks.sentences import (
     SHARE,
     WORST,
     attacks_compared,
+    bottom_line,
     measure_of,
     share_scores,
     summary_table,
@@ -54,11 +54,13 @@ from classifiers.grid import (
 from classifiers.load import Classifier
 from figures import label, save
 from findings import Result, publish
+from findings.bottom_line import SMOKE
 from findings.comparisons import Comparison
 from findings.components import components
-from findings.decisions import decide, decisions_sentence
+from findings.decisions import decide, decisions_sentence, in_short
 from findings.over_seeds import headlines, of_networks
 from findings.row import row
+from findings.text import Tabular, Text
 from store import BadInput, Run, evidence, positive, provenance, slug, write_atomically
 from store.command_line import command, json_document
 from store.runs import now
@@ -67,6 +69,7 @@ from training.devices import describe
 from training.grid import Which
 from training.job import Job
 from training.live import asked_from_python
+from training.progress import under_way
 from training.reuse import once
 from training.until import until_decided
 
@@ -272,7 +275,7 @@ def _sweep(config: Config, classifier: Classifier, task: Task, run: Run) -> None
     run.begin()
     batches = []
     seconds = 0.0
-    with tqdm(total=len(chosen), desc=run.name[:60], unit="image", disable=None, leave=False) as bar:
+    with under_way(run.name, len(chosen)) as line:
         for number, some in enumerate(chosen.split(config.attack_batch_size)):
             file = run.path / f".batch-{config.attack_batch_size}-{number:05d}.npz"
             if not file.exists():
@@ -280,7 +283,7 @@ def _sweep(config: Config, classifier: Classifier, task: Task, run: Run) -> None
             with np.load(file) as kept:
                 batches.append(dict(kept))
             seconds += float(batches[-1]["seconds"])
-            bar.update(len(some))
+            line.advance(len(some))
     verdicts = {name: np.concatenate([batch[name] for batch in batches], -1) for name in (*config.curves, "wrong")}
     seen = Seen.together(batches)
     zero = int(sum(batch["zero_gradients"] for batch in batches))
@@ -427,7 +430,7 @@ def comparisons(document: Mapping[str, Any]) -> dict[str, Comparison | None]:
     return {SAID[attack]: comparison for attack, comparison in found.items()}
 
 
-def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
+def text_of(document: Mapping[str, Any]) -> tuple[Text, str]:
     """The text of a sweep's document, made again from its rows, its runs and its variance components.
 
     Returns:
@@ -435,22 +438,28 @@ def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
     """
     config, head, runs = document["config"], document["about"]["title"], document["runs"]
     table = of_networks(document["results"])
+    parts = document.get("components") or {}
     tables = [_text_table(table, curve, head) for curve in config["curves"]]
     words = []
+    decisions = decide(comparisons(document), config)
     if table["augmentation"].notna().any():
-        tables += [f"{head}\n{summary_table(table, curve, runs)}" for curve in config["curves"]]
-        parts = document.get("components") or {}
+        tables = [replace(summary_table(table, curve, runs), caption=head) for curve in config["curves"]] + tables
         words = [sweep_conclusions(table, curve, parts, runs, config) for curve in config["curves"]]
-        words.append(decisions_sentence(decide(comparisons(document), config), config))
+        words.append(decisions_sentence(decisions, config))
     checks: dict[Which, list[Check]] = {}
     for run in runs:
         for check in run["record"].get("checks", ()):
             checks.setdefault((run["augmentation"], run["seed"]), []).append(Check(**check))
     conclusions = "\n\n".join(paragraph for paragraph in [*words, _checks_text(checks)] if paragraph)
-    return "\n\n".join([*tables, conclusions]), conclusions
+    curve = "robust" if "robust" in config["curves"] else config["curves"][0]
+    failed = [check.name for of_network in checks.values() for check in of_network if check.verdict == "fail"]
+    line = SMOKE
+    if not document["about"]["watermark"]:
+        line = bottom_line(table, curve, parts, runs, config, [*dict.fromkeys(failed)], in_short(decisions, config))
+    return Text(line, [*tables, conclusions]), conclusions
 
 
-def _text_table(table: pd.DataFrame, curve: str, head: str) -> str:
+def _text_table(table: pd.DataFrame, curve: str, head: str) -> Tabular:
     """Accuracy in per cent by attack and augmentation at every ε, means over seeds."""
     titles = {
         "published": "as published: the last iterate of every attack, misclassified images stay in",
@@ -461,14 +470,12 @@ def _text_table(table: pd.DataFrame, curve: str, head: str) -> str:
         index=["estimator", "augmentation"], columns="epsilon", values="value", sort=False, dropna=False
     ).dropna(how="all")
     means = means[sorted(means.columns)]
-    lines = [f"{head}\n{titles[curve]}; mean over seeds, %"]
-    sizes = "".join(f"{f'{epsilon:g}':>8}" for epsilon in means.columns)
-    lines.append(f"{'attack':<16}{'ε →':<18}{sizes}")
+    lines = []
     for place, line in means.iterrows():
         attack, augmentation = map(str, place)  # type: ignore[call-overload]
-        cells = "".join(f"{value:>8.1f}" for value in line)
-        lines.append(f"{attack:<16}{label(augmentation):<18}{cells}")
-    return "\n".join(lines)
+        lines.append([attack, label(augmentation), *(f"{value:.1f}" for value in line)])
+    sizes = ["attack", "ε →", *(f"{epsilon:g}" for epsilon in means.columns)]
+    return Tabular([sizes], lines, f"{head}\n{titles[curve]}; mean over seeds, %", keys=2)
 
 
 def _checks_text(checks: dict[Which, list[Check]]) -> str:

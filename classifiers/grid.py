@@ -19,6 +19,7 @@ from tasks import Task, load
 from training import resolve_device, use_threads
 from training.grid import Grid, Trainer, Which
 from training.job import Step, document_step, loaded, told
+from training.progress import overall
 from training.reuse import all_once, once
 
 __all__ = [
@@ -168,6 +169,7 @@ def analyse(
     failures: list[str] = []
     trained: dict[Which, Run] = {}
     loads: dict[Which, Callable[[], Subject]] = {}
+    plan = None
     if name is not None:
         if options.dry_run:
             options.say(f"1 {what} to do or to reuse, of {name}")
@@ -181,9 +183,8 @@ def analyse(
             config.say(task)
             options.say(f"{len(config.augmentations) * config.seeds} {what}s of them to do or to reuse")
             return None
-        trained, failures = config.train(task)
-        for network, run in trained.items():
-            loads[network] = functools.partial(_loaded, config, task, device, network, run)
+        plan = config.plan(task)
+        plan.say(f"a {what} of each", options)
 
     @functools.lru_cache(maxsize=1)
     def subject(network: Which) -> Subject:
@@ -193,15 +194,21 @@ def analyse(
     def analysis(network: Which) -> Run:
         return run_of_function(run_of(subject(network)), fixed_logits(subject(network).classifier, task.shape))
 
-    runs, more = all_once(
-        loads,
-        analysis,
-        lambda network: work(subject(network)),
-        options,
-        lambda record: f"{record['metrics']['seconds']:.0f} s",
-        did,
-        what,
-    )
+    units = f"{what}s"
+    with overall({units: 1}, options.quiet) if plan is None else plan.progress(units, options):
+        if plan is not None:
+            trained, failures = config.train(task)
+            for network, run in trained.items():
+                loads[network] = functools.partial(_loaded, config, task, device, network, run)
+        runs, more = all_once(
+            loads,
+            analysis,
+            lambda network: work(subject(network)),
+            options,
+            lambda record: f"{record['metrics']['seconds']:.0f} s",
+            did,
+            what,
+        )
     return Analysed(
         {network: runs[network] for network in loads if network in runs},
         lambda network: subject(network).classifier,

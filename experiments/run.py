@@ -7,8 +7,10 @@ what fails is recorded and does not stop the others.
 """
 
 import os
+import re
 import signal
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,7 +19,6 @@ from typing import Annotated, Any, Literal
 
 import torch
 import tyro
-from tqdm import tqdm
 
 from classifiers.train import Settings
 from experiments.cluster import RayCluster
@@ -25,7 +26,7 @@ from experiments.paper import Scale, configurations, experiment_named
 from experiments.pools import Local, Pool
 from experiments.steps import Outcome, Step, particulars, seconds_of, steps_of
 from findings.comparisons import LOOKS
-from findings.table import ruled
+from findings.text import Tabular
 from store import MOST_SEEDS, BadInput, positive, slug
 from store.bad_input import perhaps
 from store.command_line import Options, command, json_document
@@ -34,6 +35,8 @@ from tasks import DataOptions
 from training.clusters import check_address
 from training.grid import Grid as ComparedGrid
 from training.loop import Interrupted, received_signals
+from training.plan import where
+from training.progress import in_words, overall
 from training.until import Unasked, check_until
 from vae.train import Settings as VaeSettings
 
@@ -146,9 +149,8 @@ class Grid:
         settled = [step for step in self.steps if step.name in self.outcomes]
         counts = Counter((step.kind, _word(self.outcomes[step.name])) for step in settled)
         words = [word for word in ("done", "reused", "failed", "skipped") if any(counts[kind, word] for kind in kinds)]
-        cells = [["", *words], [""] * (len(words) + 1)]
-        cells += [[kind, *(str(counts[kind, word] or "") for word in words)] for kind in kinds]
-        lines = ruled(cells)
+        cells = [[kind, *(str(counts[kind, word] or "") for word in words)] for kind in kinds]
+        lines = [str(Tabular([["", *words]], cells))]
         for step in settled:
             outcome = self.outcomes[step.name]
             if outcome.status in ("failed", "skipped"):
@@ -171,6 +173,7 @@ def run(config: Config) -> Grid | None:
         return None
     for option, directory in (("--store", options.store), ("--out", options.out)):
         _writable(option, directory)
+    _say_before(config, steps_of(_first(config, configs, looked_at)))
     pool, grid = _pool(config), Grid({}, [])
     retried: set[str] = set()
     try:
@@ -214,14 +217,18 @@ def _at(job: Any, config: Config, seeds: int) -> Any:
 
 
 def _dry_run(config: Config, configs: Sequence[Any], looked_at: Mapping[int, Any]) -> None:
-    first = [_at(one, config, LOOKS[0]) if place in looked_at else one for place, one in enumerate(configs)]
-    _say_plan(config, steps_of(first))
+    _say_plan(config, steps_of(_first(config, configs, looked_at)))
     if looked_at:
         last = [_at(one, config, one.most if one.until else config.most) for one in looked_at.values()]
         networks = sum(step.kind != "document" for step in steps_of(last))
         config.execution.say(
             f"that is with {LOOKS[0]} seeds; with as many as there may be, as far as it is open, {networks} steps"
         )
+
+
+def _first(config: Config, configs: Sequence[Any], looked_at: Mapping[int, Any]) -> list[Any]:
+    """The configurations with the seeds of the first look, where seeds are added."""
+    return [_at(one, config, LOOKS[0]) if place in looked_at else one for place, one in enumerate(configs)]
 
 
 def _writable(option: str, directory: Path) -> None:
@@ -266,15 +273,18 @@ def _run(config: Config, steps: list[Step], pool: Pool, retried: set[str]) -> Gr
     outcomes: dict[str, Outcome] = {}
     waiting = {step.name: step for step in steps}
     more = {name: f"   {words}" for name, words in particulars(steps).items()}
+    kinds, seconds = Counter(step.kind for step in steps), _seconds_of_kinds(config, steps)
     with (
         received_signals() as received,
-        tqdm(total=len(steps), desc=config.experiment, unit="step", disable=None) as bar,
+        overall(kinds, options.quiet, seconds, places=pool.free()) as bar,
     ):
         asked = False
+        begun: dict[str, float] = {}
 
         def settle(step: Step, outcome: Outcome) -> None:
             outcomes[step.name] = outcome
-            bar.update()
+            done_now = step.name in begun and outcome.status == "done" and outcome.fresh
+            bar.settle(step.kind, time.monotonic() - begun[step.name] if done_now else None)
             if outcome.status == "failed":
                 options.say(f"failed   {step.name}{more.get(step.name, '')}: {outcome.words}")
             elif outcome.fresh and outcome.status == "done":
@@ -287,10 +297,11 @@ def _run(config: Config, steps: list[Step], pool: Pool, retried: set[str]) -> Gr
                 pool.interrupt()
             for step in _ready(waiting, outcomes, settle) if pool.free() > 0 else ():
                 del waiting[step.name]
+                begun[step.name] = time.monotonic()
                 pool.submit(step, logs / f"{slug(step.name)}.log")
                 if pool.free() <= 0:
                     break
-            bar.set_postfix_str(", ".join(step.name.split()[0] for step in pool.running())[:60])
+            bar.describe(config.experiment, [step.name.split()[0] for step in pool.running()])
             if pool.running():
                 for step, outcome in pool.finished(0.5):
                     settle(step, outcome)
@@ -298,6 +309,19 @@ def _run(config: Config, steps: list[Step], pool: Pool, retried: set[str]) -> Gr
         name = signal.Signals(received[0]).name
         raise Interrupted(f"{name}: checkpoints written, the same command goes on", received[0])
     return Grid(outcomes, steps)
+
+
+def _seconds_of_kinds(config: Config, steps: list[Step]) -> dict[str, float | None]:
+    """Seconds that a step of each kind takes on the average, as far as past runs tell; a document takes hardly any."""
+    estimate = seconds_of(config.execution.store)
+    waiting: dict[str, list[float | None]] = {}
+    for step in steps:
+        if step.status != "done":
+            waiting.setdefault(step.kind, []).append(estimate(step))
+    return {
+        kind: None if None in seconds else sum(filter(None, seconds)) / len(seconds)
+        for kind, seconds in waiting.items()
+    }
 
 
 def _ready(
@@ -328,32 +352,43 @@ def _ready(
 
 
 def _say_plan(config: Config, steps: list[Step]) -> None:
-    """Every step: whether it is there, what it waits for, and how long it will take."""
+    """Every step without its hash: whether it is there, and how long it will take."""
     say, estimate = config.execution.say, seconds_of(config.execution.store)
-    more = {name: f"   {words}" for name, words in particulars(steps).items()}
-    total, unknown = 0.0, 0
+    more = particulars(steps)
     for step in steps:
         words = {"new": "to do", "partial": "partial", "done": "done", "failed": "failed"}[step.status]
         seconds = estimate(step)
-        unknown += seconds is None
-        total += seconds or 0.0
-        needs = (
-            f"   after {len(step.needs)} others"
-            if len(step.needs) > 1
-            else f"   after {step.needs[0]}"
-            if step.needs
-            else ""
-        )
-        took = "" if not seconds else f"   about {seconds:.0f} s"
-        say(f"{words:<8} {step.kind:<15} {step.name}{more.get(step.name, '')}{took}{needs}")
-    counts = Counter(step.status for step in steps)
-    places = len(_devices(config)[0]) if config.ray is None else 1
-    guess = f"; {unknown} of unknown length" if unknown else ""
-    say(
+        took = "not known" if seconds is None else f"{seconds:.0f} s" if seconds else ""
+        say(f"{words:<8} {step.kind:<15} {took:>9}  {re.sub(HASH, '', step.name)}")
+        if step.name in more:
+            say(f"{'':<36}{more[step.name]}")
+    _say_before(config, steps)
+
+
+HASH = r" [0-9a-f]{12}\b"
+
+
+def _say_before(config: Config, steps: list[Step]) -> None:
+    """How much there is to do, where, and for how long, as far as past runs tell."""
+    options, counts = config.execution, Counter(step.status for step in steps)
+    estimate = seconds_of(options.store)
+    seconds = [estimate(step) for step in steps]
+    unknown, places = seconds.count(None), len(_devices(config)[0]) if config.ray is None else 1
+    known = sum(filter(None, seconds)) / places
+    guess = f"{in_words(known)}, by past runs" if known else "nothing more" if not unknown else ""
+    if unknown:
+        of_unknown = f"{unknown} steps of which it is not known before the first of their kind"
+        guess = f"{guess}, and {of_unknown}" if guess else f"not known before the first network ({unknown} steps)"
+    options.say(
         f"{len(steps)} steps: {counts['done']} done, {counts['partial']} partial, {counts['failed']} failed, "
-        f"{counts['new']} to do; about {total / 60 / places:.0f} minutes with {places} "
-        f"process{'es' if places > 1 else ''}{guess}"
+        f"{counts['new']} to do"
     )
+    options.say(
+        f"{places} process{'es' if places > 1 else ''} {where(options)}"
+        if config.ray is None
+        else f"on Ray, {config.ray}; runs in {options.store}, results in {options.out}"
+    )
+    options.say(f"how long: {guess}")
 
 
 EXAMPLES = (

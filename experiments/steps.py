@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from findings.decisions import finished
-from store import BadInput, Run, list_runs, provenance
+from store import BadInput, Run, provenance
 from store.places import make_directory
 from store.runs import now
+from training import plan
 from training.job import Step, job_of
 from training.loop import Interrupted
 from training.reuse import Failed
@@ -76,33 +77,19 @@ def particulars(steps: Iterable[Step]) -> dict[str, str]:
 
 
 def seconds_of(store: Path) -> Callable[[Step], float | None]:
-    """How long a step will take, from past runs of the same kind and network, by how much it has to do.
+    """How long a step will take (`training.plan.seconds_of`); nothing for a document, and for what is done.
 
     Returns:
         A function from a step to seconds, None where nothing like it has been done.
     """
-    past: dict[tuple[Any, ...], list[float]] = {}
-    for row in list_runs(store):
-        record = row["record"]
-        seconds = record.get("metrics", {}).get("seconds") if row["status"] == "done" else None
-        config = record.get("config", {})
-        work = config.get("epochs", 0) * record.get("training_images", 0) or config.get("images") or 0
-        if seconds and isinstance(work, int) and work:
-            past.setdefault(_like(row["kind"], config), []).append(seconds / work)
+    estimate = plan.seconds_of(store)
 
-    def estimate(step: Step) -> float | None:
+    def of_step(step: Step) -> float | None:
         if step.status == "done" or step.kind == "document":
             return 0.0
-        rates = past.get(_like(step.kind, step.run.identity["config"] if step.run else {}))
-        return None if rates is None else step.work * sum(rates) / len(rates)
+        return estimate(step.kind, step.run.identity["config"] if step.run else {}, step.work)
 
-    return estimate
-
-
-def _like(kind: str, config: dict[str, Any]) -> tuple[Any, ...]:
-    """What decides the time that an image takes; of an analysis only its kind is known beforehand."""
-    keys = ("network", "width", "latents", "shape") if kind in ("vae", "classifier") else ()
-    return kind, *(str(config.get(key)) for key in keys)
+    return of_step
 
 
 def execute(step: Step, log: Path | None = None) -> Outcome:

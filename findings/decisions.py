@@ -13,6 +13,7 @@ simulated rates of false differences and false equivalences, the power, and how 
 only lowers the rates.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -20,7 +21,7 @@ from typing import Any, Literal
 from findings.comparisons import LEVEL, LOOK_LEVEL, LOOKS, Comparison, Difference
 from findings.sentences import enumerated, the
 
-__all__ = ["FUTILE", "Decision", "decide", "decided", "decisions_sentence", "finished", "verdict_of"]
+__all__ = ["FUTILE", "Decision", "decide", "decided", "decisions_sentence", "finished", "in_short", "verdict_of"]
 
 FUTILE = 0.1
 """Predictive probability of being decided at the last look, below which a pair is given up."""
@@ -142,6 +143,20 @@ def decisions_sentence(decisions: Sequence[Decision], config: Mapping[str, Any])
             count += f" (chance of being decided by {most} seeds: {'; '.join(_named(these))})"
         counts.append(count)
     return f"{text} Of {len(decisions)} pair{'s' if len(decisions) > 1 else ''}, {enumerated(counts)}."
+
+
+def in_short(decisions: Sequence[Decision], config: Mapping[str, Any]) -> str:
+    """`decisions_sentence` for a bottom line: how many seeds were added and what became of how many pairs."""
+    if config.get("until") is None:
+        return ""
+    text = f"Seeds were added until decided, {config['seeds']} of at most {config['most']}"
+    counts: Counter[str] = Counter(decision.verdict for decision in decisions)
+    listed = [f"{counts[verdict]} {SHORT[verdict]}" for verdict in WORDS if counts[verdict]]
+    of = f": of {len(decisions)} pair{'s' if len(decisions) > 1 else ''}, {enumerated(listed)}" if listed else ""
+    return f"{text}{of}."
+
+
+SHORT = WORDS | {"futile": "given up"}
 
 
 def _named(decisions: Iterable[Decision]) -> list[str]:

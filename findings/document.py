@@ -7,7 +7,7 @@ runs behind them.
 import base64
 import html
 import json
-import shutil
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -19,7 +19,7 @@ import pandas as pd
 from findings.decisions import Decision, decisions_sentence, finished
 from findings.over_seeds import of_networks
 from findings.row import oddity
-from findings.sentences import WIDTH, wrapped
+from findings.text import as_html, laid_out, printed
 from store import BadInput, digest_of, provenance, slug, write_atomically
 from store.command_line import as_text, json_document
 from store.places import in_own_directory, is_plain_name
@@ -43,7 +43,7 @@ class Result:
     Args:
         rows: as in the ``--json`` document.
         table: the rows summarised.
-        text: tables and sentences, in lines as `findings.sentences` has them.
+        text: what it comes to, tables and sentences, a `findings.text.Text`, or lines as `findings.sentences` has them.
         files: what was written.
         failures: why networks are missing.
         decisions: what became of every pair of augmentations, where seeds are added until all is decided.
@@ -62,23 +62,22 @@ class Result:
         return int(bool(self.failures))
 
     def __repr__(self) -> str:
-        return wrapped(self.text)
+        return laid_out(self.text)
 
     def _repr_html_(self) -> str:
         shown = [file for file in self.files if file.suffix == ".png" and file.exists()]
         pictures = "".join(
-            f'<img alt="{file.stem}" style="max-width: 48em" '
+            f'<img alt="{html.escape(file.stem)}" style="max-width: 48em" '
             f'src="data:image/png;base64,{base64.b64encode(file.read_bytes()).decode("ascii")}">'
             for file in shown
         )
-        style = "font-family: monospace; white-space: pre; overflow-x: auto"
-        return f'<pre style="{style}">{html.escape(wrapped(self.text))}</pre>{pictures}'
+        return f"<div>{as_html(self.text)}{pictures}</div>"
 
 
 def write_conclusions(path: Path, text: str) -> None:
-    """Write a document's text for people, wrapped as it is printed."""
+    """Write a document's text for people, as it is printed where there is no terminal."""
     with write_atomically(path) as temporary:
-        temporary.write_text(wrapped(text) + "\n", encoding="utf-8")
+        temporary.write_text(laid_out(text) + "\n", encoding="utf-8")
 
 
 def _origin() -> dict[str, Any]:
@@ -97,9 +96,9 @@ def publish(
 ) -> Result:
     """Print a result, and write ``rows.csv``, ``conclusions.txt`` and the document ``result.json`` beside its figures.
 
-    The document is what ``--json`` writes, and what the report is made from. The text is wrapped where it is printed,
-    to the terminal's width, and in ``conclusions.txt``; in the document a paragraph is one line. At a look that is not
-    the last one (`findings.decisions`) only what is decided is printed, and ``--json`` has nothing yet.
+    The document is what ``--json`` writes, and what the report is made from. The text is laid out where it is printed,
+    in the terminal's columns, and in ``conclusions.txt``; in the document a paragraph is one line. At a look that is
+    not the last one (`findings.decisions`) only what is decided is printed, and ``--json`` has nothing yet.
 
     Args:
         result: with the figures' files.
@@ -108,7 +107,7 @@ def publish(
         directory: where.
         about: ``title``; ``data``, the data set's name; ``settings``, with which published numbers are compared;
             ``conclusions``, the sentences of the text without its tables; and ``watermark``, None for numbers that
-            mean something.
+            mean something. The text's bottom line is added as ``bottom_line``.
         runs: `store.evidence` behind the numbers.
         more: what else the text is made from, ``components`` of the variance of each measure for one.
 
@@ -120,10 +119,9 @@ def publish(
     """
     options = config.execution
     written = [in_own_directory(directory / name) for name in ("rows.csv", "conclusions.txt", "result.json")]
-    terminal = shutil.get_terminal_size(fallback=(WIDTH, 24))
     last = finished(config, result.decisions)
-    said = result.text if last else decisions_sentence(result.decisions, asdict(config))
-    options.say("\n" + wrapped(said, min(terminal.columns, WIDTH)) + "\n")
+    shown = result.text if last else decisions_sentence(result.decisions, asdict(config))
+    options.say("\n" + printed(shown, sys.stderr if options.json == "-" else sys.stdout) + "\n")
     for failure in result.failures:
         options.say(f"missing from the table: {failure}")
     rows, conclusions, document_file = written
@@ -131,7 +129,7 @@ def publish(
         pd.DataFrame(result.rows).to_csv(temporary, index=False)
     write_conclusions(conclusions, result.text)
     document = json_document(program, config, result.rows) | {
-        "about": about | _origin(),
+        "about": about | {"bottom_line": getattr(result.text, "bottom_line", "")} | _origin(),
         "text": result.text,
         "failures": result.failures,
         "files": {file.name: digest_of(file) for file in result.files},
@@ -162,7 +160,7 @@ class Document:
         name: that tells it from all others, of letters that a path may have.
         program: ``python -m …``.
         config: the job's configuration.
-        about: title, data, settings, conclusions, watermark, versions, command.
+        about: title, data, settings, bottom_line, conclusions, watermark, versions, command.
         results: the rows.
         failures: why networks are missing.
         files: its figures and tables, with their SHA-256.
@@ -287,7 +285,7 @@ def _oddity(content: dict[str, Any]) -> str | None:
     if isinstance(about, dict):
         shapes += [(f"about’s {key}", about.get(key), str) for key in ("title", "data", "command")]
         shapes += [("about’s settings", about.get("settings"), dict), ("about’s versions", about.get("versions"), dict)]
-        shapes += [(f"about’s {key}", about.get(key) or "", str) for key in ("conclusions", "watermark")]
+        shapes += [(f"about’s {key}", about.get(key) or "", str) for key in ("bottom_line", "conclusions", "watermark")]
     for name, value, kind in shapes:
         if not isinstance(value, kind):
             return f"{name} of type {type(value).__name__}"

@@ -1,4 +1,4 @@
-"""Numbers laid out: mean ± standard deviation, lines for a terminal, and tables of a page, a CSV file and a paper."""
+"""Numbers laid out: mean ± standard deviation, and tables of a page, a CSV file and a paper."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from findings.document import Document
 from findings.over_seeds import over_seeds
 from store import write_atomically
 
-__all__ = ["Cell", "Column", "Table", "cells_over_seeds", "group_of", "images_in", "plus_minus", "ruled"]
+__all__ = ["Cell", "Column", "Table", "cells_over_seeds", "group_of", "images_in", "plus_minus"]
 
 
 Digits = int | tuple[str, str]
@@ -31,19 +31,6 @@ def plus_minus(mean: float, std: float | None, digits: Digits, *, unit: str = ""
     of_mean, of_std = (f".{digits}f",) * 2 if isinstance(digits, int) else digits
     text = f"{mean:{of_mean}}" + ("" if std is None or pd.isna(std) else f" ± {std:{of_std}}") + unit
     return text if n is None else f"{text} (n = {n})"
-
-
-def ruled(cells: list[list[str]]) -> list[str]:
-    """Lines of a table: two of head (an empty second is left out), then the others, the first column to the left."""
-    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
-
-    def join(line: list[str]) -> str:
-        name, *numbers = line
-        padded = [cell.rjust(width) for cell, width in zip(numbers, widths[1:], strict=True)]
-        return "  ".join([name.ljust(widths[0]), *padded]).rstrip()
-
-    rule = "─" * (sum(widths) + 2 * len(widths) - 2)
-    return [rule, *map(join, filter(any, cells[:2])), rule, *map(join, cells[2:]), rule]
 
 
 @dataclass(frozen=True)

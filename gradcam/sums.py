@@ -20,7 +20,6 @@ from typing import Any, Literal, Self
 import numpy as np
 import pandas as pd
 import torch
-from tqdm import tqdm
 
 from classifiers.grid import (
     Analysed,
@@ -36,14 +35,16 @@ from classifiers.load import Classifier
 from figures import label, save
 from figures.panels import draw_seeds
 from findings import Result, publish
+from findings.bottom_line import SMOKE, behind, found_sentence, paragraph, undecided_sentence
 from findings.comparisons import Comparison
 from findings.components import Components, components
-from findings.decisions import decide, decisions_sentence
+from findings.decisions import decide, decisions_sentence, in_short
 from findings.over_seeds import headlines, of_networks, over_seeds
 from findings.published import claims_sentence, compared
 from findings.row import row
-from findings.sentences import ADDED, told_apart
-from findings.table import plus_minus, ruled
+from findings.sentences import ADDED, enumerated, the, told_apart
+from findings.table import plus_minus
+from findings.text import Tabular, Text
 from gradcam.figures import draw_maps
 from gradcam.maps import KINDS, check_layer, grad_cam, normalised, sums
 from gradcam.section import SECTIONS
@@ -54,6 +55,7 @@ from tasks import Task, load, pixels, some_of
 from training.devices import describe
 from training.job import Job
 from training.live import asked_from_python
+from training.progress import under_way
 from training.until import until_decided
 
 __all__ = ["Config", "comparisons", "look", "part", "run", "sums_conclusions", "sums_of", "text_of"]
@@ -169,18 +171,24 @@ def _sum(config: Config, classifier: Classifier, task: Task, run: Run) -> None:
     origin, started, start = provenance(describe(device), torch.get_num_threads()), now(), time.perf_counter()
     run.begin()
     parts = []
-    for some in tqdm(chosen.split(BATCH), desc=run.name[:60], unit="batch", disable=None, leave=False):
-        split = task.test.only(some).to(device)
-        x, labels = pixels(split.inputs), split.targets
-        with torch.no_grad():
-            wanted = {"predicted": classifier(x).argmax(1), "true": labels}
-        map_sums = [
-            torch.stack(
-                [sums(grad_cam(classifier, classifier.layer(layer), x, wanted[classes])) for classes in config.classes]
-            )
-            for layer in config.layers
-        ]
-        parts.append(torch.stack(map_sums).cpu())
+    batches = chosen.split(BATCH)
+    with under_way(run.name, len(batches)) as line:
+        for some in batches:
+            split = task.test.only(some).to(device)
+            x, labels = pixels(split.inputs), split.targets
+            with torch.no_grad():
+                wanted = {"predicted": classifier(x).argmax(1), "true": labels}
+            map_sums = [
+                torch.stack(
+                    [
+                        sums(grad_cam(classifier, classifier.layer(layer), x, wanted[classes]))
+                        for classes in config.classes
+                    ]
+                )
+                for layer in config.layers
+            ]
+            parts.append(torch.stack(map_sums).cpu())
+            line.advance()
     with write_atomically(run.path / "sums.npz") as temporary, open(temporary, "wb") as file:
         np.savez(file, sums=torch.cat(parts, -1).numpy(), images=chosen.numpy())
     run.finish(metrics={"seconds": time.perf_counter() - start}, started=started, origin=origin)
@@ -240,7 +248,7 @@ def _components(config: Config, analysed: Analysed) -> dict[str, Any]:
     return {} if parts is None else {"gradcam_normalised": parts.as_json()}
 
 
-def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
+def text_of(document: Mapping[str, Any]) -> tuple[Text, str]:
     """The text of a document of sums, made again from its rows and its variance components.
 
     Returns:
@@ -248,8 +256,38 @@ def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
     """
     table = of_networks(document["results"]).fillna({"augmentation": "model"})
     conclusions = sums_conclusions(document, table)
-    head = _text_table(document["config"], table, document["about"]["title"])
-    return "\n\n".join(paragraph for paragraph in (head, conclusions) if paragraph), conclusions
+    shown = _text_table(document["config"], table, document["about"]["title"])
+    line = SMOKE if document["about"]["watermark"] else _bottom_line(document, table)
+    return Text(line, [shown, conclusions]), conclusions
+
+
+def _bottom_line(document: Mapping[str, Any], table: pd.DataFrame) -> str:
+    """Whose maps are spread wider, by how much, and what would decide the rest."""
+    config, comparison = document["config"], _compared(document, table)
+    where = f"at {config['layers'][0]}, {config['classes'][0]} class"
+    if comparison is None:
+        rows = _normalised(config, table)
+        values = enumerated(
+            [
+                f"{value:.1f} pixels ({the(str(name))})"
+                for name, value in rows.groupby("augmentation", sort=False)["value"].mean().items()
+            ]
+        )
+        n = behind(max(int(rows["seed"].nunique()), 1), int(rows["n"].max()))
+        alone = (
+            "Nothing is compared."
+            if rows["augmentation"].nunique() < 2
+            else ("Nothing is decided: with one seed each no difference can be claimed, several seeds would tell.")
+        )
+        return f"The normalised sum {where}, is {values} ({n}). {alone}"
+    until = in_short(decide({"Grad-CAM sum": comparison}, config), config)
+    return paragraph(
+        [
+            found_sentence(comparison, f"In the normalised sum {where}", "pixels", 1),
+            undecided_sentence(comparison, "in how widely maps are spread"),
+            until,
+        ]
+    )
 
 
 def _examples(config: Config, task: Task, analysed: Analysed) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -269,8 +307,8 @@ def _examples(config: Config, task: Task, analysed: Analysed) -> tuple[np.ndarra
     return images.numpy(), maps
 
 
-def _text_table(config: Mapping[str, Any], table: pd.DataFrame, head: str) -> str:
-    cells = [["augmentation", "layer", "class", *KINDS, "empty maps"], [""] * (4 + len(KINDS))]
+def _text_table(config: Mapping[str, Any], table: pd.DataFrame, caption: str) -> Tabular:
+    lines = []
     names = list(dict.fromkeys(table["augmentation"]))
     for place in itertools.product(config["layers"], config["classes"], names):
         of_place = (table["layer"] == place[0]) & (table["classes"] == place[1]) & (table["augmentation"] == place[2])
@@ -280,13 +318,13 @@ def _text_table(config: Mapping[str, Any], table: pd.DataFrame, head: str) -> st
             values = rows[rows["estimator"] == f"gradcam_{kind}"]["value"]
             line.append(plus_minus(values.mean(), values.std(), (".4g", ".2g")))
         line.append(str(int(rows[rows["estimator"] == "gradcam_normalised"]["empty"].sum())))
-        cells.append(line)
+        lines.append(line)
     note = (
         "Over the image's pixels; mean ± standard deviation over seeds of the mean over images. Normalised: positive "
         "part over its own maximum, how spread a map is; raw and ReLU sums grow with the scale of the logits. Empty "
         "maps have no positive part."
     )
-    return "\n".join([head, *ruled(cells), note])
+    return Tabular([["augmentation", "layer", "class", *KINDS, "empty maps"]], lines, caption, [note], keys=3)
 
 
 def sums_conclusions(document: Mapping[str, Any], table: pd.DataFrame) -> str:
@@ -318,10 +356,15 @@ def sums_conclusions(document: Mapping[str, Any], table: pd.DataFrame) -> str:
 def _compared(document: Mapping[str, Any], table: pd.DataFrame) -> Comparison | None:
     """The normalised sums of all pairs of augmentations, at the first layer, for the first class."""
     config = document["config"]
-    of_place = (table["layer"] == config["layers"][0]) & (table["classes"] == config["classes"][0])
-    chosen = table[(table["estimator"] == "gradcam_normalised") & of_place]
+    chosen = _normalised(config, table)
     parts = Components.from_json((document.get("components") or {}).get("gradcam_normalised"))
     return compared("gradcam_normalised", over_seeds(chosen, ("augmentation",)), parts, config)
+
+
+def _normalised(config: Mapping[str, Any], table: pd.DataFrame) -> pd.DataFrame:
+    """The normalised sums at the first layer, for the first class."""
+    of_place = (table["layer"] == config["layers"][0]) & (table["classes"] == config["classes"][0])
+    return table[(table["estimator"] == "gradcam_normalised") & of_place]
 
 
 def comparisons(document: Mapping[str, Any]) -> dict[str, Comparison | None]:

@@ -22,11 +22,13 @@ def remake(path: Path) -> bool:
     module = importlib.import_module(document["command"].removeprefix("python -m "))
     if not hasattr(module, "text_of"):
         return False
-    document["text"], document["about"]["conclusions"] = module.text_of(document)
+    text, conclusions = module.text_of(document)
+    document["text"] = text
+    document["about"] |= {"conclusions": conclusions, "bottom_line": text.bottom_line}
     if hasattr(module, "draw"):
         files = module.draw(document, path.parent)
         document["files"] = {file.name: digest_of(file) for file in files}
-    write_conclusions(path.parent / "conclusions.txt", document["text"])
+    write_conclusions(path.parent / "conclusions.txt", text)
     with write_atomically(path) as temporary:
         temporary.write_text(as_text(document) + "\n", encoding="utf-8")
     return True

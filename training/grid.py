@@ -1,7 +1,7 @@
 """Networks of several augmentations and seeds, trained or found trained: what analyses compare."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
@@ -9,6 +9,7 @@ from store import MOST_SEEDS, BadInput, Run, positive, slug
 from store.command_line import Options
 from store.registry import known_as
 from tasks import DataOptions, Task
+from training.plan import Plan, plan_of, where
 from training.reuse import all_once
 from training.until import Unasked, check_until
 
@@ -106,9 +107,21 @@ class Grid:
 
     def say(self, task: Task) -> None:
         """Say what would be trained and what would be reused (``--dry-run``)."""
-        say_runs((self.run_of(task, network) for network in self.networks()), self.trainer.what, self.execution)
+        for network in self.networks():
+            run = self.run_of(task, network)
+            self.execution.say(f"{run.status:<8} {run.path}")
+        plan = self.plan(task)
+        self.execution.say(f"{plan.networks - plan.missing} {self.trainer.what}s to reuse, {plan.missing} to train")
+        if plan.missing:
+            self.execution.say(where(self.execution))
+            self.execution.say(plan.time())
         if self.until is not None:
             self.execution.say(f"that is with {self.seeds} seeds, the first look; with up to {self.most} until decided")
+
+    def plan(self, task: Task) -> Plan:
+        """How many networks there are and how many are to be trained, and for how long."""
+        runs = [self.run_of(task, network) for network in self.networks()]
+        return plan_of(self.trainer.what, runs[0].kind, task.name, runs, len(task.train), self.execution)
 
     def train(self, task: Task) -> tuple[dict[Which, Run], list[str]]:
         """Train what is missing: the finished runs, and why others failed."""
@@ -119,12 +132,3 @@ class Grid:
             self.execution,
             self.trainer.summary,
         )
-
-
-def say_runs(runs: Iterator[Run], what: str, options: Options) -> None:
-    """Say which runs would be made and which reused."""
-    waiting = done = 0
-    for run in runs:
-        options.say(f"{run.status:<8} {run.path}")
-        done, waiting = done + (run.status == "done"), waiting + (run.status != "done")
-    options.say(f"{done} {what}s to reuse, {waiting} to train")

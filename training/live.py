@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from findings import Result
+from findings.text import with_paragraph
 from store import BadInput
 from store.options import as_python, fitting, meant_option, option_types
 from store.registry import called, forget, known_as, live
@@ -61,7 +62,7 @@ def asked_from_python(config: type[Any]) -> Callable[[Callable[[Any], Result]], 
             if not nameless:
                 return result
             note = f"Nothing of this is kept in the store: {', '.join(nameless)} cannot be found again by a name."
-            return replace(result, text=f"{result.text}\n\n{note}".strip())
+            return replace(result, text=with_paragraph(result.text, note))
 
         return run
 

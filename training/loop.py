@@ -16,10 +16,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from store import BadInput, Run, write_atomically
 from training.distributed import Ranks
+from training.progress import under_way
 from training.seeds import derive, generator
 
 __all__ = ["STOPPING", "Diverged", "Interrupted", "fit", "received_signals"]
@@ -162,7 +162,7 @@ def fit(
         learning_rate: step -> learning rate.
         device: of the indices and generators.
         checkpoint_seconds: time between checkpoints.
-        label: what the progress bar says.
+        label: what the line of progress says.
         ranks: the processes that train together; each calls this with the same arguments.
         watch: called with the number of steps that are done and ``model`` in evaluation mode, without gradients; what
             it returns is logged with the step. It must draw no number from a global generator.
@@ -214,15 +214,7 @@ def fit(
 
     with (
         received_signals() as received,
-        tqdm(
-            total=total,
-            initial=first_step,
-            desc=label,
-            unit="step",
-            disable=None if ranks.main else True,
-            leave=False,
-            dynamic_ncols=True,
-        ) as bar,
+        under_way(label, total, first_step, shown=ranks.main) as line,
     ):
         for step in range(first_step, total):
             epoch, position = divmod(step, per_epoch)
@@ -240,7 +232,7 @@ def fit(
             detached = torch.stack([value.detach().double() for value in values.values()])
             progress["sums"] = detached if progress["sums"] is None else progress["sums"] + detached
             progress["step"] = step + 1
-            bar.update()
+            line.advance()
             end_of_epoch = position == per_epoch - 1
             checked = step % check_every == 0 or end_of_epoch
             stop = bool(received) and ranks.world == 1
@@ -258,7 +250,7 @@ def fit(
                 progress |= {"last": dict(zip(values, means, strict=True)), "sums": None}
                 if ranks.main:
                     run.log({"step": step + 1, "epoch": epoch + 1} | progress["last"] | {"lr": learning_rate(step)})
-                bar.set_postfix({name: f"{value:.4g}" for name, value in progress["last"].items()})
+                line.words = ", ".join(f"{name} {value:.4g}" for name, value in progress["last"].items())
             look(step + 1)
             if ranks.main and (stop or time.perf_counter() - saved > checkpoint_seconds):
                 _save(run, model, optimizer, progress)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from store import Run
 from store.command_line import Options
 from training.distributed import Ranks
+from training.progress import overall, stage
 
 __all__ = ["Failed", "all_once", "once"]
 
@@ -40,7 +41,8 @@ def once(run: Run, options: Options, work: Callable[[], None], ranks: Ranks | No
         elif status == "failed":
             raise Failed(f"{run.path}: {run.failure()['error']} (recorded; --force tries again)")
         else:
-            work()
+            with overall({}, options.quiet) if options.quiet else nullcontext():
+                work()
             return replace(run, fresh=True)
     return run
 
@@ -78,23 +80,26 @@ def all_once(
     reused = 0
     waiting = [(key, False) for key in needed]
     total, longest = len(waiting), max(len(run_of(key).name) for key, _ in waiting)
-    while waiting:
-        key, may_wait = waiting.pop(0)
-        run = run_of(key)
-        if not may_wait and run.busy():
-            waiting.append((key, True))
-            continue
-        try:
-            runs[key] = train(key)
-        except Failed as failure:
-            failures.append(str(failure))
-            options.say(f"failed   {failure}")
-            continue
-        if not runs[key].fresh:
-            reused += 1
-        else:
-            count = f"{len(runs) + len(failures)}/{total}"
-            options.say(f"{did:<8} {count:<7}{run.name:<{longest}}  {summary(runs[key].result())}")
+    with stage(f"{what}s", total, options.quiet) as settle:
+        while waiting:
+            key, may_wait = waiting.pop(0)
+            run = run_of(key)
+            if not may_wait and run.busy():
+                waiting.append((key, True))
+                continue
+            try:
+                runs[key] = train(key)
+            except Failed as failure:
+                failures.append(str(failure))
+                options.say(f"failed   {failure}")
+                settle(False)
+                continue
+            settle(runs[key].fresh)
+            if not runs[key].fresh:
+                reused += 1
+            else:
+                count = f"{len(runs) + len(failures)}/{total}"
+                options.say(f"{did:<8} {count:<7}{run.name:<{longest}}  {summary(runs[key].result())}")
     if reused:
         options.say(f"reused {reused} {what}{'s' if reused > 1 else ''}")
     return runs, failures

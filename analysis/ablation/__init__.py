@@ -25,13 +25,15 @@ from classifiers.train import Config as TrainConfig
 from classifiers.train import Settings, classifier_run, step_of, train
 from figures import label, save
 from findings import Result, publish
-from findings.comparisons import Comparison
+from findings.bottom_line import behind, paragraph
+from findings.comparisons import Comparison, Difference
 from findings.components import Components
 from findings.over_seeds import headlines, of_networks, over_seeds
 from findings.published import claims_sentence
 from findings.published import compared as compared_in
-from findings.sentences import ADDED, told_apart
-from findings.table import plus_minus, ruled
+from findings.sentences import ADDED, enumerated, p_value, seeds_needed, the, told_apart
+from findings.table import plus_minus
+from findings.text import Tabular, Text
 from store import BadInput, Run, evidence, slug
 from store.command_line import Options, json_document
 from store.registry import known_as
@@ -42,11 +44,14 @@ from training import resolve_device
 from training.distributed import Ranks
 from training.job import Job, Step, document_step, loaded
 from training.live import asked_from_python
+from training.plan import plan_of, where
 from training.reuse import all_once
 
 __all__ = ["SYMBOLS", "Config", "Point", "ablation_conclusions", "measure_of", "run", "text_of"]
 
 PROGRAM = "python -m analysis.ablation"
+
+SMOKE = "SMOKE RUN: two epochs, two replicates. Its numbers mean nothing."
 
 USUAL: dict[str, tuple[tuple[float, ...], tuple[str, ...]]] = {
     "fraction": ((0.05, 0.1, 0.25, 0.5, 1.0), ("none", "mixup", "fmix", "fmix+mixup")),
@@ -183,19 +188,31 @@ def run(config: Config) -> Result:
         return train(data, point.augmentation, point.seed, config.settings_on(data, point.value), options)
 
     points = list(config.points())
+    by_size: dict[DataOptions, list[Run]] = {}
+    for point in points:
+        by_size.setdefault(config.data_at(point.value, point.fold), []).append(run_of(point))
+    plans = []
+    for chosen, at_size in by_size.items():
+        task = images(chosen)
+        plans.append(plan_of("classifier", at_size[0].kind, task.name, at_size, len(task.train), options))
+    plan = sum(plans[1:], plans[0])
     if options.dry_run:
         for point in points:
             options.say(f"{run_of(point).status:<8} {run_of(point).path}")
-        waiting = sum(run_of(point).status != "done" for point in points)
-        options.say(f"{len(points) - waiting} classifiers to reuse, {waiting} to train")
+        options.say(f"{plan.networks - plan.missing} classifiers to reuse, {plan.missing} to train")
+        if plan.missing:
+            options.say(where(options))
+            options.say(plan.time())
         return Result([])
-    runs, failures = all_once(
-        points,
-        run_of,
-        trained,
-        options,
-        lambda record: f"accuracy {record['metrics']['accuracy']:.2%}   {record['metrics']['seconds']:.0f} s",
-    )
+    plan.say(f"accuracy over {SYMBOLS[config.vary]}", options)
+    with plan.progress("", options):
+        runs, failures = all_once(
+            points,
+            run_of,
+            trained,
+            options,
+            lambda record: f"accuracy {record['metrics']['accuracy']:.2%}   {record['metrics']['seconds']:.0f} s",
+        )
     if not runs:
         raise SystemExit("every classifier failed:\n" + "\n".join(failures))
     runs = {point._replace(augmentation=known_as(point.augmentation)): classifier for point, classifier in runs.items()}
@@ -268,7 +285,7 @@ def _components(config: Config, runs: Mapping[Point, Run]) -> dict[str, Any]:
     return {measure: variance for measure, variance in variances.items() if variance is not None}
 
 
-def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
+def text_of(document: Mapping[str, Any]) -> tuple[Text, str]:
     """The text of an ablation's document, made again from its rows and its variance components.
 
     Returns:
@@ -278,25 +295,102 @@ def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
     table = _table_of(document["results"])
     replicates = "folds" if config["cross_validate"] else "seeds"
     conclusions = ablation_conclusions(table, config["vary"], replicates, document.get("components"))
-    parts = [f"{about['watermark']}: two epochs. The numbers below mean nothing."] if about["watermark"] else []
-    head = _text_table(table, config["vary"], about["title"], about["settings"]["scored"], note_of_steps(config))
-    return "\n\n".join([*parts, head, conclusions]), conclusions
+    shown = _text_table(table, config["vary"], about["title"], about["settings"]["scored"], note_of_steps(config))
+    found = _comparisons(table, config["vary"], replicates, document.get("components"))
+    line = SMOKE if about["watermark"] else _bottom_line(found, config["vary"], replicates)
+    return Text(line, [shown, conclusions]), conclusions
 
 
-def _text_table(table: pd.DataFrame, vary: str, head: str, scored: str, of_steps: str) -> str:
+def _bottom_line(found: Mapping[Any, Comparison], vary: str, replicates: str) -> str:
+    """Which pairs differ at which values, or, of α and δ, which values differ for which augmentation."""
+    if not found:
+        return "Nothing is decided: with one replicate each, no difference can be claimed, several would tell."
+    by_pair: dict[tuple[str, str], dict[Any, Difference]] = {}
+    for place, comparison in found.items():
+        for pair in comparison.found():
+            by_pair.setdefault((pair.higher, pair.lower), {})[place] = pair
+    order = sorted(by_pair.items(), key=lambda one: -len(one[1]))
+    first = next(iter(found.values()))
+    tested = behind(first.seeds, first.images, replicates)
+
+    def place_in_words(place: Any) -> str:
+        return f"{SYMBOLS[vary]} {place:g}" if vary == "fraction" else f"with {label(str(place))}"
+
+    listed = []
+    for (higher, lower), pairs in order:
+        values = [pair.value for pair in pairs.values()]
+        low, high = (f"{pick(values):.2f}" for pick in (min, max))
+        by = low if low == high else f"{low} to {high}"
+        p = p_value(max(pair.p for pair in pairs.values())) + (" at most" if len(pairs) > 1 else "")
+        at = enumerated([place_in_words(place).removeprefix(f"{SYMBOLS[vary]} ") for place in pairs])
+        at = f"at {SYMBOLS[vary]} {at}" if vary == "fraction" else at
+        listed.append(f"{the(higher)} is above {the(lower)} by {by} points {at} ({p})")
+    count = sum(len(comparison.differences) for comparison in found.values())
+    claimed = sum(len(comparison.found()) for comparison in found.values())
+    equal = sum(pair.equal and not pair.claimed for one in found.values() for pair in one.differences)
+    sentences = [f"In accuracy ({tested}): {'; '.join(listed[:3])}." if listed else ""]
+    if len(listed) > 3:
+        sentences.append(f"So do {len(listed) - 3} pairs more ({tested}, 5% at each).")
+    if equal:
+        sentences.append(f"Equal within the margin are {equal} of {count} pairs (p < 0.05, {tested}).")
+    rest = count - claimed - equal
+    if rest:
+        what = "value" if vary == "fraction" else "augmentation"
+        where = f"of {len(found)} {what}s" if len(found) > 1 else f"of one {what}"
+        are = "are" if rest > 1 else "is"
+        text = f"{rest} of {count} pairs {where} {are} not told apart in accuracy ({tested}, 5% at each)"
+        text += _needed(found, replicates)
+        sentences.append(
+            f"Nothing is decided: {text}." if not claimed and not equal else f"{text[0].upper()}{text[1:]}."
+        )
+    return paragraph(sentences)
+
+
+def _needed(found: Mapping[Any, Comparison], replicates: str) -> str:
+    """What would tell the closest pair apart that is not told apart."""
+    if replicates == "folds":
+        return "; more images might tell them apart"
+    closest = min(
+        (pair for one in found.values() for pair in one.differences if not (pair.claimed or pair.equal)),
+        key=lambda pair: pair.seeds_needed,
+    )
+    return f"; {seeds_needed(closest)} would tell the closest apart, if the difference is what it seems"
+
+
+def _text_table(table: pd.DataFrame, vary: str, caption: str, scored: str, of_steps: str) -> Tabular:
     """A line per augmentation, a column per value."""
     accuracy = table[table["estimator"] == ACCURACY.name]
     values = sorted(accuracy["setting"].unique())
-    cells = [["augmentation", *(f"{SYMBOLS[vary]} = {value:g}" for value in values)], [""] * (len(values) + 1)]
+    lines = []
     shown = {
         (row["augmentation"], row["setting"]): plus_minus(row["mean"], row["std"], 2)
         for row in accuracy.to_dict("records")
     }
     for augmentation in dict.fromkeys(accuracy["augmentation"]):
-        cells.append([label(augmentation), *(shown.get((augmentation, value), "—") for value in values)])
+        lines.append([label(augmentation), *(shown.get((augmentation, value), "—") for value in values)])
     on = f"{int(accuracy['n'].max()):,} {scored} images"
     note = f"accuracy in % on the {on}, last epoch; mean ± standard deviation over replicates{of_steps}"
-    return "\n".join([head, *ruled(cells), note])
+    head = ["augmentation", *(f"{SYMBOLS[vary]} = {value:g}" for value in values)]
+    return Tabular([head], lines, caption, [note])
+
+
+def _comparisons(
+    table: pd.DataFrame, vary: str, replicates: str, components: Mapping[str, Any] | None
+) -> dict[float | str, Comparison]:
+    """What is compared: over shares of the training images, augmentations at each; else each augmentation's values."""
+    accuracy = table[table["estimator"] == ACCURACY.name]
+    if replicates == "folds":
+        accuracy = accuracy.assign(image_error=0.0)
+    measure = "training size" if vary == "fraction" else "decay power"
+    found: dict[float | str, Comparison] = {}
+    for place, rows in accuracy.groupby("setting" if vary == "fraction" else "augmentation", sort=vary == "fraction"):
+        of: Any = place
+        if vary != "fraction":
+            rows = rows.assign(augmentation=[f"{SYMBOLS[vary]} = {value:g}" for value in rows["setting"]])
+        comparison = compared_in(measure, rows, Components.from_json((components or {}).get(measure_of(vary, of))), {})
+        if comparison is not None:
+            found[of] = comparison
+    return found
 
 
 def ablation_conclusions(
@@ -315,39 +409,19 @@ def ablation_conclusions(
         components: a document's, of the variance of each comparison.
     """
     accuracy = table[table["estimator"] == ACCURACY.name]
-    if replicates == "folds":
-        accuracy = accuracy.assign(image_error=0.0)
-
-    def compared(rows: pd.DataFrame, of: str | float) -> Comparison | None:
-        measure = "training size" if vary == "fraction" else "decay power"
-        return compared_in(measure, rows, Components.from_json((components or {}).get(measure_of(vary, of))), {})
-
-    symbol = SYMBOLS[vary]
     parts = []
-    if vary == "fraction":
-        for value, rows in accuracy.groupby("setting"):
-            comparison = compared(rows, value)  # type: ignore[arg-type]
-            if comparison is None:
-                continue
-            lines = told_apart(
-                comparison, f"Accuracy at {value:.4g} of the training images", "points", 2, replicates=replicates
-            )
-            statements = claims_sentence("training size", comparison, replicates)
-            parts.append("\n".join([*lines, statements] if statements else lines))
-    else:
-        for augmentation, rows in accuracy.groupby("augmentation", sort=False):
-            named = rows.assign(augmentation=[f"{symbol} = {value:g}" for value in rows["setting"]])
-            comparison = compared(named, str(augmentation))
-            if comparison is None:
-                continue
-            best = named.sort_values("mean").to_dict("records")[-1]
-            lines = told_apart(
-                comparison, f"{label(str(augmentation))}'s accuracy over {symbol}", "points", 2, replicates=replicates
-            )
-            lines[0] += f" The largest mean, {best['mean']:.2f}%, is at {best['augmentation']}."
-            of_paper = (vary, augmentation) == ("decay-power", "fmix")
-            statements = claims_sentence("decay power", comparison, replicates) if of_paper else ""
-            parts.append("\n".join([*lines, statements] if statements else lines))
+    for place, comparison in _comparisons(table, vary, replicates, components).items():
+        if vary == "fraction":
+            subject, statements = f"Accuracy at {place:.4g} of the training images", "training size"
+        else:
+            subject = f"{label(str(place))}'s accuracy over {SYMBOLS[vary]}"
+            statements = "decay power" if (vary, place) == ("decay-power", "fmix") else ""
+        lines = told_apart(comparison, subject, "points", 2, replicates=replicates)
+        if vary != "fraction":
+            best = accuracy[accuracy["augmentation"] == place].sort_values("mean").to_dict("records")[-1]
+            lines[0] += f" The largest mean, {best['mean']:.2f}%, is at {SYMBOLS[vary]} = {best['setting']:g}."
+        lines.append(claims_sentence(statements, comparison, replicates) if statements else "")
+        parts.append("\n".join(filter(None, lines)))
     if not parts:
         return "With one replicate each, no difference can be claimed."
     notes = []

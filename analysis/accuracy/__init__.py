@@ -29,15 +29,17 @@ from classifiers.load import kept_logits
 from figures import in_usual_order, label, save
 from figures.panels import draw_seeds
 from findings import Result, publish
+from findings.bottom_line import SMOKE, behind, found_sentence, paragraph, undecided_sentence
 from findings.comparisons import Comparison, as_family
 from findings.components import Components, components
-from findings.decisions import decide, decisions_sentence
+from findings.decisions import decide, decisions_sentence, in_short
 from findings.document import check_joinable, latest
 from findings.over_seeds import headlines, of_networks, over_seeds
 from findings.published import beside, compared, published
 from findings.row import row
-from findings.sentences import ADDED, the, told_apart
-from findings.table import plus_minus, ruled
+from findings.sentences import ADDED, enumerated, p_value, seeds_needed, the, told_apart
+from findings.table import plus_minus
+from findings.text import Tabular, Text
 from store import BadInput, Run, evidence, slug, write_atomically
 from store.command_line import json_document
 from store.places import in_own_directory
@@ -97,7 +99,10 @@ def look(config: Config) -> Result:
     if options.dry_run:
         config.say(data)
         return Result([])
-    trained, failures = config.train(data)
+    plan = config.plan(data)
+    plan.say("their accuracies", options)
+    with plan.progress("", options):
+        trained, failures = config.train(data)
     rows: list[dict[str, Any]] = []
     for network, classifier in trained.items():
         rows += accuracy_rows(classifier, *network) + training_rows(classifier, *network)
@@ -296,7 +301,8 @@ def joined(documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "components": _components(verdicts),
     }
     whole["about"]["title"] = _title(whole)
-    whole["text"], whole["about"]["conclusions"] = text_of(whole)
+    text, whole["about"]["conclusions"] = text_of(whole)
+    whole["text"], whole["about"]["bottom_line"] = text, text.bottom_line
     return whole
 
 
@@ -333,7 +339,7 @@ def comparisons(document: Mapping[str, Any]) -> dict[str, Comparison | None]:
     return {"accuracy": compared(ACCURACY.name, accuracies, variance, document["config"])}
 
 
-def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
+def text_of(document: Mapping[str, Any]) -> tuple[Text, str]:
     """The text of a document of accuracies, made again from its rows and its variance components.
 
     Returns:
@@ -342,18 +348,75 @@ def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
     about = document["about"]
     settings, watermark = about["settings"], about["watermark"]
     table = over_seeds(of_networks(document["results"]))
-    parts = [f"{watermark}: two epochs, one seed. The numbers below mean nothing."] if watermark else []
     variance = Components.from_json((document.get("components") or {}).get(ACCURACY.name))
     config = document["config"]
     conclusions = accuracy_conclusions(table, settings, variance, config)
-    until = decisions_sentence(decide(comparisons(document), config), config)
-    conclusions = "\n\n".join(block for block in (conclusions, until) if block)
-    parts += [_text_table(table, about["title"], settings), conclusions]
-    return "\n\n".join(block for block in parts if block), conclusions
+    compared_ones = comparisons(document)
+    decisions = decide(compared_ones, config)
+    conclusions = "\n\n".join(block for block in (conclusions, decisions_sentence(decisions, config)) if block)
+    line = SMOKE if watermark else _bottom_line(table, compared_ones["accuracy"], settings, in_short(decisions, config))
+    return Text(line, [_text_table(table, about["title"], settings), conclusions]), conclusions
 
 
-def _text_table(table: pd.DataFrame, head: str, settings: dict[str, Any]) -> str:
-    """The table for a terminal: mean ± standard deviation over seeds, published values beside ours."""
+def _bottom_line(table: pd.DataFrame, comparison: Comparison | None, settings: Mapping[str, Any], until: str) -> str:
+    """Which augmentations pay, which others differ and by how much, and what would decide the rest."""
+    accuracy = table[table["estimator"] == ACCURACY.name]
+    if comparison is None:
+        (n,) = {int(n) for n in accuracy["n"]}
+        values = enumerated(
+            [
+                f"{mean:.2f}% with {the(str(name))}"
+                for name, mean in zip(accuracy["augmentation"], accuracy["mean"], strict=True)
+            ]
+        )
+        alone = (
+            "" if len(accuracy) < 2 else "With one seed each, no difference can be claimed: several seeds would tell."
+        )
+        return paragraph([f"On {n:,} images the accuracy is {values}.", alone, until])
+    means = dict(zip(accuracy["augmentation"], accuracy["mean"], strict=True))
+    others = [pair for pair in comparison.differences if "none" not in (pair.higher, pair.lower)]
+    beside_it = len(others) < len(comparison.differences)
+    what = "In accuracy, between the others" if beside_it else "In accuracy"
+    return paragraph(
+        [
+            _pays_in_short(comparison, means, settings) if beside_it else "",
+            found_sentence(comparison, what, "points", 2, pairs=others),
+            undecided_sentence(comparison, "in accuracy", pairs=others, whole=not beside_it) if others else "",
+            until,
+        ]
+    )
+
+
+def _pays_in_short(comparison: Comparison, means: Mapping[Any, Any], settings: Mapping[str, Any]) -> str:
+    """Which augmentations pay and which cost, beside the baseline, and of which it cannot be told; as `pays` has it."""
+    pay, cost, equal, untold = [], [], [], []
+    for pair in as_family([pair for pair in comparison.differences if "none" in (pair.higher, pair.lower)]):
+        above = pair.lower == "none"
+        name, by = the(pair.higher if above else pair.lower), f"{pair.value:.2f} points ({p_value(pair.p)})"
+        if pair.equal and not pair.claimed:
+            equal.append(f"{name} is equal within ±{pair.margin:.2g} points ({p_value(pair.p_equal)})")
+        elif not pair.claimed:
+            untold.append(pair)
+        elif above:
+            pay.append(f"{name} pays, by {by}")
+        else:
+            cost.append(f"{name} costs {by}")
+    tested = (
+        f"beside the baseline's {means['none']:.2f}% ({behind(comparison.seeds, comparison.images)}; trained on "
+        f"{settings['train_images']:,} for {settings['epochs']} epochs)"
+    )
+    names = enumerated([the(pair.higher if pair.lower == "none" else pair.lower) for pair in untold]) if untold else ""
+    if not (pay or cost or equal):
+        needed = min(untold, key=lambda pair: pair.seeds_needed)
+        would = f"{seeds_needed(needed)} would tell of the closest, if its difference is what it seems"
+        return f"Whether {names} pay{'s' if len(untold) == 1 else ''} cannot be told {tested}; {would}."
+    parts = [", ".join([*pay, *cost, *equal])]
+    parts += [f"whether {names} pay{'s' if len(untold) == 1 else ''} cannot be told"] if untold else []
+    return f"B{tested[1:]}: {'; '.join(parts)}."
+
+
+def _text_table(table: pd.DataFrame, caption: str, settings: dict[str, Any]) -> Tabular:
+    """The table: mean ± standard deviation over seeds, published values beside ours."""
     quoted = {
         str(name): str(number)
         for name in table["augmentation"]
@@ -366,10 +429,11 @@ def _text_table(table: pd.DataFrame, head: str, settings: dict[str, Any]) -> str
         "training_loss": ("training loss", "nats", 3),
     }
     shown = {name: column for name, column in shown.items() if (table["estimator"] == name).any()}
-    cells = [["augmentation", *(head for head, _, _ in shown.values())], ["", *(unit for _, unit, _ in shown.values())]]
+    head = [["augmentation", *(name for name, _, _ in shown.values())], ["", *(unit for _, unit, _ in shown.values())]]
+    lines = []
     if quoted:
-        cells[0].append("published ‡")
-        cells[1].append("CIFAR-10, %")
+        head[0].append("published ‡")
+        head[1].append("CIFAR-10, %")
     for augmentation, rows in table.groupby("augmentation", sort=False):
         by = rows.set_index("estimator")
         line = [label(str(augmentation))]
@@ -377,7 +441,7 @@ def _text_table(table: pd.DataFrame, head: str, settings: dict[str, Any]) -> str
             line.append(plus_minus(by["mean"][name], by["std"][name], digits))
         if quoted:
             line.append(quoted.get(str(augmentation), ""))
-        cells.append(line)
+        lines.append(line)
     n = int(table[table["estimator"] == ACCURACY.name]["n"].max())
     notes = [f"of the last epoch, on the {n:,} {settings['scored']} images; mean ± standard deviation over seeds"]
     if "training_accuracy" in shown:
@@ -387,7 +451,7 @@ def _text_table(table: pd.DataFrame, head: str, settings: dict[str, Any]) -> str
         )
     if quoted:
         notes.append("‡ width 64, 50,000 images, 200 epochs, 5 trials")
-    return "\n".join([head, *ruled(cells), *notes])
+    return Tabular(head, lines, caption, notes)
 
 
 def accuracy_conclusions(

@@ -11,7 +11,6 @@ from typing import Annotated, Any
 
 import pandas as pd
 import tyro
-from tqdm import tqdm
 
 from analysis.bounds.estimators import INFORMATION, SHARED, check_estimators, described, unasked
 from analysis.ground_truth.encoders import (
@@ -36,6 +35,7 @@ from store.command_line import Options
 from training import use_threads
 from training.job import Job, document_step
 from training.live import asked_from_python
+from training.progress import stage
 
 __all__ = [
     "TASKS",
@@ -163,8 +163,10 @@ def run(config: Config) -> Result:
     names = check_estimators(config.bounds, "--bounds")
     rows: list[dict[str, Any]] = []
     work = [(TASKS[name], seed) for name in config.tasks for seed in range(1, config.seeds + 1)]
-    for task, seed in tqdm(work, desc="ground truths", disable=None, leave=False):
-        rows += _one(task, config.n, seed, names)
+    with stage("replicates", len(work), config.execution.quiet) as settle:
+        for task, seed in work:
+            rows += _one(task, config.n, seed, names)
+            settle(True)
     table = summarise(rows)
     directory = config.execution.out / "ground-truth"
     without = table["quantity"].isin((INFORMATION, SHARED))

@@ -7,11 +7,13 @@ from statistics import fmean
 from typing import Any
 
 from analysis.bounds.estimators import INFORMATION, SHARED, label_of, sign_of
+from findings.bottom_line import paragraph
+from findings.text import Tabular, Text
 
 __all__ = ["text_of"]
 
 
-def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
+def text_of(document: Mapping[str, Any]) -> tuple[Text, str]:
     """What a document of this command says: the whole text, and its conclusions without the table.
 
     Args:
@@ -19,9 +21,37 @@ def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
             flag and no share.
     """
     config, rows = document["config"], document["results"]
-    conclusions = _kept(rows)
-    text = f"{head_of(config['seeds'], config['n'])}\n{_text(rows)}\n\n{LEGEND}\n\n{conclusions}"
-    return text, conclusions
+    conclusions, head = _kept(rows), head_of(config["seeds"], config["n"])
+    return Text(_bottom_line(rows, head), [head, *_tables(rows), LEGEND, conclusions]), conclusions
+
+
+def _bottom_line(rows: Sequence[Mapping[str, Any]], head: str) -> str:
+    """How often limits are on the side that they promise, where they are least, and what says little or nothing."""
+    sentences = []
+    for direction, words in (("lower", "lower"), ("upper", "upper")):
+        held = [
+            row
+            for row in rows
+            if row["direction"] == direction and row["holds"] is not None and not row.get("heavy_tailed")
+        ]
+        if held:
+            worst = min(held, key=lambda row: row["holds"])
+            sentences.append(
+                f"97.5% limits of {words} bounds hold in {fmean(row['holds'] for row in held):.1%} of replicates, in "
+                f"the worst of {len(held)} cases ({label_of(worst['estimator'])} on {worst['task']}) in "
+                f"{worst['holds']:.0%} ({head})."
+            )
+    flagged = [
+        f"{sum(bool(row.get(flag)) for row in rows)} of {len(rows)} cases are {words}"
+        for flag, words in (
+            ("saturated", "saturated, which says little"),
+            ("heavy_tailed", "heavy-tailed, whose limits are not promised and not counted here"),
+        )
+        if any(row.get(flag) for row in rows)
+    ]
+    failed = sum(row["failed"] > 0 for row in rows)
+    flagged += [f"in {failed} an estimator failed"] if failed else []
+    return paragraph([*sentences, f"{'; '.join(flagged)}." if flagged else ""])
 
 
 LEGEND = (
@@ -34,30 +64,50 @@ def head_of(seeds: int, n: int) -> str:
     return f"{seeds} replicates, N = {n:,}, log N = {math.log(n):.2f} nats"
 
 
-def _text(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The rows for a terminal, a block per task and quantity."""
-    lines = []
+HEAD = ("mean", "bias", "spread", "reported", "holds", "covers")
+
+
+def _tables(rows: Sequence[Mapping[str, Any]]) -> list[Tabular]:
+    """A table for each task and quantity, what is saturated, heavy-tailed or has failed in its last lines."""
+    tables = []
     for (task, quantity), block in itertools.groupby(rows, lambda row: (row["task"], row["quantity"])):
-        of_task = list(block)
-        lines.append(f"\n{task}: {quantity} = {of_task[0]['truth']:.3f} nats")
-        lines.append(f"  {'':<26}{'mean':>9}{'bias':>10}{'spread':>9}{'reported':>10}{'holds':>8}{'covers':>8}")
-        for row in of_task:
-            name = label_of(row["estimator"])
-            if row["failed"] == 1:
-                lines.append(f"  {name:<26}   failed in every replicate")
-                continue
-            note = "  saturated" if row["saturated"] else ""
-            share, others = row.get("heavy_tailed_share"), row.get("holds_unflagged")
-            if share:
-                note += f"  heavy-tailed in {share:.0%}" + ("" if others is None else f" (else {others:.0%})")
-            note += f"  failed in {row['failed']:.0%}" if row["failed"] else ""
-            holds = "" if row["direction"] == "estimate" else f"{row['holds']:.0%}"
-            signed = f"{name} {sign_of(row['direction'])}"
-            lines.append(
-                f"  {signed:<26} {row['value']:8.3f} {row['bias']:+9.3f} {row['spread']:8.3f}"
-                f" {row['reported']:9.3f}{holds:>8}{row['covers']:8.0%}{note}"
-            )
-    return "\n".join(lines)
+        of_task = sorted(block, key=_says_little)
+        lines = [_line(row) for row in of_task]
+        head = ["", *HEAD, *(["flags"] if any(line[-1] for line in lines) else [])]
+        shown = [line[: len(head)] for line in lines]
+        tables.append(Tabular([head], shown, f"{task}: {quantity} = {of_task[0]['truth']:.3f} nats"))
+    return tables
+
+
+def _says_little(row: Mapping[str, Any]) -> int:
+    return 2 if row["failed"] else int(bool(row["saturated"] or row.get("heavy_tailed")))
+
+
+def _line(row: Mapping[str, Any]) -> list[str]:
+    """A row's numbers, and what has to be known of it."""
+    name = label_of(row["estimator"])
+    if row["failed"] == 1:
+        return [name, *[""] * len(HEAD), "failed in every replicate"]
+    flags = ["saturated"] if row["saturated"] else []
+    share, others = row.get("heavy_tailed_share"), row.get("holds_unflagged")
+    if share:
+        flags.append(f"heavy-tailed in {share:.0%}" + ("" if others is None else f" (else {others:.0%})"))
+    flags += [f"failed in {row['failed']:.0%}"] if row["failed"] else []
+    return [
+        f"{name} {sign_of(row['direction'])}",
+        *(_number(row[key], sign) for key, sign in (("value", ""), ("bias", "+"), ("spread", ""), ("reported", ""))),
+        "" if row["direction"] == "estimate" else f"{row['holds']:.0%}",
+        f"{row['covers']:.0%}",
+        ", ".join(flags),
+    ]
+
+
+def _number(value: float, sign: str) -> str:
+    return f"{value:{sign}.3f}" if abs(value) < LONG else f"{value:{sign}.2e}"
+
+
+LONG = 1e5
+"""From which on a number is written by its power of ten."""
 
 
 def _kept(rows: Sequence[Mapping[str, Any]]) -> str:

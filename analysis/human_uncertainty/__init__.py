@@ -8,6 +8,7 @@ Without ``--model`` or ``--logits``, classifiers are trained, or found trained, 
 """
 
 import io
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -35,14 +36,16 @@ from classifiers.grid import ModelGrid, grid_steps, settings_of
 from classifiers.load import finite, kept_logits, load_classifier, logits_of
 from figures import label, save
 from findings import Result, publish
-from findings.comparisons import Comparison
+from findings.bottom_line import SMOKE, behind, found_sentence, paragraph, undecided_sentence
+from findings.comparisons import Comparison, Difference
 from findings.components import Components, components
-from findings.decisions import decide, decisions_sentence
+from findings.decisions import decide, decisions_sentence, in_short
 from findings.over_seeds import headlines, of_networks, over_seeds
 from findings.published import claims_sentence, compared
 from findings.row import row
-from findings.sentences import ADDED, the, told_apart
-from findings.table import plus_minus, ruled
+from findings.sentences import ADDED, enumerated, the, told_apart
+from findings.table import plus_minus
+from findings.text import Tabular, Text, printed
 from store import BadInput, Run, evidence, slug
 from store.command_line import json_document, refuse_beside
 from tasks import DataOptions, load
@@ -140,7 +143,10 @@ def look(config: Config) -> Result:
         device = resolve_device(options.device)
         logits = logits_of(load_classifier(config.model, data, device), data.test.inputs.to(device)).cpu()
         return _report_one(config, measures(logits, counts, labels), counts, config.model.model)
-    trained, failures = config.train(data)
+    plan = config.plan(data)
+    plan.say("their distance from humans", options)
+    with plan.progress("", options):
+        trained, failures = config.train(data)
     rows: list[dict[str, Any]] = []
     right: dict[Which, Tensor] = {}
     nats: dict[str, dict[Which, Tensor]] = {name.removesuffix("_matched"): {} for name in MATCHED}
@@ -225,8 +231,13 @@ def _report_one(config: Config, measured: list[Measure], counts: Tensor, name: s
         units = f" {measure.units}" if measure.units else ""
         lines.append(f"{measure.quantity}: {measure.value:.4f}{error}{units} (n = {measure.n:,})")
     lines.append(f"{name}; errors are standard errors over images. {_bias(counts)}")
-    text = "\n".join(lines)
-    config.execution.say(text)
+    kl = next(measure for measure in measured if measure.estimator == "kl_human_model")
+    text = Text(
+        f"Humans are {kl.value:.3f} ± {kl.standard_error or 0:.3f} nats from {name}, by {kl.quantity} "
+        f"(± standard error, n = {kl.n:,}); compared with nothing, nothing is decided.",
+        ["\n".join(lines)],
+    )
+    config.execution.say(printed(text, sys.stderr if config.execution.json == "-" else sys.stdout))
     config.execution.write(json_document(PROGRAM, config, rows))
     return Result(rows, pd.DataFrame(rows), text)
 
@@ -275,7 +286,7 @@ def _report(
     return publish(result, PROGRAM, config, directory, about, networks, more)
 
 
-def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
+def text_of(document: Mapping[str, Any]) -> tuple[Text, str]:
     """The text of a document of divergences, made again from its rows and its variance components.
 
     Of the human labels it carries what has to be said in ``human``, and of matched accuracy, what its rows do not hold,
@@ -287,27 +298,63 @@ def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
     table = over_seeds(of_networks(document["results"]))
     config, matched = document["config"], document.get("matched")
     conclusions = uncertainty_conclusions(table, document.get("components"), matched, config)
-    until = decisions_sentence(decide(comparisons(document), config), config)
-    conclusions = "\n\n".join(block for block in (conclusions, until) if block)
+    found = comparisons(document)
+    decisions = decide(found, config)
+    conclusions = "\n\n".join(block for block in (conclusions, decisions_sentence(decisions, config)) if block)
     notes = [_at_matched(table, matched) if matched else "", document.get("human") or ""]
-    head = _text_table(table, document["about"]["title"], " ".join(filter(None, notes)))
-    return "\n\n".join(block for block in (head, conclusions) if block), conclusions
+    about = document["about"]
+    shown = _text_table(table, about["title"], " ".join(filter(None, notes)))
+    line = SMOKE if about.get("watermark") else _bottom_line(table, found, in_short(decisions, config))
+    if "made-up votes" in about["title"]:
+        line = f"The votes are made up, and no human's. {line}"
+    return Text(line, [shown, conclusions]), conclusions
 
 
-def _text_table(table: pd.DataFrame, head: str, further: str) -> str:
-    cells = [["augmentation", *(name for name, _, _ in SHOWN.values())], ["", *(unit for _, unit, _ in SHOWN.values())]]
+def _bottom_line(table: pd.DataFrame, found: Mapping[str, Comparison | None], until: str) -> str:
+    """Who is closer to humans, as classifiers are and at matched accuracy after a temperature, where that is known."""
+    known = {name: comparison for name, comparison in found.items() if comparison is not None}
+    if not known:
+        chosen = table[table["estimator"] == "kl_human_model"]
+        values = enumerated(
+            [
+                f"{mean:.3f} nats from {the(str(name))}"
+                for name, mean in zip(chosen["augmentation"], chosen["mean"], strict=True)
+            ]
+        )
+        n = behind(int(chosen["seeds"].min()), int(chosen["n"].min()))
+        alone = "" if len(chosen) < 2 else "With one seed each, no difference can be claimed: several seeds would tell."
+        return paragraph([f"Humans are, by KL(human‖model), {values} ({n}).", alone, until])
+
+    def closer(pair: Difference, value: str) -> str:
+        return f"{the(pair.lower)} is closer to humans than {the(pair.higher)} by {value}"
+
+    sentences = []
+    chosen_ones = list(known.items())
+    for name, comparison in [chosen_ones[0], *chosen_ones[-1:]] if len(known) > 1 else chosen_ones:
+        sentences.append(found_sentence(comparison, f"In {name}", "nats", 3, closer))
+        sentences.append(undecided_sentence(comparison, f"in {name}"))
+    return paragraph([*sorted(filter(None, sentences), key=_undecided), until])
+
+
+def _undecided(sentence: str) -> bool:
+    return not sentence.startswith("In ")
+
+
+def _text_table(table: pd.DataFrame, caption: str, further: str) -> Tabular:
+    head = [["augmentation", *(name for name, _, _ in SHOWN.values())], ["", *(unit for _, unit, _ in SHOWN.values())]]
+    lines = []
     for augmentation, rows in table.groupby("augmentation", sort=False):
         by = rows.set_index("estimator")
         line = [label(str(augmentation))]
         for estimator, (_, _, digits) in SHOWN.items():
             line.append(plus_minus(by["mean"][estimator], by["std"][estimator], digits))
-        cells.append(line)
+        lines.append(line)
     note = (
         "Mean ± standard deviation over seeds. KL(h‖p) is KL(human‖model), and beside it what is left after one "
         "temperature, fitted to the humans' labels or to the true ones. "
         f"All {int(table['n'].max()):,} test images. {further}".strip()
     )
-    return "\n".join([head, *ruled(cells), note])
+    return Tabular(head, lines, caption, [note])
 
 
 def comparisons(document: Mapping[str, Any]) -> dict[str, Comparison | None]:

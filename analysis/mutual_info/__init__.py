@@ -35,6 +35,7 @@ they are independent, jittered and flipped as in training.
 """
 
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -42,7 +43,6 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import pandas as pd
 import tyro
-from tqdm import tqdm
 
 from analysis.bounds.estimators import check_estimators, described, sources_of, unasked
 from analysis.bounds.labelled import check_labels
@@ -69,6 +69,7 @@ from analysis.mutual_info.rows import (
 from analysis.mutual_info.section import SECTIONS
 from findings import Result, publish
 from findings.decisions import decide
+from findings.text import printed
 from store import BadInput, Run, evidence, in_range, provenance, slug, write_json
 from store.command_line import json_document, refuse_beside
 from store.registry import known_as
@@ -80,6 +81,7 @@ from training.grid import Grid, Trainer, Which, different
 from training.job import Job, Step, document_step
 from training.live import asked_from_python
 from training.mixing import identity_of
+from training.progress import stage
 from training.until import until_decided
 from vae.curve import POINT
 from vae.linear import LinearVAE
@@ -219,12 +221,17 @@ def look(config: Config) -> Result:
     for analysis in (analyses[scale] for scale in configs if scale not in missing):
         config.execution.say(f"reused {analysis.result()['vaes']} VAEs and their analysis, {analysis.path}")
     # no lock while training, so that a second process with the same command can take half of the VAEs
-    trained = {scale: at_scale.train(data) for scale, at_scale in missing.items()}
-    fitted: dict[str, LinearVAE] = {}
-    for scale, at_scale in missing.items():
-        with analyses[scale].lock():
-            if not _stands(analyses[scale], at_scale, data):
-                _analyse(at_scale, data, analyses[scale], *trained[scale], fitted)
+    plans = [at_scale.plan(data) for at_scale in missing.values()]
+    if missing:
+        plan = sum(plans[1:], plans[0])
+        plan.say("bounds", config.execution)
+        with plan.progress("bounds of VAEs", config.execution):
+            trained = {scale: at_scale.train(data) for scale, at_scale in missing.items()}
+            fitted: dict[str, LinearVAE] = {}
+            for scale, at_scale in missing.items():
+                with analyses[scale].lock():
+                    if not _stands(analyses[scale], at_scale, data):
+                        _analyse(at_scale, data, analyses[scale], *trained[scale], fitted)
     return _report(config, data, {scale: analysis.result() for scale, analysis in analyses.items()})
 
 
@@ -234,7 +241,7 @@ def _of_encoder(config: Config) -> Result:
         return Result([])
     rows, text = bounded
     rows = [FURTHER | row for row in rows]
-    config.execution.say(text)
+    config.execution.say(printed(text, sys.stderr if config.execution.json == "-" else sys.stdout))
     config.execution.write(json_document(PROGRAM, config, rows))
     return Result(rows, pd.DataFrame(rows), text)
 
@@ -332,16 +339,18 @@ def _analyse(
     codes = Codes(config, data, runs, device, fitted)
     wanted = [network for network in config.networks() if network[0] in config.augmentations and network in runs]
     partial = []
-    for augmentation, seed in tqdm(wanted, desc="bounds", unit="VAE", disable=None, leave=False):
-        # an interrupted analysis goes on with the next VAE
-        file = analysis.path / f"rows-{slug(known_as(augmentation))}-seed{seed}.json"
-        partial.append(file)
-        weights = runs[augmentation, seed].result()["files"]
-        kept = None if config.execution.force or not file.exists() else json.loads(file.read_text("utf-8"))
-        if kept is None or kept["weights"] != weights:
-            kept = {"weights": weights, "rows": rows_of_vae(config, codes, augmentation, seed, analysis.path)}
-            write_json(file, kept)
-        rows += kept["rows"]
+    with stage("bounds of VAEs", len(wanted), config.execution.quiet) as settle:
+        for augmentation, seed in wanted:
+            # an interrupted analysis goes on with the next VAE
+            file = analysis.path / f"rows-{slug(known_as(augmentation))}-seed{seed}.json"
+            partial.append(file)
+            weights = runs[augmentation, seed].result()["files"]
+            kept = None if config.execution.force or not file.exists() else json.loads(file.read_text("utf-8"))
+            if fresh := kept is None or kept["weights"] != weights:
+                kept = {"weights": weights, "rows": rows_of_vae(config, codes, augmentation, seed, analysis.path)}
+                write_json(file, kept)
+            rows += kept["rows"]
+            settle(fresh)
     if rows and "clean" in config.inputs:
         rows += linear_of_clean(codes)
     if not rows:

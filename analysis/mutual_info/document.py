@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.mutual_info.sentences import (
+    bottom_line,
     compared,
     conclusions,
     difference_conclusions,
@@ -24,11 +25,13 @@ from analysis.mutual_info.table import (
     training_table,
 )
 from figures import in_usual_order, save
+from findings.bottom_line import SMOKE
 from findings.comparisons import Comparison
-from findings.decisions import decide, decisions_sentence
+from findings.decisions import decide, decisions_sentence, in_short
 from findings.document import check_joinable, latest
 from findings.over_seeds import headlines
 from findings.published import in_manner
+from findings.text import Block, Text
 from findings.under_trained import LINEAR, mostly_under_trained, networks_of
 from store.registry import known_as
 from vae.train import Settings
@@ -89,17 +92,15 @@ def title_of(document: Mapping[str, Any]) -> str:
     return f"{settings['data']}: {settings['seeds']} seeds, {settings['train_images']:,} training images"
 
 
-def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
-    """The tables and sentences of a document, and the sentences alone: a function of its numbers.
+def text_of(document: Mapping[str, Any]) -> tuple[Text, str]:
+    """The bottom line, tables and sentences of a document, and the sentences alone: a function of its numbers.
 
     Args:
         document: with ``config``, ``results`` and ``about``, as this job writes it.
     """
     config, about = document["config"], document["about"]
     tables = tables_by_scale(document)
-    parts = (
-        [f"{about['watermark']}: two epochs, one seed. The numbers below mean nothing."] if about["watermark"] else []
-    )
+    parts: list[Block | None] = []
     conclusions_of_all: list[str] = []
     for scale, table in tables.items():
         sentences = [f"At decoder scale {scale:g}."] if len(tables) > 1 else []
@@ -110,9 +111,16 @@ def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
     if len(tables) > 1:
         conclusions_of_all.append(scale_conclusions(tables))
         parts.append(conclusions_of_all[-1])
-    conclusions_of_all.append(decisions_sentence(decide(comparisons(document), config), config))
+    decisions = decide(comparisons(document), config)
+    conclusions_of_all.append(decisions_sentence(decisions, config))
     parts.append(conclusions_of_all[-1])
-    return _joined(parts), _joined(conclusions_of_all)
+    if about["watermark"]:
+        line = SMOKE
+    else:
+        first = config["inputs"][0]
+        chosen = {scale: table[table["inputs"] == first] for scale, table in tables.items()}
+        line = bottom_line(chosen, in_short(decisions, config))
+    return Text(line, [part for part in parts if part]), _joined(conclusions_of_all)
 
 
 def comparisons(document: Mapping[str, Any]) -> dict[str, Comparison | None]:
@@ -168,7 +176,8 @@ def joined(documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "failures": [failure for document in documents for failure in document["failures"]],
     }
     about["title"] = title_of(whole)
-    whole["text"], about["conclusions"] = text_of(whole)
+    text, about["conclusions"] = text_of(whole)
+    whole["text"], about["bottom_line"] = text, text.bottom_line
     return whole
 
 
@@ -214,10 +223,10 @@ def _without_noise(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["noise"].isna()]
 
 
-def _text_tables(config: Mapping[str, Any], everything: pd.DataFrame, head: str) -> list[str]:
+def _text_tables(config: Mapping[str, Any], everything: pd.DataFrame, head: str) -> list[Block | None]:
     """The tables at one decoder scale."""
     table = _without_noise(everything)
-    parts = []
+    parts: list[Block | None] = []
     for inputs in config["inputs"]:
         parts.append(text_table(table[table["inputs"] == inputs], f"{head}; {inputs} test images"))
     parts.append(training_table(table))

@@ -1,5 +1,7 @@
 """``--posterior``: the information of anyone's encoder."""
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,8 +11,12 @@ import torch
 from torch import Tensor
 
 from analysis.bounds import Encoded, EncodedPair, decompose, profile_of_pair
+from analysis.bounds.bound import Bound
 from analysis.bounds.estimators import label_of, sign_of
 from analysis.bounds.tightened import OF_LABEL, Labels, of_labels, tightened_profile
+from findings.comparisons import CONFIDENCE
+from findings.power import t_above
+from findings.text import Text
 from store import BadInput
 from tasks import load
 from tasks.arrays import read_arrays
@@ -69,7 +75,7 @@ def _labels_of(config: "Config", path: Path) -> Labels:
     return Labels(arrays["labels"])
 
 
-def bound_encoder(config: "Config") -> tuple[list[dict[str, Any]], str] | None:
+def bound_encoder(config: "Config") -> tuple[list[dict[str, Any]], Text] | None:
     """Rows and text of the encoder, or the two, that ``--posterior`` names; None in a dry run."""
     assert config.posterior is not None
     use_threads(config.execution.threads)
@@ -91,6 +97,7 @@ def bound_encoder(config: "Config") -> tuple[list[dict[str, Any]], str] | None:
                 raise
             option = "--data" if config.posterior.is_dir() else "--posterior"
             raise BadInput(option, f"labels: {mistake.got}", mistake.needed) from None
+    bounds = sorted(bounds, key=lambda bound: bound.saturated or bool(bound.heavy_tailed))  # what says least, last
     lines = [repr(bound) for bound in bounds]
     if config.decomposition and second is None:
         parts = decompose(encoded)
@@ -100,7 +107,30 @@ def bound_encoder(config: "Config") -> tuple[list[dict[str, Any]], str] | None:
         lines.append("The code has collapsed: no dimension's posterior mean varies over the images.")
     if config.noise:
         lines += ["", *_profile_lines(rows)]
-    return rows, "\n".join(lines)
+    return rows, Text(bottom_line(bounds), ["\n".join(lines)])
+
+
+def bottom_line(bounds: Sequence[Bound]) -> str:
+    """Between which limits the information lies that is bounded from both sides, the first quantity of the bounds."""
+    sides = {
+        side: [bound for bound in bounds if bound.direction == side and bound.quantity == bounds[0].quantity]
+        for side in ("lower", "upper")
+    }
+    tried = sum(len(of_side) for of_side in sides.values())
+    z = float(t_above((1 - CONFIDENCE) / max(tried, 1), math.inf))
+    low = max((bound.value - z * bound.standard_error for bound in sides["lower"]), default=0.0)
+    high = min((bound.value + z * bound.standard_error for bound in sides["upper"]), default=math.inf)
+    about = f"({CONFIDENCE:.0%}, n = {bounds[0].n:,})"
+    name, low = bounds[0].quantity, max(low, 0.0)
+    if not sides["upper"]:
+        return f"{name} is at least {low:.2f} nats {about}."
+    if not sides["lower"]:
+        return f"{name} is at most {high:.2f} nats {about}."
+    line = f"{name} lies between {low:.2f} and {high:.2f} nats {about}."
+    if all(bound.saturated for bound in sides["lower"]):
+        caps = max(bound.cap for bound in sides["lower"] if bound.cap is not None)
+        line += f" The lower bounds are saturated, within a nat of {caps:.2f}: only more images show more."
+    return line
 
 
 def _profile_lines(rows: list[dict[str, Any]]) -> list[str]:

@@ -10,6 +10,7 @@ import pandas as pd
 from analysis.bounds.estimators import ESTIMATORS, names_of
 from analysis.mutual_info.table import RECONSTRUCTION, share_of_ceiling
 from figures import label
+from findings.bottom_line import at_most, behind, found_sentence, paragraph, undecided_sentence
 from findings.comparisons import (
     CONFIDENCE,
     LEVEL,
@@ -20,11 +21,13 @@ from findings.comparisons import (
     certificates,
     compare_augmentations,
 )
+from findings.power import limit
 from findings.published import beside, claims_sentence, margin_of
 from findings.sentences import WITHHELD, enumerated, how_tested, p_value, the, told_apart, undecided_lines
 from findings.under_trained import LINEAR, networks_of, under_trained
 
 __all__ = [
+    "bottom_line",
     "certified_pairs",
     "certified_profile",
     "certified_shared",
@@ -633,3 +636,122 @@ def _of(name: str) -> str:
 
 def _seeds(comparison: Comparison) -> str:
     return f"{comparison.seeds} seeds"
+
+
+def bottom_line(tables: Mapping[float, pd.DataFrame], until: str) -> str:
+    """What Table 1 comes to: between which limits information lies, and what is told apart.
+
+    Args:
+        tables: `analysis.mutual_info.table.summarise`'s rows by decoder scale, for one kind of inputs, with noise where
+            noise is shown.
+        until: how far adding seeds has come, in a sentence; empty where their number is fixed.
+    """
+    if len(tables) > 1:
+        return _over_scales(tables, until)
+    (everything,) = tables.values()
+    table = networks_of(everything[everything["noise"].isna()])
+    sentences = [_ranges(table)]
+    shown, certified = _certified(everything)
+    if (rate := compared(table, "rate")) is not None:
+        subject = "In the rate, an upper bound alone"
+        said = [found_sentence(rate, subject, "nats", 2), undecided_sentence(rate, "in the rate")]
+        sentences += [certified, *said] if shown else [said[0], certified, said[1]]
+    elif table["augmentation"].nunique() > 1:
+        sentences += [certified, "With one seed each, no difference between augmentations can be claimed."]
+    return paragraph([*sentences, until])
+
+
+def _ranges(table: pd.DataFrame) -> str:
+    """Between which limits I(Z;X) lies, for every augmentation whose VAEs are not under-trained."""
+    poor = under_trained(table)
+    lower, upper = (table[table["estimator"] == name].set_index("augmentation") for name in BOUNDS)
+    names = [name for name in upper.index if name in lower.index and name not in poor]
+    left_out = f"; nothing is said of {enumerated([the(name) for name in poor])}, under-trained" if poor else ""
+    if not names:
+        return f"Nothing is decided of I(Z;X){left_out}." if poor else ""
+    p = (1 - CONFIDENCE) / (2 * len(names))
+    limits = {}
+    for name in names:
+        low = max(lower["mean"][name] - _margin(lower.loc[name], p), 0.0)
+        limits[name] = low, upper["mean"][name] + _margin(upper.loc[name], p)
+    tested = behind(int(upper["seeds"][names[0]]), int(upper["n"][names[0]]))
+    if len(names) == 1:
+        low, high = limits[names[0]]
+        return f"I(Z;X) lies between {low:.2f} and {high:.2f} nats ({CONFIDENCE:.0%}, {tested}){left_out}."
+    listed = enumerated([f"{low:.2f} to {high:.2f} for {the(name)}" for name, (low, high) in limits.items()])
+    return f"I(Z;X) lies, in nats, within {listed} ({CONFIDENCE:.0%} for all together, {tested}){left_out}."
+
+
+def _margin(bound: "pd.Series[Any]", p: float) -> float:
+    """What has to be added to a mean over seeds, or to one network's bound, to be right but for probability p."""
+    seeds, images = int(bound["seeds"]), float(bound["image_error"])
+    images = 0.0 if math.isnan(images) else images
+    if seeds < 2:
+        return float(limit(p, 0.0, math.inf, images))
+    return float(limit(p, float(bound["std"]) / math.sqrt(seeds), seeds - 1, images))
+
+
+def _certified(everything: pd.DataFrame) -> tuple[bool, str]:
+    """Whether I(Z;X) is certified to differ between augmentations, and between which, or what would show it."""
+    table = networks_of(everything)
+    lower = table[(table["estimator"] == "infonce") & table["noise"].isna()]
+    if _tested(everything) < 2 or not len(lower) or not (table["estimator"] == "gaussian_marginal").any():
+        return False, ""
+    certified = certified_profile(everything)
+    tested = f"{CONFIDENCE:.0%}, {behind(int(lower['seeds'].min()), int(lower['n'].min()))}"
+    level, pairs = max(certified.items(), key=lambda one: (one[0] == 0 and bool(one[1]), len(one[1])))
+    if pairs:
+        listed = at_most([f"{the(a)} above {the(b)}" for a, b in pairs])
+        what = f"with noise s = {level:g} in the codes " if level else ""
+        return True, f"I(Z;X) {what}is certified to differ ({tested}): {listed}."
+    text = f"No difference in I(Z;X) is certified ({tested})"
+    if bool(lower["saturated"].any()):
+        cap = f"log N = {lower['cap'].max():.2f}"
+        return False, f"{text}: InfoNCE is saturated, near {cap}, and only more images show more."
+    return False, f"{text}: tighter bounds, more images or more seeds might."
+
+
+def _over_scales(tables: Mapping[float, pd.DataFrame], until: str) -> str:
+    """The bottom line of several decoder scales: what is told apart at all of them."""
+    plain = {scale: networks_of(table[table["noise"].isna()]) for scale, table in tables.items()}
+    rates = {scale: compared(table, "rate") for scale, table in plain.items()}
+    known = {scale: rate for scale, rate in rates.items() if rate is not None}
+    if not known:
+        return paragraph(["With one seed each, no difference between augmentations can be claimed.", until])
+    by_pair: dict[tuple[str, str], list[Difference]] = {}
+    for rate in known.values():
+        for pair in rate.found():
+            by_pair.setdefault((pair.higher, pair.lower), []).append(pair)
+    first = next(iter(known.values()))
+    every = [
+        f"{the(a)} above {the(b)} ({p_value(max(pair.p for pair in pairs))} at most)"
+        for (a, b), pairs in by_pair.items()
+        if len(pairs) == len(known)
+    ]
+    over = f"scales {enumerated([f'{scale:g}' for scale in known])}"
+    tested = behind(first.seeds, first.images)
+    sentences = [
+        f"In the rate, an upper bound alone, at all of {over} ({tested}): {at_most(every)}."
+        if every
+        else f"No difference in the rate is claimed at all of {over} ({tested})."
+    ]
+    turned = [f"{the(a)} and {the(b)}" for a, b in by_pair if (b, a) in by_pair and (a, b) < (b, a)]
+    if turned:
+        sentences.append(f"Reversed between scales (5% at each, {tested}): {at_most(turned)}.")
+    certified = {scale: certified_pairs(networks_of(table)) for scale, table in tables.items()}
+    listed = [
+        f"{enumerated([f'{the(a)} above {the(b)}' for a, b in pairs])} at {scale:g}"
+        for scale, pairs in certified.items()
+        if pairs
+    ]
+    sentences.append(
+        f"I(Z;X) is certified to differ ({CONFIDENCE:.0%} at each scale, {tested}): {'; '.join(listed)}."
+        if listed
+        else f"In I(Z;X) nothing is certified at any scale ({CONFIDENCE:.0%} at each, {tested}): tighter bounds or "
+        "more images might."
+    )
+    silent = sum(len(rate.differences) for rate in known.values()) - sum(len(rate.found()) for rate in known.values())
+    if silent:
+        whole = sum(len(rate.differences) for rate in known.values())
+        sentences.append(f"Of {whole} pairs at these scales {silent} are not told apart in the rate ({tested}, 5%).")
+    return paragraph([*sentences, until])

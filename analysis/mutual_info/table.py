@@ -11,7 +11,8 @@ from analysis.bounds.tightened import OF_LABEL
 from figures import label
 from findings.over_seeds import over_seeds
 from findings.published import published
-from findings.table import plus_minus, ruled
+from findings.table import plus_minus
+from findings.text import Tabular
 from findings.under_trained import LINEAR, networks_of, under_trained, with_under_trained
 
 __all__ = [
@@ -91,21 +92,23 @@ UNDER_TRAINED = (
 )
 
 
-def text_table(table: pd.DataFrame, title: str) -> str:
-    """The table for a terminal: mean ± standard deviation over seeds, published values beside ours.
+def text_table(table: pd.DataFrame, title: str) -> Tabular:
+    """Table 1: mean ± standard deviation over seeds, published values beside ours; saturated bounds come last.
 
     Args:
         table: `summarise`'s rows for one kind of inputs.
         title: printed above it.
     """
     known = columns()
+    saturated = set(table.loc[table["saturated"].eq(True), "estimator"])
     shown = [estimator for estimator in known if (table["estimator"] == estimator).any()]
+    shown.sort(key=saturated.__contains__)
     lower = table[table["estimator"] == "infonce"]
     size = table["n"].dropna().max()
     names = {key: known[key][0] for key in shown}
     if len(lower):
         names["infonce"] = f"InfoNCE (cap {lower['cap'].max():.2f})"
-    cells: list[list[str]] = [["augmentation", *names.values()], ["", *(known[key][1] for key in shown)]]
+    lines: list[list[str]] = []
     notes = []
     poor = under_trained(table)
     for augmentation, of_augmentation in table.groupby("augmentation", sort=False):
@@ -116,7 +119,7 @@ def text_table(table: pd.DataFrame, title: str) -> str:
             rows = of_augmentation[of_augmentation["estimator"] == estimator]
             text = plus_minus(rows["mean"].iloc[0], rows["std"].iloc[0], digits) if len(rows) else "—"
             line.append(text + (" *" if len(rows) and bool(rows["saturated"].iloc[0]) else ""))
-        cells.append(line)
+        lines.append(line)
         active = of_augmentation[of_augmentation["estimator"] == "active_units"]["mean"]
         if len(active) and active.iloc[0] < 1:
             notes.append(f"{label(augmentation)}: the code has collapsed (fewer than one active unit)")
@@ -124,19 +127,19 @@ def text_table(table: pd.DataFrame, title: str) -> str:
             next((str(number) for number in published(key) if number.stands_beside(augmentation)), "") for key in shown
         ]
         if any(values) and (of_augmentation["inputs"] == "clean").all():
-            cells.append(["  published, CIFAR-10", *values])
+            lines.append(["  published, CIFAR-10", *values])
     if len(lower) and bool(lower["saturated"].any()):
         notes.append("* saturated: within 1 nat of its cap")
     if poor:
         notes.append(UNDER_TRAINED)
     if RECONSTRUCTION in shown:
         notes.append("† published as a lower bound; it is the rate of the reconstruction x̂, another variable")
-    head = f"{title} (N = {size:,.0f}); nats, mean ± standard deviation over seeds"
-    return "\n".join([head, *ruled(cells), *notes])
+    head = [["augmentation", *names.values()], ["", *(known[key][1] for key in shown)]]
+    return Tabular(head, lines, f"{title} (N = {size:,.0f}); nats, mean ± standard deviation over seeds", notes)
 
 
-def training_table(table: pd.DataFrame) -> str:
-    """How well the VAEs were trained, for a terminal: a line per augmentation; empty where it is not known.
+def training_table(table: pd.DataFrame) -> Tabular | None:
+    """How well the VAEs were trained: a line per augmentation; None where it is not known.
 
     Args:
         table: `summarise`'s rows, without noise.
@@ -144,20 +147,21 @@ def training_table(table: pd.DataFrame) -> str:
     by = table.set_index(["inputs", "augmentation", "estimator"])
     augmented, clean = "own-augmented", "clean"
     if not any((augmented, name, "negative_elbo") in by.index for name in networks_of(table)["augmentation"].unique()):
-        return ""
+        return None
 
     def cell(inputs: str, augmentation: str, estimator: str, digits: int = 1) -> str:
         key = inputs, augmentation, estimator
         return plus_minus(by["mean"][key], by["std"][key], digits) if key in by.index else "—"
 
-    cells = [
+    head = [
         ["training", "−ELBO", "linear VAE", "test − training", "last fifth", "active units"],
         ["", "own inputs", "own inputs", "of −ELBO", "−ELBO fell", ""],
     ]
+    lines = []
     poor = under_trained(table)
     for augmentation in map(str, dict.fromkeys(networks_of(table)["augmentation"])):
         inputs = clean if (clean, augmentation, "active_units") in by.index else augmented
-        cells.append(
+        lines.append(
             [
                 name_of(augmentation, poor),
                 cell(augmented, augmentation, "negative_elbo"),
@@ -171,7 +175,7 @@ def training_table(table: pd.DataFrame) -> str:
         "a network is trained where −ELBO fell by less than 1 nat over the last fifth of its steps; at the end of a "
         "schedule whose rate falls to nothing nearly all do"
     )
-    return "\n".join([*ruled(cells), note])
+    return Tabular(head, lines, notes=[note])
 
 
 SHARED_HEADS = {
@@ -203,8 +207,8 @@ def share_of_ceiling(by: pd.Series, augmentation: str) -> tuple[float, float] | 
     )
 
 
-def shared_table(table: pd.DataFrame) -> str:
-    """I(Z_A;Z_X) for a terminal: a line per augmentation and noise level, with its share of the ceiling.
+def shared_table(table: pd.DataFrame) -> Tabular:
+    """I(Z_A;Z_X): a line per augmentation and noise level, with its share of the ceiling.
 
     Args:
         table: `summarise`'s rows, with noise.
@@ -215,10 +219,11 @@ def shared_table(table: pd.DataFrame) -> str:
         for key, name in SHARED_HEADS.items()
         if (chosen["estimator"] == key).any()
     }
-    cells = [
+    head = [
         ["I(Z_A;Z_X)", "noise s", *(name for name, _ in shown.values()), "of the ceiling"],
         ["", "", *(sign for _, sign in shown.values()), "three terms"],
     ]
+    lines = []
     poor = under_trained(chosen)
     levels = chosen["noise"].fillna(0.0)
     means = {level: rows.set_index(["augmentation", "estimator"])["mean"] for level, rows in chosen.groupby(levels)}
@@ -230,9 +235,9 @@ def shared_table(table: pd.DataFrame) -> str:
         vacuous = by["saturated"].reindex(["three_term_lower", "three_term_upper"]).eq(True).any()
         share = None if vacuous else share_of_ceiling(means[level], str(augmentation))
         numbers.append("—" if share is None else f"{100 * share[0]:.0f} to {100 * share[1]:.0f}%")
-        cells.append([name_of(str(augmentation), poor), f"{level:g}", *numbers])
+        lines.append([name_of(str(augmentation), poor), f"{level:g}", *numbers])
     notes = ["≈ is an estimate, not a bound; * rests on a saturated bound; the ceiling: what two baselines share"]
-    return "\n".join([*ruled(cells), *notes, *([UNDER_TRAINED] if poor else [])])
+    return Tabular(head, lines, notes=[*notes, *([UNDER_TRAINED] if poor else [])], keys=2)
 
 
 def decomposition_text(table: pd.DataFrame) -> str:

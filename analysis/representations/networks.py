@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from analysis.bounds.stretches import HERE, Workers
 from analysis.representations.descriptive import PARTS, affinity, diversity, linear_probe, outputs_of, spectrum_rows
@@ -25,6 +24,7 @@ from tasks import InMemory, Task, some_of
 from training import generator
 from training.devices import describe
 from training.mixing import identity_of
+from training.progress import under_way
 from training.reuse import Failed
 from training.views.pipeline import Pipeline
 
@@ -135,7 +135,7 @@ def _measure(config: "Config", subject: Subject, task: Task, run: Run, workers: 
     scores, trained = [], []
     layers = layers_of(config, subject.classifier)
     epochs = [*_epochs(config, subject), None]
-    with tqdm(total=len(epochs) * len(layers), desc=run.name[:60], unit="layer", disable=None, leave=False) as bar:
+    with under_way(run.name, len(epochs) * len(layers)) as line:
         for epoch in epochs:
             classifier = subject.classifier
             if epoch is not None:
@@ -164,7 +164,7 @@ def _measure(config: "Config", subject: Subject, task: Task, run: Run, workers: 
                     scores.append(found["test"].scores())
                     unknown = np.full(scores[-1].shape[:2], np.nan)
                     trained.append(unknown if aside else found["training"].scores().mean(-1))
-                bar.update()
+                line.advance()
     rows += _of_outputs(subject.classifier, splits["test"].inputs, labels["test"])
     rows += _of_mixing(config, subject, task.to(device), len(test))
     run.begin()  # only now: features that are refused leave nothing

@@ -12,10 +12,14 @@ from analysis.representations.dominance import SHARES, Dominance, decisions_of, 
 from analysis.representations.profile import HEADLINES, LOWER_IMAGE, LOWER_LABEL, UPPER_IMAGE, UPPER_LABEL
 from analysis.representations.views import CODES
 from figures import label
-from findings.decisions import Decision, decisions_sentence
+from findings.bottom_line import SMOKE, at_most, behind, paragraph
+from findings.comparisons import CONFIDENCE
+from findings.decisions import Decision, decisions_sentence, in_short
+from findings.power import t_above
 from findings.published import Claim
 from findings.sentences import p_value, the
-from findings.table import plus_minus, ruled
+from findings.table import plus_minus
+from findings.text import Block, Tabular, Text
 
 __all__ = ["intervals", "of_test", "table_of", "text_of", "until_decided_of"]
 
@@ -76,19 +80,27 @@ def intervals(rows: pd.DataFrame) -> pd.DataFrame:
     return filled.pivot_table(index=keys, columns="estimator", values="value", sort=False).reset_index()
 
 
-def table_of(rows: pd.DataFrame) -> str:
+def table_of(rows: pd.DataFrame) -> Text:
     """A table for each layer of one network: a line for every bound, a column for some levels of noise."""
-    parts = []
+    return Text("", [*_layer_tables(rows), NOTE])
+
+
+def _layer_tables(rows: pd.DataFrame) -> list[Tabular]:
+    tables = []
     for layer, block in rows.groupby(rows["layer"].astype(object).fillna(""), sort=False):
         levels = shown(list(block["noise"].unique()), FEWER)
-        cells = [["noise s", *(f"{level:.3g}" for level in levels)], [""] * (len(levels) + 1)]
+        lines = []
         for quantity in (LABEL, GIVEN_LABEL, IMAGE, CODES):
+            of_quantity = []
             for name, bounds in block[block["quantity"] == quantity].groupby("estimator", sort=False):
                 by_level = {row["noise"]: row for row in bounds.to_dict("records")}
                 what = f"{quantity} {sign_of(bounds['direction'].iloc[0])} {label_of(str(name))}"
-                cells.append([what, *(_cell(by_level[level]) for level in levels)])
-        parts.append("\n".join([_head(layer or "features", block), *ruled(cells)]))
-    return "\n\n".join([*parts, NOTE])
+                vacuous = sum(bool(by_level[level]["saturated"]) for level in levels)
+                of_quantity.append((vacuous, [what, *(_cell(by_level[level]) for level in levels)]))
+            lines += [line for _, line in sorted(of_quantity, key=lambda one: one[0])]
+        head = ["noise s", *(f"{level:.3g}" for level in levels)]
+        tables.append(Tabular([head], lines, _head(layer or "features", block)))
+    return tables
 
 
 def _head(layer: object, block: pd.DataFrame) -> str:
@@ -103,16 +115,16 @@ def _cell(bound: Mapping[Any, Any]) -> str:
     return f"{bound['value']:z.{digits}f} ± {bound['standard_error']:.{digits}f}{marks}"
 
 
-def _grid_tables(rows: pd.DataFrame) -> str:
+def _grid_tables(rows: pd.DataFrame) -> list[Block]:
     """For each layer and quantity a line an augmentation and a column a level: from the lower bound to the upper."""
-    parts = []
+    tables: list[Block] = []
     for layer, block in rows.groupby("layer", sort=False):
         levels = shown(list(block["noise"].unique()))
-        lines = [_head(layer, block)]
+        caption = _head(layer, block)
         sides = intervals(block)
         flagged = {flag: _flagged(block, flag) for flag in ("saturated", "heavy_tailed")}
         for quantity, low, high in ((LABEL, LOWER_LABEL, UPPER_LABEL), (GIVEN_LABEL, LOWER_IMAGE, UPPER_IMAGE)):
-            cells = [[f"{quantity}, noise s", *(f"{level:.3g}" for level in levels)], [""] * (len(levels) + 1)]
+            lines = []
             for name, of_name in sides.groupby("augmentation", sort=False):
                 at = of_name.set_index("noise")
                 line = [label(str(name))]
@@ -122,19 +134,19 @@ def _grid_tables(rows: pd.DataFrame) -> str:
                         "†" if here & flagged["heavy_tailed"] else ""
                     )
                     line.append(f"{at[low][level]:z.2f} to {at[high][level]:z.2f}{marks}")
-                cells.append(line)
-            lines += ruled(cells)
-        parts.append("\n".join(lines))
+                lines.append(line)
+            head = [f"{quantity}, noise s", *(f"{level:.3g}" for level in levels)]
+            tables.append(Tabular([head], lines, caption))
     note = (
         "From the lower bound to the upper, nats, means over seeds, of test images; * one of them is saturated, "
         "† heavy-tailed, in some network. "
         f"I(T;Y): {label_of(LOWER_LABEL)} and {label_of(UPPER_LABEL)}; I(T;X|Y): {label_of(LOWER_IMAGE)} and "
         f"{label_of(UPPER_IMAGE)}, which is spliced at a level fixed on training images."
     )
-    return "\n\n".join([*parts, note])
+    return [*tables, note]
 
 
-def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
+def text_of(document: Mapping[str, Any]) -> tuple[Text, str]:
     """The text of a document of representations, made again from its rows, its runs and what dominates what.
 
     Returns:
@@ -147,14 +159,86 @@ def text_of(document: Mapping[str, Any]) -> tuple[str, str]:
     if not networks:
         single = rows.astype({"augmentation": object}).fillna({"augmentation": "model"})
         unspliced = "" if "split" in rows and (rows["split"] == "training").any() else UNSPLICED
-        tables = [head, _outputs_table(single), _ranks_table(single), table_of(scored), unspliced]
-        return "\n\n".join(part for part in tables if part), ""
-    tables = [head, networks_table(document), _outputs_table(rows), _ranks_table(rows), _grid_tables(scored)]
+        tables = [head, _outputs_table(single), _ranks_table(single), *_layer_tables(scored), NOTE, unspliced]
+        return Text(SMOKE if document["about"]["watermark"] else _of_one(scored), _given(tables)), ""
+    tables = [head, networks_table(document), _outputs_table(rows), _ranks_table(rows), *_grid_tables(scored)]
     conclusions = conclusions_of(document)
-    return "\n\n".join(part for part in (*tables, conclusions) if part), conclusions
+    line = SMOKE if document["about"]["watermark"] else _bottom_line(document, scored)
+    return Text(line, _given([*tables, conclusions])), conclusions
 
 
-def networks_table(document: Mapping[str, Any]) -> str:
+def _given(blocks: Sequence[Block | None]) -> list[Block]:
+    return [block for block in blocks if block]
+
+
+def _of_one(scored: pd.DataFrame) -> str:
+    """What the layers of one network say of the label and of the image beyond it, where the noise is least."""
+    z, sentences = float(t_above((1 - CONFIDENCE) / 4, np.inf)), []
+    for layer, block in scored.groupby(scored["layer"].astype(object).fillna(""), sort=False):
+        level = block["noise"].min()
+        at = block[block["noise"] == level].drop_duplicates("estimator").set_index("estimator")
+        if not set(HEADLINES) <= set(at.index):
+            continue
+        limits = []
+        for low, high in ((LOWER_LABEL, UPPER_LABEL), (LOWER_IMAGE, UPPER_IMAGE)):
+            ends = (
+                at["value"][low] - z * at["standard_error"][low],
+                at["value"][high] + z * at["standard_error"][high],
+            )
+            limits.append(f"{max(ends[0], 0):.2f} to {ends[1]:.2f}")
+        saturated = " (saturated)" if bool(at["saturated"][LOWER_IMAGE]) else ""
+        sentences.append(
+            f"With noise s = {level:.3g}, {layer or 'the features'} say{'s' if layer else ''} {limits[0]} nats of the "
+            f"label and {limits[1]} of the image beyond it{saturated} (99% for all four ends, "
+            f"n = {int(block['n'].max()):,})."
+        )
+    if len(sentences) > 3:
+        sentences = [sentences[0], sentences[-1]]
+    return paragraph([*sentences, "Compared with no other network, nothing more is decided."])
+
+
+def _bottom_line(document: Mapping[str, Any], scored: pd.DataFrame) -> str:
+    """Which networks are shown to say less of the single image, or that nothing is decided and what would decide it."""
+    tested, config = dominances_of(document), document["config"]
+    decisions = until_decided_of(document)
+    until = in_short(decisions, config)
+    if not tested:
+        return paragraph(["Nothing is decided: two networks or more would have to be compared.", until])
+    family = [one for one in tested if one.noise_less is not None]
+    claimed = [one for one in family if one.claimed]
+    n = behind(min(one.seeds for one in tested), int(scored["n"].max()))
+    by_pair: dict[tuple[str, str], list[Dominance]] = {}
+    for one in claimed:
+        by_pair.setdefault((one.less, one.more), []).append(one)
+    listed = []
+    for (less, more), ones in by_pair.items():
+        layers = list(dict.fromkeys(one.layer or "features" for one in ones))
+        p = p_value(max(one.p for one in ones))
+        listed.append(f"{the(less)} says less than {the(more)} in {at_most(layers)} ({p} at most)")
+    alone = ", of these networks alone" if min(one.seeds for one in tested) < 2 else ""
+    subject = f"Of the single image, at equal I(T;Y) ({n}{alone})"
+    sentences = [f"{subject}: {'; '.join(listed[:4])}." if listed else ""]
+    if len(listed) > 4:
+        sentences.append(f"So it is of {len(listed) - 4} ordered pairs more.")
+    rest = len(family) - len(claimed)
+    if rest:
+        text = f"{rest} of {len(family)} tests show nothing ({n}, 5% over all of them)"
+        needed = needs([one for one in family if not one.claimed])
+        sentences.append(
+            f"Nothing is decided: none of {len(family)} tests shows that a network says less of the single image at "
+            f"equal I(T;Y) ({n}, 5% over all of them); if the margins are what they seem, {needed} show the closest."
+            if not claimed
+            else f"{text[0].upper()}{text[1:]}; if the margins are what they seem, {needed} decide the closest."
+        )
+    if not family:
+        sentences.append(
+            f"Nothing is decided: at no layer and share of H(Y) do the bounds of two networks separate on training "
+            f"images ({n}), and tighter bounds would have to."
+        )
+    return paragraph([*sentences, until])
+
+
+def networks_table(document: Mapping[str, Any]) -> Tabular | None:
     """Accuracy and training loss of the networks behind a document, which belong beside what they keep."""
     metrics: dict[str, dict[str, list[float]]] = {}
     for run in document["runs"]:
@@ -167,16 +251,17 @@ def networks_table(document: Mapping[str, Any]) -> str:
         of_name["training"].append(100 * curve[-1].get("training_accuracy", np.nan))
         of_name["loss"].append(curve[-1].get("training_cross_entropy", np.nan))
     if not metrics:
-        return ""
-    cells = [["networks", "accuracy", "on training images", "cross entropy there"], ["", "%", "%", "nats"]]
+        return None
+    head = [["networks", "accuracy", "on training images", "cross entropy there"], ["", "%", "%", "nats"]]
+    lines = []
     for name, of_name in metrics.items():
         line = [label(name)]
         for key, digits in (("accuracy", 2), ("training", 2), ("loss", 4)):
             values = np.array(of_name[key])
             spread = float(values.std(ddof=1)) if len(values) > 1 else None
             line.append(plus_minus(float(values.mean()), spread, digits))
-        cells.append(line)
-    return "\n".join([*ruled(cells), "Mean ± standard deviation over seeds; training images as they are."])
+        lines.append(line)
+    return Tabular(head, lines, notes=["Mean ± standard deviation over seeds; training images as they are."])
 
 
 def _values(rows: pd.DataFrame, by: Sequence[str]) -> dict[tuple[Any, ...], float]:
@@ -186,15 +271,16 @@ def _values(rows: pd.DataFrame, by: Sequence[str]) -> dict[tuple[Any, ...], floa
     return dict(zip(keys, chosen["value"].astype(float), strict=True))
 
 
-def _outputs_table(rows: pd.DataFrame) -> str:
+def _outputs_table(rows: pd.DataFrame) -> Tabular | None:
     """What the answers say of the image, and how far networks are from fitting mixed inputs."""
     if not (rows["estimator"] == "plug_in").any():
-        return ""
+        return None
     values = _values(rows, ("augmentation",))
     shown = rows[rows["estimator"].isin(("affinity_kl_difference", "affinity_accuracy_difference"))]
     shifts = _values(shown, ("scored_on",)) if len(shown) else {}
-    cells = [["answers", "I(X;Ŷ)", "I(X;Ŷ|Y)", "diversity", "affinity, KL", "affinity, accuracy"]]
-    cells.append(["", "nats", "nats", "nats", "nats", "points"])
+    head = [["answers", "I(X;Ŷ)", "I(X;Ŷ|Y)", "diversity", "affinity, KL", "affinity, accuracy"]]
+    head.append(["", "nats", "nats", "nats", "nats", "points"])
+    lines = []
     for name in dict.fromkeys(rows.loc[rows["estimator"] == "plug_in", "augmentation"]):
         line = [label(str(name))]
         for low, high in (("plug_in", "leave_one_out_outputs"), ("class_plug_in", "class_leave_one_out_outputs")):
@@ -205,35 +291,36 @@ def _outputs_table(rows: pd.DataFrame) -> str:
             (shifts.get(("affinity_accuracy_difference", name)), "+.1f"),
         ):
             line.append("—" if value is None else f"{value:{digits}}")
-        cells.append(line)
+        lines.append(line)
     note = (
         "Ŷ is drawn from the softmax at one temperature, fitted on a fifth of the test images; from the lower bound to "
         "the upper. Diversity: cross entropy on a network's own augmented training inputs, less the targets' entropy; "
         "affinity: of networks trained on clean images, on augmented test images, what is above clean ones "
         "(Gontijo-Lopes et al. 2020). Both describe; neither is an information."
     )
-    return "\n".join([*ruled(cells), note])
+    return Tabular(head, lines, notes=[note])
 
 
-def _ranks_table(rows: pd.DataFrame) -> str:
+def _ranks_table(rows: pd.DataFrame) -> Tabular | None:
     """How many directions the features without noise have, and what a linear probe reads of the label from them."""
     if not (rows["estimator"] == "effective_rank").any():
-        return ""
+        return None
     chosen = rows[rows["estimator"].isin(RANKS)]
     chosen = chosen.assign(layer=chosen["layer"].astype(object).fillna("features") if "layer" in chosen else "features")
     values = _values(chosen, ("layer", "augmentation"))
-    cells = [["without noise", "", "effective rank", "within classes", "linear probe"], ["", "", "", "", "nats"]]
+    head = [["without noise", "", "effective rank", "within classes", "linear probe"], ["", "", "", "", "nats"]]
+    lines = []
     for layer in dict.fromkeys(chosen["layer"]):
         for name in dict.fromkeys(chosen["augmentation"]):
             line = [str(layer), label(str(name))]
             for estimator, digits in zip(RANKS, (1, 1, 3), strict=True):
                 line.append(f"{values[estimator, layer, name]:.{digits}f}")
-            cells.append(line)
+            lines.append(line)
     note = (
         "Effective rank: the exponential of the entropy of the singular values' shares. The probe, a logistic "
         "regression on other images, is a lower bound on what the features say of the label (usable information)."
     )
-    return "\n".join([*ruled(cells), note])
+    return Tabular(head, lines, notes=[note], keys=2)
 
 
 def dominances_of(document: Mapping[str, Any]) -> list[Dominance]:

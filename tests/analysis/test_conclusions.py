@@ -209,7 +209,7 @@ def test_what_is_shared_is_put_into_words():
     text = shared_conclusions(table)
     assert "Between the held-out critic and data processing, in nats: MixUp 2.00 to 4.00." in text
     assert "With noise s = 1 in both codes, between the two sides of the identity: MixUp 0.90 to 1.10." in text
-    lines = shared_table(table).splitlines()
+    lines = str(shared_table(table)).splitlines()
     assert "2.00 ± 0.00 *" in lines[4]
     assert lines[4].split()[:2] == ["MixUp", "0"]
     assert lines[5].split()[:2] == ["MixUp", "1"]
@@ -250,9 +250,9 @@ def test_nothing_is_claimed_of_an_under_trained_vae():
     assert "MixUp's by" not in text.partition("Not claimed")[0]
     assert "worse than a linear model of its data: FMix's rate above MixUp's by 6.00 nats (p < 0.001); the" in text
     assert "of the baseline is above that of MixUp: no verdict, under-trained" in published_conclusions(table, SETTINGS)
-    assert [line.split("  ")[0] for line in text_table(table, "T").splitlines()].count("MixUp ‡") == 1
-    assert "‡ under-trained: " in text_table(table, "T")
-    assert "‡" not in text_table(trained, "T")
+    assert [line.split("  ")[0] for line in str(text_table(table, "T")).splitlines()].count("MixUp ‡") == 1
+    assert "‡ under-trained: " in str(text_table(table, "T"))
+    assert "‡" not in str(text_table(trained, "T"))
     alone = summarise(flagged(rows_of(values), none=True, mixup=True, fmix=False))
     assert certified_pairs(alone) == []
     assert "certified" not in conclusions(alone, SETTINGS)
@@ -340,7 +340,7 @@ def test_what_is_shared_is_certified_by_the_rule_fixed_beforehand():
     assert "MixUp is above FMix by 1.00 nats" in text
     poor = summarise(flagged(shared_rows(values, 0.01), none=False, mixup=True, fmix=False))
     assert all("mixup" not in pair for pairs in certified_shared(poor).values() for pair in pairs)
-    lines = shared_table(summarise(shared_rows(values, 0.01))).splitlines()
+    lines = str(shared_table(summarise(shared_rows(values, 0.01)))).splitlines()
     assert [line.split()[-1] for line in lines if line.startswith("baseline")] == ["—", "—"]
     assert next(line for line in lines if line.startswith("FMix") and " 1 " in line).endswith("48 to 55%")
 

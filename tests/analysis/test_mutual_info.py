@@ -27,6 +27,7 @@ from analysis.mutual_info.rows import baseline_seed
 from analysis.mutual_info.sentences import certified_pairs, conclusions
 from analysis.mutual_info.table import summarise, text_table
 from findings.over_seeds import headlines
+from findings.text import Tabular
 from findings.under_trained import LINEAR
 from store import BadInput, list_runs
 from store.command_line import Options, command
@@ -240,7 +241,10 @@ def test_the_main_job_from_end_to_end(new, few_draws, capsys):
         assert row["value"] == pytest.approx(np.mean(own))
         assert row["standard_error"] == pytest.approx(np.std(own, ddof=1) / math.sqrt(2))
     assert "own-augmented test images" in result.text
-    assert result.text.count("linear VAE (MixUp inputs)") == 1
+    tables = [block for block in result.text.details if isinstance(block, Tabular)]
+    assert [line[0] for table in tables for line in table.lines].count("linear VAE (MixUp inputs)") == 1
+    assert document["about"]["bottom_line"] == result.text.bottom_line
+    assert result.text.startswith("Bottom line: I(Z;X) lies, in nats, within ")
     # the text is a function of the document alone, and what the job has written beside it
     again = json.loads(json.dumps(document))
     assert mutual_info.text_of(again) == (result.text, document["about"]["conclusions"])
@@ -737,7 +741,7 @@ def test_saturation_and_order_are_put_into_words():
 
 def test_published_values_stand_beside_ours():
     text = text_table(summarise(rows_of({"none": (80.0, 70.0, 9.2), "fmix": (78.0, 75.0, 9.2)})), "Table 1")
-    lines = text.splitlines()
+    lines = str(text).splitlines()
     ours = next(i for i, line in enumerate(lines) if line.startswith("FMix"))
     assert "78.00 ± 0.01" in lines[ours]
     assert "9.20 ± 0.01 *" in lines[ours]

@@ -122,5 +122,5 @@ def test_the_attacks_weakness_stands_beside_a_difference_in_the_worst_case():
     text = sweep_conclusions(table, "robust", {}, backwards)
     assert "of the difference between MixUp and the baseline, nothing" in text
     shown = summary_table(table, "robust", RUNS)
-    assert "12.0 ± 2.8" in shown
-    assert "200 images, %" in shown
+    assert "12.0 ± 2.8" in str(shown)
+    assert "200 images, %" in str(shown)

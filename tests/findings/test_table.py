@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from findings.table import plus_minus, ruled
+from findings.table import plus_minus
 
 
 @pytest.mark.parametrize(
@@ -22,8 +22,3 @@ from findings.table import plus_minus, ruled
 )
 def test_a_mean_with_its_spread(arguments, more, expected):
     assert plus_minus(*arguments, **more) == expected
-
-
-def test_an_empty_second_line_of_the_head_is_left_out():
-    lines = ruled([["name", "value"], ["", ""], ["a", "1.00"]])
-    assert lines == ["─" * 11, "name  value", "─" * 11, "a      1.00", "─" * 11]

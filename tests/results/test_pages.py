@@ -6,8 +6,10 @@ import re
 
 import pytest
 from PIL import Image
+from rich.cells import cell_len
 
 from findings.sentences import wrapped
+from findings.text import laid_out
 from results import first_figure, pages
 from results.remake import RESULTS
 
@@ -71,4 +73,27 @@ def test_a_documents_text_is_a_function_of_its_numbers(path):
     text, conclusions = module.text_of(document)
     assert document["text"] == text
     assert document["about"]["conclusions"] == conclusions
+    assert document["about"]["bottom_line"] == text.bottom_line
     assert (path.parent / "conclusions.txt").read_text(encoding="utf-8") == wrapped(text) + "\n"
+
+
+SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.parent.relative_to(RESULTS)))
+def test_a_documents_bottom_line_stands_first_in_five_sentences_at_most(path):
+    document = json.loads(path.read_text(encoding="utf-8"))
+    line = document["about"]["bottom_line"]
+    assert 1 <= len(SENTENCE.split(line)) <= 5
+    assert document["text"].startswith(f"Bottom line: {line}")
+    assert re.search(r"\d (seeds|folds|replicates)", line)
+    # whatever was tested has its p-value or level
+    assert re.search(r"p [<=] [\d.]+|\d%", line) or "bounds of two networks separate" in line
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.parent.relative_to(RESULTS)))
+def test_a_documents_text_fits_into_80_columns_but_for_long_words(path):
+    document = json.loads(path.read_text(encoding="utf-8"))
+    text, _ = importlib.import_module(document["command"].removeprefix("python -m ")).text_of(document)
+    for width in (80, 110):
+        assert max(map(cell_len, laid_out(text, width).split("\n"))) <= width
