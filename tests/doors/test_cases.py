@@ -78,7 +78,7 @@ def test_parts_of_a_users_file_are_trained_with(here):
         ("classifiers.train", "--augmentation", "fails.py:x", "which ends in ZeroDivisionError"),
         ("classifiers.train", "--augmentation", "nowhere.py:x", "nowhere.py, where there is no file"),
         ("classifiers.train", "--augmentation", "none+parts.py:columns", "needs something that parts.py has"),
-        ("vae.train", "--augmentation", "parts.py:net", "which ends in TypeError"),
+        ("vae.train", "--augmentation", "parts.py:net", "which takes channels, and neither generator nor partner"),
         ("vae.train", "--augmentation", "fmx", "; perhaps fmix?"),
         ("analysis.accuracy", "--augmentations", "no.such:Mix", "(No module named 'no'); needs package.module:NAME"),
         ("analysis.mutual_info", "--augmentations", "parts.py:nan", "--augmentations: got parts.py:nan for images"),

@@ -87,7 +87,9 @@ def test_a_block_is_put_into_results_with_its_logits_and_joined(digits_block, tm
         assert name in record["files"]
         assert (path.parent / name).is_file()
     assert record["about"]["title"].endswith("2 seeds")
-    assert (path.parent / "conclusions.txt").read_text().startswith(record["about"]["title"])
+    bottom_line, text = (path.parent / "conclusions.txt").read_text().split("\n\n", 1)
+    assert bottom_line.startswith("Bottom line: ")
+    assert text.startswith(record["about"]["title"])
 
 
 @pytest.fixture
