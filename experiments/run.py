@@ -379,10 +379,9 @@ def _say_before(config: Config, steps: list[Step]) -> None:
     if unknown:
         of_unknown = f"{unknown} steps of which it is not known before the first of their kind"
         guess = f"{guess}, and {of_unknown}" if guess else f"not known before the first network ({unknown} steps)"
-    options.say(
-        f"{len(steps)} steps: {counts['done']} done, {counts['partial']} partial, {counts['failed']} failed, "
-        f"{counts['new']} to do"
-    )
+    words = {"done": "done", "partial": "partial", "failed": "failed", "new": "to do"}
+    told = ", ".join(f"{counts[status]} {word}" for status, word in words.items() if counts[status])
+    options.say(f"{len(steps)} steps: {told}")
     options.say(
         f"{places} process{'es' if places > 1 else ''} {where(options)}"
         if config.ray is None

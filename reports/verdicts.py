@@ -253,6 +253,11 @@ class Judged:
         return self.verdict
 
     @property
+    def p(self) -> float:
+        """The p-value of what the verdict says: of a difference, or of equality within the margin."""
+        return self.pair.p_equal if self.verdict == "are equal" else self.pair.p
+
+    @property
     def limits(self) -> tuple[float, float]:
         """The limits of the simultaneous 95% interval of the difference, in the direction of the statement."""
         low, high = sorted((self.sign * self.pair.low, self.sign * self.pair.high))
@@ -342,7 +347,8 @@ def _of_layers(claim: Claim, documents: Sequence[Document]) -> list[Stated]:
             "title": document.title,
         }
         least = min((one.needed for one in of_pair if one.needed is not None), default=None)
-        number |= {"seeds": seeds, "p": p, "seeds_needed": least, "verdict": verdict}
+        number |= {"seeds": seeds, "images": int(document.rows["n"].max()), "layers": layers, "p": p}
+        number |= {"seeds_needed": least, "verdict": verdict}
         found.append(Stated(claim, on, verdict, line, number, document, shown=shown))
     return found
 
@@ -361,7 +367,7 @@ def _of_judged(statement: Judged) -> Stated:
         Cell(interval.replace("-", "−"), group_of(statement.document)),
         Cell(spread),
         Cell(f"{pair.images:,}" if pair.images else ""),
-        Cell("" if pair.withheld else _p(pair.p)),
+        Cell("" if pair.withheld else _p(statement.p)),
     ]
     number = {
         "where": claim.where,
@@ -427,8 +433,8 @@ def table_of_statements(stated: Sequence[Stated]) -> Table:
         "verdict rests on it.",
         "Would: with as many seeds two augmentations would be told apart with a power of 80% in this family, on these "
         "images, if the difference is what it seems. Equal: shown to be within a margin fixed beforehand, in a family "
-        "of such tests, at 5%. Where seeds were added until all was decided, p-values and intervals hold over all "
-        "looks.",
+        "of such tests, at 5%, of which p is then. Where seeds were added until all was decided, p-values and intervals "
+        "hold over all looks.",
         "What layers keep is judged in a family of its own, over layers, pairs and shares of H(Y), by bounds that have "
         "to separate (see there).",
     )

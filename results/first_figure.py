@@ -4,6 +4,7 @@ From the committed record of CIFAR-10 (JPEG), by `results/pages.py`, which write
 numbers beside it.
 """
 
+import math
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from figures import colour, label, save, style
+from findings.power import limit
 from reports.verdicts import Judged
 
 __all__ = ["FOLDER", "draw", "numbers", "title", "write"]
@@ -19,15 +21,20 @@ FOLDER = "table-1-cifar-10-jpeg"
 
 NAMES = ("none", "mixup", "cutmix", "fmix")
 
-SHOWN = {"infonce": "at least", "mixture_marginal": "at most", "rate": "rate"}
-"""A lower bound, the tightest upper bound that every network has, and the rate."""
+SHOWN = ("infonce", "rate")
+"""A lower bound, and the rate, an upper one."""
+
+LEVEL = 0.05
+"""At which all shares of rates together are shown to be no information."""
 
 
-def numbers(over: pd.DataFrame, orders: list[Judged]) -> pd.DataFrame:
+def numbers(over: pd.DataFrame, less: pd.DataFrame, orders: list[Judged]) -> pd.DataFrame:
     """What the figure shows, a line for every bar and interval, in nats.
 
     Args:
         over: ``augmentation``, ``estimator``, ``mean``, ``cap`` and ``seeds``, over seeds, on clean images.
+        less: by augmentation, ``mean`` and ``std`` over ``seeds`` of the rate less the bound by a fitted mixture, the
+            tightest upper bound that every network has, and its standard error over ``images``.
         orders: the paper's statements about rates on these data.
     """
     chosen = over[over["estimator"].isin(list(SHOWN)) & over["augmentation"].isin(NAMES)]
@@ -36,6 +43,13 @@ def numbers(over: pd.DataFrame, orders: list[Judged]) -> pd.DataFrame:
         | {"seeds": row["seeds"], "cap": row["cap"]}
         for row in chosen.sort_values(["augmentation", "estimator"]).to_dict("records")
     ]
+    for name, row in less.loc[list(NAMES)].iterrows():
+        seeds = int(row["seeds"])
+        error = limit(LEVEL / len(NAMES), float(row["std"]) / math.sqrt(seeds), seeds - 1, float(row["images"]))
+        bars.append(
+            {"panel": "bounds", "name": name, "estimator": "no information", "value": max(row["mean"] - error, 0.0)}
+            | {"seeds": seeds}
+        )
     pairs = [
         {"panel": "orders", "name": each.claim.above, "below": each.claim.below, "verdict": each.verdict}
         | {"value": each.sign * each.pair.value, "low": each.limits[0], "high": each.limits[1]}
@@ -49,11 +63,8 @@ def title(shown: pd.DataFrame) -> str:
     """The finding, in a sentence: of the largest rate, what is shown to be information and what is shown not to be."""
     bars = shown[shown["panel"] == "bounds"].pivot(index="name", columns="estimator", values="value")
     name = bars["rate"].idxmax()
-    rate, low, high = bars.loc[name, ["rate", "infonce", "mixture_marginal"]]
-    return (
-        f"Of {label(str(name))}'s rate of {rate:.1f} nats, {low:.1f} are shown to be information and {rate - high:.1f} "
-        "to be none"
-    )
+    rate, low, none = bars.loc[name, ["rate", "infonce", "no information"]]
+    return f"Of {label(str(name))}'s rate of {rate:.1f} nats, {low:.1f} are shown to be information and {none:.1f} to be none"
 
 
 def draw(shown: pd.DataFrame) -> Figure:
@@ -64,7 +75,8 @@ def draw(shown: pd.DataFrame) -> Figure:
         figure = Figure(figsize=(10.5, 3.6))
         left, right = figure.subplots(1, 2, width_ratios=(3, 2))
         for place, name in enumerate(NAMES):
-            low, high, rate = (bars[key][name] for key in SHOWN)
+            low, rate = (bars[key][name] for key in SHOWN)
+            high = rate - bars["no information"][name]
             ink = colour(name)
             left.barh(place, low, color=ink, height=0.6)
             left.barh(place, high - low, left=low, color=ink, alpha=0.3, height=0.6)

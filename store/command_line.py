@@ -15,6 +15,7 @@ import inspect
 import io
 import itertools
 import json
+import math
 import os
 import re
 import shutil
@@ -205,17 +206,35 @@ def _with_file(line: Line, config: type[Any], words: list[str]) -> tuple[list[st
     if not name:
         raise BadInput("--config", "nothing", "a file")
     _check_text(words)
-    asked = read_options(Path(name), config, line.program, line.records, ("preset",) if line.presets else ())
+    left_out = ("preset",) if line.presets else ()
+    asked = read_options(Path(name), config, line.program, line.name, line.records, left_out)
     said = {word.partition("=")[0].removeprefix("--").replace("-", "_") for word in rest if word.startswith("--")}
-    if "preset" in said and line.presets and asked.path.suffix == ".json":
+    if "preset" in said and asked.path.suffix == ".json":
         raise BadInput("--preset", f"beside --config {asked.path}", "one of the two")
     first = [key for key in _positional(config) if key in asked.words]
-    if rest and not rest[0].startswith("-"):
+    if _has_positional(rest, config):
         said.update(first)
     kept = {key: value for key, value in asked.words.items() if key not in said}
     named = [word for key, value in kept.items() if key not in first for word in _as_option(key, value)]
     positional = [word for key in first if key in kept for word in kept[key]]
     return [*positional, *rest, *named], dataclasses.replace(asked, words=kept, said=frozenset(said))
+
+
+def _has_positional(words: Sequence[str], config: type[Any]) -> bool:
+    """Whether a word stands for itself and is no value of the option before it."""
+    kinds = option_types(config)
+    values: float = 0  # that the option before still takes
+    for word in words:
+        if re.match(r"-(?![\d.])", word):
+            name, separator, _ = word.removeprefix("--").partition("=")
+            kind = kinds.get(name.replace("-", "_"), str)
+            several = tuple in map(typing.get_origin, (kind, *typing.get_args(kind)))
+            values = 0 if separator or kind is bool else math.inf if several else 1
+        elif values:
+            values -= 1
+        else:
+            return True
+    return False
 
 
 def _as_option(key: str, values: tuple[str, ...]) -> list[str]:
@@ -433,8 +452,9 @@ def _of_every_command(line: Line) -> tuple[tyro.constructors.StructFieldSpec, ..
     """Options that `command` sees to itself."""
     record = ", or from the record of a run that it made (or its directory)" if line.records else ""
     text = f"options from a TOML file, from a result.json that this command wrote{record}; what the command line says "
+    text += "counts before them, and a switch that the file sets stays set"
     return (
-        tyro.constructors.StructFieldSpec("config", FILE, None, f"{text}counts before them"),
+        tyro.constructors.StructFieldSpec("config", FILE, None, text),
         tyro.constructors.StructFieldSpec("version", SWITCH, False, "show the versions at work and exit"),
     )
 

@@ -212,7 +212,12 @@ def _is(kind: Any, value: Any) -> bool:
 
 
 def read_options(
-    path: Path, config: type[Any], program: str, records: Records | None = None, left_out: tuple[str, ...] = ()
+    path: Path,
+    config: type[Any],
+    program: str,
+    name: str,
+    records: Records | None = None,
+    left_out: tuple[str, ...] = (),
 ) -> Asked:
     """What a file of ``--config`` asks for.
 
@@ -220,6 +225,7 @@ def read_options(
         path: of the file, or a directory with one of `FILES`.
         config: the command's configuration.
         program: ``python -m …``, whose documents are its own.
+        name: what it was called.
         records: of runs that are its own too.
         left_out: options of which a document holds what follows from them.
 
@@ -227,15 +233,15 @@ def read_options(
         BadInput: no such file, one of another command's, an option that there is not, or a value of another type.
     """
     made = "the record of a run that it makes" if records else "a result.json that it wrote"
-    needed = f"a TOML file with options of {program}, or {made}"
+    needed = f"a TOML file (NAME.toml) with options of {name}, or {made}"
     if path.is_dir():
         path = next((path / name for name in FILES if (path / name).exists()), path / FILES[0])
     if path.suffix in (".toml", ".json") and not path.is_file():
         raise BadInput("--config", f"{path}, which is no file", needed)
     if path.suffix == ".toml":
-        return Asked(path, _as_words(config, _flat(path, config, _read_toml(path), program)))
+        return Asked(path, _as_words(config, _flat(path, config, _read_toml(path), name)))
     if path.suffix != ".json":
-        raise BadInput("--config", str(path), needed)
+        raise BadInput("--config", f"{path}{'' if path.exists() else ', which is no file'}", needed)
     document = read_json(path)
     if isinstance(document, dict) and "kind" in document:
         record = read_record(path)
@@ -246,7 +252,7 @@ def read_options(
         raise BadInput("--config", f"{path}, which is no record of ours", needed)
     if document.get("command") != program:
         raise BadInput("--config", f"{path}, which {str(document.get('command'))[:80]} wrote", needed)
-    options = _flat(path, config, _table(path, document, "config"), program)
+    options = _flat(path, config, _table(path, document, "config"), name)
     unasked = MACHINE.union(left_out, ("seeds",) if options.get("until") is not None else ())  # a look's seeds
     usual = _defaults(config)
     # what is usual is left as it is, for some options are refused beside others where somebody asks for them

@@ -205,12 +205,15 @@ def stage(words: str, total: int, quiet: bool = False) -> Iterator[Callable[[boo
         A function that counts one as done; it is told whether it was done now.
     """
     with overall({words: total}, quiet) as whole:
+        before = whole.present
         whole.present, whole.began, whole.fraction = words, time.monotonic(), 0.0
-        whole.stages[words].total = total  # of those that could be trained, the others are not analysed
+        one = whole.stages[words]
+        one.total, one.done = total, 0  # of those that could be trained, the others are not analysed
         if whole.progress is not None:
             whole.progress.update(whole.task, description=words)
         whole.show()
         yield lambda fresh: whole.settle(words, time.monotonic() - whole.began if fresh else None)
+        whole.present = before or words
 
 
 @dataclass

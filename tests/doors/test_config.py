@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+import experiments.run
 import store.command_line
 from mixinfo.__main__ import COMMANDS, GROUPS
 from store import SCHEMA, write_json
@@ -97,10 +98,23 @@ def test_the_record_of_a_run_asks_for_the_same_run(here, main, few_draws, traine
     assert refused.status == 2
     assert "result.json: data: got d, whose images are not the record's; needs the options of its data" in refused.line
     assert main(trainer, "--config", "result.json", *COMMON, *data).out.startswith("reused")
+    beside = main(trainer, "--config", str(run), "--preset", "reference")
+    assert (beside.status, beside.err.count("\n")) == (2, 1)
+    assert "--preset: got beside --config" in beside.line
     for module in ("analysis.accuracy", *(set(TRAINERS) - {trainer})):
         foreign = main(module, "--config", "result.json")
         assert (foreign.status, foreign.err.count("\n")) == (2, 1)
         assert "--config: got result.json, the record of a run of kind" in foreign.line
+
+
+@pytest.mark.parametrize(
+    "line", ["run", "paper", "--dry-run paper", "--workers 2 paper", "--seeds=1 paper", "--seeds 1 --smoke paper"]
+)
+def test_the_file_gives_the_experiment_where_the_line_does_not(here, line):
+    (here / "r.toml").write_text('experiment = "table-1"\ndata = "digits"\n')
+    words = [*([] if line == "run" else line.split()), "--config", "r.toml"]
+    found = parse(experiments.run.Config, "mixinfo run", words)
+    assert (found.experiment, found.data.data) == ("table-1" if line == "run" else "paper", "digits")
 
 
 @pytest.mark.parametrize("words", [("--preset", "reference"), ("--decoder-scale", "0.3", "--flip", "True")])
