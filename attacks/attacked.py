@@ -164,10 +164,12 @@ def draw_attacked(
     word = 0.26 * width / height  # a line of text, in heights of an image
     tops = np.arange(len(clean)) * (1 + word)
     with style():
-        figure = Figure(figsize=(0.78 * place + 0.2, 0.78 * (tops[-1] + 1 + 4.4 * word) * height / width + 0.6))
+        inches = max(0.78 * place + 0.2, 5.0)  # a title, which may be a path, needs some
+        figure = Figure(figsize=(inches, 0.78 * (tops[-1] + 1 + 4.4 * word) * height / width + 0.6))
         axes = figure.subplots()
         lay_out(axes, {(x, top): shown[row] for x, _, shown, _ in columns for row, top in enumerate(tops)})
         axes.set_ylim(tops[-1] + 1, -4.4 * word)
+        axes.set_anchor("W")
         for x, name in names:
             axes.text(x + 0.03, -3.2 * word, name, va="bottom", fontsize=9.5, fontweight="bold")
         for x, words, _, said in columns:
@@ -175,5 +177,5 @@ def draw_attacked(
             for top, own, answer in zip(tops, classes, said if said is not None else (), strict=False):
                 weight = "normal" if answer == own else "bold"
                 axes.text(x + 0.5, top, f"{answer}", ha="center", va="bottom", fontsize=9, fontweight=weight)
-        axes.set_title(textwrap.fill(title, int(9.5 * place)), fontsize=10)
+        axes.set_title(textwrap.fill(title, int(11.5 * inches)), fontsize=10)
     return figure, _numbers(networks, attack, images, classes)
