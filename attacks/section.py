@@ -85,6 +85,10 @@ SECTIONS = (
                 "Accuracy against ε, a panel for each attack and for the worst case, a line for every augmentation: "
                 "robust curves solid, as published dashed."
             ),
+            "attacked": (
+                "Test images that are right as they are, and attacked at two ε: above each the class that a network "
+                "then says, beside each the change, amplified. The first seed of two augmentations."
+            ),
         },
         table=_attacks,
     ),

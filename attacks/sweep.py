@@ -24,9 +24,10 @@ import pandas as pd
 import torch
 from scipy import stats
 
+from attacks.attacked import IMAGES, attacked_by, compared, draw_attacked, gradient_attack, sizes_shown
 from attacks.checks import Check, check_autoattack, check_model, check_steps, check_verdicts
 from attacks.curves import Images, Seen, as_published, robust
-from attacks.figures import draw_sweep
+from attacks.figures import NAMES, draw_sweep
 from attacks.foolbox_attacks import attack_named
 from attacks.section import SECTIONS
 from attacks.sentences import (
@@ -53,6 +54,7 @@ from classifiers.grid import (
 )
 from classifiers.load import Classifier
 from figures import label, save
+from figures.mosaic import first_of_classes
 from findings import Result, publish
 from findings.bottom_line import SMOKE
 from findings.comparisons import Comparison
@@ -381,10 +383,33 @@ def _report(config: Config, task: Task, analysed: Analysed, outside: dict[Which,
     table = pd.DataFrame(rows)
     figure, plotted = draw_sweep(table, head)
     files = save(figure, directory / "attacks", plotted, watermark=watermark)
+    files += _save_attacked(config, task, analysed, directory / "attacked", watermark)
     rows = headlines(rows, ("augmentation", "curve", "estimator", "epsilon")) + rows
     decisions = decide(comparisons(document), document["config"])
     result = Result(rows, table, text, files, analysed.failures, decisions)
     return publish(result, PROGRAM, config, directory, about, runs, more)
+
+
+def _save_attacked(config: Config, task: Task, analysed: Analysed, stem: Path, watermark: str | None) -> list[Path]:
+    """Draw attacked images that are right as they are; no files where there is none, or no attack along gradients."""
+    attack, sizes, networks = gradient_attack(config.attacks), sizes_shown(config.epsilons), compared(analysed.runs)
+    wrong = []
+    for network in networks:
+        with np.load(analysed.runs[network].path / "verdicts.npz") as kept:
+            wrong.append(kept["wrong"])
+    right = some_of(task.test, config.images)[~np.any(wrong, 0)]
+    if attack is None or not sizes or not len(right):
+        return []
+    classes = task.test.targets.cpu()
+    chosen = right[first_of_classes(classes[right].numpy(), IMAGES)]
+    attacked = {}
+    for network in networks:
+        classifier = analysed.classifier(network).requires_grad_(False)
+        images = _images(classifier, task, chosen)
+        attacked[network] = attacked_by(attack, classifier, images, sizes, config.attack_seed)
+    head = f"{task.name} under {NAMES.get(attack, attack)}: {who(config)}; above an image what is said, bold if wrong"
+    figure, plotted = draw_attacked(attacked, attack, chosen.numpy(), classes[chosen].numpy(), head)
+    return save(figure, stem, plotted, watermark=watermark)
 
 
 def _kept(config: Config, runs: Mapping[Which, Run]) -> dict[str, Any]:

@@ -371,6 +371,8 @@ def _analyse(
 
 def _report(config: Config, data: Task, records: Mapping[float, dict[str, Any]]) -> Result:
     """Print and write tables, figures and the JSON document."""
+    from analysis.mutual_info.reconstructions import save_reconstructions  # matplotlib is slow to import
+
     first = next(iter(records.values()))
     name, watermark = first["data"]["name"], "SMOKE RUN" if config.smoke else None
     settings = first["config"] | {"data": name, "train_images": first["images"]["train"]}
@@ -388,6 +390,8 @@ def _report(config: Config, data: Task, records: Mapping[float, dict[str, Any]])
     text, about["conclusions"] = text_of(document)
     directory = config.execution.out / f"table-1-{slug(name.lower())}{'-smoke' if config.smoke else ''}"
     files = draw(document, directory)
+    names = [known_as(augmentation) for augmentation in config.augmentations]
+    files += save_reconstructions(trained, names, config.settings, data, about, directory, config.execution)
     decisions = decide(comparisons(document), document["config"])
     tables = pd.concat(tables_by_scale(document).values(), ignore_index=True)
     result = Result(rows, tables, text, files, failures, decisions)

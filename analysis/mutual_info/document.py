@@ -33,6 +33,7 @@ from findings.over_seeds import headlines
 from findings.published import in_manner
 from findings.text import Block, Text
 from findings.under_trained import LINEAR, mostly_under_trained, networks_of
+from store import digest_of
 from store.registry import known_as
 from vae.train import Settings
 
@@ -190,7 +191,11 @@ ROW_KEYS = (*NETWORK_KEYS, "inputs", "quantity", "estimator", "noise", "fitted_o
 
 
 def draw(document: Mapping[str, Any], directory: Path) -> list[Path]:
-    """Draw the figures of a document's numbers, with the numbers behind each; return the files."""
+    """Draw the figures of a document's numbers, with the numbers behind each; return the files.
+
+    A picture of its networks (`analysis.mutual_info.reconstructions`), which no document has the numbers for, stays
+    where it lies in ``directory`` as the job wrote it.
+    """
     # matplotlib is slow to import
     from analysis.mutual_info.figures import draw_noise_profile, draw_rate_distortion, draw_table_1, draw_training
 
@@ -216,7 +221,13 @@ def draw(document: Mapping[str, Any], directory: Path) -> list[Path]:
     if len(tables) > 1 and drawn_of(together, ("rate", "gaussian_marginal")):
         figure, numbers = draw_rate_distortion(together, title_of(document))
         files += save(figure, directory / "rate-distortion", numbers, watermark=watermark)
-    return files
+    return files + _of_networks(document, directory)
+
+
+def _of_networks(document: Mapping[str, Any], directory: Path) -> list[Path]:
+    names = [f"reconstructions{suffix}" for suffix in (".png", ".svg", ".csv")]
+    written = {directory / name: document.get("files", {}).get(name) for name in names}
+    return [file for file, digest in written.items() if digest and file.is_file() and digest_of(file) == digest]
 
 
 def _without_noise(table: pd.DataFrame) -> pd.DataFrame:

@@ -113,6 +113,10 @@ SECTIONS = (
             "rate-distortion": (
                 "Rate and R_m against squared error at several decoder scales: a curve for every augmentation."
             ),
+            "reconstructions": (
+                "Test images in the first row, and in a row for every augmentation what a VAE trained under it makes "
+                "of them, decoded from the mean of their codes."
+            ),
         },
         table=_information,
         further=_training,
