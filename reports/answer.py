@@ -7,7 +7,7 @@ then. Of each analysis there is at most one finding, the smallest p-value first.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -151,10 +151,23 @@ def findings_of(stated: Sequence[Stated], pairs: Mapping[str, Sequence[Pair]]) -
         for each in family
         if each.pair.claimed and each.document.program not in analyses
     ]
+    decided = [replace(finding, evidence=f"{finding.evidence}{_elsewhere(finding, stated)}") for finding in decided]
     best: dict[str, Finding] = {}
     for finding in sorted(decided + told, key=lambda finding: finding.p):
         best.setdefault(finding.document.program, finding)
     return list(best.values())[:MOST]
+
+
+def _elsewhere(finding: Finding, stated: Sequence[Stated]) -> str:
+    """What became of the same statement on other data, in a sentence."""
+    assert finding.place is not None
+    claim = stated[finding.place].claim
+    others = [
+        f"{one.verdict} on {one.on}"
+        for place, one in enumerate(stated)
+        if one.claim == claim and one.document is not None and place != finding.place
+    ]
+    return f" Elsewhere the statement {enumerated(others)}." if others else ""
 
 
 def _ordering(measure: str, above: str, below: str) -> str:

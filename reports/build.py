@@ -23,6 +23,7 @@ from figures import label, save
 from findings.document import Document, read_documents
 from findings.published import measures, published
 from findings.section import Section
+from findings.sentences import enumerated
 from findings.table import Cell, Table
 from reports.answer import Finding, draw_finding, findings_of, open_sentence, pairs_of, rivals_sentence, scale_sentence
 from reports.exhibits import SHOWN, block, bottom_line, headings, picture, shown_table
@@ -145,6 +146,7 @@ def run(config: Config) -> Report | None:
     beside, table = published_table(documents), table_of_statements(stated)
     files += beside.write(exhibits / "published-values") + table.write(exhibits / "statements")
     common: dict[str, Any] = {"version": metadata.version("mixinfo"), "built": datetime.now(UTC).strftime("%Y-%m-%d")}
+    matrix = matrix_of(stated)
     page = render(
         "report.html",
         **common,
@@ -152,7 +154,8 @@ def run(config: Config) -> Report | None:
         open=open_sentence(stated),
         rivals=rivals_sentence(pairs),
         scale=scale_sentence(list(beside.numbers["verdict"])),
-        matrix=matrix_of(stated),
+        matrix=matrix,
+        data_in_words=enumerated(matrix.data) if matrix.data else "",
         differences=differences,
         parts=parts,
         beside=shown_table(beside, records, rows=_rows_of_published()),

@@ -433,8 +433,8 @@ def table_of_statements(stated: Sequence[Stated]) -> Table:
         "verdict rests on it.",
         "Would: with as many seeds two augmentations would be told apart with a power of 80% in this family, on these "
         "images, if the difference is what it seems. Equal: shown to be within a margin fixed beforehand, in a family "
-        "of such tests, at 5%, of which p is then. Where seeds were added until all was decided, p-values and intervals "
-        "hold over all looks.",
+        "of such tests, at 5%, of which p is then. Where seeds were added until all was decided, p-values and "
+        "intervals hold over all looks.",
         "What layers keep is judged in a family of its own, over layers, pairs and shares of H(Y), by bounds that have "
         "to separate (see there).",
     )

@@ -64,7 +64,8 @@ def title(shown: pd.DataFrame) -> str:
     bars = shown[shown["panel"] == "bounds"].pivot(index="name", columns="estimator", values="value")
     name = bars["rate"].idxmax()
     rate, low, none = bars.loc[name, ["rate", "infonce", "no information"]]
-    return f"Of {label(str(name))}'s rate of {rate:.1f} nats, {low:.1f} are shown to be information and {none:.1f} to be none"
+    whose = f"{label(str(name))}'s rate of {rate:.1f} nats"
+    return f"Of {whose}, {low:.1f} are shown to be information and {none:.1f} to be none"
 
 
 def draw(shown: pd.DataFrame) -> Figure:

@@ -205,8 +205,8 @@ def summary() -> str:
     seeds = sorted({each.pair.seeds for each in verdicts()})
     return (
         f"Of {len(verdicts())} statements of the paper on a data set or size, but for those on layers, at the scale of "
-        f"a CPU, with {seeds[0]} to {seeds[-1]} networks an augmentation, {enumerated(said)} (one family of {tests} tests, Holm's correction, "
-        "5%)."
+        f"a CPU, with {seeds[0]} to {seeds[-1]} networks an augmentation, {enumerated(said)} (one family of "
+        f"{tests} tests, Holm's correction, 5%)."
     )
 
 
@@ -739,8 +739,8 @@ def found() -> str:
     others = len(numbers) - len(verdicts())
     lines.append(
         f"- {open_ones} more cannot be told yet, or are not contradicted. {tests} are judged as one family, and the "
-        f"{others} about layers in families of their own; a single analysis, which judges its own pairs alone, may tell "
-        "more in its own text."
+        f"{others} about layers in families of their own; an analysis, which judges its own pairs alone, may tell more "
+        "in its own text."
     )
     return "\n".join(lines)
 

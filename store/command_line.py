@@ -228,7 +228,7 @@ def _has_positional(words: Sequence[str], config: type[Any]) -> bool:
         if re.match(r"-(?![\d.])", word):
             name, separator, _ = word.removeprefix("--").partition("=")
             kind = kinds.get(name.replace("-", "_"), str)
-            several = tuple in map(typing.get_origin, (kind, *typing.get_args(kind)))
+            several = any(typing.get_origin(each) is tuple for each in (kind, *typing.get_args(kind)))
             values = 0 if separator or kind is bool else math.inf if several else 1
         elif values:
             values -= 1

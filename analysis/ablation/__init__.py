@@ -328,7 +328,8 @@ def _bottom_line(found: Mapping[Any, Comparison], vary: str, replicates: str) ->
     count = sum(len(comparison.differences) for comparison in found.values())
     claimed = sum(len(comparison.found()) for comparison in found.values())
     equal = sum(pair.equal and not pair.claimed for one in found.values() for pair in one.differences)
-    sentences = [f"In accuracy ({tested}): {'; '.join(listed[:3])}." if listed else ""]
+    families = f"{len(found)} families, each corrected by itself" if len(found) > 1 else "one family"
+    sentences = [f"In accuracy ({tested}; {families}): {'; '.join(listed[:3])}." if listed else ""]
     if len(listed) > 3:
         sentences.append(f"So do {len(listed) - 3} pairs more ({tested}, 5% at each).")
     if equal:

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -658,7 +658,19 @@ def bottom_line(tables: Mapping[float, pd.DataFrame], until: str) -> str:
         sentences += [certified, *said] if shown else [said[0], certified, said[1]]
     elif table["augmentation"].nunique() > 1:
         sentences += [certified, "With one seed each, no difference between augmentations can be claimed."]
-    return paragraph([*sentences, until])
+    return paragraph([_not_known([table]), *sentences, until])
+
+
+def _not_known(tables: Sequence[pd.DataFrame]) -> str:
+    """Whether nothing is known of how some VAEs stand to the linear VAE, which a claim about them has to say."""
+    unknown = [
+        name
+        for table in tables
+        for name, flag in zip(table["augmentation"], table["under_trained"], strict=True)
+        if flag is not True and flag is not False
+    ]
+    names = enumerated([the(str(name)) for name in dict.fromkeys(unknown)]) if unknown else ""
+    return f"Whether the VAEs of {names} are under-trained is not known." if unknown else ""
 
 
 def _ranges(table: pd.DataFrame) -> str:
@@ -750,8 +762,11 @@ def _over_scales(tables: Mapping[float, pd.DataFrame], until: str) -> str:
         else f"In I(Z;X) nothing is certified at any scale ({CONFIDENCE:.0%} at each, {tested}): tighter bounds or "
         "more images might."
     )
+    withheld = sum(pair.withheld is not None for rate in known.values() for pair in rate.differences)
     silent = sum(len(rate.differences) for rate in known.values()) - sum(len(rate.found()) for rate in known.values())
     if silent:
         whole = sum(len(rate.differences) for rate in known.values())
-        sentences.append(f"Of {whole} pairs at these scales {silent} are not told apart in the rate ({tested}, 5%).")
-    return paragraph([*sentences, until])
+        apart = f"{silent} are not told apart in the rate"
+        apart += f", {withheld} of them because one of the two is under-trained" if withheld else ""
+        sentences.append(f"Of {whole} pairs at these scales {apart} ({tested}, 5% at each).")
+    return paragraph([_not_known(list(plain.values())), *sentences, until])
