@@ -37,6 +37,13 @@ __all__ = [
     "scale_sentence",
 ]
 
+VERBS = {
+    "are equal": "is of two that are equal",
+    "under-trained": "gets no verdict",
+    "images not in the interval": "gets no verdict",
+}
+"""Verdicts as something that a statement does, where they are not."""
+
 MOST = 5
 """Findings on the first screen."""
 
@@ -162,12 +169,12 @@ def _elsewhere(finding: Finding, stated: Sequence[Stated]) -> str:
     """What became of the same statement on other data, in a sentence."""
     assert finding.place is not None
     claim = stated[finding.place].claim
-    others = [
-        f"{one.verdict} on {one.on}"
-        for place, one in enumerate(stated)
-        if one.claim == claim and one.document is not None and place != finding.place
-    ]
-    return f" Elsewhere the statement {enumerated(others)}." if others else ""
+    others: dict[str, list[str]] = {}
+    for place, one in enumerate(stated):
+        if one.claim == claim and one.document is not None and place != finding.place:
+            others.setdefault(one.verdict, []).append(one.on)
+    listed = [f"{VERBS.get(verdict, verdict)} on {enumerated(ons)}" for verdict, ons in others.items()]
+    return f" Elsewhere the statement {enumerated(listed)}." if listed else ""
 
 
 def _ordering(measure: str, above: str, below: str) -> str:

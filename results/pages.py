@@ -33,12 +33,14 @@ from findings.sentences import enumerated, p_value, the
 from findings.table import plus_minus
 from reports.verdicts import Judged, judged
 from results import first_figure
+from results.short_report import ShortReport
 from store import write_atomically
 from tasks.metrics import ACCURACY
 
 RESULTS = Path(__file__).parent
 PAGES = {
-    name: RESULTS.parent / name for name in ("README.md", "results/README.md", "docs/running.md", "docs/deviations.md")
+    name: RESULTS.parent / name
+    for name in ("README.md", "results/README.md", "docs/report.md", "docs/running.md", "docs/deviations.md")
 }
 TABLES = ("table-1-cifar-10-jpeg", "table-1-fashion-mnist", "table-1-digits", "scales/table-1-fashion-mnist")
 AUGMENTATIONS = ("none", "mixup", "cutmix", "fmix", "fmix-reference")
@@ -669,6 +671,12 @@ def durations() -> str:
     return table(["one core of an ordinary CPU, measured", "seconds"], lines)
 
 
+@functools.cache
+def short_report() -> ShortReport:
+    """What ``docs/report.md`` is made of."""
+    return ShortReport(RESULTS)
+
+
 def first_figure_numbers() -> pd.DataFrame:
     """What the README's figure shows."""
     folder = first_figure.FOLDER
@@ -751,6 +759,9 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "summary": summary,
     "first figure": first_figure_block,
     "found": found,
+    "report answer": lambda: short_report().answer(),
+    "report matrix": lambda: short_report().matrix(),
+    "report differences": lambda: short_report().differences(),
     "durations": durations,
     "reference preset": reference_preset,
     "claims": claims_table,
@@ -790,12 +801,13 @@ def computed(page: str) -> str:
 
 
 def main() -> None:
-    """Write the pages, and the README's figure."""
+    """Write the pages, and their pictures."""
     first_figure.write(first_figure_numbers(), RESULTS.parent / "docs")
     for path in PAGES.values():
         text = computed(path.read_text(encoding="utf-8"))
         with write_atomically(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
+    short_report().write(RESULTS.parent / "docs" / "report")
 
 
 if __name__ == "__main__":
