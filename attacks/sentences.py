@@ -371,6 +371,8 @@ def bottom_line(
         named = table.fillna({"augmentation": "the model"})
         means = mean_over_sizes(named.fillna({"seed": 1}), curve)
         means = means[means["estimator"] == WORST]
+        if means.empty:
+            return paragraph([wrong, "No ε above 0 was asked for: nothing is attacked."])
         left = enumerated([f"{row['mean']:.1f}% ({the(str(row['augmentation']))})" for row in means.to_dict("records")])
         alone = (
             "Nothing is compared."

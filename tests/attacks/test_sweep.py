@@ -118,6 +118,13 @@ def test_autoattack_from_outside(one, options, capsys):
         assert len(list(options.store.glob("attacks/*/result.json"))) == 2, again
 
 
+def test_without_an_attack_nothing_is_said_of_one(one, options):
+    few = {"attacks": ("fgsm",), "epsilons": (0.0,), "images": 12}
+    found = run(Config(model=ModelOptions(str(one.path)), **few, execution=options))
+    assert found.text.startswith("Bottom line: No ε above 0 was asked for: nothing is attacked.")
+    assert {row["epsilon"] for row in found.rows} == {0.0}
+
+
 def test_intervals_are_wilsons():
     assert interval(3, 20) == pytest.approx([100 * p for p in binomtest(17, 20).proportion_ci(0.95, "wilson")])
 

@@ -55,6 +55,17 @@ def test_the_readme_runs_when_it_is_pasted(here):
     assert written == {"accuracy-digits", "attacks-images-Sequential", "gradcam-images-Sequential"}
 
 
+LINKED = [README, ROOT / "results" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+@pytest.mark.parametrize("page", [page for page in LINKED if "api" not in page.parts], ids=lambda page: page.name)
+def test_what_a_page_links_to_is_there(page):
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    targets = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r'src="([^"]+)"', text)
+    missing = [each for each in targets if ":" not in each and not (page.parent / each.partition("#")[0]).exists()]
+    assert missing == []
+
+
 NETS = """
 import torch
 from torch import nn
