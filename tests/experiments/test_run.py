@@ -83,7 +83,7 @@ def test_a_grid_runs_to_the_end_and_is_found_again(grid, options, capsys):
     assert {path: path.read_bytes() for path in options.store.rglob("result.json")} == before
     assert run(replace(config, execution=replace(options, dry_run=True))) is None
     said = capsys.readouterr().out
-    assert "2 done, 0 partial, 0 failed" in said
+    assert "6 steps: 2 done, 4 to do" in said
 
 
 def test_a_failed_network_stops_no_other(grid, options, in_this_process, capsys):

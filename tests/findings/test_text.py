@@ -154,7 +154,8 @@ def test_a_result_is_laid_out_where_it_is_printed_and_not_in_its_document(tmp_pa
     assert repr(published) == laid_out(TEXT)
 
 
-def test_a_text_without_parts_is_published_as_it_is(tmp_path, capsys):
+def test_a_text_without_parts_is_published_as_it_is(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "110")
     publish(Result([{"value": 1.0}], text=PROSE), "python -m job", Config(), tmp_path, {}, [])
     assert wrapped(PROSE) in capsys.readouterr().out
     assert json.loads((tmp_path / "result.json").read_text())["about"]["bottom_line"] == ""

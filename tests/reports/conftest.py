@@ -11,6 +11,7 @@ from classifiers.load import ModelOptions
 from classifiers.train import Settings
 from findings import Result
 from findings.document import publish
+from findings.text import Text
 from gradcam import sums
 from store.command_line import Options
 
@@ -58,7 +59,8 @@ def made_up(tmp_path):
         options = Options(store=tmp_path / "runs", out=tmp_path / "out")
         config = replace(mutual_info.Config(), execution=options)
         directory = tmp_path / "results" / name
-        publish(Result(rows), mutual_info.PROGRAM, config, directory, usual | about, [])
+        text = Text(about.pop("bottom_line", ""), [])
+        publish(Result(rows, text=text), mutual_info.PROGRAM, config, directory, usual | about, [])
         return directory
 
     return write

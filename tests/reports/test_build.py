@@ -60,7 +60,7 @@ def test_the_page_from_real_jobs(report):
     assert all(len(words) > 40 for words in pictures)
     of_jobs = {file.stem for file in report.files if file.suffix == ".png"}
     assert len(pictures) == len(of_jobs)
-    assert len([name for name in of_jobs if not name.startswith(("differences-", "finding-"))]) == 13
+    assert len([name for name in of_jobs if not name.startswith(("differences-", "finding-"))]) == 14
     assert not page.all("script", "src")
     assert not re.search(r'(src|href)="(?!data:|#|https://|runs\.html#|exhibits/)', text)
     for title in ("Mutual information", "Robustness", "Size of the training set"):

@@ -124,7 +124,10 @@ def test_what_the_command_line_says_may_be_wrong_in_the_file(parsed):
         ("learning-rate = 1\nlearning_rate = 1", "o.toml: learning_rate: got two values; needs one"),
         ("config = 'x'", "o.toml: config: got a value for what is no option"),
         ("epochs 2", "--config: got o.toml, which is not TOML"),
-        ([1], "--config: got o.json, which is no record of ours; needs a TOML file with options of .*some.job, or a"),
+        (
+            [1],
+            r"--config: got o.json, which is no record of ours; needs a TOML file \(NAME.toml\) with .*some.job, or a",
+        ),
         ({"schema": 1, "config": {}}, "--config: got o.json, which is no record of ours"),
         (document() | {"command": "python -m other"}, "--config: got o.json, which python -m other wrote; needs a"),
         (document() | {"config": [1]}, "o.json: got a record without 'config'"),
@@ -145,7 +148,10 @@ def test_what_a_file_cannot_say_is_one_line_with_the_file_and_the_key(parsed, co
     [
         (["--config"], "--config: got nothing; needs a file"),
         (["--config="], "--config: got nothing; needs a file"),
-        (["--config", "o.yaml"], "--config: got o.yaml; needs a TOML file with options of python -m some.job, or a"),
+        (
+            ["--config", "o.yaml"],
+            "--config: got o.yaml, which is no file; needs a TOML file (NAME.toml) with options of python -m",
+        ),
         (["--config", "nowhere.toml"], "--config: got nowhere.toml, which is no file; needs"),
         (["--config", "."], "--config: got result.json, which is no file; needs"),
         (["--config", "a.toml", "--config=b.toml"], "--config: got two files; needs one"),
