@@ -22,11 +22,9 @@ from nbconvert import HTMLExporter, MarkdownExporter
 from nbformat import NotebookNode
 from PIL import Image
 
+from reports.page import reduced
+
 HERE = Path(__file__).resolve().parent
-
-
-COLOURS = 96
-"""How many a picture of a Markdown page has: a third of the bytes."""
 
 
 def write_html(notebook: NotebookNode, stem: Path) -> Path:
@@ -54,8 +52,8 @@ def write_markdown(notebook: NotebookNode, stem: Path) -> Path:
             target = f"{stem.name}-{number}.png"
             page = page.replace(name, target)
             with Image.open(io.BytesIO(content)) as picture:
-                reduced = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
-            reduced.save(stem.parent / target, optimize=True)
+                small = reduced(picture)
+            small.save(stem.parent / target, optimize=True)
     path = stem.with_suffix(".md")
     path.write_text("\n".join(line.rstrip() for line in page.splitlines()).strip() + "\n", encoding="utf-8")
     return path

@@ -15,7 +15,7 @@ from findings.document import Document
 from store import BadInput
 from store.command_line import as_text
 
-__all__ = ["RUNS", "Records", "check_picture", "embedded", "render"]
+__all__ = ["RUNS", "Records", "check_picture", "embedded", "reduced", "render"]
 
 MOST_PIXELS = 50_000_000
 """The most that a picture may have: ours have a few million."""
@@ -46,13 +46,18 @@ def check_picture(picture: Path) -> None:
         raise BadInput(str(picture), f"a file that is no picture ({reason})", "the figure of a job") from None
 
 
+def reduced(picture: Image.Image) -> Image.Image:
+    """A picture with fewer colours."""
+    return picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+
+
 def embedded(picture: Path) -> tuple[str, int, int]:
     """A PNG as a ``data:`` address of a WebP, with fewer colours; its width and height in pixels."""
     with Image.open(picture) as opened:
         image = opened.convert("RGB")
-    reduced = image.quantize(COLOURS, dither=Image.Dither.NONE).convert("RGB")
+    small = reduced(image).convert("RGB")
     buffer = io.BytesIO()
-    reduced.save(buffer, "WEBP", lossless=True, quality=80, method=6)  # smaller than a lossy one: mostly flat colours
+    small.save(buffer, "WEBP", lossless=True, quality=80, method=6)  # smaller than a lossy one: mostly flat colours
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode("ascii"), *image.size
 
 

@@ -15,7 +15,7 @@ from findings.published import measures
 from reports.answer import draw_finding, findings_of, open_sentence, pairs_of, rivals_sentence, scale_sentence
 from reports.forest import differences_of, draw_differences
 from reports.matrix import matrix_of
-from reports.page import COLOURS
+from reports.page import reduced
 from reports.verdicts import Stated, published_table, statements
 from store import slug
 
@@ -93,5 +93,5 @@ class ShortReport:
             with style():
                 drawn.savefig(directory / name, dpi=130, metadata={"Software": None})
             with Image.open(directory / name) as picture:
-                reduced = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
-            reduced.save(directory / name, optimize=True)
+                small = reduced(picture)
+            small.save(directory / name, optimize=True)
