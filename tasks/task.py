@@ -6,17 +6,41 @@ one of the same class, say, and how many classes there are.
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
 
-__all__ = ["Image", "InMemory", "Task", "classes_of", "image_task", "pixels"]
+from store import BadInput
+
+__all__ = [
+    "Image",
+    "InMemory",
+    "Ragged",
+    "Split",
+    "Task",
+    "Text",
+    "Texts",
+    "classes_of",
+    "image_task",
+    "only_images",
+    "pixels",
+    "text_task",
+]
 
 LEVELS = 255
 """The largest value of an eight-bit pixel."""
+
+PIXELS = 1000 * 32 * 32
+"""Of images that are looked at together: their maps, of many channels, are in memory together."""
+
+WORDS = 32 * 1024
+"""Tokens that are looked at together, pads among them."""
+
+NOTHING = -1
+"""In batches of token ids, what fills up texts that are shorter than the longest."""
 
 
 def pixels(raw: Tensor) -> Tensor:
@@ -56,6 +80,96 @@ class InMemory:
         """The same split on ``device``."""
         return InMemory(self.inputs.to(device), self.targets.to(device))
 
+    def in_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Indices (B,) and inputs of all items in batches, a thousand images at once, or fewer of larger ones."""
+        size = min(1000, max(1, PIXELS // self.inputs[0, 0].numel()))
+        for indices in torch.arange(len(self), device=self.device).split(size):
+            yield indices, self.inputs[indices[0] : indices[-1] + 1]
+
+
+@dataclass(frozen=True)
+class Texts:
+    """A split of texts as they are written, which a network's tokenizer makes token ids of (`Ragged`).
+
+    Args:
+        inputs: N texts.
+        targets: (N,) int64 class indices, or (N, K) float32 rows: soft or several labels.
+    """
+
+    inputs: tuple[str, ...]
+    targets: Tensor
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def only(self, indices: Tensor) -> "Texts":
+        """The split of these texts alone."""
+        return Texts(tuple(self.inputs[place] for place in indices.tolist()), self.targets[indices])
+
+    def to(self, device: torch.device) -> "Texts":
+        """The split itself: texts are on no device."""
+        return self
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """A split of texts as token ids, in memory as a whole, on one device, one after the other.
+
+    Args:
+        ids: of all tokens of all texts, int32.
+        starts: (N + 1,) int64, where each text begins and the last one ends.
+        targets: of N texts, as `Texts` has them.
+    """
+
+    ids: Tensor
+    starts: Tensor
+    targets: Tensor
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    @property
+    def device(self) -> torch.device:
+        """Where all are."""
+        return self.ids.device
+
+    @property
+    def lengths(self) -> Tensor:
+        """(N,), how many tokens each text has."""
+        return self.starts.diff()
+
+    def batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        """Token ids (B, L) int64 and targets of these texts; L is the longest one's, `NOTHING` fills up the others."""
+        starts, lengths = self.starts[indices], self.lengths[indices]
+        places = torch.arange(int(lengths.max()), device=self.device)
+        there = places < lengths[:, None]
+        ids = self.ids[(starts[:, None] + places).clamp(max=len(self.ids) - 1)]
+        return torch.where(there, ids.long(), NOTHING), self.targets[indices]
+
+    def only(self, indices: Tensor) -> "Ragged":
+        """The split of these texts alone."""
+        ids, targets = self.batch(indices)
+        lengths = self.lengths[indices]
+        starts = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
+        return Ragged(ids[ids != NOTHING].int(), starts, targets)
+
+    def to(self, device: torch.device) -> "Ragged":
+        """The same split on ``device``."""
+        return Ragged(self.ids.to(device), self.starts.to(device), self.targets.to(device))
+
+    def in_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Indices (B,) and token ids (B, L) of all texts in batches of similar length."""
+        order, lengths = self.lengths.argsort(stable=True), self.lengths
+        while len(order):
+            longest = int(lengths[order[:1000][-1]])
+            size = min(1000, max(1, WORDS // longest))
+            yield order[:size], self.batch(order[:size])[0]
+            order = order[size:]
+
+
+Split: TypeAlias = InMemory | Texts | Ragged
+"""Items and their targets."""
+
 
 class Image(NamedTuple):
     """Items that are images of one size.
@@ -77,6 +191,22 @@ class Image(NamedTuple):
         """(C, H, W)."""
         return self.channels, self.height, self.width
 
+    @property
+    def items(self) -> str:
+        """What items are called."""
+        return "images"
+
+
+class Text(NamedTuple):
+    """Items that are texts."""
+
+    mirrored: bool = False
+
+    @property
+    def items(self) -> str:
+        """What items are called."""
+        return "texts"
+
 
 @dataclass(frozen=True)
 class Task:
@@ -89,28 +219,43 @@ class Task:
         modality: what the items are.
         classes: how many there are, of which not every one needs to have an item.
         digest: SHA-256 of the content of all splits, which identifies it in a run; computed where it is not given.
+        several: whether rows of targets are several labels an item, each of them there or not.
+        votes: (N, K), how many people have chosen each class for each item that networks are scored on, where it is
+            known.
     """
 
     name: str
-    train: InMemory
-    tests: Mapping[str, InMemory]
-    modality: Image
+    train: Any
+    tests: Mapping[str, Any]
+    modality: Image | Text
     classes: int
     digest: str = ""
+    several: bool = False
+    votes: Tensor | None = None
 
     def __post_init__(self) -> None:
         if not self.digest:
             sha = hashlib.sha256()
             for split in (self.train, *self.tests.values()):
-                for array in (split.inputs, split.targets):
+                inputs = split.inputs
+                if isinstance(split, Texts):
+                    texts = [text.encode("utf-8", "surrogatepass") for text in split.inputs]
+                    sha.update(b"".join(texts))
+                    inputs = torch.tensor([len(text) for text in texts])
+                for array in (inputs, split.targets):
                     sha.update(str((tuple(array.shape), array.dtype)).encode())
                     sha.update(array.cpu().contiguous().numpy().data)
             object.__setattr__(self, "digest", sha.hexdigest())
 
     def __repr__(self) -> str:
-        shape = "×".join(map(str, self.shape))
-        counts = f"{len(self.train):,} training and {len(self.test):,} test images"
-        return f"{self.name}: {counts}, {shape}, {self.classes} classes"
+        counts = f"{len(self.train):,} training and {len(self.test):,} test {self.items}"
+        shape = "×".join(map(str, self.shape)) + ", " if isinstance(self.modality, Image) else ""
+        return f"{self.name}: {counts}, {shape}{self.classes} {'labels' if self.several else 'classes'}"
+
+    @property
+    def items(self) -> str:
+        """What items are called: ``"images"`` or ``"texts"``."""
+        return self.modality.items
 
     @property
     def scored(self) -> str:
@@ -118,13 +263,19 @@ class Task:
         return next(iter(self.tests))
 
     @property
-    def test(self) -> InMemory:
+    def test(self) -> Any:
         """The split that networks are scored on."""
         return self.tests[self.scored]
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of one image."""
+        """(C, H, W) of one image.
+
+        Raises:
+            BadInput: items are no images.
+        """
+        if not isinstance(self.modality, Image):
+            raise BadInput("--data", f"{self.name}, whose items are {self.items}", "images")
         return self.modality.shape
 
     @property
@@ -160,7 +311,22 @@ class Task:
         return replace(self, train=self.train.to(device), tests=tests)
 
 
-def classes_of(split: InMemory) -> int:
+def only_images(task: Task, what: str) -> Task:
+    """The task itself, if its items are images.
+
+    Args:
+        task: of which images are needed.
+        what: needs them, ``"attacks"``, say.
+
+    Raises:
+        BadInput: its items are something else.
+    """
+    if not isinstance(task.modality, Image):
+        raise BadInput("--data", f"{task.name}, whose items are {task.items}", f"images: there are no {what} of others")
+    return task
+
+
+def classes_of(split: Split) -> int:
     """How many classes the targets of a split show: one more than the largest index, or the columns of the rows."""
     return split.targets.shape[1] if split.targets.ndim == 2 else int(split.targets.max()) + 1
 
@@ -194,3 +360,31 @@ def image_task(
     channels, height, width = splits[0].inputs.shape[1:]
     modality = Image(channels, height, width, mirrored)
     return Task(name, splits[0], {scored: splits[1]}, modality, max(classes, *map(classes_of, splits)))
+
+
+def text_task(
+    name: str,
+    train: tuple[Sequence[str], Tensor],
+    test: tuple[Sequence[str], Tensor],
+    *,
+    classes: int = 0,
+    several: bool = False,
+    votes: Tensor | None = None,
+) -> Task:
+    """A task of classifying texts.
+
+    Args:
+        name: as tables print it.
+        train: texts, and their labels: (N,) int64 class indices, or (N, K) float32 rows.
+        test: those that networks are scored on, likewise.
+        classes: how many there are at least, where not every class has a text.
+        several: whether rows are several labels a text, each of them there or not.
+        votes: (N, K), how many people have chosen each class for each text that networks are scored on.
+
+    Example:
+        >>> text_task("tiny", (["good", "bad"], torch.tensor([1, 0])), (["fine"], torch.tensor([1])))
+        tiny: 2 training and 1 test texts, 2 classes
+    """
+    splits = Texts(tuple(train[0]), train[1]), Texts(tuple(test[0]), test[1])
+    count = max(classes, *map(classes_of, splits))
+    return Task(name, splits[0], {"test": splits[1]}, Text(), count, several=several, votes=votes)
