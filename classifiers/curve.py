@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from classifiers.load import Classifier, in_batches
+from classifiers.load import Classifier, logits_of_split
+from classifiers.text.classifier import TextClassifier
 from store import BadInput, Run
 from tasks import Task
 from tasks.metrics import ACCURACY, METRICS, metrics_of, scores
@@ -25,7 +25,7 @@ __all__ = [
     "epochs_of",
     "recorded_curve",
     "scores_of_watched",
-    "watched_images",
+    "watched_items",
     "weights_at",
 ]
 
@@ -52,8 +52,8 @@ def weights_at(epoch: int) -> str:
     return f"weights-epoch-{epoch}.safetensors"
 
 
-def watched_images(task: Task) -> dict[str, tuple[Tensor, Tensor]]:
-    """Scored and training images that are classified over the epochs, uint8 (N, C, H, W), and their labels.
+def watched_items(task: Task) -> dict[str, Any]:
+    """Splits of the scored and of the training items that are classified over the epochs, as a task in memory has them.
 
     Random ones, for data may be sorted by class.
     """
@@ -61,27 +61,26 @@ def watched_images(task: Task) -> dict[str, tuple[Tensor, Tensor]]:
     watched = {}
     for purpose, split in (("scored", task.test), ("training", task.train)):
         order = torch.randperm(len(split), generator=generator("cpu", 1, "learning curve", purpose))
-        watched[purpose] = split.batch(order[:WATCHED].to(split.device))
+        watched[purpose] = split.only(order[:WATCHED].to(split.device))
     return watched
 
 
 @torch.no_grad()
 def scores_of_watched(
-    classifier: Classifier, watched: Mapping[str, tuple[Tensor, Tensor]], several: bool = False
+    classifier: Classifier | TextClassifier, watched: Mapping[str, Any], several: bool = False
 ) -> dict[str, float]:
-    """Cross entropy in nats and accuracy on the watched images, ``cross_entropy`` and ``training_accuracy``, say.
+    """Cross entropy in nats and accuracy on the watched items, ``cross_entropy`` and ``training_accuracy``, say.
 
     Logits that are no numbers make the cross entropies NaN.
 
     Args:
         classifier: in evaluation mode.
-        watched: `watched_images`.
-        several: whether rows of labels are several an image.
+        watched: `watched_items`.
+        several: whether rows of labels are several an item.
     """
     watched_scores: dict[str, float] = {}
-    for kind, (images, labels) in watched.items():
-        batches = (classifier.enter(batch) for batch in in_batches(images))
-        logits = torch.cat([classifier.network(batch).float() for batch in batches])
+    for kind, split in watched.items():
+        logits, labels = logits_of_split(classifier, split), split.targets
         prefix = "training_" if kind == "training" else ""
         if not torch.isfinite(logits).all():
             return {f"{prefix}cross_entropy": float("nan")}

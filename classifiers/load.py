@@ -18,9 +18,11 @@ from safetensors.torch import load as load_safetensors
 from torch import Tensor, nn
 
 from classifiers.networks import NETWORKS, build, known_name, source_of
+from classifiers.text.classifier import TextClassifier
 from store import BadInput, Run, digest_of, read_record
 from store.bad_input import perhaps
 from tasks import Task, pixels
+from tasks.task import InMemory, Ragged
 from training.weights import WEIGHTS, read_weights
 
 __all__ = [
@@ -33,6 +35,7 @@ __all__ = [
     "load_classifier",
     "load_run",
     "logits_of",
+    "logits_of_split",
 ]
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -246,6 +249,8 @@ def load_run(
     record = read_record(directory / "result.json")
     if record.get("kind") != "classifier":
         raise BadInput("--model", f"{directory}, a run of kind {record.get('kind')}", needed)
+    if isinstance(record.get("config"), dict) and "text" in record["config"]:
+        raise BadInput("--model", f"{directory}, a classifier of texts", "one of images (classifiers.load_text_run)")
     if not _names_a_network(record):
         raise BadInput("--model", f"{directory}, whose record does not say which network it is", needed)
     config = record["config"]
@@ -423,6 +428,21 @@ def logits_of(classifier: Classifier, images: Tensor) -> Tensor:
 def in_batches(images: Tensor) -> tuple[Tensor, ...]:
     """Images (N, C, H, W) a thousand at once, or fewer where they are larger than 32×32."""
     return images.split(min(1000, max(1, PIXELS // images[0, 0].numel())))
+
+
+@torch.no_grad()
+def logits_of_split(classifier: Classifier | TextClassifier, split: InMemory | Ragged) -> Tensor:
+    """Logits (N, K), float32 on the split's device, of the items of a split, in their order, finite or not.
+
+    The classifier must be in evaluation mode, so that an item's logits do not depend on its batch.
+    """
+    if isinstance(split, InMemory):
+        batches = (classifier.enter(batch) for batch in in_batches(split.inputs))
+        return torch.cat([classifier.network(batch).float() for batch in batches])
+    logits = torch.empty(len(split), classifier.classes, device=split.device)
+    for indices, ids in split.in_batches():
+        logits[indices] = classifier.network(classifier.enter(ids)).float()
+    return logits
 
 
 def kept_logits(run: Run) -> tuple[Tensor, Tensor]:

@@ -10,6 +10,7 @@ import copy
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -18,7 +19,19 @@ from classifiers.nets import DenseNet, PreActResNet, PyramidNet, WideResNet
 from store import BadInput, positive
 from store.registry import Registry, called, known_as, module_known_as, text_of
 
-__all__ = ["FACTORIES", "NETWORKS", "build", "known_name", "source_of"]
+__all__ = [
+    "FACTORIES",
+    "NETWORKS",
+    "OF_TEXTS",
+    "THEIRS",
+    "TRANSFORMER",
+    "build",
+    "known_name",
+    "network_known_as",
+    "network_of_factory",
+    "source_of",
+    "theirs",
+]
 
 
 @dataclass(frozen=True)
@@ -49,13 +62,19 @@ BUILT_IN = ("classifiers", "torch", "torchvision", "timm")
 """Packages whose networks are known by name and weights."""
 
 THEIRS = ("torchvision", "timm")
-"""Packages whose networks are made by their own names."""
+"""Packages whose networks of images are made by their own names."""
+
+OF_TEXTS = ("text-cnn", "text-lstm", "bert")
+"""Our networks of texts, which `classifiers.text` makes; bert is a small one that begins with random weights."""
+
+TRANSFORMER = "transformers:"
+"""What the name of a pretrained transformer, of texts, begins with; its folder follows."""
 
 FACTORIES = Registry(
     "network",
     "mixinfo.networks",
-    NETWORKS,
-    forms=tuple(f"{package}:NAME" for package in THEIRS),
+    NETWORKS | dict.fromkeys(OF_TEXTS),
+    forms=(*(f"{package}:NAME" for package in THEIRS), f"{TRANSFORMER}FOLDER"),
     ours=BUILT_IN,
     aliases=dict.fromkeys(("resnet18", "resnet", "prn18", "preresnet18", "preactresnet"), "preact-resnet18")
     | dict.fromkeys(("wrn", "wrn2810", "wideresnet", "wideresnet28"), "wide-resnet-28-10")
@@ -72,6 +91,18 @@ def known_name(name: str, argument: str) -> None:
         BadInput: blaming ``argument``.
     """
     FACTORIES.check(name, argument)
+
+
+def theirs(name: str) -> bool:
+    """Whether a network is somebody else's factory's, of which the name says nothing."""
+    return name not in (*NETWORKS, *OF_TEXTS) and not name.startswith((*(f"{one}:" for one in THEIRS), TRANSFORMER))
+
+
+def network_known_as(name: str) -> str:
+    """A network's name as records and tables hold it: a file or a folder without the directories it lies in."""
+    if name.startswith(TRANSFORMER):
+        return TRANSFORMER + Path(name.removeprefix(TRANSFORMER)).name
+    return known_as(name)
 
 
 def source_of(network: nn.Module, name: str = "") -> str:
@@ -117,6 +148,8 @@ def build(
     known_name(name, argument)
     if width is not None:
         positive("--width", width)
+    if name in OF_TEXTS or name.startswith(TRANSFORMER):
+        raise BadInput(argument, f"{name} for images", f"a network of images: {', '.join(NETWORKS)}")
     if name in NETWORKS:
         architecture = NETWORKS[name]
         if min(shape[1:]) < architecture.smallest:
@@ -131,7 +164,7 @@ def build(
     elif source == "timm":
         network = _timm(model, shape[0], classes, argument)
     else:
-        network = _factory(name, shape[0], classes, argument)
+        network = network_of_factory(name, shape[0], classes, argument)
     _try(network, name, shape, classes, argument)
     return network
 
@@ -155,7 +188,18 @@ def _timm(name: str, channels: int, classes: int, argument: str) -> nn.Module:
     return timm.create_model(name, pretrained=False, in_chans=channels, num_classes=classes)
 
 
-def _factory(name: str, channels: int, classes: int, argument: str) -> nn.Module:
+def network_of_factory(name: str, channels: int, classes: int, argument: str) -> nn.Module:
+    """The network that somebody else's factory makes.
+
+    Args:
+        name: ``package.module:NAME``, ``FILE.py:NAME`` or an entry point's.
+        channels: offered to it, if it has a parameter of this name.
+        classes: likewise.
+        argument: what mistakes are blamed on.
+
+    Raises:
+        BadInput: no such factory, or one that makes something else.
+    """
     factory = FACTORIES.get(name, argument)
     if isinstance(factory, nn.Module):  # at hand, and left as it is
         return copy.deepcopy(factory)

@@ -1,8 +1,10 @@
 """Train one classifier under one augmentation: ``python -m classifiers.train --augmentation fmix``.
 
-Published settings: SGD with momentum 0.9, learning rate 0.1, weight decay 1e-4, batch 128, 200 epochs with the learning
-rate ×0.1 at 100 and 150, random crop (padding 4) and flip; DenseNet and PyramidNet have their own (`RECIPES`).
-``--preset cifar10-preact-resnet18-fmix`` is a row of the paper's tables.
+Published settings for images: SGD with momentum 0.9, learning rate 0.1, weight decay 1e-4, batch 128, 200 epochs with
+the learning rate ×0.1 at 100 and 150, random crop (padding 4) and flip; DenseNet and PyramidNet have their own
+(`RECIPES`). ``--preset cifar10-preact-resnet18-fmix`` is a row of the paper's tables. For texts (``text-cnn``, ``text-lstm``): Adam
+with learning rate 1e-4, without weight decay, batch 64 of similar lengths, 10 epochs, the rate the same throughout, as
+the reference code has them for Toxic Comments; for IMDb and Yelp, none are known.
 
 Deviations from them:
 
@@ -10,9 +12,12 @@ Deviations from them:
 - FMix's spectrum is isotropic, as the paper's text has it; ``fmix-reference`` is the reference code's;
 - batches are always full, and every run is seeded;
 - on a CUDA GPU the forward pass is in bfloat16 (``--precision fp32`` otherwise);
-- images under 16 pixels: a narrow network, batch 64, 30 epochs, crop padding 1; digits and characters are not flipped.
+- images under 16 pixels: a narrow network, batch 64, 30 epochs, crop padding 1; digits and characters are not flipped;
+- texts: labels are weighed over words, networks see where a shorter text of a batch has ended, vectors of words may be
+  of another kind and size, and a transformer's learning rate, which is not known, is 5e-5, for 3 epochs of batches of
+  32, after a linear warm-up over the first tenth of an epoch.
 
-The accuracy reported is that of the weights after the last epoch on the clean test images (or on the validation fold
+The accuracy reported is that of the weights after the last epoch on the clean test items (or on the validation fold
 that was held out), never the best over epochs. Accuracy on mixed training batches is not reported: they have no one
 right answer.
 
@@ -27,38 +32,54 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
-from classifiers.curve import KEPT, SHARES, curve_of, epochs_of, scores_of_watched, watched_images, weights_at
-from classifiers.load import Classifier, logits_of
-from classifiers.networks import NETWORKS, build, known_name, source_of
+from classifiers.curve import KEPT, SHARES, curve_of, epochs_of, scores_of_watched, watched_items, weights_at
+from classifiers.load import Classifier, finite, logits_of_split
+from classifiers.networks import (
+    FACTORIES,
+    NETWORKS,
+    OF_TEXTS,
+    TRANSFORMER,
+    build,
+    known_name,
+    network_known_as,
+    source_of,
+    theirs,
+)
 from classifiers.objectives import OBJECTIVES
 from classifiers.presets import parts_of
+from classifiers.text.classifier import TextClassifier, check_network, text_classifier, tokenised, write_files
+from classifiers.text.networks import HIDDEN
+from classifiers.text.settings import TextSettings
 from findings.row import row
-from msda import Mixer
+from msda import Alternate, Mixer
 from store import BadInput, Run, positive, provenance, write_atomically
 from store.command_line import Options, command, json_document
 from store.options import Records
-from store.registry import known_as, source_hash
+from store.registry import called, source_hash
 from store.runs import now
 from tasks import DataOptions, Task, load
 from tasks.loading import TASKS
 from tasks.metrics import METRICS, headline, metrics_of, scores
+from tasks.task import Image
 from training import Diverged, Pipeline, fit
+from training.batches import by_length
 from training.devices import describe, resolve_device, use_threads
 from training.distributed import Ranks, join
 from training.grid import Trainer
 from training.job import Job, Step, loaded
-from training.mixing import check_unchanged, identity_of, mixer_named
+from training.mixing import check_unchanged, identity_of, in_turn, mixer_named
 from training.reuse import Failed, once
 from training.seeds import derive
 from training.views import View, cropped, flipped
 from training.views.policies import LISTED, BatchPolicy, policy_named
+from training.views.text import mixing_ids, weighing_words
 from training.weights import write_weights
 
 __all__ = [
@@ -80,38 +101,78 @@ __all__ = [
 
 PROGRAM = "python -m classifiers.train"
 
+AnyClassifier: TypeAlias = Classifier | TextClassifier
+"""A classifier of images, or of texts."""
+
 RECIPES: dict[str, dict[str, Any]] = {
     "densenet-bc-190-40": {"epochs": 300, "batch_size": 32, "milestones": (1 / 3, 1 / 2, 3 / 4)},
     "pyramidnet-272-200": {"epochs": 1800, "batch_size": 64, "schedule": "cosine"},
 }
-"""What networks are trained with where it is not the usual."""
+"""What networks of images are trained with where it is not the usual."""
+
+USUAL = {
+    "epochs": 200,
+    "batch_size": 128,
+    "optimizer": "sgd",
+    "learning_rate": 0.1,
+    "weight_decay": 1e-4,
+    "schedule": "step",
+    "milestones": (0.5, 0.75),
+    "warm_up": 0.0,
+    "crop": 4,
+}
+"""What networks of images are trained with."""
+
+USUAL_FOR_TEXTS = {
+    "epochs": 10,
+    "batch_size": 64,
+    "optimizer": "adam",
+    "learning_rate": 1e-4,
+    "weight_decay": 0.0,
+    "schedule": "step",
+    "milestones": (),
+    "warm_up": 0.0,
+    "crop": 0,
+}
+"""What networks of texts are trained with."""
+
+TRANSFORMERS = {"epochs": 3, "batch_size": 32, "learning_rate": 5e-5, "warm_up": 0.1}
+"""What transformers are trained with where it is not that."""
 
 
 @dataclass(frozen=True)
 class Settings:
     """How a classifier is trained. ``None`` means the published value, which depends on the network."""
 
-    network: str = "preact-resnet18"
-    """preact-resnet18, wide-resnet-28-10, densenet-bc-190-40, pyramidnet-272-200, torchvision:resnet50,
-    timm:seresnext50_32x4d, or package.module:NAME or FILE.py:NAME, called with channels= and classes= if it takes
-    them"""
+    network: str | None = None
+    """of images: preact-resnet18, wide-resnet-28-10, densenet-bc-190-40, pyramidnet-272-200, torchvision:resnet50,
+    timm:seresnext50_32x4d; of texts: text-cnn, text-lstm, bert (small, random weights), transformers:FOLDER
+    (pretrained); or package.module:NAME or FILE.py:NAME, called with channels= and classes= if it takes them (None:
+    preact-resnet18, text-cnn)"""
     width: int | None = None
     """of our networks: channels of the first stage, widening factor, growth rate, widening (None: 64, 10, 40, 200; the
-    first is 16 for images under 16 pixels)"""
+    first is 16 for images under 16 pixels); of text-cnn, text-lstm and bert channels, units, and hidden size (128)"""
     epochs: int | None = None
-    """passes over the training images (None: 200; densenet 300, pyramidnet 1800; 30 for images under 16 pixels)"""
+    """passes over the training items (None: 200; densenet 300, pyramidnet 1800; 30 for images under 16 pixels; 10 for
+    texts, 3 of a transformer)"""
     batch_size: int | None = None
-    """images a step, over all processes (None: 128; densenet 32, pyramidnet 64; 64 for images under 16 pixels)"""
-    learning_rate: float = 0.1
-    """SGD's, at the start"""
+    """items a step, over all processes (None: 128; densenet 32, pyramidnet 64; 64 for images under 16 pixels and for
+    texts, 32 of a transformer)"""
+    optimizer: Literal["sgd", "adam"] | None = None
+    """SGD with momentum, or Adam (None: sgd for images, adam for texts)"""
+    learning_rate: float | None = None
+    """at the start (None: 0.1; 1e-4 for texts, 5e-5 of a transformer)"""
     momentum: float = 0.9
     """SGD's"""
-    weight_decay: float = 1e-4
-    """of all parameters"""
+    weight_decay: float | None = None
+    """of all parameters (None: 1e-4; 0 for texts)"""
+    warm_up: float | None = None
+    """epochs over which the learning rate rises from 0 (None: 0; 0.1 of a transformer)"""
     schedule: Literal["step", "cosine"] | None = None
     """step: the learning rate ×0.1 at each milestone; cosine: to 0 along half a wave (None: step; pyramidnet cosine)"""
     milestones: tuple[float, ...] | None = None
-    """shares of the training at which the learning rate drops (None: 1/2 and 3/4; densenet 1/3, 1/2 and 3/4)"""
+    """shares of the training at which the learning rate drops (None: 1/2 and 3/4; densenet 1/3, 1/2 and 3/4; none for
+    texts)"""
     crop: int | None = None
     """pixels by which images are shifted at most, filled with black (None: 4; 1 for images under 16 pixels)"""
     flip: bool | None = None
@@ -132,28 +193,33 @@ class Settings:
     """mixed: as the images; independent: by another draw (Liang et al. 2018); reformulated: not, λ ~ Beta(α + 1, α)"""
     target_alpha: float | None = None
     """the targets' λ follows Beta of this, taken from the images' λ or, for independent, drawn (None: as the images)"""
-    objective: Literal["cross-entropy", "binary-cross-entropy", "relative-entropy"] = "cross-entropy"
-    """binary for several labels an image; relative: D(output ‖ target), see --smoothing"""
+    objective: Literal["cross-entropy", "binary-cross-entropy", "relative-entropy"] | None = None
+    """binary for several labels an item; relative: D(output ‖ target), see --smoothing (None: cross-entropy; binary
+    where the data say that labels are several)"""
     smoothing: float = 0.01
     """share of the uniform distribution in the targets of relative-entropy, without which it is infinite"""
     precision: Literal["fp32", "bf16"] | None = None
     """bf16: forward pass in bfloat16; slower on CPUs without AVX-512 BF16 or AMX (None: bf16 on CUDA, else fp32)"""
     compile: bool | None = None
-    """torch.compile the network (None: on CUDA)"""
+    """torch.compile the network (None: on CUDA, for images)"""
+    text: TextSettings = field(default_factory=TextSettings)
 
     def __post_init__(self) -> None:
-        known_name(self.network, "--network")
+        if self.network is not None:
+            known_name(self.network, "--network")
         for name in ("width", "epochs", "batch_size"):
             if getattr(self, name) is not None:
                 positive(f"--{name.replace('_', '-')}", getattr(self, name))
         if self.batch_size is not None and self.batch_size < 2:
             raise BadInput("--batch-size", self.batch_size, "an integer of at least 2: mixing takes two images")
-        if not 0 < self.learning_rate < math.inf:
+        if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
             raise BadInput("--learning-rate", self.learning_rate, "a number above 0")
         if not 0 <= self.momentum < 1:
             raise BadInput("--momentum", self.momentum, "a number from 0 to below 1")
-        if not 0 <= self.weight_decay < math.inf:
+        if self.weight_decay is not None and not 0 <= self.weight_decay < math.inf:
             raise BadInput("--weight-decay", self.weight_decay, "a number of at least 0")
+        if self.warm_up is not None and not 0 <= self.warm_up < math.inf:
+            raise BadInput("--warm-up", self.warm_up, "a number of epochs, at least 0")
         if not all(0 < share < 1 for share in self.milestones or ()):
             raise BadInput("--milestones", " ".join(map(str, self.milestones or ())), "shares between 0 and 1")
         if self.crop is not None and self.crop < 0:
@@ -193,40 +259,73 @@ class Settings:
             target_alpha=self.target_alpha,
         )
 
+    def network_for(self, task: Task) -> str:
+        """The network's name: what is asked for, or what is usual for images or texts."""
+        return self.network or ("preact-resnet18" if isinstance(task.modality, Image) else "text-cnn")
+
     def resolved(self, task: Task, device: torch.device, ranks: Ranks) -> dict[str, Any]:
-        """Every setting with its value for these images: what a run's identity holds."""
-        tiny = min(task.shape[1:]) < 16
-        recipe = RECIPES.get(self.network, {})
-        usual = {
-            "width": NETWORKS[self.network].usual if self.network in NETWORKS else None,
-            "epochs": 200,
-            "batch_size": 128,
-            "schedule": "step",
-            "milestones": (0.5, 0.75),
-            "crop": 4,
-            "flip": task.modality.mirrored,
-            "precision": "bf16" if device.type == "cuda" else "fp32",
-        } | recipe
-        if tiny:
-            usual |= {"epochs": 30, "batch_size": 64, "crop": 1}
-            usual |= {"width": 16} if self.network == "preact-resnet18" else {}
-        values = dataclasses.asdict(self) | {"network": known_as(self.network), "policy": self.parsed_policy.identity}
+        """Every setting with its value for these items: what a run's identity holds."""
+        network = self.network_for(task)
+        values = dataclasses.asdict(self) | {
+            "network": network_known_as(network),
+            "policy": self.parsed_policy.identity,
+            "objective": self.objective or ("binary-cross-entropy" if task.several else "cross-entropy"),
+        }
+        usual: dict[str, Any] = {"precision": "bf16" if device.type == "cuda" else "fp32"}
+        if isinstance(task.modality, Image):
+            usual |= self._usual_for_images(task)
+            del values["text"]
+            more = {"shape": list(task.shape), "classes": task.classes}
+        else:
+            usual |= self._usual_for_texts(network)
+            values["text"] = self.text.resolved(network)
+            more = {"classes": task.classes, "several": task.several}
         values |= {name: value for name, value in usual.items() if values[name] is None}
         values["milestones"] = list(values["milestones"]) if values["schedule"] == "step" else []
         del values["compile"]
         if values["objective"] != "relative-entropy":
             del values["smoothing"]
-        if values["crop"] > min(task.shape[1:]):
-            raise BadInput("--crop", values["crop"], f"at most the {min(task.shape[1:])} pixels of an image's side")
-        if values["batch_size"] > len(task.train):
-            raise BadInput("--batch-size", values["batch_size"], f"at most the {len(task.train)} training images")
-        if values["batch_size"] % ranks.world or values["batch_size"] < 2 * ranks.world:
-            raise BadInput(
-                "--batch-size", values["batch_size"], f"a multiple of {ranks.world} processes, 2 images for each"
-            )
+        if values["optimizer"] == "adam":
+            del values["momentum"]
+        # what networks were trained with before there was a choice identifies nothing
+        for name, only in (("optimizer", "sgd"), ("warm_up", 0.0)):
+            if values[name] == only:
+                del values[name]
+        self._check(values, task, ranks)
         if ranks.world > 1:
             values["processes"] = ranks.world
-        return values | {"shape": list(task.shape), "classes": task.classes}
+        return values | more
+
+    def _usual_for_images(self, task: Task) -> dict[str, Any]:
+        network = self.network_for(task)
+        width = NETWORKS[network].usual if network in NETWORKS else None
+        usual = USUAL | {"width": width, "flip": task.modality.mirrored} | RECIPES.get(network, {})
+        if min(task.shape[1:]) < 16:
+            usual |= {"epochs": 30, "batch_size": 64, "crop": 1}
+            usual |= {"width": 16} if network == "preact-resnet18" else {}
+        return usual
+
+    def _usual_for_texts(self, network: str) -> dict[str, Any]:
+        moved = {"--crop": self.crop, "--flip": self.flip, "--policy": self.policy if self.policy != "none" else None}
+        for option, value in moved.items():
+            if value:
+                raise BadInput(option, value, "images: texts are neither moved nor painted")
+        usual = USUAL_FOR_TEXTS | {"width": HIDDEN if network in OF_TEXTS else None, "flip": False}
+        return usual | (TRANSFORMERS if network == "bert" or network.startswith(TRANSFORMER) else {})
+
+    def _check(self, values: Mapping[str, Any], task: Task, ranks: Ranks) -> None:
+        """Refuse settings that do not suit the items."""
+        if isinstance(task.modality, Image) and values["crop"] > min(task.shape[1:]):
+            raise BadInput("--crop", values["crop"], f"at most the {min(task.shape[1:])} pixels of an image's side")
+        if values["batch_size"] > len(task.train):
+            raise BadInput("--batch-size", values["batch_size"], f"at most the {len(task.train)} training {task.items}")
+        if values["batch_size"] % ranks.world or values["batch_size"] < 2 * ranks.world:
+            needed = f"a multiple of {ranks.world} processes, 2 {task.items} for each"
+            raise BadInput("--batch-size", values["batch_size"], needed)
+        if ranks.world > 1 and not isinstance(task.modality, Image):
+            raise BadInput(
+                "--data", f"texts, on {ranks.world} processes", "one process: vectors of words are not shared"
+            )
 
 
 @dataclass(frozen=True)
@@ -291,27 +390,36 @@ def classifier_run(
         "seed": seed,
         "data": task.identity,
     }
-    if settings.network not in NETWORKS and not settings.network.startswith(("torchvision:", "timm:")):
+    wanted = settings.network_for(task)
+    if not isinstance(task.modality, Image):
+        check_network(wanted)
+        _mixer_of_texts(settings, resolved["text"], augmentation, lambda ids: ids)  # refuses what cannot mix them
+        if (text := FACTORIES.source(wanted, "--network") if theirs(wanted) else None) is not None:
+            identity["config"]["source"] = source_hash(text)
+    elif theirs(wanted):
         # of a network that is not built in the name says nothing: another source makes another run
         with torch.random.fork_rng(devices=[]):
-            source = source_of(build(settings.network, task.shape, task.classes, settings.width), settings.network)
+            source = source_of(build(wanted, task.shape, task.classes, settings.width), wanted)
         identity["config"]["source"] = source_hash(source)
     network, name = resolved["network"].replace(":", "-"), identity["config"]["augmentation"]
     return Run(options.store, "classifier", f"{task.name.lower()}-{network}-{name}-seed{seed}", identity)
 
 
 def pipeline_of(
-    classifier: Classifier, settings: Settings, config: Mapping[str, Any], seed: int, ranks: Ranks | None = None
+    classifier: AnyClassifier, settings: Settings, config: Mapping[str, Any], seed: int, ranks: Ranks | None = None
 ) -> Pipeline:
-    """What a classifier sees in training: policy, crop, flip and mixing.
+    """What a classifier sees in training: of images policy, crop, flip and mixing, of texts mixing.
 
     Args:
-        classifier: whose normalisation is applied.
+        classifier: whose normalisation is applied, or whose vectors of tokens are taken.
         settings: whose mixer and policy are applied.
         config: a run's, with every setting and the augmentation.
         seed: of policies.
         ranks: the processes that train together.
     """
+    if "text" in config:
+        mixer = _mixer_of_texts(settings, config["text"], config["augmentation"], classifier.enter)
+        return Pipeline([], (lambda ids: ids) if config["text"]["mixed_at"] == "ids" else classifier.enter, mixer)
     purpose, policy = (ranks or Ranks()).purpose, settings.parsed_policy
 
     def transformed(raw: Tensor, _: torch.Generator, step: int) -> Tensor:
@@ -322,6 +430,28 @@ def pipeline_of(
     # Fast AutoAugment transforms what crop and flip then move, AutoAugment what they have moved
     views = [transformed, *moved] if config["policy"].startswith(LISTED) else [*moved, transformed]
     return Pipeline(views, classifier.enter, settings.mixer(config["augmentation"]))
+
+
+def _mixer_of_texts(
+    settings: Settings, text: Mapping[str, Any], augmentation: str, enter: Callable[[Tensor], Tensor]
+) -> Mixer:
+    """The mixer of an augmentation for texts, tried on some: of embedded ones, or of token ids, which it embeds.
+
+    Raises:
+        BadInput: it does not mix token ids, or texts at all.
+    """
+    mixer, over_words = settings.mixer(augmentation), text["mixed_weights"] == "words"
+    if text["mixed_at"] == "ids":
+        tried, mixer = mixing_ids(mixer, lambda ids: ids, over_words), mixing_ids(mixer, enter, over_words)
+        batch, needed = torch.arange(32).view(4, 8), "masks of 0 and 1, of cutmix or fmix; or --mixed-at embeddings"
+    else:
+        tried = mixer = weighing_words(mixer) if over_words else mixer
+        batch, needed = torch.ones(4, 3, 8), "a mixer of batches (B, C, L)"
+    got = f"{augmentation} for texts mixed at {text['mixed_at']}"
+    for turn in range(len(tried.mixers) if isinstance(tried, Alternate) else 1):
+        one = functools.partial(in_turn(tried, turn), batch, generator=torch.Generator().manual_seed(1))
+        called(one, got, "--augmentation", needed)
+    return mixer
 
 
 def objective(
@@ -359,15 +489,35 @@ def objective(
     return losses
 
 
-def optimiser(classifier: Classifier, settings: Settings) -> torch.optim.Optimizer:
-    """SGD, as published, for the classifier's network."""
-    return torch.optim.SGD(
-        classifier.network.parameters(),
-        lr=settings.learning_rate,
-        momentum=settings.momentum,
-        weight_decay=settings.weight_decay,
-        fused=True,
-    )
+def optimiser(classifier: AnyClassifier, config: Mapping[str, Any]) -> torch.optim.Optimizer:
+    """SGD or Adam, as published, for the classifier's network.
+
+    Args:
+        classifier: whose parameters are trained.
+        config: a run's, with every setting.
+    """
+    parameters, rate, decay = classifier.network.parameters(), config["learning_rate"], config["weight_decay"]
+    if config.get("optimizer") == "adam":
+        return torch.optim.Adam(parameters, lr=rate, weight_decay=decay, fused=True)
+    return torch.optim.SGD(parameters, lr=rate, momentum=config["momentum"], weight_decay=decay, fused=True)
+
+
+def learning_rate_of(config: Mapping[str, Any], per_epoch: int) -> Callable[[int], float]:
+    """The learning rate at every step.
+
+    Args:
+        config: a run's, with every setting.
+        per_epoch: steps of an epoch.
+    """
+    steps, warm_up = config["epochs"] * per_epoch, config.get("warm_up", 0.0) * per_epoch
+
+    def learning_rate(step: int) -> float:
+        rate = config["learning_rate"] * (min(1.0, (step + 1) / warm_up) if warm_up else 1.0)
+        if config["schedule"] == "cosine":
+            return rate * 0.5 * (1 + math.cos(math.pi * step / steps))
+        return rate * 0.1 ** sum(step >= share * steps for share in config["milestones"])
+
+    return learning_rate
 
 
 def train(task: Task, augmentation: str, seed: int, settings: Settings, options: Options) -> Run:
@@ -404,31 +554,32 @@ def _train(
 ) -> None:
     # the names of the identity are without directories, in which files are looked for
     config = run.identity["config"] | {"augmentation": augmentation}
+    images = isinstance(task.modality, Image)
     # a second thread slows down what is too small to be divided
-    threads = use_threads(options.threads or (1 if min(task.shape[1:]) < 16 or ranks.world > 1 else None))
+    small = not images or min(task.shape[1:]) < 16
+    threads = use_threads(options.threads or (1 if small or ranks.world > 1 else None))
     origin, started = provenance(describe(device), threads), now()
+    classifier: AnyClassifier
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        network = build(settings.network, task.shape, task.classes, config["width"])
-    classifier = Classifier(network, *task.statistics(), task.classes).to(device)
+        if images:
+            network = build(settings.network_for(task), task.shape, task.classes, config["width"])
+            classifier = Classifier(network, *task.statistics(), task.classes)
+        else:
+            classifier = text_classifier(settings.network_for(task), task, settings.text, config["width"])
+            task = tokenised(task, classifier.tokenizer, classifier.longest)
+    classifier = classifier.to(device)
     if ranks.main:
         run.begin()
     task = task.to(device)
-    compiled = settings.compile if settings.compile is not None else device.type == "cuda"
+    compiled = settings.compile if settings.compile is not None else images and device.type == "cuda"
     forward: Any = DistributedDataParallel(classifier.network) if ranks.world > 1 else classifier.network
     forward = torch.compile(forward) if compiled else forward
     pipeline = pipeline_of(classifier, settings, config, seed, ranks)
     losses = objective(pipeline, task, config, seed, forward, ranks)
     check_unchanged(augmentation, run.identity["config"])
-    steps = config["epochs"] * (len(task.train) // config["batch_size"])
-
-    def learning_rate(step: int) -> float:
-        if config["schedule"] == "cosine":
-            return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * step / steps))
-        return settings.learning_rate * 0.1 ** sum(step >= share * steps for share in config["milestones"])
-
-    per_epoch, several = steps // config["epochs"], config["objective"] == "binary-cross-entropy"
-    watched = watched_images(task)
+    per_epoch, several = len(task.train) // config["batch_size"], config["objective"] == "binary-cross-entropy"
+    watched = watched_items(task)
     kept = {epoch * per_epoch: epoch for epoch in epochs_of(KEPT, config["epochs"]) if epoch < config["epochs"]}
 
     def watch(step: int) -> dict[str, float]:
@@ -441,19 +592,20 @@ def _train(
             trained = fit(
                 run,
                 classifier,
-                optimiser(classifier, settings),
+                optimiser(classifier, config),
                 losses,
                 images=len(task.train),
                 batch_size=config["batch_size"],
                 epochs=config["epochs"],
                 seed=seed,
-                learning_rate=learning_rate,
+                learning_rate=learning_rate_of(config, per_epoch),
                 device=device,
                 checkpoint_seconds=options.checkpoint_seconds,
                 label=run.name,
                 ranks=ranks,
                 watch=watch,
                 watched=[epoch * per_epoch for epoch in epochs_of(SHARES, config["epochs"])],
+                order=None if images else by_length(task.train.lengths, config["batch_size"]),
             )
     except Diverged as problem:
         if ranks.main:
@@ -464,7 +616,11 @@ def _train(
 
     classifier.eval()
     write_weights(run.path, classifier)
-    logits = logits_of(classifier, task.test.inputs).cpu()
+    more: dict[str, Any] = {}
+    if isinstance(classifier, TextClassifier):
+        write_files(run.path, classifier)
+        more = {"items": task.items, "several": task.several}
+    logits = finite(logits_of_split(classifier, task.test), run.name, str(run.path)).cpu()
     with write_atomically(run.path / "logits.npz") as temporary, open(temporary, "wb") as file:
         np.savez(file, logits=logits.numpy(), labels=task.test.targets.cpu().numpy())
     run.finish(
@@ -479,6 +635,7 @@ def _train(
         scored=task.scored,
         training_images=len(task.train),
         curve=curve_of(run.logged()),
+        **more,
     )
 
 
@@ -497,7 +654,7 @@ def run(config: Config) -> Run:
         metrics = record["metrics"]
         options.say(
             f"{'trained' if trained.fresh else 'reused'}: {headline_of(metrics)} on the "
-            f"{metrics['n']:,} {record['scored']} images after the last epoch, "
+            f"{metrics['n']:,} {record['scored']} {record.get('items', 'images')} after the last epoch, "
             f"cross entropy {metrics['cross_entropy']:.3f} nats"
         )
         options.say(str(trained.path))

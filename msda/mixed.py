@@ -72,6 +72,29 @@ class Mixed:
             rows = targets.to(self.target_weight.dtype)
         return rows.index_select(0, self.partner).lerp_(rows, self.target_weight.unsqueeze(1))
 
+    def take(self, ids: Tensor) -> Tensor:
+        """Mix what are no numbers, token ids, by the mask that mixed the images: each is the own one or the partner's.
+
+        Args:
+            ids: `(B, *S)` of any type, of the mask's sizes.
+
+        Returns:
+            `(B, *S)`, of the same type.
+
+        Raises:
+            ValueError: if the batch was mixed without a mask, the mask has other values than 0 and 1, or shapes differ.
+        """
+        if self.mask is None:
+            if not bool((self.weight == 1).all()):
+                raise ValueError("a batch mixed without a mask; ids need a mask of 0 and 1, as CutMix and FMix have")
+            return ids
+        mask = self.mask.squeeze(1)
+        if mask.shape != ids.shape:
+            raise ValueError(f"ids of shape {tuple(ids.shape)}; the mask is {tuple(mask.shape)}")
+        if not bool(((mask == 0) | (mask == 1)).all()):
+            raise ValueError("a mask between 0 and 1; ids need one of 0 and 1: max_soft=0")
+        return torch.where(mask == 1, ids, ids.index_select(0, self.partner))
+
     def cross_entropy(self, logits: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
         """Cross entropy of the mixed targets, in nats.
 

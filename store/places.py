@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 OURS = re.compile(
-    r"(config|result|failure)\.json|rows-[\w+-]+\.json|log\.jsonl|weights(-epoch-\d+)?\.safetensors|resume\.pt"
+    r"(config|result|failure|tokenizer|transformer)\.json|rows-[\w+-]+\.json|log\.jsonl|weights(-epoch-\d+)?\.safetensors|resume\.pt"
     r"|(logits|verdicts|sums|posterior-[\w+-]+)\.npz|dimensions-[\w+-]+\.csv|\.batch-\d+-\d{5}\.npz",
     re.ASCII,
 )

@@ -313,7 +313,7 @@ class Run:
             temporary.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
 
     def finish(self, *, metrics: dict[str, Any], started: str, origin: dict[str, Any], **more: Any) -> dict[str, Any]:
-        """Write ``result.json``, which makes the run done, and drop the checkpoint.
+        """Write ``result.json``, which makes the run done and has the hashes of its files, and drop the checkpoint.
 
         Returns:
             The record.
@@ -327,7 +327,8 @@ class Run:
         record["files"] = {
             file.name: digest_of(file)
             for file in sorted(self.path.iterdir())
-            if file.suffix in {".safetensors", ".npz", ".csv"} and not file.name.startswith(".")
+            if (file.suffix in {".safetensors", ".npz", ".csv"} and not file.name.startswith("."))
+            or file.name in {"tokenizer.json", "transformer.json"}
         }
         write_json(self.path / "result.json", record)
         (self.path / "failure.json").unlink(missing_ok=True)

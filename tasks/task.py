@@ -33,9 +33,6 @@ __all__ = [
 LEVELS = 255
 """The largest value of an eight-bit pixel."""
 
-PIXELS = 1000 * 32 * 32
-"""Of images that are looked at together: their maps, of many channels, are in memory together."""
-
 WORDS = 32 * 1024
 """Tokens that are looked at together, pads among them."""
 
@@ -79,12 +76,6 @@ class InMemory:
     def to(self, device: torch.device) -> "InMemory":
         """The same split on ``device``."""
         return InMemory(self.inputs.to(device), self.targets.to(device))
-
-    def in_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Indices (B,) and inputs of all items in batches, a thousand images at once, or fewer of larger ones."""
-        size = min(1000, max(1, PIXELS // self.inputs[0, 0].numel()))
-        for indices in torch.arange(len(self), device=self.device).split(size):
-            yield indices, self.inputs[indices[0] : indices[-1] + 1]
 
 
 @dataclass(frozen=True)

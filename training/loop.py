@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from store import BadInput, Run, write_atomically
+from training.batches import Order, at_random
 from training.distributed import Ranks
 from training.progress import under_way
 from training.seeds import derive, generator
@@ -144,6 +145,7 @@ def fit(
     ranks: Ranks = ALONE,
     watch: Callable[[int], dict[str, float]] | None = None,
     watched: Collection[int] = (),
+    order: Order | None = None,
 ) -> dict[str, Any]:
     """Train ``model`` in place for ``epochs``, from the run's checkpoint if there is one.
 
@@ -167,6 +169,7 @@ def fit(
         watch: called with the number of steps that are done and ``model`` in evaluation mode, without gradients; what
             it returns is logged with the step. It must draw no number from a global generator.
         watched: after how many steps ``watch`` is called; 0 is before the first.
+        order: of the images in an epoch, from a generator that each has of its own; at random by default.
 
     Returns:
         ``seconds`` and ``images_per_second`` of the steps of this process, and the last epoch's mean losses.
@@ -208,7 +211,8 @@ def fit(
         look(0)
     model.train()
     started = saved = time.perf_counter()
-    order: Tensor | None = None
+    in_epoch: Tensor | None = None
+    order = order or at_random(images)
     # Reading a loss waits for the GPU; on the CPU it is free.
     check_every = 1 if device.type == "cpu" else 50
 
@@ -218,10 +222,9 @@ def fit(
     ):
         for step in range(first_step, total):
             epoch, position = divmod(step, per_epoch)
-            if position == 0 or order is None:
-                shuffle = torch.Generator().manual_seed(derive(seed, "order", epoch))
-                order = torch.randperm(images, generator=shuffle).to(device)
-            batch = ranks.portion(order[position * batch_size : (position + 1) * batch_size])
+            if position == 0 or in_epoch is None:
+                in_epoch = order(torch.Generator().manual_seed(derive(seed, "order", epoch))).to(device)
+            batch = ranks.portion(in_epoch[position * batch_size : (position + 1) * batch_size])
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step) * group.get("lr_factor", 1.0)
             values = losses(batch, generator(device, seed, "step", step, *ranks.purpose), step)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from classifiers import curve
-from classifiers.curve import KEPT, SHARES, epochs_of, recorded_curve, scores_of_watched, watched_images, weights_at
+from classifiers.curve import KEPT, SHARES, epochs_of, recorded_curve, scores_of_watched, watched_items, weights_at
 from classifiers.load import ModelOptions, load_classifier, load_run, logits_of
 from classifiers.train import Settings, train
 from store import BadInput, Run
@@ -73,7 +73,7 @@ def test_weights_of_earlier_epochs_are_what_the_curve_was_of(digits, trained):
         earlier = load_classifier(options, digits, CPU)
         found = scores(logits_of(earlier, digits.test.inputs), digits.test.targets)
         assert found["accuracy"] == pytest.approx(points[epoch]["accuracy"])
-        again = scores_of_watched(earlier, watched_images(digits))
+        again = scores_of_watched(earlier, watched_items(digits))
         assert again == pytest.approx({name: points[epoch][name] for name in again}, rel=1e-5)
 
 
@@ -131,12 +131,12 @@ def test_a_network_that_says_no_numbers(digits, trained):
     classifier = load_run(trained.path, CPU)
     with torch.no_grad():
         next(classifier.network.parameters()).fill_(float("nan"))
-    found = scores_of_watched(classifier, watched_images(digits))
+    found = scores_of_watched(classifier, watched_items(digits))
     assert found != found or found["cross_entropy"] != found["cross_entropy"]
 
 
 def test_watched_images_are_random_and_the_same_for_every_network(digits):
-    first, second = watched_images(digits), watched_images(digits)
+    first, second = watched_items(digits), watched_items(digits)
     for kind in ("scored", "training"):
         assert torch.equal(first[kind][0], second[kind][0])
         split = {"scored": digits.test, "training": digits.train}[kind]
