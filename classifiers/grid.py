@@ -16,6 +16,7 @@ from store import Run, evidence, read_record, slug
 from store.command_line import Options, refuse_beside
 from store.registry import known_as
 from tasks import Task, load
+from tasks.task import only_images
 from training import resolve_device, use_threads
 from training.grid import Grid, Trainer, Which
 from training.job import Step, document_step, loaded, told
@@ -163,6 +164,7 @@ def analyse(
     Returns:
         None in a dry run.
     """
+    only_images(task, f"{what}s")
     options, name = config.execution, config.model.model
     device = resolve_device(options.device)
     use_threads(options.threads)
@@ -295,7 +297,7 @@ def who(config: ModelGrid) -> str:
     """The classifiers of an analysis in a few words, for titles."""
     width = f" of width {config.settings.width}" if config.settings.width else ""
     seeds = f"{config.seeds} seed{'s' if config.seeds > 1 else ''}"
-    return known_as(config.model.model or f"{config.settings.network}{width}, {seeds}")
+    return known_as(config.model.model or f"{config.settings.network or 'preact-resnet18'}{width}, {seeds}")
 
 
 def of_model(config: ModelGrid) -> str:
