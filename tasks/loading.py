@@ -151,7 +151,7 @@ def load(options: DataOptions, *, download: bool = True) -> Task:
     if options.fold is not None:
         task = _fold(task, options.fold, options.folds)
     if options.fraction < 1:
-        task = task.train_on(stratified(task.train.targets, 0, options.fraction, task.several))
+        task = task.train_on(stratified(task.train.targets, 0, options.fraction, several=task.several, least=1))
     if options.train_images is not None:
         if options.train_images > len(task.train):
             raise BadInput("--train-images", options.train_images, f"at most the {len(task.train)} there are")
@@ -180,10 +180,10 @@ def _fold(task: Task, fold: int, folds: int | None) -> Task:
 
     How people have voted is known of the test items alone, which are not scored then.
     """
-    held_out = stratified(task.train.targets, (fold - 1) / TENTHS, fold / TENTHS, task.several)
+    held_out = stratified(task.train.targets, (fold - 1) / TENTHS, fold / TENTHS, several=task.several)
     if len(held_out) in (0, len(task.train)):
         raise BadInput("--folds", folds, f"more than the {len(task.train)} training {task.items} there are")
     kept = torch.ones(len(task.train), dtype=torch.bool)
     kept[held_out] = False
     tests = {f"validation fold {fold} of {folds}": task.train.only(held_out)}
-    return replace(task, train=task.train.only(kept), tests=tests, digest="", votes=None)
+    return replace(task, train=task.train.only(kept.nonzero()[:, 0]), tests=tests, digest="", votes=None)

@@ -103,7 +103,8 @@ def inside(archive: bytes, name: str, shown: str, needed: str) -> bytes:
             assert content is not None
             return content.read()
     except FAULTS as problem:
-        raise BadInput("--data", f"{shown}, which cannot be read ({problem})", needed) from None
+        reason = " ".join(str(problem).split())[:100]
+        raise BadInput("--data", f"{shown}, which cannot be read ({reason})", needed) from None
 
 
 def _place(sizes: dict[str, int], name: str, shown: str, needed: str) -> str:
