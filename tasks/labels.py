@@ -39,10 +39,10 @@ def of_arrays(name: str, train: Arrays, test: Arrays, *, mirrored: bool = True, 
 
 
 def say_missing(task: Task, source: str) -> Task:
-    """The task itself; on standard error, how many classes that it shows have no training image."""
+    """The task itself; on standard error, how many classes that it shows have no training item."""
     labels, shown = task.train.targets, max(map(classes_of, (task.train, *task.tests.values())))
     if labels.ndim == 1 and (missing := shown - len(labels.unique())):
-        print(f"{source}: {missing} of {shown} classes have no training image", file=sys.stderr)
+        print(f"{source}: {missing} of {shown} classes have no training {task.items[:-1]}", file=sys.stderr)
     return task
 
 

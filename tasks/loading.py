@@ -1,16 +1,18 @@
 """Data sets by name, whole, and the parts of them that are always the same ones.
 
-A data set is named by a word: ``digits`` (8×8, inside scikit-learn), a data set of torchvision's (`TORCHVISION`,
-downloaded where a network is there), ``folder:PATH`` or ``npz:PATH``; or a function that loads it is, by
-``package.module:NAME``, ``FILE.py:NAME`` or an entry point of the group ``mixinfo.tasks``. The function has no
-arguments, or ``root`` and ``download``, and returns
+A data set is named by a word. Images: ``digits`` (8×8, inside scikit-learn), a data set of torchvision's
+(`TORCHVISION`, downloaded where a network is there), ``folder:PATH`` or ``npz:PATH``. Texts: ``csv:PATH`` or
+``jsonl:PATH``, a set as it is published (`tasks.text.PUBLISHED`), or one inside a package (`tasks.text.NAMED`, also
+``NAME:PATH``). Or a function that loads it is named, by ``package.module:NAME``, ``FILE.py:NAME`` or an entry point of
+the group ``mixinfo.tasks``. The function has no arguments, or ``root`` and ``download``, and returns
 
-- a `Task` (`image_task` makes one), which keeps its own name;
+- a `Task` (`image_task` or `text_task` makes one), which keeps its own name;
 - or the four arrays of an ``npz:PATH``, NumPy's or torch's, as a mapping of these names or a tuple in this order:
-  train_images, train_labels, test_images, test_labels; images N×H×W×C uint8 with C 1 or 3. NAME is its name.
+  train_images, train_labels, test_images, test_labels; images N×H×W×C uint8 with C 1 or 3. NAME is its name;
+- or a mapping of train_texts, train_labels, test_texts, test_labels, each a sequence of strings or labels as above.
 
-Whatever its source, it becomes a `Task` whose splits live on the device as uint8; batches are indexed there, and no
-worker process is involved.
+Whatever its source, it becomes a `Task` whose splits live on the device, images as uint8; batches are indexed there,
+and no worker process is involved.
 
 Parts of a data set are the same ones every time: a fraction is stratified and holds every smaller fraction; the
 validation tenths of cross-validation are stratified and disjoint.
@@ -24,12 +26,16 @@ import torch
 from torch import Tensor
 
 from store import BadInput
+from store.bad_input import perhaps
 from store.places import given
 from store.registry import Registry
 from tasks.digits import digits
 from tasks.folder import folder
+from tasks.labels import say_missing
 from tasks.npz import npz
+from tasks.parts import stratified
 from tasks.task import InMemory, Task
+from tasks.text import NAMED, PUBLISHED, TABLES, Columns
 from tasks.theirs import task_of
 from tasks.vision import TORCHVISION, vision
 
@@ -38,14 +44,17 @@ __all__ = ["TASKS", "DataOptions", "load", "some_of"]
 TASKS = Registry(
     "data set",
     "mixinfo.tasks",
-    {"digits": digits, **{word: functools.partial(vision, word) for word in TORCHVISION}},
-    forms=("folder:PATH", "npz:PATH"),
+    {"digits": digits, **{word: functools.partial(vision, word) for word in TORCHVISION}, **NAMED},
+    forms=(*(f"{word}:FOLDER" for word in PUBLISHED), *(f"{word}:PATH" for word in (*TABLES, "folder", "npz"))),
     aliases={"fashion": "fashion-mnist", "fmnist": "fashion-mnist", "kuzushijimnist": "kmnist"}
-    | {"imagefolder": "folder:PATH", "cifar": "cifar10"},
+    | {"imagefolder": "folder:PATH", "cifar": "cifar10"}
+    | {word.replace("-", ""): f"{word}:FOLDER" for word in PUBLISHED}
+    | {"yelp": "yelp-2:FOLDER", "aclimdb": "imdb:FOLDER", "jigsaw": "toxic:FOLDER"}
+    | {"tsv": "csv:PATH", "moviereviews": "imdb-half", "vadersentiment": "ratings-5"},
 )
 """Functions that load data sets, by name."""
 
-PATHS = {"folder": folder, "npz": npz}
+PATHS = {"folder": folder, "npz": npz, **PUBLISHED, **NAMED}
 """Functions that read a data set at a path, by the word before it."""
 
 TENTHS = 10
@@ -54,26 +63,35 @@ TENTHS = 10
 
 @dataclass(frozen=True)
 class DataOptions:
-    """Which images."""
+    """Which images or texts."""
 
     data: str = "digits"
-    """digits, mnist, fashion-mnist, kmnist, cifar10, cifar100, svhn, stl10, folder:PATH (PATH/train/CLASS/*.png and
-    PATH/test/CLASS/*.png), npz:PATH (train_images, train_labels, test_images, test_labels; N×H×W×C uint8; labels are
-    class indices, or N×K rows of soft or multiple labels), or package.module:NAME or FILE.py:NAME, a function that
-    returns these four arrays or a Task"""
+    """images: digits, mnist, fashion-mnist, kmnist, cifar10, cifar100, svhn, stl10, folder:PATH
+    (PATH/train/CLASS/*.png and PATH/test/CLASS/*.png) or npz:PATH (train_images, train_labels, test_images,
+    test_labels; N×H×W×C uint8; labels are class indices, or N×K rows of soft or multiple labels); texts: csv:PATH or
+    jsonl:PATH (a file, or a folder with train.* and test.*), imdb:FOLDER, yelp-2:FOLDER, yelp-5:FOLDER or toxic:FOLDER
+    (as they are published), or imdb-half, rotten-tomatoes, sentences-amazon, sentences-imdb, sentences-yelp, ratings-5,
+    ratings-5-raters, tweets-3 or debtags (inside packages; also NAME:PATH of the package's file); or
+    package.module:NAME or FILE.py:NAME, a function that returns such arrays or a Task"""
     data_name: str | None = None
     """the data set's name in tables, for example "CIFAR-10 (JPEG)" (None: its usual name)"""
     data_root: Path = Path("data")
-    """where torchvision keeps its downloads"""
+    """where torchvision keeps its downloads, and where packages with data are looked for"""
     train_images: int | None = None
-    """train on this many images, the same ones every time (None: all)"""
+    """train on this many images or texts, the same ones every time (None: all)"""
     fraction: float = 1.0
-    """train on this share of every class; a larger fraction holds all images of a smaller one"""
+    """train on this share of every class; a larger fraction holds all images or texts of a smaller one"""
     folds: int | None = None
-    """cross-validation: hold out a tenth of the training images and score on it, leaving the test images alone; up to
-    10 disjoint tenths (None: score on the test images)"""
+    """cross-validation: hold out a tenth of the training images or texts and score on it, leaving the test part alone;
+    up to 10 disjoint tenths (None: score on the test part)"""
     fold: int | None = None
     """which tenth is held out, from 1 to FOLDS"""
+    text_column: str = "text"
+    """the column of csv:PATH, or the key of jsonl:PATH, that holds the texts"""
+    label_columns: tuple[str, ...] = ("label",)
+    """the one that holds the classes, whole numbers from 0 or words; or several, each with 0 or 1: several labels"""
+    encoding: str = "utf-8"
+    """of the file of csv:PATH or jsonl:PATH: utf-8, utf-16, latin-1, cp1252 and what else Python knows"""
 
     def __post_init__(self) -> None:
         given("--data-root", self.data_root)
@@ -87,6 +105,32 @@ class DataOptions:
             raise BadInput("--fold", self.fold, "--folds and --fold together, or neither")
         if self.folds is not None and self.fold is not None and not 1 <= self.fold <= self.folds:
             raise BadInput("--fold", self.fold, f"an integer from 1 to {self.folds}")
+        self._check_columns()
+
+    @property
+    def columns(self) -> Columns:
+        """Where texts and labels are in a table."""
+        return Columns(self.text_column, self.label_columns, self.encoding)
+
+    def _check_columns(self) -> None:
+        """Refuse columns and an encoding that cannot be, or that no table is there for."""
+        asked = {"--text-column": self.text_column, "--label-columns": " ".join(self.label_columns)}
+        asked["--encoding"] = self.encoding
+        if self.data.partition(":")[0] not in TABLES:
+            usual = ("text", "label", "utf-8")
+            for (option, value), default in zip(asked.items(), usual, strict=True):
+                if value != default:
+                    raise BadInput(option, repr(value), f"--data {' or '.join(f'{word}:PATH' for word in TABLES)}")
+        names = (self.text_column, *self.label_columns)
+        if not self.label_columns or len(set(names)) != len(names):
+            raise BadInput(
+                "--label-columns", repr(asked["--label-columns"]), "one column or several, other than the texts'"
+            )
+        try:
+            b" ".decode(self.encoding, "replace")  # of nothing, Python does not even look the name up
+        except (LookupError, ValueError):
+            near = perhaps(self.encoding, ("utf-8", "utf-16", "latin-1", "cp1252"))
+            raise BadInput("--encoding", repr(self.encoding), f"an encoding of text that Python knows{near}") from None
 
 
 def load(options: DataOptions, *, download: bool = True) -> Task:
@@ -96,7 +140,9 @@ def load(options: DataOptions, *, download: bool = True) -> Task:
         BadInput: an unknown name, a missing or unsuitable file, or a download that failed.
     """
     word, _, path = options.data.partition(":")
-    if word in PATHS and path:
+    if word in TABLES and path:
+        task = say_missing(TABLES[word](Path(path), options.columns), options.data)
+    elif word in PATHS and path:
         task = PATHS[word](Path(path))
     else:
         task = task_of(TASKS.get(options.data, "--data"), options.data, options.data_root, download)
@@ -105,7 +151,7 @@ def load(options: DataOptions, *, download: bool = True) -> Task:
     if options.fold is not None:
         task = _fold(task, options.fold, options.folds)
     if options.fraction < 1:
-        task = task.train_on(_stratified(task.train.targets, 0, options.fraction))
+        task = task.train_on(stratified(task.train.targets, 0, options.fraction, several=task.several, least=1))
     if options.train_images is not None:
         if options.train_images > len(task.train):
             raise BadInput("--train-images", options.train_images, f"at most the {len(task.train)} there are")
@@ -129,28 +175,15 @@ def some_of(split: InMemory, count: int | None, argument: str = "--images") -> T
     return torch.randperm(len(split), generator=torch.Generator().manual_seed(0))[:count].sort().values
 
 
-def _stratified(labels: Tensor, start: float, stop: float) -> Tensor:
-    """Indices of the images between two shares of every class, each class in an order that is always the same.
-
-    Rows count for their largest class. Disjoint intervals give disjoint sets; a class too small for its share from 0
-    gives one image.
-    """
-    classes = labels.argmax(1) if labels.ndim == 2 else labels
-    order = torch.randperm(len(classes), generator=torch.Generator().manual_seed(0))
-    chosen = []
-    for number in classes.unique():
-        members = order[classes[order] == number]
-        first, last = round(start * len(members)), round(stop * len(members))
-        chosen.append(members[first : max(last, 1) if start == 0 else last])
-    return torch.cat(chosen).sort().values
-
-
 def _fold(task: Task, fold: int, folds: int | None) -> Task:
-    """The task whose test split is a tenth of the training images, which are trained on without it."""
-    held_out = _stratified(task.train.targets, (fold - 1) / TENTHS, fold / TENTHS)
+    """The task whose test split is a tenth of the training items, which are trained on without it.
+
+    How people have voted is known of the test items alone, which are not scored then.
+    """
+    held_out = stratified(task.train.targets, (fold - 1) / TENTHS, fold / TENTHS, several=task.several)
     if len(held_out) in (0, len(task.train)):
-        raise BadInput("--folds", folds, f"more than the {len(task.train)} training images there are")
+        raise BadInput("--folds", folds, f"more than the {len(task.train)} training {task.items} there are")
     kept = torch.ones(len(task.train), dtype=torch.bool)
     kept[held_out] = False
     tests = {f"validation fold {fold} of {folds}": task.train.only(held_out)}
-    return replace(task, train=task.train.only(kept), tests=tests, digest="")
+    return replace(task, train=task.train.only(kept.nonzero()[:, 0]), tests=tests, digest="", votes=None)

