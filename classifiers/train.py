@@ -2,9 +2,9 @@
 
 Published settings for images: SGD with momentum 0.9, learning rate 0.1, weight decay 1e-4, batch 128, 200 epochs with
 the learning rate ×0.1 at 100 and 150, random crop (padding 4) and flip; DenseNet and PyramidNet have their own
-(`RECIPES`). ``--preset cifar10-preact-resnet18-fmix`` is a row of the paper's tables. For texts (``text-cnn``, ``text-lstm``): Adam
-with learning rate 1e-4, without weight decay, batch 64 of similar lengths, 10 epochs, the rate the same throughout, as
-the reference code has them for Toxic Comments; for IMDb and Yelp, none are known.
+(`RECIPES`). ``--preset cifar10-preact-resnet18-fmix`` is a row of the paper's tables. For texts (``text-cnn``,
+``text-lstm``): Adam with learning rate 1e-4, without weight decay, batch 64 of similar lengths, 10 epochs, the rate the
+same throughout, as the reference code has them for Toxic Comments; for IMDb and Yelp, none are known.
 
 Deviations from them:
 
@@ -66,7 +66,7 @@ from store.registry import called, source_hash
 from store.runs import now
 from tasks import DataOptions, Task, load
 from tasks.loading import TASKS
-from tasks.metrics import METRICS, headline, metrics_of, scores
+from tasks.metrics import METRICS, ROC_AUC, headline, metrics_of, scores
 from tasks.task import Image
 from training import Diverged, Pipeline, fit
 from training.batches import by_length
@@ -624,7 +624,7 @@ def _train(
     with write_atomically(run.path / "logits.npz") as temporary, open(temporary, "wb") as file:
         np.savez(file, logits=logits.numpy(), labels=task.test.targets.cpu().numpy())
     run.finish(
-        metrics=scores(logits, task.test.targets, metrics_of(task.test.targets, several))
+        metrics=scores(logits, task.test.targets, metrics_of(task.test.targets, several, task.classes))
         | {
             "images_per_second": trained.pop("images_per_second"),
             "seconds": trained.pop("seconds"),
@@ -653,7 +653,7 @@ def run(config: Config) -> Run:
         record = trained.result()
         metrics = record["metrics"]
         options.say(
-            f"{'trained' if trained.fresh else 'reused'}: {headline_of(metrics)} on the "
+            f"{'trained' if trained.fresh else 'reused'}: {headline_of(record)} on the "
             f"{metrics['n']:,} {record['scored']} {record.get('items', 'images')} after the last epoch, "
             f"cross entropy {metrics['cross_entropy']:.3f} nats"
         )
@@ -663,7 +663,8 @@ def run(config: Config) -> Run:
 
 
 def rows_of(record: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Accuracy in per cent and cross entropy on the scored images, from a run's record, as rows of a document."""
+    """Accuracy and ROC-AUC in per cent, and cross entropy, on the scored items, from a run's record, as rows of a
+    document."""
     metrics, scored = record["metrics"], "test" if record["scored"] == "test" else "validation"
     network = {"augmentation": record["config"]["augmentation"], "seed": record["seed"]}
     return [
@@ -676,13 +677,14 @@ def rows_of(record: Mapping[str, Any]) -> list[dict[str, Any]]:
             inputs="clean",
             **network,
         )
-        for name, metric in METRICS.items()
+        for name, metric in (METRICS | {ROC_AUC.name: ROC_AUC}).items()
+        if name in metrics
     ]
 
 
-def headline_of(metrics: Mapping[str, Any]) -> str:
-    """The headline of a run's metrics in words: ``accuracy 93.21%``."""
-    metric, value = headline(metrics)
+def headline_of(record: Mapping[str, Any]) -> str:
+    """The headline of a run's record in words: ``accuracy 93.21%``."""
+    metric, value = headline(record["metrics"], record.get("several", False))
     return f"{metric.label} {metric.factor * value:.{metric.places}f}{metric.unit or ''}"
 
 
@@ -695,7 +697,7 @@ def step_of(config: Config) -> Step:
 
 
 def _summary(record: dict[str, Any]) -> str:
-    return f"{headline_of(record['metrics'])}   {record['metrics']['seconds']:.0f} s"
+    return f"{headline_of(record)}   {record['metrics']['seconds']:.0f} s"
 
 
 TRAINER = Trainer("classifier", classifier_run, train, _summary)

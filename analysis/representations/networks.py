@@ -21,6 +21,7 @@ from store import BadInput, Run, provenance, read_record, slug, write_atomically
 from store.registry import known_as
 from store.runs import now
 from tasks import InMemory, Task, some_of
+from tasks.task import only_images
 from training import generator
 from training.devices import describe
 from training.mixing import identity_of
@@ -196,6 +197,7 @@ def check_images(config: "Config", task: Task) -> None:
     Raises:
         BadInput: fewer than 20, of one class, or one alone of its class.
     """
+    only_images(task, "representations")
     option = "--data" if images_of(config, task) is None else "--images"
     test, train, aside = _split(config, task)
     for words, split in (("test", test),) if aside else (("test", test), ("training", train)):
