@@ -99,6 +99,7 @@ def write_tables(folder: Path) -> list[int]:
     for name, content in {
         "comma/train.csv": table(rows).encode(),
         "mark/train.csv": b"\xef\xbb\xbf" + table(rows, end="\n").encode(),
+        "returns/train.csv": table(rows, end="\r").encode(),
         "tab/train.tsv": table(rows, "\t").encode(),
         "json/train.jsonl": "\n".join(lines).encode(),
         "plain/train.ndjson": "\r\n\r\n".join(
@@ -118,7 +119,7 @@ def write_tables(folder: Path) -> list[int]:
 def test_what_is_odd_in_texts_is_read_as_it_was_written_from_every_format(here, capsys):
     labels = write_tables(here)
     digests = set()
-    for name in ("comma", "mark", "tab", "gzip", "zip"):
+    for name in ("comma", "mark", "returns", "tab", "gzip", "zip"):
         task = load(DataOptions(f"csv:{name}"))
         assert list(task.train.inputs) == list(task.test.inputs) == ODD
         assert task.train.targets.tolist() == labels
