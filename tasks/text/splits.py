@@ -39,9 +39,8 @@ def fifth(targets: Tensor, source: str, several: bool = False) -> tuple[Tensor, 
     Raises:
         BadInput: too few to hold any out.
     """
-    train, test = (
-        stratified(targets, start, stop, several=several) for start, stop in ((0, 1 - SHARE), (1 - SHARE, 1))
-    )
+    ends = ((0, 1 - SHARE), (1 - SHARE, 1))
+    train, test = (stratified(targets, start, stop, several=several) for start, stop in ends)
     if not len(test):
         raise BadInput(
             "--data", f"{source}, {len(targets)} distinct texts", "three of a class at least, to hold one out"
