@@ -16,6 +16,7 @@ from store import Run, evidence, read_record, slug
 from store.command_line import Options, refuse_beside
 from store.registry import known_as
 from tasks import Task, load
+from tasks.metrics import ACCURACY, headline
 from tasks.task import only_images
 from training import resolve_device, use_threads
 from training.grid import Grid, Trainer, Which
@@ -126,10 +127,19 @@ class Analysed:
 
 
 def settings_of(trained: Run) -> dict[str, Any]:
-    """A classifier's settings, with the name of its data, how many images it was trained on, and what was scored."""
+    """A classifier's settings, with the name of its data, how many images it was trained on, and what was scored.
+
+    Of other items than images with one class each they also say what differs: ``items``, what they are called,
+    ``several``, true for several labels each, and ``metric``, the name of that in which augmentations are compared
+    where it is not accuracy.
+    """
     record = trained.result()
     more = {"data": record["data"]["name"], "train_images": record["training_images"], "scored": record["scored"]}
-    return record["config"] | more
+    several = record.get("several", "mean_average_precision" in record["metrics"])  # of images, nothing else says it
+    metric, _ = headline(record["metrics"], several)
+    usual = {"items": "images", "several": False, "metric": ACCURACY.name}
+    here = {"items": record.get("items", "images"), "several": several, "metric": metric.name}
+    return record["config"] | more | {key: value for key, value in here.items() if value != usual[key]}
 
 
 def trained_classifier(config: ModelGrid, augmentation: str, seed: int) -> tuple[Subject, Task]:

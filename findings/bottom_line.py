@@ -37,10 +37,10 @@ def paragraph(sentences: Sequence[str]) -> str:
     return " ".join([sentence for sentence in sentences if sentence][:MOST_SENTENCES])
 
 
-def behind(seeds: int, images: int | None, replicates: str = "seeds") -> str:
-    """How many replicates and images are behind a number, in words."""
+def behind(seeds: int, images: int | None, replicates: str = "seeds", items: str = "images") -> str:
+    """How many replicates and images, or other items, are behind a number, in words."""
     one = replicates.removesuffix("s") if seeds == 1 else replicates
-    return f"{seeds} {one}" + (f", {images:,} images" if images else "")
+    return f"{seeds} {one}" + (f", {images:,} {items}" if images else "")
 
 
 def _above(pair: Difference, value: str) -> str:
@@ -78,7 +78,8 @@ def found_sentence(
     parts += [f"equal within ±{comparison.margin:.2g} {unit}: {at_most(equal)}"] if equal else []
     if not parts:
         return ""
-    return f"{subject} ({behind(comparison.seeds, comparison.images, replicates)}): {'; '.join(parts)}."
+    tested = behind(comparison.seeds, comparison.images, replicates, comparison.items)
+    return f"{subject} ({tested}): {'; '.join(parts)}."
 
 
 def undecided_sentence(
@@ -106,7 +107,7 @@ def undecided_sentence(
     nothing = not any(pair.claimed or pair.equal for pair in told)
     parts = []
     if undecided:
-        tested = behind(comparison.seeds, comparison.images, replicates)
+        tested = behind(comparison.seeds, comparison.images, replicates, comparison.items)
         what = "none is told apart" if count > 1 else "is not told apart"
         if not (nothing and len(undecided) == count):
             what = f"{len(undecided)} {'are' if len(undecided) > 1 else 'is'} not told apart"
@@ -127,7 +128,7 @@ def _withheld(pairs: Sequence[Difference], count: int) -> str:
     many = f"{len(pairs)} pair{'s' if len(pairs) > 1 else ''}" if len(pairs) < count else "any pair"
     if all(pair.withheld == "under-trained" for pair in pairs):
         return f"{many}, one of the two being under-trained"
-    return f"{many}, the draw of the images not being in the interval"
+    return f"{many}, the draw of the {pairs[0].items} not being in the interval"
 
 
 def _needed(pairs: Sequence[Difference], replicates: str) -> str:
@@ -135,6 +136,7 @@ def _needed(pairs: Sequence[Difference], replicates: str) -> str:
         return ""
     closest = min(pairs, key=lambda pair: pair.seeds_needed)
     if not math.isfinite(closest.seeds_needed):
-        return f"if differences are what they seem, {seeds_needed(closest)} would tell them apart, more images might"
+        would = f"{seeds_needed(closest)} would tell them apart, more {closest.items} might"
+        return f"if differences are what they seem, {would}"
     names = f"{the(closest.higher)} and {the(closest.lower)}"
     return f"{seeds_needed(closest)} would tell {names} apart, the closest, if the difference is what it seems"

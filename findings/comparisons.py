@@ -178,6 +178,7 @@ class Difference:
         p_equal: that the difference is not within the margin, adjusted for the family (Holm); 1 without a margin.
         low, high: simultaneous 95% interval (Bonferroni). Where Holm's steps claim a difference that it does not, it
             ends at 0.
+        items: what images are called, where they are something else.
     """
 
     higher: str
@@ -198,6 +199,7 @@ class Difference:
     p_equal: float = 1.0
     low: float = -math.inf
     high: float = math.inf
+    items: str = "images"
 
     @property
     def error(self) -> float:
@@ -298,6 +300,11 @@ class Comparison:
         return any(pair.looks for pair in self.differences)
 
     @property
+    def items(self) -> str:
+        """What networks are scored on: ``"images"``, or what else they classify."""
+        return next((pair.items for pair in self.differences), "images")
+
+    @property
     def margin(self) -> float | None:
         """Within which two augmentations count as equal."""
         return next((pair.margin for pair in self.differences), None)
@@ -318,8 +325,9 @@ def compare_augmentations(table: pd.DataFrame, components: Components | None = N
         table: one row per augmentation, with columns ``augmentation``, ``mean``, ``std`` and ``seeds``, of one number;
             optionally ``image_error``, the standard error of the mean over images (0 where the spread over replicates
             already holds the draw of the images, as over folds; NaN unknown), ``n``, images, ``under_trained``,
-            true for an augmentation of which nothing may be claimed, ``margin``, within which two count as equal, and
-            ``looks``, true where seeds were added until all was decided (`findings.decisions`).
+            true for an augmentation of which nothing may be claimed, ``margin``, within which two count as equal,
+            ``looks``, true where seeds were added until all was decided (`findings.decisions`), and ``items``, what
+            images are called where they are something else.
         components: variance components from scores kept per image, which go before ``image_error``.
 
     Returns:
@@ -349,6 +357,7 @@ def compare_augmentations(table: pd.DataFrame, components: Components | None = N
             balanced=_balanced(higher, lower),
             margin=None if pd.isna(higher.get("margin")) else float(higher["margin"]),
             looks=bool(higher.get("looks") or False),
+            items=str(higher.get("items", "images")),
         )
         differences.append(difference)
     if not differences:

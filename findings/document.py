@@ -197,12 +197,17 @@ class Document:
         return dict(self.about["settings"])
 
     @property
+    def items(self) -> str:
+        """What networks were trained and scored on: ``"images"``, or what else they classify."""
+        return str(self.about["settings"].get("items", "images"))
+
+    @property
     def on(self) -> str:
         """The data, and of classifiers on how many images and for how long they were trained: their regime."""
         settings = self.settings
         if "scored" not in settings:
             return self.data
-        return f"{self.data}, {settings['train_images']:,} images × {settings['epochs']} epochs"
+        return f"{self.data}, {settings['train_images']:,} {self.items} × {settings['epochs']} epochs"
 
     @property
     def watermark(self) -> str | None:

@@ -214,23 +214,30 @@ def margin_of(measure: str | None, table: pd.DataFrame) -> float | None:
     return stated.margin * abs(float(table["mean"].mean())) if stated.relative else stated.margin
 
 
-def in_manner(table: pd.DataFrame, config: Mapping[str, Any], measure: str | None = None) -> pd.DataFrame:
+def in_manner(
+    table: pd.DataFrame, config: Mapping[str, Any], measure: str | None = None, items: str = "images"
+) -> pd.DataFrame:
     """A table of `compare_augmentations` with ``looks`` and ``margin``, as an analysis's configuration has them.
 
     Args:
         table: one row per augmentation.
         config: a document's: ``until`` and ``margin``, as far as it has them.
         measure: whose margin it is where the configuration states none.
+        items: what networks are scored on.
     """
     margin = margin_of(measure, table) if config.get("margin") is None else config["margin"]
-    return table.assign(looks=config.get("until") is not None, margin=margin)
+    return table.assign(looks=config.get("until") is not None, margin=margin, items=items)
 
 
 def compared(
-    measure: str, table: pd.DataFrame, components: Components | None, config: Mapping[str, Any]
+    measure: str,
+    table: pd.DataFrame,
+    components: Components | None,
+    config: Mapping[str, Any],
+    items: str = "images",
 ) -> Comparison | None:
     """`compare_augmentations` of a table `in_manner`."""
-    return compare_augmentations(in_manner(table, config, measure), components)
+    return compare_augmentations(in_manner(table, config, measure, items), components)
 
 
 @functools.cache

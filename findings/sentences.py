@@ -20,6 +20,7 @@ __all__ = [
     "enumerated",
     "how_tested",
     "p_value",
+    "said_of",
     "seeds_needed",
     "the",
     "told_apart",
@@ -41,6 +42,16 @@ WITHHELD = {
     "under-trained": "one of the two is worse than a linear model of its data",
 }
 """Why a difference is not claimed, whatever its size, in words."""
+
+
+def said_of(items: str, sentence: str) -> str:
+    """A sentence about images, of other items.
+
+    Example:
+        >>> said_of("texts", WITHHELD["images not in the interval"])
+        'the draw of the texts is not in the interval'
+    """
+    return sentence.replace("images", items)
 
 
 def wrapped(text: str, width: int = WIDTH) -> str:
@@ -88,7 +99,7 @@ def seeds_needed(pair: Difference) -> str:
         pair: as part of its family.
     """
     if pair.seeds_needed > MOST_SEEDS_SAID:
-        images = "these images" if pair.images is None else f"these {pair.images:,} images"
+        images = f"these {pair.items}" if pair.images is None else f"these {pair.images:,} {pair.items}"
         finite = math.isfinite(pair.seeds_needed)
         return f"more than {MOST_SEEDS_SAID:,} seeds" if finite else f"no number of seeds on {images}"
     return f"{pair.seeds_needed:.0f} seeds"
@@ -137,7 +148,7 @@ def how_tested(comparison: Comparison, replicates: str = "seeds") -> str:
         replicates: what they are called.
     """
     pairs = len(comparison.differences)
-    images = f", {comparison.images:,} images" if comparison.images else ""
+    images = f", {comparison.images:,} {comparison.items}" if comparison.images else ""
     share = skewed(comparison.seeds, pairs, comparison.looks)
     return (
         f"{comparison.seeds} {replicates}{images}; Welch's test, Holm's correction over "
@@ -187,5 +198,5 @@ def told_apart(
     for reason, explanation in WITHHELD.items():
         withheld = [pair for pair in comparison.differences if pair.p < LEVEL and pair.withheld == reason]
         if listed := "; ".join(map(sentence, withheld)):
-            lines.append(f"- Not claimed, because {explanation}: {listed}.")
+            lines.append(f"- Not claimed, because {said_of(comparison.items, explanation)}: {listed}.")
     return lines

@@ -155,6 +155,6 @@ def _plain(name: object) -> str:
     return f"{name:g}" if isinstance(name, float) else str(name)
 
 
-def images_in(rows: pd.DataFrame) -> str:
-    """How many images the rows are of, in words."""
-    return f"{int(rows['n'].max()):,} images"
+def images_in(rows: pd.DataFrame, items: str = "images") -> str:
+    """How many images, or other items, the rows are of, in words."""
+    return f"{int(rows['n'].max()):,} {items}"

@@ -207,7 +207,7 @@ def _of_statement(statement: Stated, place: int) -> Finding:
         value, limits = statement.judged.sign * pair.value, statement.judged.limits
         if statement.verdict == "is reversed":  # said the other way round
             value, limits = -value, (-limits[1], -limits[0])
-        evidence = _evidence(claim.measure, value, limits, pair.seeds, pair.images, p)
+        evidence = _evidence(claim.measure, value, limits, pair, p)
         return Finding(on, evidence, claim.measure, document, statement.on, names, p, place=place)
     test = max(statement.shown, key=lambda one: one.image_margin or 0.0)
     p = float(statement.number["p"])
@@ -223,17 +223,17 @@ def _of_statement(statement: Stated, place: int) -> Finding:
 def _of_pair(each: Pair, family: int) -> Finding:
     pair = each.pair
     on = f"On {each.document.data}, {_ordering(each.measure, pair.higher, pair.lower)}."
-    evidence = _evidence(each.measure, pair.value, (pair.low, pair.high), pair.seeds, pair.images, pair.p)
+    evidence = _evidence(each.measure, pair.value, (pair.low, pair.high), pair, pair.p)
     evidence += f" The clearest of {family} pairs in this measure, on all data; the paper does not speak of it."
     return Finding(on, evidence, each.measure, each.document, each.on, (pair.higher, pair.lower), pair.p)
 
 
-def _evidence(measure: str, value: float, limits: tuple[float, float], seeds: int, images: int | None, p: float) -> str:
+def _evidence(measure: str, value: float, limits: tuple[float, float], pair: Difference, p: float) -> str:
     what = measures()[measure]
     low, high = (f"{limit:+.{what.digits}f}" for limit in limits)
     difference = f"Difference {value:+.{what.digits}f} {what.units}, simultaneous 95% interval {low} to {high}"
-    scored = f", {images:,} images" if images else ""
-    return f"{difference}; {seeds} seeds{scored}, {p_value(p)}.".replace("-", "−")
+    scored = f", {pair.images:,} {pair.items}" if pair.images else ""
+    return f"{difference}; {pair.seeds} seeds{scored}, {p_value(p)}.".replace("-", "−")
 
 
 def open_sentence(stated: Sequence[Stated]) -> str:

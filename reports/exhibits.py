@@ -56,10 +56,10 @@ def headings(documents: Sequence[Document]) -> dict[str, str]:
     said = {}
     for document in documents:
         regime = document.on.removeprefix(document.data).removeprefix(", ")
-        settings = document.settings
-        if regime and f"{settings['train_images']:,} training images, {settings['epochs']} epochs" in document.title:
+        settings, title = document.settings, document.title
+        if regime and f"{settings['train_images']:,} training {document.items}, {settings['epochs']} epochs" in title:
             regime = ""
-        said[document.name] = document.title + (f"; {regime}" if regime else "")
+        said[document.name] = title + (f"; {regime}" if regime else "")
     alike = [heading for heading in said.values() if list(said.values()).count(heading) > 1]
     return {name: f"{heading} [{name}]" if heading in alike else heading for name, heading in said.items()}
 

@@ -77,4 +77,4 @@ def regime_of(on: str, document: Document) -> str:
     if regime := on.removeprefix(document.data).removeprefix(", "):
         return regime
     of_folds = document.settings.get("scored") == "validation"
-    return f"{document.settings['train_images']:,} images" + (", folds" if of_folds else "")
+    return f"{document.settings['train_images']:,} {document.items}" + (", folds" if of_folds else "")

@@ -80,7 +80,12 @@ class _Measured(NamedTuple):
 
 
 def tables_of(document: Document, measure: str) -> list[_Measured]:
-    """A measure of a document; of an ablation, one for every value; any accuracy is one at a size of training set."""
+    """A measure of a document; of an ablation, one for every value; any accuracy is one at a size of training set.
+
+    Of other items than images there is none: the paper's statements in these measures are about images.
+    """
+    if document.items != "images":
+        return []
     if measure not in ("training size", "decay power"):
         return [_Measured(document.on, measured(document, measure), measure)]
     vary = {"training size": "fraction", "decay power": "decay-power"}[measure]
@@ -197,9 +202,8 @@ def compared_once(documents: Sequence[Document], measure: str) -> list[tuple[Doc
     best: dict[tuple[object, ...], tuple[Document, str, Comparison]] = {}
     for document in documents:
         for words, table, components in [] if document.watermark else tables_of(document, measure):
-            comparison = compare_augmentations(
-                in_manner(table, document.config, measure), Components.from_json(document.components.get(components))
-            )
+            variance = Components.from_json(document.components.get(components))
+            comparison = compare_augmentations(in_manner(table, document.config, measure, document.items), variance)
             if comparison is None:
                 continue
             settings = document.settings

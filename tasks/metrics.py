@@ -15,6 +15,7 @@ __all__ = [
     "METRICS",
     "ROC_AUC",
     "SEVERAL",
+    "TABULATED",
     "Metric",
     "correct",
     "cross_entropies",
@@ -195,6 +196,9 @@ ROC_AUC = Metric(
 )
 """The area under the receiver operating characteristic of two classes, the difference of the logits being the score:
 the probability that an item of the second class has a higher one than an item of the first, equal ones counted half."""
+
+TABULATED = METRICS | {ROC_AUC.name: ROC_AUC}
+"""The metrics that have a column in tables, by name, whether items have one class or several labels each."""
 
 SEVERAL = (
     Metric(ACCURACY.name, "%", 100, 2, True, _decisions),

@@ -5,12 +5,19 @@ the clean test images, seeds being the replicates (`findings.comparisons`): an a
 to be above the baseline, trained on as many images for as many epochs. Beside them stands what classifiers say of clean
 training images, and what was minimised, the loss on augmented ones, at the end and over the epochs.
 
-The record holds what later statistics need of single images: whether each classifier is right about each of them, and,
-in ``logits-AUGMENTATION-seedN.npz`` beside it, its logits in half precision (`read_logits`).
+Of items with several labels each it is not accuracies that are compared but areas under the receiver operating
+characteristic, the *ROC-AUC* (`tasks.metrics`): where labels are rare, most decisions are right whatever is said. What
+images are called where they are something else, texts say, and which metric it is, is in the settings of the networks
+(`classifiers.grid.settings_of`).
+
+The record holds what later statistics need of single images: whether each classifier is right about each of them, or
+what each adds to the ROC-AUC, and, in ``logits-AUGMENTATION-seedN.npz`` beside it, its logits in half precision
+(`read_logits`).
 """
 
 import base64
 import math
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +28,7 @@ import pandas as pd
 import torch
 
 from analysis.accuracy.figures import draw_learning_curves
-from analysis.accuracy.section import SECTIONS
+from analysis.accuracy.section import SECTIONS, columns, metric_of
 from analysis.bounds.bound import standard_error
 from classifiers.curve import WATCHED, recorded_curve
 from classifiers.grid import ClassifierGrid, grid_steps, settings_of
@@ -37,14 +44,14 @@ from findings.document import check_joinable, latest
 from findings.over_seeds import headlines, of_networks, over_seeds
 from findings.published import beside, compared, published
 from findings.row import row
-from findings.sentences import ADDED, enumerated, p_value, seeds_needed, the, told_apart
+from findings.sentences import ADDED, enumerated, p_value, said_of, seeds_needed, the, told_apart
 from findings.table import plus_minus
 from findings.text import Tabular, Text
-from store import BadInput, Run, evidence, slug, write_atomically
+from store import Run, evidence, slug, write_atomically
 from store.command_line import json_document
 from store.places import in_own_directory
 from tasks import load
-from tasks.metrics import ACCURACY, METRICS, correct
+from tasks.metrics import ACCURACY, ROC_AUC, Metric, correct, metrics_of
 from training.grid import Which
 from training.job import Job
 from training.live import asked_from_python
@@ -94,8 +101,6 @@ def look(config: Config) -> Result:
     config = config.smoked()
     options = config.execution
     data = load(config.data, download=not options.dry_run)
-    if data.test.targets.ndim == 2 and config.settings.objective == "binary-cross-entropy":
-        raise BadInput("--data", "several labels an image", "one class an image, or soft labels")
     if options.dry_run:
         config.say(data)
         return Result([])
@@ -110,7 +115,7 @@ def look(config: Config) -> Result:
 
 
 def _logits(trained: Run) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits (N, K) of the scored images in float64, and their classes (N,)."""
+    """Logits (N, K) of the scored images in float64, and their classes (N,), or rows (N, K)."""
     logits, labels = kept_logits(trained)
     return logits.double(), labels
 
@@ -120,8 +125,14 @@ def verdicts_of(trained: Run) -> np.ndarray:
     return correct(*_logits(trained)).numpy()
 
 
+def _metrics(trained: Run, logits: torch.Tensor, labels: torch.Tensor) -> list[Metric]:
+    """The metrics of a classifier that every item has."""
+    several = settings_of(trained).get("several", False)
+    return [metric for metric in metrics_of(labels, several, logits.shape[1]) if metric.per_item is not None]
+
+
 def accuracy_components(verdicts: Mapping[str, Sequence[np.ndarray]]) -> dict[str, Any] | None:
-    """Variance components of an accuracy in per cent, as a document carries them.
+    """Variance components of an accuracy, or another share, in per cent, as a document carries them.
 
     Args:
         verdicts: by augmentation, (N,) of each seed, on the same images.
@@ -131,12 +142,13 @@ def accuracy_components(verdicts: Mapping[str, Sequence[np.ndarray]]) -> dict[st
 
 
 def accuracy_rows(trained: Run, augmentation: str, seed: int) -> list[dict[str, Any]]:
-    """Accuracy in per cent and cross entropy of one classifier from its logits, with their errors over images."""
+    """Accuracy in per cent, cross entropy and, where there is one, ROC-AUC in per cent of one classifier from its
+    logits, with their errors over images."""
     scored = "test" if trained.result()["scored"] == "test" else "validation"
     logits, labels = _logits(trained)
     network = {"inputs": "clean", "augmentation": augmentation, "seed": seed, "n": len(logits)}
     rows = []
-    for metric in METRICS.values():
+    for metric in _metrics(trained, logits, labels):
         values = metric.factor * metric.values(logits, labels)
         error = standard_error(values) if len(values) > 1 else None
         what = row(f"{scored} {metric.label}", metric.name, float(values.mean()), units=metric.unit, **network)
@@ -148,13 +160,15 @@ def training_rows(trained: Run, augmentation: str, seed: int) -> list[dict[str, 
     """What one classifier says of clean training images at its end, and what its last epoch had minimised.
 
     Nothing of runs that are older than the learning curve. The loss is on augmented images, with their targets: between
-    augmentations it compares nothing.
+    augmentations it compares nothing. With several labels each, images are not right or wrong, and how far they differ
+    is not known.
     """
     record = trained.result()
     if not (curve := recorded_curve(trained)):
         return []
     n, share = min(WATCHED, record["training_images"]), curve[-1]["training_accuracy"]
-    error = 100 * math.sqrt(share * (1 - share) / (n - 1)) if n > 1 else None
+    known = n > 1 and not settings_of(trained).get("several", False)
+    error = 100 * math.sqrt(share * (1 - share) / (n - 1)) if known else None
     network = {"augmentation": augmentation, "seed": seed}
     clean = {"inputs": "clean", "standard_error": error, "n": n} | network
     augmented = {"inputs": "own-augmented", "n": record["training_images"]} | network
@@ -175,7 +189,7 @@ def _report(config: Config, trained: dict[Which, Run], rows: list[dict[str, Any]
         for (augmentation, seed), classifier in trained.items()
         for point in recorded_curve(classifier)
     ]
-    more = _kept(trained)
+    more = _kept(trained, metric_of(settings))
     document = json_document(PROGRAM, config, rows) | {"about": about, "failures": failures} | more
     about["title"] = _title(document)
     text, about["conclusions"] = text_of(document)
@@ -200,9 +214,25 @@ def _title(document: Mapping[str, Any]) -> str:
     width = f" of width {settings['width']}" if settings["width"] else ""
     half = ", forward pass in bfloat16" if settings.get("precision") == "bf16" else ""
     return (
-        f"Accuracy on {settings['data']}: {settings['network']}{width}, {settings['train_images']:,} training images, "
-        f"{settings['epochs']} epochs, {seeds} seed{'s' if seeds > 1 else ''}{half}"
+        f"{_initial(metric_of(settings).label)} on {settings['data']}: {settings['network']}{width}, "
+        f"{settings['train_images']:,} training {_items(settings)}, {settings['epochs']} epochs, "
+        f"{seeds} seed{'s' if seeds > 1 else ''}{half}"
     )
+
+
+def _initial(label: str) -> str:
+    return label[0].upper() + label[1:]
+
+
+def _of_metric(settings: Mapping[str, Any]) -> str:
+    """What a number is of, before it; nothing for an accuracy."""
+    metric = metric_of(settings)
+    return "" if metric == ACCURACY else f"{metric.label} of "
+
+
+def _items(settings: Mapping[str, Any]) -> str:
+    """What is classified, in words."""
+    return str(settings.get("items", "images"))
 
 
 def draw(document: Mapping[str, Any], directory: Path) -> list[Path]:
@@ -212,13 +242,15 @@ def draw(document: Mapping[str, Any], directory: Path) -> list[Path]:
         The files, and those with its classifiers' logits that are there.
     """
     about, rows = document["about"], of_networks(document["results"])
-    accuracies = rows[rows["estimator"] == ACCURACY.name][["augmentation", "seed", "value", "standard_error", "n"]]
+    metric = metric_of(about["settings"])
+    accuracies = rows[rows["estimator"] == metric.name][["augmentation", "seed", "value", "standard_error", "n"]]
     accuracies = accuracies.astype({"seed": int, "n": int})  # beside the means, which have no seed, they are not
-    figure = draw_seeds(accuracies, f"{about['settings']['scored']} accuracy in %", about["title"])
+    figure = draw_seeds(accuracies, f"{about['settings']['scored']} {metric.label} in {metric.unit}", about["title"])
     files = save(figure, directory / "accuracy", accuracies, watermark=about["watermark"])
     if about.get("curves"):
         curves = pd.DataFrame(about["curves"])
-        figure = draw_learning_curves(curves, about["title"].removeprefix("Accuracy on "))
+        title = about["title"].removeprefix(f"{_initial(metric.label)} on ")
+        figure = draw_learning_curves(curves, title, _items(about["settings"]))
         files += save(figure, directory / "learning-curves", curves, watermark=about["watermark"])
     logits = (
         logits_file(directory, verdict["augmentation"], verdict["seed"]) for verdict in document.get("verdicts", [])
@@ -235,9 +267,11 @@ def _write_logits(directory: Path, trained: Run, augmentation: str, seed: int) -
     """Pack one classifier's logits of the scored images, with their labels, into a file of a document."""
     path = in_own_directory(logits_file(directory, augmentation, seed))
     logits, labels = (tensor.numpy() for tensor in _logits(trained))
-    # of each image less its largest: the softmax is the same, and half precision is finest where it matters
-    least = float(np.finfo(np.float16).min)
-    packed = np.maximum(logits - logits.max(1, keepdims=True), least).astype(np.float16)
+    if not settings_of(trained).get("several", False):
+        # of each image less its largest: the softmax is the same, and half precision is finest where it matters
+        logits = logits - logits.max(1, keepdims=True)
+    half = np.finfo(np.float16)
+    packed = logits.clip(float(half.min), float(half.max)).astype(np.float16)
     small = labels.astype(np.min_scalar_type(int(labels.max()))) if labels.ndim == 1 else labels
     with write_atomically(path) as temporary, open(temporary, "wb") as file:
         np.savez_compressed(file, logits=packed, labels=small)
@@ -251,7 +285,7 @@ def read_logits(path: Path) -> tuple[torch.Tensor, torch.Tensor]:
 
     Returns:
         Logits (N, K), float64, less each image's largest, off by up to 1/2000 of themselves (the softmax is that of the
-        classifier's); and labels: (N,) int64, or (N, K).
+        classifier's; of several labels an image, the logits themselves); and labels: (N,) int64, or (N, K).
     """
     with np.load(path, allow_pickle=False) as kept:
         labels = kept["labels"]
@@ -298,7 +332,7 @@ def joined(documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "runs": latest((run for document in documents for run in document["runs"]), NETWORK_KEYS),
         "failures": [failure for document in documents for failure in document["failures"]],
         "verdicts": verdicts,
-        "components": _components(verdicts),
+        "components": _components(verdicts, metric_of(first["about"]["settings"])),
     }
     whole["about"]["title"] = _title(whole)
     text, whole["about"]["conclusions"] = text_of(whole)
@@ -306,37 +340,55 @@ def joined(documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return whole
 
 
-def _components(verdicts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Variance components of the accuracy, from the verdicts that a document holds."""
+def _components(verdicts: Sequence[Mapping[str, Any]], metric: Metric) -> dict[str, Any]:
+    """Variance components of what augmentations are compared in, from the verdicts that a document holds."""
     by_augmentation: dict[str, list[np.ndarray]] = {}
     for verdict in verdicts:
-        bits = np.frombuffer(base64.b64decode(verdict["right"]), np.uint8)
-        right = np.unpackbits(bits, count=verdict["images"]).astype(bool)
-        by_augmentation.setdefault(verdict["augmentation"], []).append(right)
+        by_augmentation.setdefault(verdict["augmentation"], []).append(_unpacked(verdict))
     variance = accuracy_components(by_augmentation)
-    return {} if variance is None else {ACCURACY.name: variance}
+    return {} if variance is None else {metric.name: variance}
 
 
-def _kept(trained: Mapping[Which, Run]) -> dict[str, Any]:
+def _kept(trained: Mapping[Which, Run], metric: Metric) -> dict[str, Any]:
     """What a document keeps of the verdicts of each image.
 
-    ``components`` of the variance of ``accuracy``, and ``verdicts``: of each classifier, ``right`` about each of
-    ``images`` scored images, as base64 of bits, the first image in the highest bit of the first byte.
+    ``components`` of the variance of ``metric``, and ``verdicts``: of each classifier, ``right`` about each of
+    ``images`` scored images, as base64 of bits, the first image in the highest bit of the first byte; or, of several
+    labels an image, the ``values`` whose mean is the metric, as base64 of zlib's float32, lowest byte first.
     """
     verdicts = []
     for (augmentation, seed), classifier in trained.items():
-        right = verdicts_of(classifier)
-        packed = base64.b64encode(np.packbits(right).tobytes()).decode("ascii")
-        verdicts.append({"augmentation": augmentation, "seed": seed, "images": len(right), "right": packed})
-    return {"components": _components(verdicts), "verdicts": verdicts}
+        verdict = {"augmentation": augmentation, "seed": seed} | _packed(classifier, metric)
+        verdicts.append(verdict)
+    return {"components": _components(verdicts, metric), "verdicts": verdicts}
+
+
+def _packed(trained: Run, metric: Metric) -> dict[str, Any]:
+    if not settings_of(trained).get("several", False):
+        right = verdicts_of(trained)
+        return {"images": len(right), "right": base64.b64encode(np.packbits(right).tobytes()).decode("ascii")}
+    logits, labels = _logits(trained)
+    (of_items,) = (one for one in _metrics(trained, logits, labels) if one.name == metric.name)
+    values = of_items.values(logits, labels).numpy().astype("<f4")
+    return {"images": len(values), "values": base64.b64encode(zlib.compress(values.tobytes())).decode("ascii")}
+
+
+def _unpacked(verdict: Mapping[str, Any]) -> np.ndarray:
+    """What a document holds of each image, (N,): whether the classifier is right about it, or its share of a metric."""
+    if "right" in verdict:
+        bits = np.frombuffer(base64.b64decode(verdict["right"]), np.uint8)
+        return np.unpackbits(bits, count=verdict["images"]).astype(bool)
+    return np.frombuffer(zlib.decompress(base64.b64decode(verdict["values"])), "<f4")
 
 
 def comparisons(document: Mapping[str, Any]) -> dict[str, Comparison | None]:
-    """What ``--until decided`` is about: the accuracies of a document's augmentations."""
+    """What ``--until decided`` is about: the accuracies of a document's augmentations, or what else is compared."""
+    settings = document["about"]["settings"]
+    metric = metric_of(settings)
     table = over_seeds(of_networks(document["results"]))
-    variance = Components.from_json((document.get("components") or {}).get(ACCURACY.name))
-    accuracies = table[table["estimator"] == ACCURACY.name]
-    return {"accuracy": compared(ACCURACY.name, accuracies, variance, document["config"])}
+    variance = Components.from_json((document.get("components") or {}).get(metric.name))
+    accuracies = table[table["estimator"] == metric.name]
+    return {metric.label: compared(metric.name, accuracies, variance, document["config"], _items(settings))}
 
 
 def text_of(document: Mapping[str, Any]) -> tuple[Text, str]:
@@ -348,19 +400,21 @@ def text_of(document: Mapping[str, Any]) -> tuple[Text, str]:
     about = document["about"]
     settings, watermark = about["settings"], about["watermark"]
     table = over_seeds(of_networks(document["results"]))
-    variance = Components.from_json((document.get("components") or {}).get(ACCURACY.name))
+    variance = Components.from_json((document.get("components") or {}).get(metric_of(settings).name))
     config = document["config"]
     conclusions = accuracy_conclusions(table, settings, variance, config)
     compared_ones = comparisons(document)
+    (comparison,) = compared_ones.values()
     decisions = decide(compared_ones, config)
     conclusions = "\n\n".join(block for block in (conclusions, decisions_sentence(decisions, config)) if block)
-    line = SMOKE if watermark else _bottom_line(table, compared_ones["accuracy"], settings, in_short(decisions, config))
+    line = SMOKE if watermark else _bottom_line(table, comparison, settings, in_short(decisions, config))
     return Text(line, [_text_table(table, about["title"], settings), conclusions]), conclusions
 
 
 def _bottom_line(table: pd.DataFrame, comparison: Comparison | None, settings: Mapping[str, Any], until: str) -> str:
     """Which augmentations pay, which others differ and by how much, and what would decide the rest."""
-    accuracy = table[table["estimator"] == ACCURACY.name]
+    metric = metric_of(settings)
+    accuracy = table[table["estimator"] == metric.name]
     if comparison is None:
         (n,) = {int(n) for n in accuracy["n"]}
         values = enumerated(
@@ -372,16 +426,16 @@ def _bottom_line(table: pd.DataFrame, comparison: Comparison | None, settings: M
         alone = (
             "" if len(accuracy) < 2 else "With one seed each, no difference can be claimed: several seeds would tell."
         )
-        return paragraph([f"On {n:,} images the accuracy is {values}.", alone, until])
+        return paragraph([f"On {n:,} {_items(settings)} the {metric.label} is {values}.", alone, until])
     means = dict(zip(accuracy["augmentation"], accuracy["mean"], strict=True))
     others = [pair for pair in comparison.differences if "none" not in (pair.higher, pair.lower)]
     beside_it = len(others) < len(comparison.differences)
-    what = "In accuracy, between the others" if beside_it else "In accuracy"
+    what = f"In {metric.label}, between the others" if beside_it else f"In {metric.label}"
     return paragraph(
         [
             _pays_in_short(comparison, means, settings) if beside_it else "",
             found_sentence(comparison, what, "points", 2, pairs=others),
-            undecided_sentence(comparison, "in accuracy", pairs=others, whole=not beside_it) if others else "",
+            undecided_sentence(comparison, f"in {metric.label}", pairs=others, whole=not beside_it) if others else "",
             until,
         ]
     )
@@ -401,8 +455,9 @@ def _pays_in_short(comparison: Comparison, means: Mapping[Any, Any], settings: M
             pay.append(f"{name} pays, by {by}")
         else:
             cost.append(f"{name} costs {by}")
+    scored = behind(comparison.seeds, comparison.images, items=comparison.items)
     tested = (
-        f"beside the baseline's {means['none']:.2f}% ({behind(comparison.seeds, comparison.images)}; trained on "
+        f"beside the baseline's {_of_metric(settings)}{means['none']:.2f}% ({scored}; trained on "
         f"{settings['train_images']:,} for {settings['epochs']} epochs)"
     )
     names = enumerated([the(pair.higher if pair.lower == "none" else pair.lower) for pair in untold]) if untold else ""
@@ -417,15 +472,16 @@ def _pays_in_short(comparison: Comparison, means: Mapping[Any, Any], settings: M
 
 def _text_table(table: pd.DataFrame, caption: str, settings: dict[str, Any]) -> Tabular:
     """The table: mean ± standard deviation over seeds, published values beside ours."""
+    metric, items = metric_of(settings), _items(settings)
     quoted = {
         str(name): str(number)
         for name in table["augmentation"]
-        for number in published(ACCURACY.name)
+        for number in published(metric.name)
         if number.augmentation == name and number.setting["network"] == settings["network"]
     }
     shown: dict[str, tuple[str, str, int]] = {
-        **{name: (metric.label, metric.unit or "", metric.places) for name, metric in METRICS.items()},
-        "training_accuracy": ("on training images", "%", 1),
+        **{one.name: (one.label, one.unit or "", one.places) for one in columns(settings)},
+        "training_accuracy": (f"on training {items}", "%", 1),
         "training_loss": ("training loss", "nats", 3),
     }
     shown = {name: column for name, column in shown.items() if (table["estimator"] == name).any()}
@@ -442,16 +498,31 @@ def _text_table(table: pd.DataFrame, caption: str, settings: dict[str, Any]) -> 
         if quoted:
             line.append(quoted.get(str(augmentation), ""))
         lines.append(line)
-    n = int(table[table["estimator"] == ACCURACY.name]["n"].max())
-    notes = [f"of the last epoch, on the {n:,} {settings['scored']} images; mean ± standard deviation over seeds"]
+    n = int(table[table["estimator"] == metric.name]["n"].max())
+    notes = [f"of the last epoch, on the {n:,} {settings['scored']} {items}; mean ± standard deviation over seeds"]
+    if settings.get("several", False):
+        notes.append(_of_several(items, ROC_AUC.name in shown))
     if "training_accuracy" in shown:
         notes.append(
-            "on training images: accuracy there, as they are; training loss: on augmented ones, with their targets, "
+            f"on training {items}: accuracy there, as they are; training loss: on augmented ones, with their targets, "
             "the mean over the last epoch"
         )
     if quoted:
         notes.append("‡ width 64, 50,000 images, 200 epochs, 5 trials")
     return Tabular(head, lines, caption, notes)
+
+
+def _of_several(items: str, area: bool) -> str:
+    """What metrics are of several labels an item, in a note under the table.
+
+    Args:
+        items: what they are called.
+        area: whether there is a ROC-AUC.
+    """
+    decisions = "accuracy: the share of decisions about single labels that are right; "
+    if not area:
+        return f"{decisions}no ROC-AUC, for there is no label that some of these {items} have and others have not"
+    return f"{decisions}ROC-AUC: the mean over all labels that some of these {items} have and others have not"
 
 
 def accuracy_conclusions(
@@ -463,24 +534,26 @@ def accuracy_conclusions(
     """What the accuracies allow one to say.
 
     Args:
-        table: `findings.over_seeds.over_seeds`' lines of ``accuracy``, in per cent.
+        table: `findings.over_seeds.over_seeds`' lines of ``accuracy``, or of what else is compared, in per cent.
         settings: of the runs, with ``data``, ``train_images`` and ``scored``.
-        parts: variance components of the accuracy; without, the images' errors of both are added in full.
+        parts: variance components of it; without, the images' errors of both are added in full.
         config: a document's, by which augmentations are compared (`findings.published.compared`).
     """
-    accuracy = table[table["estimator"] == ACCURACY.name]
-    comparison = compared(ACCURACY.name, accuracy, parts, config or {})
+    metric, items = metric_of(settings), _items(settings)
+    accuracy = table[table["estimator"] == metric.name]
+    comparison = compared(metric.name, accuracy, parts, config or {}, items)
     means = accuracy.set_index("augmentation")["mean"].sort_values()
     if comparison is None:
         if len(means) < 2:
             return ""
         listed = " < ".join(f"{the(str(name))} {value:.2f}" for name, value in means.items())
-        return f"The accuracies are {listed}%. With one seed each, no difference can be claimed."
-    lines = told_apart(comparison, "Accuracy", "points", 2)
+        values = "accuracies" if metric == ACCURACY else f"values of {metric.label}"
+        return f"The {values} are {listed}%. With one seed each, no difference can be claimed."
+    lines = told_apart(comparison, _initial(metric.label), "points", 2)
     if parts is None:
-        lines.append(ADDED)
+        lines.append(said_of(items, ADDED))
     ours = {
-        (ACCURACY.name, row["augmentation"]): (float(row["mean"]), float(row["std"]), int(row["seeds"]))
+        (metric.name, row["augmentation"]): (float(row["mean"]), float(row["std"]), int(row["seeds"]))
         for row in accuracy.to_dict("records")
     }
     blocks = [pays(comparison, dict(means), settings), "\n".join(lines), _spectra(comparison, accuracy)]
@@ -489,13 +562,13 @@ def accuracy_conclusions(
 
 
 def pays(comparison: Comparison, means: Mapping[Any, Any], settings: Mapping[str, Any]) -> str:
-    """Whether each augmentation makes classifiers more accurate than the baseline, trained on as much for as long.
+    """Whether each augmentation makes classifiers better than the baseline, trained on as much for as long.
 
     The comparisons with the baseline are a family of their own, fixed beforehand: not all pairs.
 
     Args:
         comparison: of all pairs of augmentations.
-        means: accuracy by augmentation, in per cent.
+        means: accuracy by augmentation, or what else is compared, in per cent.
         settings: of the runs.
     """
     pairs = [pair for pair in comparison.differences if "none" in (pair.higher, pair.lower)]
@@ -509,14 +582,15 @@ def pays(comparison: Comparison, means: Mapping[Any, Any], settings: Mapping[str
         verdict = ("pay" if above else "cost") if pair.claimed else "cannot be told"
         difference = f"{the(name)} {sign * pair.value:+.2f} ({low:+.2f} to {high:+.2f})".replace("-", "−")
         differences[verdict].append(difference)
-    words = {"pay": "more accurate, so that it pays", "cost": "less accurate", "cannot be told": "not told apart"}
+    more, less = ("more accurate", "less accurate") if metric_of(settings) == ACCURACY else ("higher", "lower")
+    words = {"pay": f"{more}, so that it pays", "cost": less, "cannot be told": "not told apart"}
     verdicts = "; ".join(f"{words[verdict]}: {', '.join(listed)}" for verdict, listed in differences.items() if listed)
     tests = f"{len(pairs)} comparison{'s' if len(pairs) > 1 else ''}"
     return (
-        f"Does it pay? Trained on {settings['train_images']:,} images for {settings['epochs']} epochs, beside the "
-        f"baseline's {means['none']:.2f}%, in points (simultaneous 95%, a family of {tests} with the baseline, "
-        f"{comparison.seeds} seeds, Welch's test, Holm's correction{', over all looks' if comparison.looks else ''}): "
-        f"{verdicts}."
+        f"Does it pay? Trained on {settings['train_images']:,} {comparison.items} for {settings['epochs']} epochs, "
+        f"beside the baseline's {_of_metric(settings)}{means['none']:.2f}%, in points (simultaneous 95%, a family of "
+        f"{tests} with the baseline, {comparison.seeds} seeds, Welch's test, Holm's correction"
+        f"{', over all looks' if comparison.looks else ''}): {verdicts}."
     )
 
 

@@ -12,17 +12,18 @@ from tasks.metrics import ACCURACY
 __all__ = ["draw_learning_curves"]
 
 
-def draw_learning_curves(curves: pd.DataFrame, title: str) -> Figure:
-    """Accuracy on scored and training images, and the loss that is minimised, over the epochs, a line per classifier.
+def draw_learning_curves(curves: pd.DataFrame, title: str, items: str = "images") -> Figure:
+    """Accuracy on scored and training items, and the loss that is minimised, over the epochs, a line per classifier.
 
     Args:
         curves: ``augmentation``, ``seed``, ``epoch``, ``accuracy`` and ``training_accuracy``, shares, and ``loss``.
         title: above the figure.
+        items: what they are called.
     """
     words = {
-        ACCURACY.name: "accuracy on scored images, %",
-        "training_accuracy": "on training images, as they are, %",
-        "loss": "training loss, augmented images, nats",
+        ACCURACY.name: f"accuracy on scored {items}, %",
+        "training_accuracy": f"on training {items}, as they are, %",
+        "loss": f"training loss, augmented {items}, nats",
     }
     names = in_usual_order(curves["augmentation"])
     with style():

@@ -1,25 +1,44 @@
 """What the report shows of this analysis: its table, and what its numbers mean and do not mean."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from findings.document import Document
 from findings.section import Section
 from findings.table import Column, Table, cells_over_seeds, images_in
-from tasks.metrics import ACCURACY, METRICS
+from tasks.metrics import ACCURACY, TABULATED, Metric
 
-__all__ = ["SECTIONS"]
+__all__ = ["SECTIONS", "columns", "metric_of"]
+
+
+def metric_of(settings: Mapping[str, Any]) -> Metric:
+    """The metric in which augmentations are compared.
+
+    Args:
+        settings: of the networks; without a ``metric``, it is accuracy.
+    """
+    return TABULATED[settings.get("metric", ACCURACY.name)]
+
+
+def columns(settings: Mapping[str, Any]) -> list[Metric]:
+    """The metrics of a table, the one in which augmentations are compared first."""
+    first = metric_of(settings)
+    return [first, *(metric for metric in TABULATED.values() if metric != first)]
 
 
 def _accuracy(document: Document) -> Table:
+    settings, items = document.settings, document.items
     shown = {
-        **{name: Column(f"{metric.label}, {metric.unit}", metric.places) for name, metric in METRICS.items()},
-        "training_accuracy": Column("on training images, %", 1),
-        "training_loss": Column("training loss, augmented images, nats", 3),
+        **{metric.name: Column(f"{metric.label}, {metric.unit}", metric.places) for metric in columns(settings)},
+        "training_accuracy": Column(f"on training {items}, %", 1),
+        "training_loss": Column(f"training loss, augmented {items}, nats", 3),
     }
     shown = {name: column for name, column in shown.items() if document.rows["estimator"].eq(name).any()}
     lines, numbers = cells_over_seeds(document, document.rows, shown)
     head = ["augmentation", *(column.head for column in shown.values())]
-    scored = document.rows[document.rows["estimator"] == ACCURACY.name]
-    note = f"{images_in(scored)}; last epoch; mean ± standard deviation over seeds"
-    return Table("Clean test images", head, lines, numbers, [note])
+    scored = document.rows[document.rows["estimator"] == metric_of(settings).name]
+    note = f"{images_in(scored, items)}; last epoch; mean ± standard deviation over seeds"
+    return Table(f"Clean test {items}", head, lines, numbers, [note])
 
 
 SECTIONS = (

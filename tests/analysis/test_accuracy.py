@@ -1,5 +1,6 @@
 import base64
 import json
+import zlib
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -8,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 from scipy import special, stats
+from sklearn.metrics import roc_auc_score
 
 from analysis.accuracy import (
     Config,
@@ -20,7 +22,10 @@ from analysis.accuracy import (
     run,
     text_of,
 )
+from analysis.accuracy.section import SECTIONS
+from classifiers.grid import settings_of
 from classifiers.train import Settings, classifier_run
+from findings.document import read_document
 from findings.over_seeds import over_seeds
 from store import BadInput, digest_of
 from store.command_line import command
@@ -45,9 +50,12 @@ SETTINGS = {
 }  # fmt: skip
 
 
-def kept_in(directory):
-    """A run that has written the logits in a directory."""
-    record = {"scored": "test", "files": {"logits.npz": digest_of(directory / "logits.npz")}}
+def kept_in(directory, **metrics):
+    """A run that has written the logits in a directory, and these metrics."""
+    record = {
+        "scored": "test", "files": {"logits.npz": digest_of(directory / "logits.npz")}, "config": {},
+        "data": {"name": "made up"}, "training_images": 10, "metrics": {"accuracy": 0.5} | metrics,
+    }  # fmt: skip
     return SimpleNamespace(path=directory, result=lambda: record)
 
 
@@ -83,6 +91,107 @@ def test_the_job_from_end_to_end(options, capsys):
     assert "reused 4 trained networks" in capsys.readouterr().out
     assert again.rows == result.rows
     pd.testing.assert_frame_equal(again.table, result.table)
+
+
+PAIRS = """
+import torch
+from tasks.task import image_task
+
+def task():
+    stream = torch.Generator().manual_seed(0)
+    labels = (torch.rand(300, 2, generator=stream) < torch.tensor([0.5, 0.2])).float()
+    labels[labels.sum(1) == 0, 0] = 1.0
+    images = torch.randint(0, 60, (300, 1, 8, 8), generator=stream, dtype=torch.uint8)
+    images[:, :, :4] += (labels[:, 0].view(-1, 1, 1, 1) * 50).to(torch.uint8)
+    images[:, :, :, :4] += (labels[:, 1].view(-1, 1, 1, 1) * 25).to(torch.uint8)
+    return image_task("pairs", (images[:200], labels[:200]), (images[200:], labels[200:]))
+"""
+
+
+def test_several_labels_are_compared_by_roc_auc(options, tmp_path):
+    (tmp_path / "pairs.py").write_text(PAIRS)
+    settings = replace(FAST, batch_size=50, objective="binary-cross-entropy", crop=0, flip=False)
+    data = DataOptions(f"{tmp_path / 'pairs.py'}:task")
+    config = Config(("none", "mixup"), 2, data=data, settings=settings, execution=options)
+    result = run(config)
+    directory = options.out / "accuracy-pairs"
+    document = json.loads((directory / "result.json").read_text())
+    row = next(row for row in result.rows if row["seed"] == 1 and row["estimator"] == "roc_auc")
+    assert (row["quantity"], row["units"], row["n"], row["augmentation"]) == ("test ROC-AUC", "%", 100, "none")
+    record = classifier_run(load(data), "none", 1, settings, options).result()
+    assert row["value"] == pytest.approx(100 * record["metrics"]["roc_auc"])
+    # the values of single images have the row's mean and its standard error
+    packed = next(each for each in document["verdicts"] if each["seed"] == 1 and each["augmentation"] == "none")
+    values = 100 * np.frombuffer(zlib.decompress(base64.b64decode(packed["values"])), "<f4")
+    assert len(values) == packed["images"] == 100
+    assert values.mean() == pytest.approx(row["value"], rel=1e-6)
+    assert stats.sem(values) == pytest.approx(row["standard_error"], rel=1e-5)
+    assert document["components"]["roc_auc"]["images"] == 100
+    # kept logits are those of each label, not less the image's largest
+    logits, labels = read_logits(logits_file(directory, "none", 1))
+    assert roc_auc_score(labels, logits) == pytest.approx(record["metrics"]["roc_auc"], abs=0.005)
+    assert float(((logits > 0) == (labels > 0.5)).double().mean()) == pytest.approx(record["metrics"]["accuracy"])
+    # how far training images differ in their share of right decisions is not known
+    assert {
+        row["standard_error"] for row in result.rows if row["estimator"] == "training_accuracy" and row["seed"]
+    } == {None}
+    settings = document["about"]["settings"]
+    assert (settings["several"], settings["metric"], settings.get("items")) == (True, "roc_auc", None)
+    text = document["text"]
+    assert document["about"]["title"].startswith("ROC-AUC on pairs: ")
+    means = {
+        one["augmentation"]: one["value"] for one in result.rows if one["estimator"] == "roc_auc" and not one["seed"]
+    }
+    assert f"the baseline's ROC-AUC of {means['none']:.2f}%" in text
+    assert "ROC-AUC (2 seeds, 100 images; Welch's test" in text
+    assert "In accuracy" not in text
+    assert text.index("ROC-AUC      accuracy") < text.index("ROC-AUC: the mean over all labels that some of these")
+    assert text_of(document) == (text, document["about"]["conclusions"])
+    one = joined([document])
+    assert (one["text"], one["components"]) == (text, document["components"])
+    table = SECTIONS[0].table(read_document(directory / "result.json", "pairs"))
+    assert table.head[:3] == ["augmentation", "ROC-AUC, %", "accuracy, %"]
+
+
+def test_two_classes_have_a_roc_auc_beside_their_accuracy(tmp_path):
+    rng = np.random.default_rng(0)
+    logits, labels = rng.normal(size=(40, 2)).astype(np.float32), rng.integers(2, size=40)
+    np.savez(tmp_path / "logits.npz", logits=logits, labels=labels)
+    rows = accuracy_rows(kept_in(tmp_path), "none", 1)
+    assert [row["estimator"] for row in rows] == ["accuracy", "cross_entropy", "roc_auc"]
+    assert rows[-1]["value"] == pytest.approx(100 * roc_auc_score(labels, logits[:, 1] - logits[:, 0].astype(float)))
+    np.savez(tmp_path / "logits.npz", logits=logits, labels=np.zeros(40, np.int64))
+    assert [row["estimator"] for row in accuracy_rows(kept_in(tmp_path), "none", 1)] == ["accuracy", "cross_entropy"]
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_where_no_label_differs_accuracies_are_compared_and_it_is_said(several, tmp_path):
+    rng = np.random.default_rng(0)
+    labels = np.tile([1.0, 0.0], (40, 1)).astype(np.float32)
+    np.savez(tmp_path / "logits.npz", logits=rng.normal(size=(40, 2)).astype(np.float32), labels=labels)
+    found = {"mean_average_precision": 0.5} if several else {}
+    trained = kept_in(tmp_path, **found)
+    rows = [row for seed in (1, 2) for name in ("none", "fmix") for row in accuracy_rows(trained, name, seed)]
+    settings = settings_of(trained) | SETTINGS
+    assert settings.get("several", False) == several
+    assert "metric" not in settings
+    document = {"results": rows, "config": {}, "about": {"title": "", "settings": settings, "watermark": None}}
+    assert ("no ROC-AUC, for there is no label that some of these images have" in text_of(document)[0]) == several
+
+
+def test_of_texts_no_word_is_about_images(options, quick_figures):
+    run(Config(("none", "fmix", "mixup"), 2, settings=FAST, execution=options))
+    document = json.loads((options.out / "accuracy-digits" / "result.json").read_text())
+    document["about"]["settings"]["items"] = "texts"
+    of_texts = joined([document])
+    assert "1,437 training texts" in of_texts["about"]["title"]
+    assert "(2 seeds, 360 texts; " in of_texts["text"]
+    assert "Trained on 1,437 texts for 2 epochs" in of_texts["text"]
+    without = of_texts | {"components": None}  # with the standard errors of both added in full
+    alone = of_texts | {"results": [row for row in of_texts["results"] if row["seed"] == 1]}
+    for one in (of_texts, without, alone):
+        assert "image" not in text_of(one)[0]
+        assert "image" in text_of(one | {"about": document["about"] | {"settings": SETTINGS}})[0]
 
 
 def test_blocks_of_seeds_make_the_document_of_one_job(options, quick_figures):

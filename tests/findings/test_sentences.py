@@ -1,8 +1,13 @@
 """A text is lines, which are wrapped where it is printed and nowhere else."""
 
+import math
+
+import pandas as pd
 import pytest
 
-from findings.sentences import WIDTH, wrapped
+from findings.bottom_line import found_sentence, undecided_sentence
+from findings.published import compared
+from findings.sentences import WIDTH, told_apart, wrapped
 from findings.text import Tabular
 
 PARAGRAPH = "One paragraph of self-supervised words, long enough that no terminal of forty columns can hold it."
@@ -43,3 +48,30 @@ def test_a_tables_lines_are_never_wrapped():
 
 def test_lines_that_fit_and_empty_ones_stay():
     assert wrapped(TEXT, 1000) == TEXT
+
+
+@pytest.mark.parametrize(
+    ("means", "image_error", "config"),
+    [
+        ((90.0, 95.0, 95.1), 0.2, {}),  # told apart, and not
+        ((90.0, 90.1, 90.2), 0.2, {"margin": 5.0}),  # equal
+        ((90.0, 90.1, 90.2), 3.0, {}),  # which no number of seeds would tell apart on these images
+        ((90.0, 95.0, 95.1), math.nan, {}),  # withheld, for the draw of the images is not known
+    ],
+)
+@pytest.mark.parametrize("n", [400, None])
+def test_of_texts_the_same_is_said_as_of_images(means, image_error, config, n):
+    names = ("none", "mixup", "fmix")
+    rows = [{"augmentation": name, "mean": mean} for name, mean in zip(names, means, strict=True)]
+    table = pd.DataFrame([row | {"std": 0.2, "seeds": 3, "image_error": image_error, "n": n} for row in rows])
+
+    def said(*items):
+        comparison = compared("accuracy", table, None, config, *items)
+        lines = told_apart(comparison, "Accuracy", "points", 2)
+        lines += [found_sentence(comparison, "In it", "points", 2), undecided_sentence(comparison, "in it")]
+        return "\n".join(lines)
+
+    of_images, of_texts = said(), said("texts")
+    assert "text" not in of_images
+    assert of_texts == of_images.replace("images", "texts")
+    assert ("images" in of_images) == (n is not None or "margin" not in config)

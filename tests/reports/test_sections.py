@@ -57,6 +57,14 @@ def test_accuracies_in_a_regime_are_judged_as_a_size_of_the_training_set():
     assert tables_of(vaes, "training size") == []
 
 
+def test_of_texts_nothing_is_judged_that_is_said_of_images():
+    document = read_document(RESULTS / "accuracy-cifar-10-jpeg" / "result.json", "accuracy")
+    of_texts = replace(document, about=document.about | {"settings": document.settings | {"items": "texts"}})
+    assert of_texts.on == "CIFAR-10 (JPEG), 10,000 texts × 10 epochs"
+    assert judged([document])
+    assert judged([of_texts]) == []
+
+
 def test_an_ablations_variance_components_are_its_claims():
     path = RESULTS / "ablation-fraction-fashion-mnist" / "result.json"
     document = read_document(path, "ablation")
