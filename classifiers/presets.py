@@ -1,14 +1,20 @@
 """The rows of the paper's classification tables by name: ``cifar10-preact-resnet18-fmix``.
 
 A row is a data set, a network and an augmentation; how it is trained follows from the network
-(`classifiers.train.RECIPES`). PyramidNet was moreover trained with Fast AutoAugment, whose published list of policies
-is given with ``--policy file:PATH``.
+(`classifiers.train.RECIPES`). Those of texts (Table 5) draw one λ and mask a batch, as the reference code does, with
+α = 0.2 for IMDb, and BERT's mix tokens; their data lie in folders below ``data``, if ``--data`` says nothing else.
+PyramidNet was moreover trained with Fast AutoAugment, whose published list of policies is given with
+``--policy file:PATH``.
 """
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from store import BadInput
 from store.bad_input import perhaps, plain
 
-__all__ = ["AUGMENTATIONS", "PRESETS", "parts_of"]
+__all__ = ["AUGMENTATIONS", "PRESETS", "TEXT_AUGMENTATIONS", "Preset", "preset_named", "settings_of_texts"]
 
 AUGMENTATIONS = (
     "none",
@@ -29,31 +35,80 @@ ROWS = {
     "pyramidnet-272-200": ("cifar10",),
 }
 
-PRESETS: dict[str, tuple[str, str, str]] = {
-    f"{data}-{network}-{augmentation}": (data, network, augmentation)
+TEXT_AUGMENTATIONS = ("none", "mixup", "fmix")
+"""Of the paper's Table 5."""
+
+TEXT_ROWS = {
+    "text-cnn": ("toxic", "imdb", "yelp-2", "yelp-5"),
+    "text-lstm": ("toxic", "imdb", "yelp-2", "yelp-5"),
+    "bert-base-cased": ("toxic",),
+}
+
+BERT = "transformers:data/bert-base-cased"
+"""BERT as the paper has it, from the folder that transformers' ``save_pretrained`` writes."""
+
+
+class Preset(NamedTuple):
+    """A row.
+
+    Args:
+        data: the data set.
+        network: the network's name.
+        augmentation: the augmentation's.
+        settings: what else is not as usual.
+        text: of texts, what is not as usual.
+    """
+
+    data: str
+    network: str
+    augmentation: str
+    settings: Mapping[str, Any] = MappingProxyType({})
+    text: Mapping[str, Any] = MappingProxyType({})
+
+
+def settings_of_texts(data: str) -> dict[str, Any]:
+    """What is not as usual in the paper's Table 5 for the texts of a data set."""
+    return {"scope": "batch"} | ({"alpha": 0.2} if data.partition(":")[0] in ("imdb", "imdb-half") else {})
+
+
+PRESETS: dict[str, Preset] = {
+    f"{data}-{network}-{augmentation}": Preset(data, network, augmentation)
     for network, rows in ROWS.items()
     for data in rows
     for augmentation in AUGMENTATIONS
+} | {
+    f"{data}-{network}-{augmentation}": Preset(
+        f"{data}:data/{data}",
+        BERT if network == "bert-base-cased" else network,
+        augmentation,
+        settings_of_texts(data),
+        {"mixed_at": "ids"} if network == "bert-base-cased" else {},
+    )
+    for network, rows in TEXT_ROWS.items()
+    for data in rows
+    for augmentation in TEXT_AUGMENTATIONS
+    if not (network == "bert-base-cased" and augmentation == "mixup")  # which the paper does not have
 }
-"""Data set, network and augmentation of every row."""
+"""Every row, by name."""
 
 
 WITHOUT_NETWORK = {
     plain(f"{data}-{augmentation}"): name
-    for name, (data, network, augmentation) in PRESETS.items()
+    for name, (data, network, augmentation, *_) in PRESETS.items()
     if network == "preact-resnet18"
 }
 """What a row may be called by somebody who does not name the network, for messages."""
 
 
-def parts_of(preset: str) -> tuple[str, str, str]:
-    """Data set, network and augmentation of a preset.
+def preset_named(preset: str) -> Preset:
+    """The row of a name.
 
     Raises:
         BadInput: no such preset.
     """
     if preset not in PRESETS:
-        rows = ", ".join(f"{data}-{network}-AUGMENTATION" for network, rows in ROWS.items() for data in rows)
+        networks = {**ROWS, **TEXT_ROWS}
+        rows = ", ".join(f"{data}-{network}-AUGMENTATION" for network, rows in networks.items() for data in rows)
         needed = f"one of {rows}, with one of {', '.join(AUGMENTATIONS)}{perhaps(preset, PRESETS, WITHOUT_NETWORK)}"
         raise BadInput("--preset", repr(preset), needed)
     return PRESETS[preset]

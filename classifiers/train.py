@@ -53,7 +53,7 @@ from classifiers.networks import (
     theirs,
 )
 from classifiers.objectives import OBJECTIVES
-from classifiers.presets import parts_of
+from classifiers.presets import preset_named
 from classifiers.text.classifier import TextClassifier, check_network, text_classifier, tokenised, write_files
 from classifiers.text.networks import HIDDEN
 from classifiers.text.settings import TextSettings
@@ -364,8 +364,9 @@ def from_preset(preset: str | None) -> Config:
     """
     if preset is None:
         return Config()
-    data, network, augmentation = parts_of(preset)
-    return Config(preset, augmentation, data=DataOptions(data), settings=Settings(network))
+    row = preset_named(preset)
+    settings = Settings(row.network, text=TextSettings(**row.text), **row.settings)
+    return Config(preset, row.augmentation, data=DataOptions(row.data), settings=settings)
 
 
 def version_of(config: Mapping[str, Any]) -> int:

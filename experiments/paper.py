@@ -5,16 +5,19 @@ gets a `Scale` and yields any of the jobs' configurations (``analysis.accuracy.C
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from analysis import ablation, accuracy, human_uncertainty, mutual_info, representations
 from attacks import sweep
+from classifiers.networks import TRANSFORMER, network_known_as
+from classifiers.presets import TEXT_AUGMENTATIONS, settings_of_texts
+from classifiers.text import TextSettings
 from classifiers.train import Settings
 from gradcam import sums
 from reports import build
-from store import BadInput
+from store import BadInput, slug
 from store.command_line import Options
 from store.registry import Registry, called
 from tasks import DataOptions
@@ -35,6 +38,9 @@ class Scale:
         vae: how VAEs are trained.
         images: of the test images, how many are attacked and looked into (None: all).
         human: counts and labels of CIFAR-10H (None: downloaded).
+        texts: data sets of texts, for Table 5.
+        vectors: of words, for it (None: random ones, which are learned).
+        transformer: the folder of a pretrained one, for it (None: without).
         execution: where.
     """
 
@@ -45,6 +51,9 @@ class Scale:
     vae: VaeSettings = field(default_factory=lambda: VaeSettings(preset="reference"))
     images: int | None = None
     human: Path | None = None
+    texts: tuple[str, ...] = ()
+    vectors: str | None = None
+    transformer: Path | None = None
     execution: Options = field(default_factory=Options)
 
     @property
@@ -84,6 +93,35 @@ def table_2_preact_resnet18(scale: Scale) -> Iterable[Any]:
     yield accuracy.Config((*FOUR, "fmix-reference", *hybrids), **scale.classifiers)
 
 
+def table_5(scale: Scale) -> Iterable[Any]:
+    """Table 5: texts, with a convolutional and a recurrent network, and with BERT; without MixUp, as in the paper.
+
+    In a smoke run the texts are made-up sentences, and BERT is a small one.
+    """
+    texts = scale.texts or (("made-up-sentences",) if scale.smoke else ())
+    if not texts:
+        needed = "toxic:FOLDER, imdb:FOLDER, yelp-2:FOLDER, yelp-5:FOLDER or other texts"
+        raise BadInput("--texts", "nothing for Table 5", needed)
+    small = replace(scale.classifier, width=None)
+    networks: dict[str, tuple[tuple[str, ...], Settings, TextSettings]] = {
+        "text-cnn": (TEXT_AUGMENTATIONS, scale.classifier, TextSettings(vectors=scale.vectors)),
+        "text-lstm": (TEXT_AUGMENTATIONS, scale.classifier, TextSettings(vectors=scale.vectors)),
+    }
+    if scale.smoke or scale.transformer is not None:
+        name = f"{TRANSFORMER}{scale.transformer}" if scale.transformer else "bert"
+        networks[name] = (
+            tuple(one for one in TEXT_AUGMENTATIONS if one != "mixup"),
+            small,
+            TextSettings(mixed_at="ids"),
+        )
+    for data in texts:
+        for network, (augmentations, settings, text) in networks.items():
+            settings = replace(settings, network=network, text=text, **settings_of_texts(data))
+            execution = replace(scale.execution, out=scale.execution.out / slug(network_known_as(network)))
+            more = {"data": DataOptions(data), "settings": settings, "execution": execution}
+            yield accuracy.Config(augmentations, **scale.classifiers | more)
+
+
 def table_6(scale: Scale) -> Iterable[Any]:
     """Table 6: divergence from CIFAR-10H."""
     yield human_uncertainty.Config(FOUR, human=scale.human, **scale.classifiers)
@@ -116,11 +154,13 @@ def figure_6(scale: Scale) -> Iterable[Any]:
 
 
 def paper(scale: Scale) -> Iterable[Any]:
-    """All of them, and the report; Table 6 where there are human labels of the images."""
+    """All of them, and the report; Table 5 where there are texts, Table 6 where there are human labels of images."""
     for experiment in (table_1, table_2_preact_resnet18, grad_cam, information_plane, figure_1, figure_3, figure_6):
         yield from experiment(scale)
     if scale.human is not None or scale.data.data == "cifar10" or scale.smoke:
         yield from table_6(scale)
+    if scale.texts or scale.smoke:
+        yield from table_5(scale)
     yield build.Config((scale.execution.out,), execution=scale.execution)
 
 
@@ -129,6 +169,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     for experiment in (
         table_1,
         table_2_preact_resnet18,
+        table_5,
         table_6,
         grad_cam,
         information_plane,
@@ -145,7 +186,13 @@ _NAMED = Registry(
     "mixinfo.experiments",
     EXPERIMENTS,
     aliases={"all": "paper", "table2": "table-2-preact-resnet18", "figure4": "grad-cam", "figure5": "figure-1"}
-    | {"accuracy": "table-2-preact-resnet18", "mutualinfo": "table-1", "attacks": "figure-1", "ablation": "figure-3"},
+    | {
+        "accuracy": "table-2-preact-resnet18",
+        "texts": "table-5",
+        "mutualinfo": "table-1",
+        "attacks": "figure-1",
+        "ablation": "figure-3",
+    },
 )
 
 

@@ -54,8 +54,8 @@ class Config:
     """
 
     experiment: Annotated[str, tyro.conf.Positional]
-    """table-1, table-2-preact-resnet18, table-6, grad-cam, figure-1, figure-3, figure-6, paper (all of them, and the
-    report), or FILE.py:FUNCTION or package.module:FUNCTION, which gets an experiments.paper.Scale and yields
+    """table-1, table-2-preact-resnet18, table-5, table-6, grad-cam, figure-1, figure-3, figure-6, paper (all of them,
+    and the report), or FILE.py:FUNCTION or package.module:FUNCTION, which gets an experiments.paper.Scale and yields
     configurations"""
     smoke: bool = False
     """the smallest grid that runs at all, on the digits, watermarked"""
@@ -78,6 +78,12 @@ class Config:
     """attack this many test images (None: all)"""
     human: Path | None = None
     """counts and labels of CIFAR-10H (None: downloaded)"""
+    texts: tuple[str, ...] = ()
+    """data sets of texts, for table-5: toxic:FOLDER, imdb:FOLDER, yelp-2:FOLDER, yelp-5:FOLDER, or others"""
+    vectors: str | None = None
+    """of words, for table-5, see python -m classifiers.train --help (None: random ones, which are learned)"""
+    transformer: Path | None = None
+    """the folder of a pretrained transformer, for table-5 (None: without)"""
     workers: int | None = None
     """processes at once on this machine, which share its threads (None: one per GPU; without a GPU, one per core)"""
     ray: str | None = None
@@ -116,6 +122,9 @@ class Config:
             VaeSettings(preset=preset, epochs=self.vae_epochs),
             self.images,
             self.human,
+            self.texts,
+            self.vectors,
+            self.transformer,
             execution,
         )
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from tasks.task import Task
 from tasks.text.debtags import debtags
 from tasks.text.imdb import imdb
+from tasks.text.made_up import made_up_sentences
 from tasks.text.ratings import ratings_5, ratings_5_raters
 from tasks.text.reviews import imdb_half, rotten_tomatoes
 from tasks.text.sentences import SITES, sentences
@@ -35,5 +36,6 @@ NAMED: dict[str, Callable[..., Task]] = {
     "ratings-5-raters": ratings_5_raters,
     "tweets-3": tweets_3,
     "debtags": debtags,
+    "made-up-sentences": made_up_sentences,
 }
-"""Functions that find data inside packages, or read them at a path, by name."""
+"""Functions that find data inside packages, or read them at a path, by name; made-up sentences need none."""
