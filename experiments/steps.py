@@ -65,7 +65,8 @@ def particulars(steps: Iterable[Step]) -> dict[str, str]:
     for step in steps:
         if step.run is not None:
             config = step.arguments[0]
-            alike.setdefault(step.run.name, {})[step.name] = asdict(config.data) | asdict(config.settings)
+            settings = asdict(config.settings)
+            alike.setdefault(step.run.name, {})[step.name] = asdict(config.data) | settings | settings.pop("text", {})
     words = {}
     for same in alike.values():
         options = list(same.values())

