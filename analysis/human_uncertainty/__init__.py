@@ -1,7 +1,8 @@
 """Divergence of classifiers from human label uncertainty: ``python -m analysis.human_uncertainty``.
 
-For CIFAR-10's test images, humans' labels (CIFAR-10H) say how uncertain each image is. The paper's Table 6 compares
-networks trained under each augmentation by KL(human ‖ model) and finds masking augmentations closest to humans. Most of
+For CIFAR-10's test images, humans' labels (CIFAR-10H) say how uncertain each image is; where data come with the votes
+of several raters for each item (`tasks.task.Task`), as some texts do, these do. The paper's Table 6 compares networks
+trained under each augmentation by KL(human ‖ model) and finds masking augmentations closest to humans. Most of
 that number is over-confidence, which a single temperature removes, and mistakes, of which networks make more or fewer
 (`analysis.human_uncertainty.measures`): it is told before and after a temperature, as it is and at matched accuracy.
 Without ``--model`` or ``--logits``, classifiers are trained, or found trained, under each augmentation.
@@ -12,7 +13,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ from torch import Tensor
 
 from analysis.bounds.bound import standard_error
 from analysis.human_uncertainty.figures import draw_human_uncertainty
-from analysis.human_uncertainty.labels import check_order, cifar10h, credit, made_up, read_human
+from analysis.human_uncertainty.labels import check_order, cifar10h, credit, made_up, read_human, votes_of
 from analysis.human_uncertainty.measures import (
     FEWEST,
     Measure,
@@ -31,7 +32,7 @@ from analysis.human_uncertainty.measures import (
     per_image,
     plug_in_bias,
 )
-from analysis.human_uncertainty.section import SECTIONS
+from analysis.human_uncertainty.section import OF_RATERS, SECTIONS
 from classifiers.grid import ModelGrid, grid_steps, settings_of
 from classifiers.load import finite, kept_logits, load_classifier, logits_of
 from figures import label, save
@@ -43,12 +44,12 @@ from findings.decisions import decide, decisions_sentence, in_short
 from findings.over_seeds import headlines, of_networks, over_seeds
 from findings.published import claims_sentence, compared
 from findings.row import row
-from findings.sentences import ADDED, enumerated, the, told_apart
+from findings.sentences import ADDED, enumerated, said_of, the, told_apart
 from findings.table import plus_minus
 from findings.text import Tabular, Text, printed
 from store import BadInput, Run, evidence, slug
 from store.command_line import json_document, refuse_beside
-from tasks import DataOptions, load
+from tasks import DataOptions, Task, load
 from tasks.metrics import ACCURACY, correct, distributions
 from training import resolve_device, use_threads
 from training.grid import Which
@@ -96,7 +97,7 @@ class Config(ModelGrid):
 
     human: Path | None = None
     """human labels of the scored images, in their order: an .npz with counts (N×K) and optionally labels (N) (None:
-    CIFAR-10H, downloaded)"""
+    the votes that the data come with, or CIFAR-10H, downloaded)"""
     logits: Path | None = None
     """measure these instead of any classifier: an .npy of logits (N×K)"""
     data: DataOptions = field(default_factory=lambda: DataOptions("cifar10"), kw_only=True)
@@ -107,16 +108,6 @@ class Config(ModelGrid):
             raise BadInput("--logits", f"{self.logits} and --model", "one of them")
         if self.logits is not None:
             refuse_beside(self, "--logits", "augmentations", "seeds", "until", "margin", "settings")
-        unlabelled = self.human is None and self.logits is None and self.data.data != "cifar10"
-        if unlabelled and not self.votes_are_made_up:
-            needed = "an .npz with counts of its test images"
-            raise BadInput("--human", f"nothing for --data {self.data.data}", needed)
-
-    @property
-    def votes_are_made_up(self) -> bool:
-        """Whether a smoke run of the grid, which says so, has no human labels to compare with."""
-        of_grid = self.model.model is None and self.logits is None
-        return self.smoke and of_grid and self.human is None and self.data.data != "cifar10"
 
 
 @asked_from_python(Config)
@@ -127,22 +118,26 @@ def run(config: Config) -> Result:
 
 def look(config: Config) -> Result:
     """Do it with as many seeds as the configuration has: all of the job, or one look of ``--until decided``."""
-    config = config.smoked()
     options = config.execution
-    data = load(config.data, download=not config.execution.dry_run)
+    data = load(config.data, download=not options.dry_run)
+    if data.several:
+        raise BadInput("--data", f"{data.name}, with several labels each", "one class each")
+    whose = _whose(config, data)
+    config = config.smoked()
     if options.dry_run and config.model.model is None:
         config.say(data)
         return Result([])
-    labels = data.test.targets if data.test.targets.ndim == 1 else data.test.targets.argmax(1)
-    counts, human_labels = (made_up(labels, data.classes), labels) if config.votes_are_made_up else _human(config)
-    check_order(counts, human_labels, labels)
+    labels = _classes(data)
+    counts, human_labels = _human(config, data, whose)
+    if whose != "raters":  # whose votes lie beside the items
+        check_order(counts, human_labels, labels)
     if counts.shape[1] != data.classes:
         raise BadInput("--human", f"counts of {counts.shape[1]} classes", f"the data's {data.classes}")
     if config.model.model is not None:
         use_threads(options.threads)
         device = resolve_device(options.device)
         logits = logits_of(load_classifier(config.model, data, device), data.test.inputs.to(device)).cpu()
-        return _report_one(config, measures(logits, counts, labels), counts, config.model.model)
+        return _report_one(config, measures(logits, counts, labels), counts, config.model.model, whose, data.items)
     plan = config.plan(data)
     plan.say("their distance from humans", options)
     with plan.progress("", options):
@@ -163,7 +158,7 @@ def look(config: Config) -> Result:
             value, error = float(these.mean()), standard_error(these)
             rows.append(_row(Measure(name, quantity, value, error, len(these), "nats"), *which))
     more = {"components": _components(scores), "matched": _matched(right, [*scores[next(iter(MATCHED))]])}
-    return _report(config, trained, rows, counts, failures, more)
+    return _report(config, trained, rows, counts, whose, failures, more)
 
 
 def _components(scores: Mapping[str, Mapping[Which, Tensor]]) -> dict[str, Any]:
@@ -186,10 +181,44 @@ def _matched(right: Mapping[Which, Tensor], matched: Sequence[Which]) -> dict[st
     return {"accuracy": accuracy, "without": [[*which] for which in right if which not in matched]}
 
 
-def _human(config: Config) -> tuple[Tensor, Tensor | None]:
+Whose = Literal["file", "raters", "cifar10h", "made-up"]
+"""Whose labels the human ones are: those in a file, those of the data's own raters, CIFAR-10H's, or, in a smoke run of
+the grid, which says so, nobody's."""
+
+
+def _whose(config: Config, task: Task | None) -> Whose:
+    """Whose labels the human ones are.
+
+    Raises:
+        BadInput: there are none.
+    """
+    if config.human is not None:
+        return "file"
+    if task is not None and task.votes is not None:
+        return "raters"
+    if config.data.data == "cifar10":
+        return "cifar10h"
+    if config.smoke and config.model.model is None and config.logits is None:
+        return "made-up"
+    items = "images" if task is None else task.items
+    needed = f"an .npz with counts of its test {items}, or data that come with votes"
+    raise BadInput("--human", f"nothing for --data {config.data.data}", needed)
+
+
+def _human(config: Config, task: Task | None, whose: Whose) -> tuple[Tensor, Tensor | None]:
+    """How often humans chose each class of each item, (N, K), and the true classes (N,), where it is known."""
     if config.human is not None:
         return read_human(config.human)
-    return cifar10h(config.data.data_root, download=not config.execution.dry_run), None
+    if task is None or whose == "cifar10h":
+        return cifar10h(config.data.data_root, download=not config.execution.dry_run), None
+    labels = _classes(task)
+    return votes_of(task) if whose == "raters" else made_up(labels, task.classes), labels
+
+
+def _classes(task: Task) -> Tensor:
+    """The class of each scored item, (N,); of soft labels the most likely one."""
+    targets: Tensor = task.test.targets
+    return targets if targets.ndim == 1 else targets.argmax(1)
 
 
 def _run_logits(config: Config) -> Result:
@@ -207,7 +236,10 @@ def _run_logits(config: Config) -> Result:
     logits = finite(torch.from_numpy(array.astype(np.float64)), str(path), "--logits")
     if (logits >= 0).all() and torch.allclose(logits.sum(1), torch.ones(len(logits), dtype=torch.float64), atol=1e-3):
         raise BadInput("--logits", f"{path}, whose rows are probabilities", "logits (their logarithms will do)")
-    counts, labels = _human(config)
+    known = config.human is not None or config.data.data == "cifar10"
+    task = None if known else load(config.data, download=not config.execution.dry_run)
+    whose = _whose(config, task)
+    counts, labels = _human(config, task, whose)
     if counts.shape != logits.shape:
         raise BadInput(
             "--logits", f"{path}, {tuple(logits.shape)}", f"logits of shape {tuple(counts.shape)}, as counts"
@@ -215,14 +247,15 @@ def _run_logits(config: Config) -> Result:
     if labels is None:
         config.execution.say("no labels in --human: the humans' most frequent class stands for the true one")
         labels = counts.argmax(1)
-    return _report_one(config, measures(logits, counts, labels), counts, str(path))
+    items = "images" if task is None else task.items
+    return _report_one(config, measures(logits, counts, labels), counts, str(path), whose, items)
 
 
 def _row(measure: Measure, augmentation: str | None, seed: int | None) -> dict[str, Any]:
     return row(**asdict(measure), inputs="clean", augmentation=augmentation, seed=seed)
 
 
-def _report_one(config: Config, measured: list[Measure], counts: Tensor, name: str) -> Result:
+def _report_one(config: Config, measured: list[Measure], counts: Tensor, name: str, whose: Whose, items: str) -> Result:
     """One classifier: a line per number, and the document."""
     rows = [_row(measure, None, None) for measure in measured]
     lines = []
@@ -230,7 +263,7 @@ def _report_one(config: Config, measured: list[Measure], counts: Tensor, name: s
         error = "" if measure.standard_error is None else f" ± {measure.standard_error:.4f}"
         units = f" {measure.units}" if measure.units else ""
         lines.append(f"{measure.quantity}: {measure.value:.4f}{error}{units} (n = {measure.n:,})")
-    lines.append(f"{name}; errors are standard errors over images. {_bias(counts)}")
+    lines.append(f"{name}; errors are standard errors over {items}. {_bias(counts, whose, items)}")
     kl = next(measure for measure in measured if measure.estimator == "kl_human_model")
     text = Text(
         f"Humans are {kl.value:.3f} ± {kl.standard_error or 0:.3f} nats from {name}, by {kl.quantity} "
@@ -242,15 +275,22 @@ def _report_one(config: Config, measured: list[Measure], counts: Tensor, name: s
     return Result(rows, pd.DataFrame(rows), text)
 
 
-def _bias(counts: Tensor) -> str:
+def _bias(counts: Tensor, whose: Whose, items: str) -> str:
     bias = plug_in_bias(counts)
     votes = float(counts.sum(1).double().mean())
+    one = items.removesuffix("s")
+    each = f"an {one}" if one[0] in "aeiou" else f"a {one}"
+    given = f"the labels of {votes:.0f} raters {each}" if whose == "raters" else f"{votes:.0f} human labels {each}"
     return (
-        f"With {votes:.0f} human labels an image, every KL is too large, by the same for all models: by about "
-        f"{bias.redrawn:.4f} nats if labels given anew would show as many classes as these do, {bias.shown:.1f} an "
-        f"image; by {bias.chosen:.4f} if only the classes that were chosen could be; and by {bias.every:.4f} if any of "
-        f"the {bias.classes} could be for every image."
+        f"With {given}, every KL is too large, by the same for all models: by about "
+        f"{bias.redrawn:.4f} nats if labels given anew would show as many classes as these do, {bias.shown:.1f} {each};"
+        f" by {bias.chosen:.4f} if only the classes that were chosen could be; and by {bias.every:.4f} if any of "
+        f"the {bias.classes} could be for every {one}."
     )
+
+
+AGAINST: dict[Whose, str] = {"raters": OF_RATERS, "made-up": ", against made-up votes"}
+"""What a title says of whose labels the human ones are, where it is not what a reader takes them for."""
 
 
 def _report(
@@ -258,19 +298,20 @@ def _report(
     trained: dict[Which, Run],
     rows: list[dict[str, Any]],
     counts: Tensor,
+    whose: Whose,
     failures: list[str],
     more: dict[str, Any],
 ) -> Result:
     settings = settings_of(next(iter(trained.values())))
-    name = settings["data"]
+    name, items = settings["data"], _items(settings)
     width = f" of width {settings['width']}" if settings["width"] else ""
     head = (
-        f"Human uncertainty on {name}: {settings['network']}{width}, {settings['train_images']:,} training images, "
-        f"{settings['epochs']} epochs, {config.seeds} seed{'s' if config.seeds > 1 else ''}"
-    ) + (", against made-up votes" if config.votes_are_made_up else "")
+        f"Human uncertainty on {name}: {settings['network']}{width}, {settings['train_images']:,} training {items}, "
+        f"{settings['epochs']} epochs, {config.seeds} seed{'s' if config.seeds > 1 else ''}{AGAINST.get(whose, '')}"
+    )
     watermark = "SMOKE RUN" if config.smoke else None
     about = {"title": head, "data": name, "settings": settings, "watermark": watermark}
-    more |= {"human": f"{_bias(counts)} {credit(counts)}".strip()}
+    more |= {"human": f"{_bias(counts, whose, items)} {credit(counts)}".strip()}
     document = json_document(PROGRAM, config, rows) | {"about": about, "failures": failures} | more
     text, about["conclusions"] = text_of(document)
     directory = config.execution.out / f"human-uncertainty-{slug(name.lower())}{'-smoke' if config.smoke else ''}"
@@ -296,21 +337,26 @@ def text_of(document: Mapping[str, Any]) -> tuple[Text, str]:
         The whole text, and its sentences without the table.
     """
     table = over_seeds(of_networks(document["results"]))
-    config, matched = document["config"], document.get("matched")
-    conclusions = uncertainty_conclusions(table, document.get("components"), matched, config)
+    config, matched, items = document["config"], document.get("matched"), _items(document["about"].get("settings", {}))
+    conclusions = uncertainty_conclusions(table, document.get("components"), matched, config, items)
     found = comparisons(document)
     decisions = decide(found, config)
     conclusions = "\n\n".join(block for block in (conclusions, decisions_sentence(decisions, config)) if block)
-    notes = [_at_matched(table, matched) if matched else "", document.get("human") or ""]
+    notes = [_at_matched(table, matched, items) if matched else "", document.get("human") or ""]
     about = document["about"]
-    shown = _text_table(table, about["title"], " ".join(filter(None, notes)))
-    line = SMOKE if about.get("watermark") else _bottom_line(table, found, in_short(decisions, config))
+    shown = _text_table(table, about["title"], " ".join(filter(None, notes)), items)
+    line = SMOKE if about.get("watermark") else _bottom_line(table, found, in_short(decisions, config), items)
     if "made-up votes" in about["title"]:
         line = f"The votes are made up, and no human's. {line}"
     return Text(line, [shown, conclusions]), conclusions
 
 
-def _bottom_line(table: pd.DataFrame, found: Mapping[str, Comparison | None], until: str) -> str:
+def _items(settings: Mapping[str, Any]) -> str:
+    """What is classified, in words."""
+    return str(settings.get("items", "images"))
+
+
+def _bottom_line(table: pd.DataFrame, found: Mapping[str, Comparison | None], until: str, items: str) -> str:
     """Who is closer to humans, as classifiers are and at matched accuracy after a temperature, where that is known."""
     known = {name: comparison for name, comparison in found.items() if comparison is not None}
     if not known:
@@ -321,7 +367,7 @@ def _bottom_line(table: pd.DataFrame, found: Mapping[str, Comparison | None], un
                 for name, mean in zip(chosen["augmentation"], chosen["mean"], strict=True)
             ]
         )
-        n = behind(int(chosen["seeds"].min()), int(chosen["n"].min()))
+        n = behind(int(chosen["seeds"].min()), int(chosen["n"].min()), items=items)
         alone = "" if len(chosen) < 2 else "With one seed each, no difference can be claimed: several seeds would tell."
         return paragraph([f"Humans are, by KL(human‖model), {values} ({n}).", alone, until])
 
@@ -340,19 +386,21 @@ def _undecided(sentence: str) -> bool:
     return not sentence.startswith("In ")
 
 
-def _text_table(table: pd.DataFrame, caption: str, further: str) -> Tabular:
-    head = [["augmentation", *(name for name, _, _ in SHOWN.values())], ["", *(unit for _, unit, _ in SHOWN.values())]]
+def _text_table(table: pd.DataFrame, caption: str, further: str, items: str) -> Tabular:
+    # where nobody has chosen a second class, there is no second choice to agree with
+    shown = {name: column for name, column in SHOWN.items() if (table["estimator"] == name).any()}
+    head = [["augmentation", *(name for name, _, _ in shown.values())], ["", *(unit for _, unit, _ in shown.values())]]
     lines = []
     for augmentation, rows in table.groupby("augmentation", sort=False):
         by = rows.set_index("estimator")
         line = [label(str(augmentation))]
-        for estimator, (_, _, digits) in SHOWN.items():
+        for estimator, (_, _, digits) in shown.items():
             line.append(plus_minus(by["mean"][estimator], by["std"][estimator], digits))
         lines.append(line)
     note = (
         "Mean ± standard deviation over seeds. KL(h‖p) is KL(human‖model), and beside it what is left after one "
         "temperature, fitted to the humans' labels or to the true ones. "
-        f"All {int(table['n'].max()):,} test images. {further}".strip()
+        f"All {int(table['n'].max()):,} test {items}. {further}".strip()
     )
     return Tabular(head, lines, caption, [note])
 
@@ -366,16 +414,17 @@ def comparisons(document: Mapping[str, Any]) -> dict[str, Comparison | None]:
             table[table["estimator"] == estimator],
             Components.from_json(parts.get(estimator)),
             document["config"],
+            _items(document["about"].get("settings", {})),
         )
         for estimator, name in COMPARED.items()
     }
 
 
-def _at_matched(table: pd.DataFrame, matched: Mapping[str, Any]) -> str:
+def _at_matched(table: pd.DataFrame, matched: Mapping[str, Any], items: str) -> str:
     """The divergences at matched accuracy, which have no room in the table, and which networks have none."""
     if matched["accuracy"] is None:
         return (
-            f"No KL(h‖p) at matched accuracy: it takes two networks that are right and wrong on {FEWEST} images each."
+            f"No KL(h‖p) at matched accuracy: it takes two networks that are right and wrong on {FEWEST} {items} each."
         )
     values = [
         ", ".join(
@@ -385,12 +434,12 @@ def _at_matched(table: pd.DataFrame, matched: Mapping[str, Any]) -> str:
         for estimator in MATCHED
     ]
     said = (
-        f"At matched accuracy, as if every network were right on {_share(matched)} of the images, KL(h‖p) in nats is "
+        f"At matched accuracy, as if every network were right on {_share(matched)} of the {items}, KL(h‖p) in nats is "
         f"{values[0]}; after T to humans it is {values[1]}."
     )
     if matched["without"]:
         named = ", ".join(f"{the(augmentation)} of seed {seed}" for augmentation, seed in matched["without"])
-        said += f" That is without {named}: right or wrong on fewer than {FEWEST} images."
+        said += f" That is without {named}: right or wrong on fewer than {FEWEST} {items}."
     return said
 
 
@@ -403,6 +452,7 @@ def uncertainty_conclusions(
     parts: Mapping[str, Any] | None = None,
     matched: Mapping[str, Any] | None = None,
     config: Mapping[str, Any] | None = None,
+    items: str = "images",
 ) -> str:
     """What the divergences allow one to say, before and after temperature, as they are and at matched accuracy.
 
@@ -411,24 +461,26 @@ def uncertainty_conclusions(
         parts: a document's variance components, by estimator; without, the images' errors are added in full.
         matched: what it says of matched accuracy; without, nothing is said of it.
         config: a document's, by which augmentations are compared (`findings.published.compared`).
+        items: what is classified; the paper's statements are about images.
     """
     lines = []
     for estimator, name in COMPARED.items():
         chosen = table[table["estimator"] == estimator]
-        comparison = compared(estimator, chosen, Components.from_json((parts or {}).get(estimator)), config or {})
+        variance = Components.from_json((parts or {}).get(estimator))
+        comparison = compared(estimator, chosen, variance, config or {}, items)
         if comparison is None:
             continue
         lines += told_apart(comparison, name, "nats", 3, "{lower} is closer to humans than {higher} by {value}")
-        if statements := claims_sentence(estimator, comparison):
+        if items == "images" and (statements := claims_sentence(estimator, comparison)):
             lines.append(statements)
     if lines:
         if not parts:
-            lines.append(ADDED)
-        lines.append(_confounds(table, matched))
+            lines.append(said_of(items, ADDED))
+        lines.append(_confounds(table, matched, items))
     return "\n".join(lines)
 
 
-def _confounds(table: pd.DataFrame, matched: Mapping[str, Any] | None) -> str:
+def _confounds(table: pd.DataFrame, matched: Mapping[str, Any] | None, items: str) -> str:
     """What else than the likeness of uncertainties the divergence holds: confidence, and being wrong."""
     means = table.pivot_table(index="augmentation", columns="estimator", values="mean", sort=False)
     before, after = means["kl_human_model"], means["kl_human_model_temperature_scaled"]
@@ -439,7 +491,7 @@ def _confounds(table: pd.DataFrame, matched: Mapping[str, Any] | None) -> str:
     else:
         last = (
             "Only networks of like accuracy can be compared for their uncertainty, or, at matched accuracy, networks "
-            f"that count as right on {_share(matched)} of the images each: as many mistakes, though not the same ones."
+            f"that count as right on {_share(matched)} of the {items} each: as many mistakes, though not the same ones."
         )
     return (
         f"What the divergence holds besides: confidence, of which one temperature removes {removed}; and mistakes, "

@@ -17,9 +17,10 @@ import torch
 from torch import Tensor
 
 from store import BadInput, write_atomically
+from tasks import Task
 from tasks.arrays import read_arrays
 
-__all__ = ["check_order", "cifar10h", "credit", "made_up", "read_human"]
+__all__ = ["check_order", "cifar10h", "credit", "made_up", "read_human", "votes_of"]
 
 URL = "https://github.com/jcpeterson/cifar-10h/raw/master/data/cifar10h-counts.npy"
 LICENCE = "CIFAR-10H, Peterson et al. 2019: CC BY-NC-SA 4.0 (attribution, no commercial use, share alike)"
@@ -55,24 +56,47 @@ def read_human(path: Path) -> tuple[Tensor, Tensor | None]:
     return _checked(arrays["counts"], arrays.get("labels"), str(path), needed)
 
 
-def _checked(counts: np.ndarray, labels: np.ndarray | None, source: str, needed: str) -> tuple[Tensor, Tensor | None]:
+def votes_of(task: Task) -> Tensor:
+    """How many raters have chosen each class of each scored item, (N, K) int64, of a task that knows it.
+
+    Raises:
+        BadInput: something else, or of other items.
+    """
+    shape = len(task.test), task.classes
+    needed = f"how many raters chose each of {shape[1]} classes for each of {shape[0]:,} scored {task.items}"
+    votes = task.votes
+    if not isinstance(votes, Tensor) or votes.shape != shape:
+        got = tuple(votes.shape) if isinstance(votes, Tensor) else type(votes).__name__
+        raise BadInput("--data", f"{task.name} with votes {got}", needed)
+    one = task.items.removesuffix("s")
+    return _checked(votes.cpu().numpy(), None, f"{task.name}, votes", needed, "--data", one)[0]
+
+
+def _checked(
+    counts: np.ndarray,
+    labels: np.ndarray | None,
+    source: str,
+    needed: str,
+    option: str = "--human",
+    item: str = "image",
+) -> tuple[Tensor, Tensor | None]:
     if counts.ndim != 2 or counts.shape[1] < 2 or counts.dtype.kind not in "biuf":
-        raise BadInput("--human", f"{source} with counts {counts.shape} {counts.dtype}", needed)
+        raise BadInput(option, f"{source} with counts {counts.shape} {counts.dtype}", needed)
     if not (counts >= 0).all() or not (counts == np.rint(counts)).all():
-        raise BadInput("--human", f"{source} with negative or fractional counts", needed)
+        raise BadInput(option, f"{source} with negative or fractional counts", needed)
     if not (counts <= MOST_VOTES).all():
-        raise BadInput("--human", f"{source} with counts up to {counts.max():.3g}", f"at most {MOST_VOTES:,} a class")
+        raise BadInput(option, f"{source} with counts up to {counts.max():.3g}", f"at most {MOST_VOTES:,} a class")
     empty = np.flatnonzero(counts.sum(1) == 0)
     if len(empty):
-        got = f"{source} where nobody labelled image {empty[0]}" + (f" and {len(empty) - 1} more" * (len(empty) > 1))
-        raise BadInput("--human", got, "at least one label for every image")
+        got = f"{source} where nobody labelled {item} {empty[0]}" + (f" and {len(empty) - 1} more" * (len(empty) > 1))
+        raise BadInput(option, got, f"at least one label for every {item}")
     if labels is None:
         return torch.from_numpy(counts.astype(np.int64)), None
     if labels.shape != counts.shape[:1] or not np.issubdtype(labels.dtype, np.integer):
-        raise BadInput("--human", f"{source} with labels {labels.shape} {labels.dtype}", f"{len(counts)} integers")
+        raise BadInput(option, f"{source} with labels {labels.shape} {labels.dtype}", f"{len(counts)} integers")
     if labels.min() < 0 or labels.max() >= counts.shape[1]:
         got = f"{source} with labels from {labels.min()} to {labels.max()}"
-        raise BadInput("--human", got, f"classes from 0 to {counts.shape[1] - 1}")
+        raise BadInput(option, got, f"classes from 0 to {counts.shape[1] - 1}")
     return torch.from_numpy(counts.astype(np.int64)), torch.from_numpy(labels.astype(np.int64))
 
 

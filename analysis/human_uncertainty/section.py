@@ -5,7 +5,10 @@ from findings.section import Section
 from findings.table import Column, Table, cells_over_seeds, images_in
 from tasks.metrics import ACCURACY
 
-__all__ = ["SECTIONS"]
+__all__ = ["OF_RATERS", "SECTIONS"]
+
+OF_RATERS = ", against the votes of its raters"
+"""How the title of a document ends whose human labels are the data's own."""
 
 
 def _human(document: Document) -> Table:
@@ -24,9 +27,10 @@ def _human(document: Document) -> Table:
     shown = {estimator: column for estimator, column in shown.items() if estimator in measured}
     lines, numbers = cells_over_seeds(document, document.rows, shown)
     head = ["augmentation", *(column.head for column in shown.values())]
+    whose = "those of the data's own raters" if document.title.endswith(OF_RATERS) else "CIFAR-10H, CC BY-NC-SA 4.0"
     note = (
-        f"{images_in(document.rows)}; nats where no unit is given; mean ± standard deviation over seeds. Human labels: "
-        "CIFAR-10H, CC BY-NC-SA 4.0"
+        f"{images_in(document.rows, document.items)}; nats where no unit is given; mean ± standard deviation over "
+        f"seeds. Human labels: {whose}"
     )
     return Table("Divergence from human labels, and what belongs to it", head, lines, numbers, [note])
 

@@ -11,9 +11,11 @@ import torch
 from analysis import human_uncertainty
 from analysis.human_uncertainty import MATCHED, Config, run, text_of, uncertainty_conclusions
 from analysis.human_uncertainty import labels as human_labels
-from analysis.human_uncertainty.labels import check_order, cifar10h, credit, made_up, read_human
+from analysis.human_uncertainty.labels import check_order, cifar10h, credit, made_up, read_human, votes_of
+from analysis.human_uncertainty.section import SECTIONS
 from classifiers.load import ModelOptions
 from classifiers.train import Settings, train
+from findings.document import read_document
 from findings.over_seeds import over_seeds
 from store import BadInput
 from store.command_line import command
@@ -300,3 +302,102 @@ def test_made_up_votes_are_nine_in_ten_for_the_label():
     # 100,000 votes: five standard errors, wrong once in 1.7 million
     assert abs(share - 0.9) < 5 * (0.9 * 0.1 / 100_000) ** 0.5
     assert torch.equal(made_up(labels, 10), votes)
+
+
+RATED = """
+from dataclasses import replace
+
+import torch
+from tasks import DataOptions, load
+
+def task():
+    # of ten raters more than half see a digit as the next one: they agree with the labels for no image
+    found = load(DataOptions())
+    labels = found.test.targets
+    votes = torch.zeros(len(labels), 10, dtype=torch.int64)
+    votes[torch.arange(len(labels)), labels] = 4
+    votes[torch.arange(len(labels)), (labels + 1) % 10] = 6
+    return replace(found, name="rated", votes=votes, digest="")
+"""
+
+
+@pytest.fixture
+def rated(tmp_path):
+    (tmp_path / "rated.py").write_text(RATED)
+    return DataOptions(f"{tmp_path / 'rated.py'}:task")
+
+
+def test_the_votes_that_data_come_with_are_the_human_labels(rated, options, quick_figures):
+    config = Config(("none", "mixup"), 2, data=rated, settings=FAST, execution=options)
+    result = run(config)
+    directory = options.out / "human-uncertainty-rated"
+    document = json.loads((directory / "result.json").read_text())
+    assert document["about"]["title"].endswith(", 2 epochs, 2 seeds, against the votes of its raters")
+    assert "With the labels of 10 raters an image, every KL is too large" in result.text
+    assert "2.0 an image; by 0.0500 if only the classes that were chosen could be" in result.text
+    # KL from the logits that were kept: the same votes for every digit of a class
+    votes = votes_of(load(rated)).numpy() / 10
+    trained = train(load(rated), "none", 1, FAST, options)
+    with np.load(trained.path / "logits.npz") as kept:
+        logits = kept["logits"].astype(float)
+    log_p = logits - np.log(np.exp(logits).sum(1, keepdims=True))
+    kl = (0.4 * np.log(0.4) + 0.6 * np.log(0.6)) - (votes * log_p).sum(1).mean()
+    row = next(one for one in result.rows if (one["estimator"], one["seed"]) == ("kl_human_model", 1))
+    assert row["value"] == pytest.approx(kl, rel=1e-5)
+    note = SECTIONS[0].table(read_document(directory / "result.json", "rated")).notes[0]
+    assert note.endswith("Human labels: those of the data's own raters")
+    assert text_of(document) == (document["text"], document["about"]["conclusions"])
+    # of texts nothing is said of images, nor is what the paper says of them judged
+    assert "Of the paper's statements" not in result.text  # it says nothing of these two
+    document["about"] |= {"settings": document["about"]["settings"] | {"items": "texts"}, "title": "On texts"}
+    document["human"] = human_uncertainty._bias(votes_of(load(rated)), "raters", "texts")
+    for more in ({}, {"components": None}, {"matched": {"accuracy": None, "without": []}}):
+        assert "image" not in text_of(document | more)[0]
+    assert "With the labels of 10 raters a text, " in text_of(document)[0]
+    # human labels of one's own go before them
+    wrong = np.eye(10, dtype=int)[load(rated).test.targets.numpy()]
+    np.savez(options.out / "human.npz", counts=wrong)
+    own = run(replace(config, human=options.out / "human.npz"))
+    assert "With 1 human labels an image" in own.text
+    assert "2nd choice" not in own.text  # nobody has made one
+
+
+@pytest.mark.parametrize(("smoke", "title"), [(True, "against the votes of its raters"), (False, "10 raters an image")])
+def test_votes_are_there_in_smoke_runs_and_for_one_model_too(smoke, title, rated, options):
+    if smoke:
+        config = Config(("none",), smoke=True, data=rated, settings=FAST, execution=options)
+    else:
+        one = train(load(rated), "none", 1, FAST, options)
+        config = Config(model=ModelOptions(str(one.path)), data=rated, execution=options)
+    text = run(config).text
+    assert title in text
+    assert "made-up" not in text
+
+
+def test_logits_alone_are_compared_with_the_votes_of_their_data(rated, options, tmp_path):
+    np.save(tmp_path / "logits.npy", np.zeros((360, 10)))
+    rows = run(Config(logits=tmp_path / "logits.npy", data=rated, execution=options)).rows
+    kl = next(row["value"] for row in rows if row["estimator"] == "kl_human_model")
+    assert kl == pytest.approx(np.log(10) + 0.4 * np.log(0.4) + 0.6 * np.log(0.6))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda votes: votes[1:], r"digits with votes \(359, 10\); needs how many raters chose each of 10 classes for"),
+        (lambda votes: votes.tolist(), "digits with votes list"),
+        (lambda votes: votes - 1, "digits, votes with negative or fractional counts"),
+        (lambda votes: votes * 0, "nobody labelled image 0 and 359 more; needs at least one label for every image"),
+    ],
+)
+def test_unsuitable_votes(digits, change, words):
+    votes = change(made_up(digits.test.targets, 10))
+    with pytest.raises(BadInput, match=words):
+        votes_of(replace(digits, votes=votes))
+
+
+def test_several_labels_are_no_distribution(rated, options, monkeypatch):
+    task = replace(load(rated), several=True)
+    monkeypatch.setattr(human_uncertainty, "load", lambda *_, **__: task)
+    with pytest.raises(BadInput, match="rated, with several labels each; needs one class each"):
+        run(Config(("none",), 1, data=rated, settings=FAST, execution=options))
