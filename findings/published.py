@@ -56,6 +56,7 @@ class Measure:
         claim: how it is said that one augmentation is above another, with ``{above}`` and ``{below}``.
         margin: a difference of two augmentations within it counts as none; None where no margin is stated.
         relative: whether the margin is a share of the mean over augmentations.
+        items: what networks are scored on where it is judged.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Measure:
     claim: str = "{above} is above {below}"
     margin: float | None = None
     relative: bool = False
+    items: str = "images"
 
 
 OTHERWISE = {

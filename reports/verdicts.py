@@ -1,7 +1,8 @@
 """Published numbers and statements beside ours: the measures, in every document that has them."""
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -43,6 +44,12 @@ ATTACK = "attack "
 
 BY = ("augmentation",)
 
+TEXTS: dict[str, Callable[[Mapping[str, Any]], bool]] = {
+    "text accuracy": lambda settings: settings["classes"] == 2 and not settings["several"],
+    "text roc_auc": lambda settings: settings["several"],
+}
+"""Measures of texts, and the networks whose settings they are measured of."""
+
 
 def measured(document: Document, measure: str) -> pd.DataFrame:
     """One measure of a document's augmentations.
@@ -82,10 +89,15 @@ class _Measured(NamedTuple):
 def tables_of(document: Document, measure: str) -> list[_Measured]:
     """A measure of a document; of an ablation, one for every value; any accuracy is one at a size of training set.
 
-    Of other items than images there is none: the paper's statements in these measures are about images.
+    Of other items than those that the paper's statements in a measure are about there is none.
     """
-    if document.items != "images":
+    if document.items != measures()[measure].items:
         return []
+    if measure in TEXTS:
+        of_texts = document.program == accuracy.PROGRAM and TEXTS[measure](document.settings)
+        name = measure.removeprefix("text ")
+        on = f"{document.on}, {document.settings['network']}"
+        return [_Measured(on, measured(document, name), name)] if of_texts else []
     if measure not in ("training size", "decay power"):
         return [_Measured(document.on, measured(document, measure), measure)]
     vary = {"training size": "fraction", "decay power": "decay-power"}[measure]
@@ -269,9 +281,10 @@ class Judged:
 
 
 def judged(documents: Sequence[Document]) -> list[Judged]:
-    """Every statement of the paper on every data set and scale on which it was measured, as one family.
+    """Every statement of the paper on every data set and scale on which it was measured.
 
-    Statements of which nothing may be claimed, whatever the difference, are no part of the family.
+    Those about images are one family, and those about texts another. Statements of which nothing may be claimed,
+    whatever the difference, are no part of it.
     """
     alone = []
     compared = {measure: compared_once(documents, measure) for measure in {claim.measure for claim in claims()}}
@@ -279,8 +292,12 @@ def judged(documents: Sequence[Document]) -> list[Judged]:
         for document, on, comparison in compared[claim.measure]:
             if pair := comparison.between(claim.above, claim.below):
                 alone.append((claim, document, on, comparison, pair))
-    open_ones = iter(as_family(pair for *_, pair in alone if not pair.withheld))
-    together = [pair if pair.withheld else next(open_ones) for *_, pair in alone]
+    families: dict[str, list[Difference]] = {}
+    for *_, pair in alone:
+        if not pair.withheld:
+            families.setdefault(pair.items, []).append(pair)
+    open_ones = {items: iter(as_family(pairs)) for items, pairs in families.items()}
+    together = [pair if pair.withheld else next(open_ones[pair.items]) for *_, pair in alone]
     return [
         Judged(claim, document, on, comparison, pair, str(claim.verdict(pair)))
         for (claim, document, on, comparison, _), pair in zip(alone, together, strict=True)
@@ -426,9 +443,15 @@ def table_of_statements(stated: Sequence[Stated]) -> Table:
     head = ["the paper says", "verdict", "measured on", "difference (simultaneous 95%)", "spread over seeds"]
     head += ["images", "p"]
     rare = max((skewed(pair.seeds, len(tested), pair.looks) for pair in tested), default=LEVEL)
+    families = Counter(pair.items for pair in tested)
+    one_or_more = (
+        f"A family of {families['images']} comparisons on images and one of {families['texts']} on texts"
+        if families["texts"]
+        else f"One family of {len(tested)} comparisons"
+    )
     notes = (
-        f"One family of {len(tested)} comparisons: Welch's test of the two augmentations in question, seeds as "
-        f"replicates, Holm's correction over the whole table at 5%"
+        f"{one_or_more}: Welch's test of the two augmentations in question, seeds as "
+        f"replicates, Holm's correction over the whole {'family' if families['texts'] else 'table'} at 5%"
         f" (up to {100 * rare:.3g}% if seeds were skewed and spread unequally). "
         + "A statement that something is not improved is not contradicted as long as no improvement is found, and "
         "holds where the opposite is.",
