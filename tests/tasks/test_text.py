@@ -44,7 +44,8 @@ def number_of(text: str) -> int:
 def table(rows, delimiter=",", end="\r\n") -> str:
     """Rows as Python's own writer has them, whatever is in them."""
     stream = io.StringIO(newline="")
-    csv.writer(stream, delimiter=delimiter, lineterminator=end).writerows(rows)
+    quoting = csv.QUOTE_ALL if end == "\r" else csv.QUOTE_MINIMAL  # which does not know the other ends of lines
+    csv.writer(stream, delimiter=delimiter, lineterminator=end, quoting=quoting).writerows(rows)
     return stream.getvalue()
 
 
