@@ -56,9 +56,12 @@ def member(package: Package, path: Path | None, root: Path) -> tuple[bytes, str]
     """
     needed = package.needed(root)
     if path is None:
-        path = _installed(package) or next(iter(sorted(root.glob(package.archives), reverse=True)), None)
+        archives = sorted(root.glob(package.archives))
+        path = _installed(package) or (archives[0] if len(archives) == 1 else None)
         if path is None:
             got = f"the package {package.distribution}, which is neither installed nor under {root}"
+            if archives:
+                got = f"the package {package.distribution}, of which there are {', '.join(map(str, archives))}"
             raise BadInput("--data", got, needed)
     if path.is_dir():
         for file in (path / package.member, *sorted(path.glob(f"*/{package.member}"))):
