@@ -8,19 +8,16 @@ import importlib.metadata
 import io
 import tarfile
 import zipfile
-import zlib
 from pathlib import Path
 from typing import NamedTuple
 
 from store import BadInput
+from tasks.text.files import FAULTS
 
 __all__ = ["Package", "inside", "member"]
 
 LARGEST = 2**30
 """Bytes that one file of an archive may have."""
-
-FAULTS = (OSError, EOFError, zlib.error, zipfile.BadZipFile, tarfile.TarError, NotImplementedError, RuntimeError)
-"""What damaged or locked archives raise."""
 
 
 class Package(NamedTuple):
@@ -105,7 +102,7 @@ def inside(archive: bytes, name: str, shown: str, needed: str) -> bytes:
             content = tarred.extractfile(_place(sizes, name, shown, needed))
             assert content is not None
             return content.read()
-    except FAULTS as problem:
+    except (*FAULTS, tarfile.TarError) as problem:
         reason = " ".join(str(problem).split())[:100]
         raise BadInput("--data", f"{shown}, which cannot be read ({reason})", needed) from None
 

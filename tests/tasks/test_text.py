@@ -221,6 +221,8 @@ def test_another_encoding_is_refused_with_its_place_unless_it_is_named(here):
     task = load(DataOptions("csv:set.csv", encoding="utf-16"))
     assert {*task.train.inputs, *task.test.inputs} == texts
     matched("which is not ASCII; needs text in ASCII; --encoding of", "csv:set.csv", encoding="ascii")
+    (here / "set.csv").write_text("text,label-\n")
+    matched("set.csv, which is not PUNYCODE; needs --encoding of", "csv:set.csv", encoding="punycode")
 
 
 def test_a_byte_after_a_mark_is_named_by_its_place_in_the_file(here):
