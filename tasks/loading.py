@@ -89,7 +89,7 @@ class DataOptions:
     text_column: str = "text"
     """the column of csv:PATH, or the key of jsonl:PATH, that holds the texts"""
     label_columns: tuple[str, ...] = ("label",)
-    """the one that holds the classes, whole numbers from 0 or words; or several, each with 0 or 1: several labels"""
+    """the column that holds the classes, whole numbers from 0 or words; or several columns of 0 or 1: several labels"""
     encoding: str = "utf-8"
     """of the file of csv:PATH or jsonl:PATH: utf-8, utf-16, latin-1, cp1252 and what else Python knows"""
 

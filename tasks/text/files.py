@@ -16,7 +16,7 @@ from pathlib import Path
 from store import BadInput
 from store.bad_input import perhaps
 
-__all__ = ["COMPRESSED", "columns_of", "content", "csv_rows", "decoded", "folder_with", "table", "there"]
+__all__ = ["COMPRESSED", "FAULTS", "columns_of", "content", "csv_rows", "decoded", "folder_with", "table", "there"]
 
 COMPRESSED = (".gz", ".zip")
 """Suffixes of files that hold another one."""
@@ -102,6 +102,8 @@ def decoded(raw: bytes, name: str, encoding: str = "utf-8", way_out: str = "") -
         convert = f"iconv -f {'UTF-16' if sixteen else 'LATIN1'} -t UTF-8 converts it" if shown == "utf-8" else ""
         needed = "; ".join(part for part in (f"text in {shown.upper()}", convert, way_out) if part)
         raise BadInput("--data", f"{name} with {where}, which is not {shown.upper()}", needed) from None
+    except UnicodeError:  # of encodings that are for other things than files
+        raise BadInput("--data", f"{name}, which is not {shown.upper()}", way_out) from None
 
 
 def csv_rows(text: str, name: str, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:

