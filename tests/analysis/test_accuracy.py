@@ -146,6 +146,10 @@ def test_several_labels_are_compared_by_roc_auc(options, tmp_path):
     assert "ROC-AUC (2 seeds, 100 images; Welch's test" in text
     assert "In accuracy" not in text
     assert text.index("ROC-AUC      accuracy") < text.index("ROC-AUC: the mean over all labels that some of these")
+    fewest = min(labels.sum(0).min(), (1 - labels).sum(0).min())
+    assert document["rarest"] == fewest < 30
+    assert f"others have not, at least {fewest:.0f}, so few that its intervals are too narrow" in text
+    assert f"others have not, at least 30{chr(10)}" in text_of(document | {"rarest": 30})[0]
     assert text_of(document) == (text, document["about"]["conclusions"])
     one = joined([document])
     assert (one["text"], one["components"]) == (text, document["components"])

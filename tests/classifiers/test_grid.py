@@ -4,6 +4,7 @@ import importlib
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import torch
 from torch import nn
 
 from attacks import sweep
-from classifiers.grid import once_of_function, run_of_function
+from classifiers.grid import once_of_function, run_of_function, settings_of
 from classifiers.load import Classifier, ModelOptions, fixed_logits, load_classifier
 from classifiers.networks import build
 from classifiers.train import Settings, classifier_run
@@ -287,3 +288,26 @@ def test_nan_for_one_image_in_hundreds_is_seen(kind, nets, options, digits):
     with pytest.raises(BadInput, match="SomeNan with logits that are not finite for 1 images, the first 50 of 100"):
         run(replace(config, images=None))
     assert not list(options.store.glob("*/*/result.json"))
+
+
+@pytest.mark.parametrize(
+    ("record", "metrics", "more"),
+    [
+        ({}, {}, {}),
+        ({}, {"roc_auc": 0.7}, {}),  # of two classes
+        ({}, {"mean_average_precision": 0.5}, {"several": True}),  # trained before there was a ROC-AUC
+        ({}, {"mean_average_precision": 0.5, "roc_auc": 0.7}, {"several": True, "metric": "roc_auc"}),
+        ({"items": "texts", "several": False}, {"roc_auc": 0.7}, {"items": "texts"}),
+        (
+            {"items": "texts", "several": True},
+            {"roc_auc": 0.7},
+            {"items": "texts", "several": True, "metric": "roc_auc"},
+        ),
+        ({"items": "images", "several": False}, {}, {}),
+    ],
+)
+def test_settings_say_what_differs_from_images_with_one_class(record, metrics, more):
+    usual = {"config": {"epochs": 2}, "data": {"name": "digits"}, "training_images": 9, "scored": "test"}
+    run = SimpleNamespace(result=lambda: usual | {"metrics": {"accuracy": 0.9} | metrics} | record)
+    expected = {"epochs": 2, "data": "digits", "train_images": 9, "scored": "test"}
+    assert settings_of(run) == expected | more
