@@ -651,7 +651,7 @@ def _check_data(records: Records | None, config: Any, asked: Asked | None) -> No
     if identity != asked.record["data"]:
         command_line = asked.record.get("command", "")
         needed = "the options of its data" + (f", as its command has them: {command_line}" if command_line else "")
-        raise BadInput(f"{asked.path}: data", f"{identity['name']}, whose images are not the record's", needed)
+        raise BadInput(f"{asked.path}: data", f"{identity['name']}, whose content is not the record's", needed)
 
 
 _OUTSIDE = {

@@ -374,11 +374,12 @@ def _spoken(command: str, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
     except ValueError:
         return {}
     found: dict[str, tuple[str, ...]] = {}
-    for word, after in itertools.pairwise([*words, ""]):
+    for place, word in enumerate(words):
         option, separator, value = word.partition("=")
         name = option.removeprefix("--").replace("-", "_")
         if option.startswith("--") and name in names:
-            found[name] = (value if separator else after,)
+            after = itertools.takewhile(lambda each: not each.startswith("--"), words[place + 1 :])
+            found[name] = (value,) if separator else tuple(after)
     return found
 
 

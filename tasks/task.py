@@ -94,7 +94,7 @@ class Texts:
         return len(self.inputs)
 
     def only(self, indices: Tensor) -> "Texts":
-        """The split of these texts alone."""
+        """The split of the texts with these indices alone."""
         return Texts(tuple(self.inputs[place] for place in indices.tolist()), self.targets[indices])
 
     def to(self, device: torch.device) -> "Texts":
@@ -104,7 +104,7 @@ class Texts:
 
 @dataclass(frozen=True)
 class Ragged:
-    """A split of texts as token ids, in memory as a whole, on one device, one after the other.
+    """A split of texts as token ids, in memory as a whole, on one device, one after the other; none of them is empty.
 
     Args:
         ids: of all tokens of all texts, int32.

@@ -82,7 +82,7 @@ def test_the_record_of_a_run_asks_for_the_same_run(here, main, few_draws, traine
         assert again.out.startswith("reused")
         assert str(run.relative_to(here)) in again.out
     nameless = main(trainer, "--config", str(run / "config.json"), *COMMON)
-    assert nameless.line.endswith("whose images are not the record's; needs the options of its data")
+    assert nameless.line.endswith("whose content is not the record's; needs the options of its data")
     assert len(list((here / "runs").glob("*/*"))) == 1
     # what a line says beside it makes another run, whose record says all that was asked for
     other = main(trainer, "--config", str(run), *COMMON, "--seed", "4", "--threads", "1")
@@ -96,7 +96,7 @@ def test_the_record_of_a_run_asks_for_the_same_run(here, main, few_draws, traine
     (here / "result.json").write_text(json.dumps(record | {"command": f"python -m {trainer} --data npz:d.npz"}))
     refused = main(trainer, "--config", "result.json", *COMMON)
     assert refused.status == 2
-    assert "result.json: data: got d, whose images are not the record's; needs the options of its data" in refused.line
+    assert "result.json: data: got d, whose content is not the record's; needs the options of its data" in refused.line
     assert main(trainer, "--config", "result.json", *COMMON, *data).out.startswith("reused")
     beside = main(trainer, "--config", str(run), "--preset", "reference")
     assert (beside.status, beside.err.count("\n")) == (2, 1)
