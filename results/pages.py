@@ -766,8 +766,8 @@ def found() -> str:
     others = len(numbers) - len(verdicts())
     lines.append(
         f"- {open_ones} more cannot be told yet, or are not contradicted. All are judged as {families('tests')}, and "
-        f"the {others} about layers in families of their own; an analysis, which judges its own pairs alone, may tell more "
-        "in its own text."
+        f"the {others} about layers in families of their own; an analysis, which judges its own pairs alone, may tell "
+        "more in its own text."
     )
     return "\n".join(lines)
 
