@@ -103,7 +103,7 @@ def tables_of(document: Document, measure: str) -> list[_Measured]:
         of_texts = document.program == accuracy.PROGRAM and TEXTS[measure](document.settings)
         name = measure.removeprefix("text ")
         on = f"{document.on}, {document.settings['network']}"
-        on += ", labels weighed by the mask" if document.settings["text"]["mixed_weights"] == "mask" else ""
+        on += ", labels weighed by the mask" if document.settings.get("text", {}).get("mixed_weights") == "mask" else ""
         return [_Measured(on, measured(document, name), name)] if of_texts else []
     if measure not in ("training size", "decay power"):
         return [_Measured(document.on, measured(document, measure), measure)]

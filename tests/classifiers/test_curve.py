@@ -138,10 +138,10 @@ def test_a_network_that_says_no_numbers(digits, trained):
 def test_watched_images_are_random_and_the_same_for_every_network(digits):
     first, second = watched_items(digits), watched_items(digits)
     for kind in ("scored", "training"):
-        assert torch.equal(first[kind][0], second[kind][0])
+        assert torch.equal(first[kind].inputs, second[kind].inputs)
         split = {"scored": digits.test, "training": digits.train}[kind]
-        assert len(first[kind][0]) == min(2000, len(split))
-    assert not torch.equal(first["training"][0], digits.train.inputs[:2000])
+        assert len(first[kind]) == min(2000, len(split))
+    assert not torch.equal(first["training"].inputs, digits.train.inputs[:2000])
 
 
 def test_a_curve_that_somebody_changed_is_refused(options):

@@ -1,6 +1,7 @@
 """Classifiers of texts from end to end: trained, resumed, loaded, refused."""
 
 import json
+import math
 import signal
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from classifiers.load import kept_logits, load_run
+from classifiers.presets import PRESETS
 from classifiers.text import TextSettings, load_text_run
 from classifiers.train import Config, Settings, classifier_run, from_preset, learning_rate_of, pipeline_of, run, train
 from store import BadInput
@@ -178,6 +180,14 @@ def test_a_transformers_first_step_begins_with_its_own_weights(folder, sentences
         torch.testing.assert_close(classifier(alone), expected, rtol=1e-4, atol=1e-5)
     together = classifier(ids)
     torch.testing.assert_close(together[1:], classifier(ids[1:, :3]), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("preset", [name for name, row in PRESETS.items() if row.network in ("text-cnn", "text-lstm")])
+def test_every_preset_of_texts_takes_a_training_step(preset, sentences, options):
+    config = from_preset(preset)
+    task = replace(sentences, train=sentences.train.only(torch.arange(8)), digest="")
+    settings = replace(config.settings, width=2, epochs=1, batch_size=8)
+    assert math.isfinite(train(task, config.augmentation, 1, settings, options).result()["metrics"]["cross_entropy"])
 
 
 def test_the_learning_rate_warms_up():
