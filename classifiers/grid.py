@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -79,6 +79,10 @@ class ModelGrid(ClassifierGrid):
         super().__post_init__()
         if self.model.model is not None:
             refuse_beside(self, "--model", "augmentations", "seeds", "until", "margin", "settings")
+
+    def smoked(self) -> Self:
+        """The configuration as it is done: with ``--smoke``, one seed and two epochs, but for ``--model``, as it is."""
+        return super().smoked() if self.model.model is None else self
 
 
 class Subject(NamedTuple):
