@@ -75,12 +75,27 @@ MOST_CLASSES = 100_000
 """More, and a label is no class."""
 
 
-def checked_labels(labels: np.ndarray, name: str) -> np.ndarray:
+def checked_labels(labels: np.ndarray, name: str, several: bool = False) -> np.ndarray:
     """Class indices (N,), or rows (N, K), as they are; a column of indices (N, 1) is taken as indices.
+
+    Args:
+        labels: of all items of a split.
+        name: of the array.
+        several: whether they are rows of several labels each, 0 and 1, of which an item may have none.
 
     Raises:
         BadInput: anything else, blaming ``name``: complex or infinite numbers, fractions, rows of nothing.
     """
+    if several:
+        if (
+            labels.ndim != 2
+            or not labels.shape[1]
+            or labels.dtype.kind not in "biuf"
+            or not np.isin(labels, (0, 1)).all()
+        ):
+            needed = "rows N×K of 0 and 1, of several labels"
+            raise BadInput("--data", f"{name} that are not 0 and 1 in rows", needed)
+        return labels
     needed = "class indices from 0, or rows N×K of numbers from 0"
     if labels.dtype.kind not in "biuf" or not np.isfinite(labels).all() or not (labels >= 0).all():
         raise BadInput("--data", f"{name} with negative, infinite or non-numeric values", needed)
@@ -93,7 +108,8 @@ def checked_labels(labels: np.ndarray, name: str) -> np.ndarray:
             raise BadInput("--data", f"{name} with fractions", needed)
         return labels
     if not labels.shape[1] or not labels.any(1).all():
-        raise BadInput("--data", f"{name} with rows of nothing", "rows N×K with something in each")
+        needed = "rows N×K with something in each, or, of several labels or none each, a Task with several=True"
+        raise BadInput("--data", f"{name} with rows of nothing", needed)
     return labels
 
 

@@ -75,7 +75,7 @@ def _checked(task: Task, name: str) -> Task:
     if isinstance(task.modality, Text):
         return checked_texts(task, name)
     named = [("train", task.train), *task.tests.items()]
-    splits = [_checked_split(split, split_name, name) for split_name, split in named]
+    splits = [_checked_split(split, split_name, name, bool(task.several)) for split_name, split in named]
     train = splits[0]
     for split in splits[1:]:
         if split.inputs.shape[1:] != train.inputs.shape[1:]:
@@ -91,6 +91,7 @@ def _checked(task: Task, name: str) -> Task:
         modality=Image(channels, height, width, bool(task.modality.mirrored)),
         classes=max(task.classes, *map(classes_of, splits)),
         digest="",
+        several=bool(task.several),
     )
 
 
@@ -112,7 +113,7 @@ def _whole(task: Task, name: str) -> None:
         raise BadInput("--data", got, f"one {kind.__name__} at least, by a name")
 
 
-def _checked_split(split: InMemory, split_name: str, name: str) -> InMemory:
+def _checked_split(split: InMemory, split_name: str, name: str, several: bool) -> InMemory:
     images, labels = split.inputs, split.targets
     for kind, value in (("images", images), ("labels", labels)):
         if not isinstance(value, Tensor):
@@ -124,5 +125,5 @@ def _checked_split(split: InMemory, split_name: str, name: str) -> InMemory:
     if labels.shape[:1] != images.shape[:1] or labels.ndim not in (1, 2):
         got = f"{name}, {split_name}_labels {tuple(labels.shape)}"
         raise BadInput("--data", got, f"one label or row for each of {len(images)} images")
-    checked = checked_labels(labels.cpu().numpy(), f"{split_name}_labels")
+    checked = checked_labels(labels.cpu().numpy(), f"{split_name}_labels", several)
     return InMemory(images.cpu(), as_labels(checked))

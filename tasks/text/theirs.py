@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from store import BadInput
@@ -101,10 +100,4 @@ def _labels(array: np.ndarray, key: str, texts: tuple[str, ...], name: str, seve
     if array.shape[:1] != (len(texts),) or array.ndim > 2:
         got = f"{name}, {key} {array.shape}"
         raise BadInput("--data", got, f"one label or row for each of {len(texts)} texts")
-    if not several:
-        return as_labels(checked_labels(array, key))
-    if array.ndim != 2 or array.dtype.kind not in "biuf" or not np.isin(array, (0, 1)).all():
-        raise BadInput(
-            "--data", f"{name}, {key} that are not 0 and 1 in rows", "rows N×K of 0 and 1, of several labels"
-        )
-    return torch.from_numpy(array.astype(np.float32))
+    return as_labels(checked_labels(array, key, several))
