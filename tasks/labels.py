@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,18 @@ import torch
 from torch import Tensor
 
 from store import BadInput
-from tasks.task import Task, classes_of, image_task
+from tasks.task import Split, Task, classes_of, image_task
 
-__all__ = ["KEYS", "as_labels", "check_arrays", "checked_labels", "of_arrays", "one_kind", "say_missing"]
+__all__ = [
+    "KEYS",
+    "as_labels",
+    "check_arrays",
+    "checked_labels",
+    "counted_classes",
+    "of_arrays",
+    "one_kind",
+    "say_missing",
+]
 
 KEYS = ("train_images", "train_labels", "test_images", "test_labels")
 """Arrays of a data set, N×H×W×C uint8 and N or N×K, as archives and other people's functions name them."""
@@ -69,6 +78,19 @@ def check_arrays(members: Mapping[str, Any], name: str, needed: str) -> None:
     if shapes[0] != shapes[1]:
         words = " and of ".join("×".join(map(str, shape)) for shape in shapes)
         raise BadInput("--data", f"training and test images of {words}", "images of one shape")
+
+
+def counted_classes(classes: int, splits: Sequence[Split], name: str) -> int:
+    """How many classes a task of somebody else's has: as many as it says, or as its labels show.
+
+    Raises:
+        BadInput: it says more than its rows have columns.
+    """
+    columns = [classes_of(split) for split in splits if split.targets.ndim == 2]
+    if columns and classes > columns[0]:
+        got = f"{name}, a Task of {classes} classes with label rows of {columns[0]} columns"
+        raise BadInput("--data", got, "a column for each class")
+    return max(classes, *map(classes_of, splits))
 
 
 MOST_CLASSES = 100_000

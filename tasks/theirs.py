@@ -12,8 +12,17 @@ from torch import Tensor
 
 from store import BadInput
 from store.registry import called
-from tasks.labels import KEYS, as_labels, check_arrays, checked_labels, of_arrays, one_kind, say_missing
-from tasks.task import Image, InMemory, Task, Text, Texts, classes_of
+from tasks.labels import (
+    KEYS,
+    as_labels,
+    check_arrays,
+    checked_labels,
+    counted_classes,
+    of_arrays,
+    one_kind,
+    say_missing,
+)
+from tasks.task import Image, InMemory, Task, Text, Texts
 from tasks.text.theirs import TEXT_KEYS, checked_texts, of_texts
 
 __all__ = ["task_of"]
@@ -89,7 +98,7 @@ def _checked(task: Task, name: str) -> Task:
         train=train,
         tests=dict(zip(task.tests, splits[1:], strict=True)),
         modality=Image(channels, height, width, bool(task.modality.mirrored)),
-        classes=max(task.classes, *map(classes_of, splits)),
+        classes=counted_classes(task.classes, splits, name),
         digest="",
         several=bool(task.several),
     )

@@ -8,8 +8,8 @@ import numpy as np
 from torch import Tensor
 
 from store import BadInput
-from tasks.labels import as_labels, checked_labels, one_kind, say_missing
-from tasks.task import Task, Text, Texts, classes_of, text_task
+from tasks.labels import as_labels, checked_labels, counted_classes, one_kind, say_missing
+from tasks.task import Task, Text, Texts, text_task
 
 __all__ = ["TEXT_KEYS", "checked_texts", "of_texts"]
 
@@ -56,7 +56,7 @@ def checked_texts(task: Task, name: str) -> Task:
         array = split.targets.detach().cpu().numpy()
         splits.append(Texts(texts, _labels(array, f"{split_name}_labels", texts, name, bool(task.several))))
         one_kind(splits[0].targets.numpy(), splits[-1].targets.numpy())
-    classes = max(task.classes, *map(classes_of, splits))
+    classes = counted_classes(task.classes, splits, name)
     votes = task.votes
     if votes is not None and (not isinstance(votes, Tensor) or votes.shape != (len(splits[1]), classes)):
         got = f"{name}, votes {tuple(votes.shape) if isinstance(votes, Tensor) else type(votes).__name__}"

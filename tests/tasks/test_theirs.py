@@ -15,6 +15,7 @@ import torch
 from dataclasses import replace
 from pathlib import Path
 from tasks import image_task
+from tasks.task import text_task
 
 rng = np.random.default_rng(0)
 KEYS = ("train_images", "train_labels", "test_images", "test_labels")
@@ -62,6 +63,15 @@ def untold():
 
 def one_each():
     return replace(whole(Path("x")), several=True)
+
+
+def more_classes():
+    return tagged(classes=3)
+
+
+def texts():
+    labels = torch.eye(2)
+    return replace(text_task("texts", (["a", "b"], labels), (["a", "b"], labels), several=True), classes=3)
 
 
 def shares():
@@ -252,6 +262,8 @@ def test_modules_and_entry_points(here):
         ),
         ("sets.py:one_each", "train_labels that are not 0 and 1 in rows; needs rows N×K of 0 and 1, of several labels"),
         ("sets.py:shares", "train_labels that are not 0 and 1 in rows"),
+        ("sets.py:more_classes", "a Task of 3 classes with label rows of 2 columns; needs a column for each class"),
+        ("sets.py:texts", "a Task of 3 classes with label rows of 2 columns; needs a column for each class"),
     ],
 )
 def test_what_is_no_data_set_is_refused_in_one_line(here, name, words):
