@@ -38,6 +38,17 @@ def test_every_experiment_has_its_steps_in_order(name, options):
     assert not options.store.exists()
 
 
+def test_what_is_asked_of_the_data_holds_for_texts(options):
+    data = DataOptions("digits", data_name="images of mine", data_root=options.store, train_images=100)
+    scale = Scale(data, texts=("made-up-sentences", "rotten-tomatoes"), classifier=FAST, execution=options)
+    asked = [config.data for config in EXPERIMENTS["table-5"](scale)]
+    assert asked == [
+        DataOptions(name, data_root=options.store, train_images=100)
+        for name in ("made-up-sentences", "rotten-tomatoes")
+        for _ in ("text-cnn", "text-lstm")
+    ]
+
+
 def test_jobs_share_their_networks(options):
     scale = Scale(DataOptions("digits"), 2, classifier=FAST, human=Path("human.npz"), execution=options)
     counts = {
@@ -264,8 +275,8 @@ def test_seeds_are_added_for_what_is_open_alone(options, tmp_path, capsys):
     found = run(config)
     assert found.exit_status == 0
     said = capsys.readouterr().out
-    looks = [int(line.split()[1]) for line in said.splitlines() if line.startswith("with ") and "analyses" in line]
-    still = [int(line.split()[3]) for line in said.splitlines() if line.startswith("with ") and "analyses" in line]
+    looks = [int(line.split()[1]) for line in said.splitlines() if line.startswith("after ") and "analyses" in line]
+    still = [int(line.split()[3]) for line in said.splitlines() if line.startswith("after ") and "analyses" in line]
     assert looks == [3, 5, 8, 12, 20][: len(looks)]
     assert all(number == 1 for number in still[:-1])  # the sums; the accuracies were decided at once
     assert still[-1] == 0 or looks[-1] == 20
