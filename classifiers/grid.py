@@ -332,6 +332,8 @@ def grid_steps(config: Any, kind: str = "") -> Iterator[Step]:
         yield from document_step(config)
         return
     small = config.smoked()
+    if kind:  # before networks are trained for it
+        only_images(loaded(small.data, not config.execution.dry_run), f"runs of {kind}")
     needs: list[Step] = []
     for augmentation, seed in small.networks():
         network = step_of(TrainConfig(None, augmentation, seed, small.data, small.settings, small.execution))

@@ -10,7 +10,7 @@ Without ``--model`` or ``--logits``, classifiers are trained, or found trained, 
 
 import io
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -55,7 +55,7 @@ from tasks.metrics import ACCURACY, correct, distributions
 from tasks.task import Image
 from training import resolve_device, use_threads
 from training.grid import Which
-from training.job import Job
+from training.job import Job, Step, loaded
 from training.live import asked_from_python
 from training.until import until_decided
 
@@ -517,4 +517,10 @@ def _confounds(table: pd.DataFrame, matched: Mapping[str, Any] | None, items: st
     )
 
 
-JOB = Job(PROGRAM, lambda config, _: grid_steps(config), SECTIONS)
+def _steps(config: Config, _: Sequence[Step]) -> Iterator[Step]:
+    if config.logits is None:
+        _whose(config, loaded(config.data, not config.execution.dry_run))  # refused before networks are trained
+    yield from grid_steps(config)
+
+
+JOB = Job(PROGRAM, _steps, SECTIONS)

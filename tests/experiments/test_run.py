@@ -49,6 +49,25 @@ def test_what_is_asked_of_the_data_holds_for_texts(options):
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (
+            "grad-cam",
+            "--data: got made-up sentences, whose items are texts; needs images: there are no runs of gradcam",
+        ),
+        ("figure-1", "needs images: there are no runs of attacks of others"),
+        ("information-plane", "needs images: there are no runs of representations of others"),
+        ("table-1", "--data: got made-up sentences, whose items are texts; needs images"),
+        ("table-6", "--human: got nothing for --data made-up-sentences; needs an .npz with counts of its test texts"),
+    ],
+)
+def test_what_there_is_not_of_texts_is_refused_before_anything_is_trained(name, words, options):
+    scale = Scale(DataOptions("made-up-sentences"), 1, classifier=Settings(epochs=1), execution=options)
+    with pytest.raises(BadInput, match=words):
+        steps_of(EXPERIMENTS[name](scale))
+
+
 def test_jobs_share_their_networks(options):
     scale = Scale(DataOptions("digits"), 2, classifier=FAST, human=Path("human.npz"), execution=options)
     counts = {
