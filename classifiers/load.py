@@ -250,7 +250,11 @@ def load_run(
     if record.get("kind") != "classifier":
         raise BadInput("--model", f"{directory}, a run of kind {record.get('kind')}", needed)
     if isinstance(record.get("config"), dict) and "text" in record["config"]:
-        raise BadInput("--model", f"{directory}, a classifier of texts", "one of images (classifiers.load_text_run)")
+        raise BadInput(
+            "--model",
+            f"{directory}, a classifier of texts",
+            "one of images; classifiers.text.load_text_run loads those",
+        )
     if not _names_a_network(record):
         raise BadInput("--model", f"{directory}, whose record does not say which network it is", needed)
     config = record["config"]
@@ -434,7 +438,8 @@ def in_batches(images: Tensor) -> tuple[Tensor, ...]:
 def logits_of_split(classifier: Classifier | TextClassifier, split: InMemory | Ragged) -> Tensor:
     """Logits (N, K), float32 on the split's device, of the items of a split, in their order, finite or not.
 
-    The classifier must be in evaluation mode, so that an item's logits do not depend on its batch.
+    The classifier must be in evaluation mode, so that an item's logits do not depend on its batch (but where a network
+    of texts counts pads).
     """
     if isinstance(split, InMemory):
         batches = (classifier.enter(batch) for batch in in_batches(split.inputs))

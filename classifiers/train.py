@@ -13,9 +13,12 @@ Deviations from them:
 - batches are always full, and every run is seeded;
 - on a CUDA GPU the forward pass is in bfloat16 (``--precision fp32`` otherwise);
 - images under 16 pixels: a narrow network, batch 64, 30 epochs, crop padding 1; digits and characters are not flipped;
-- texts: labels are weighed over words, networks see where a shorter text of a batch has ended, vectors of words may be
-  of another kind and size, and a transformer's learning rate, which is not known, is 5e-5, for 3 epochs of batches of
-  32, after a linear warm-up over the first tenth of an epoch.
+- texts: labels are weighed over words; networks, and a transformer's mean, see where a shorter text of a batch has
+  ended; words are the 30,000 most frequent ones, in lower case (IMDb's and Yelp's presets keep upper case), taken apart
+  by another tokenizer, with stop words and all signs and without an ``EOS``; texts are cut after 400 words; vectors of
+  words may be of another kind and size, and are learned where they are random; the binary cross entropy of several
+  labels is summed over them, which Adam does not mind; a transformer's learning rate, which is not known, is 5e-5, for
+  3 epochs of batches of 32, after a linear warm-up over the first tenth of an epoch.
 
 The accuracy reported is that of the weights after the last epoch on the clean test items (or on the validation fold
 that was held out), never the best over epochs. Accuracy on mixed training batches is not reported: they have no one
@@ -57,6 +60,7 @@ from classifiers.presets import preset_named
 from classifiers.text.classifier import TextClassifier, check_network, text_classifier, tokenised, write_files
 from classifiers.text.networks import HIDDEN
 from classifiers.text.settings import TextSettings
+from classifiers.text.tokens import check_package
 from findings.row import row
 from msda import Alternate, Mixer
 from store import BadInput, Run, positive, provenance, write_atomically
@@ -123,6 +127,12 @@ USUAL = {
 }
 """What networks of images are trained with."""
 
+BY_OPTIMIZER: dict[str, dict[str, float]] = {
+    "sgd": {"learning_rate": 0.1, "weight_decay": 1e-4},
+    "adam": {"learning_rate": 1e-3, "weight_decay": 0.0},
+}
+"""What networks are trained with where another optimiser is asked for than the usual one."""
+
 USUAL_FOR_TEXTS = {
     "epochs": 10,
     "batch_size": 64,
@@ -161,11 +171,12 @@ class Settings:
     optimizer: Literal["sgd", "adam"] | None = None
     """SGD with momentum, or Adam (None: sgd for images, adam for texts)"""
     learning_rate: float | None = None
-    """at the start (None: 0.1; 1e-4 for texts, 5e-5 of a transformer)"""
+    """at the start (None: 0.1; 1e-4 for texts, 5e-5 of a transformer; with another optimiser than theirs 0.1 of SGD and
+    1e-3 of Adam)"""
     momentum: float = 0.9
     """SGD's"""
     weight_decay: float | None = None
-    """of all parameters (None: 1e-4; 0 for texts)"""
+    """of all parameters (None: 1e-4 with SGD, 0 with Adam)"""
     warm_up: float | None = None
     """epochs over which the learning rate rises from 0 (None: 0; 0.1 of a transformer)"""
     schedule: Literal["step", "cosine"] | None = None
@@ -190,9 +201,9 @@ class Settings:
     scope: Literal["batch", "sample"] = "sample"
     """one λ and mask a batch, as the reference code draws them, or one a sample"""
     targets: Literal["mixed", "independent", "reformulated"] = "mixed"
-    """mixed: as the images; independent: by another draw (Liang et al. 2018); reformulated: not, λ ~ Beta(α + 1, α)"""
+    """mixed: as the items; independent: by another draw (Liang et al. 2018); reformulated: not, λ ~ Beta(α + 1, α)"""
     target_alpha: float | None = None
-    """the targets' λ follows Beta of this, taken from the images' λ or, for independent, drawn (None: as the images)"""
+    """the targets' λ follows Beta of this, taken from the items' λ or, for independent, drawn (None: as the items)"""
     objective: Literal["cross-entropy", "binary-cross-entropy", "relative-entropy"] | None = None
     """binary for several labels an item; relative: D(output ‖ target), see --smoothing (None: cross-entropy; binary
     where the data say that labels are several)"""
@@ -211,7 +222,7 @@ class Settings:
             if getattr(self, name) is not None:
                 positive(f"--{name.replace('_', '-')}", getattr(self, name))
         if self.batch_size is not None and self.batch_size < 2:
-            raise BadInput("--batch-size", self.batch_size, "an integer of at least 2: mixing takes two images")
+            raise BadInput("--batch-size", self.batch_size, "an integer of at least 2: mixing takes two items")
         if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
             raise BadInput("--learning-rate", self.learning_rate, "a number above 0")
         if not 0 <= self.momentum < 1:
@@ -274,12 +285,15 @@ class Settings:
         usual: dict[str, Any] = {"precision": "bf16" if device.type == "cuda" else "fp32"}
         if isinstance(task.modality, Image):
             usual |= self._usual_for_images(task)
+            self.text.refuse_for_images()
             del values["text"]
             more = {"shape": list(task.shape), "classes": task.classes}
         else:
             usual |= self._usual_for_texts(network)
             values["text"] = self.text.resolved(network)
             more = {"classes": task.classes, "several": task.several}
+        if self.optimizer not in (None, usual["optimizer"]):
+            usual |= BY_OPTIMIZER[self.optimizer]
         values |= {name: value for name, value in usual.items() if values[name] is None}
         values["milestones"] = list(values["milestones"]) if values["schedule"] == "step" else []
         del values["compile"]
@@ -322,10 +336,23 @@ class Settings:
         if values["batch_size"] % ranks.world or values["batch_size"] < 2 * ranks.world:
             needed = f"a multiple of {ranks.world} processes, 2 {task.items} for each"
             raise BadInput("--batch-size", values["batch_size"], needed)
-        if ranks.world > 1 and not isinstance(task.modality, Image):
-            raise BadInput(
-                "--data", f"texts, on {ranks.world} processes", "one process: vectors of words are not shared"
-            )
+        if values.get("warm_up", 0.0) > values["epochs"]:
+            raise BadInput("--warm-up", values["warm_up"], f"at most the {values['epochs']} epochs of training")
+        if not isinstance(task.modality, Image):
+            self._check_texts(values, task, ranks)
+
+    def _check_texts(self, values: Mapping[str, Any], task: Task, ranks: Ranks) -> None:
+        if ranks.world > 1:
+            needed = "one process: vectors of words are not shared"
+            raise BadInput("--data", f"texts, on {ranks.world} processes", needed)
+        if task.classes < 2 and not task.several:
+            raise BadInput("--data", f"{task.name}, texts of one class", "two classes or more")
+        if task.several != (values["objective"] == "binary-cross-entropy"):
+            labels = "several labels" if task.several else "one class"
+            needed = "binary-cross-entropy" if task.several else "cross-entropy, which of two classes is the binary one"
+            raise BadInput("--objective", f"{values['objective']} for {labels} a text", needed)
+        if values["text"]["mixed_at"] == "ids" and self.max_soft > 0:
+            raise BadInput("--max-soft", f"{self.max_soft} with --mixed-at ids", "0: ids are one or the other")
 
 
 @dataclass(frozen=True)
@@ -394,6 +421,7 @@ def classifier_run(
     wanted = settings.network_for(task)
     if not isinstance(task.modality, Image):
         check_network(wanted)
+        check_package()
         _mixer_of_texts(settings, resolved["text"], augmentation, lambda ids: ids)  # refuses what cannot mix them
         if (text := FACTORIES.source(wanted, "--network") if theirs(wanted) else None) is not None:
             identity["config"]["source"] = source_hash(text)

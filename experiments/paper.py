@@ -4,6 +4,7 @@ Your own is a function like these in a file of your own, ``my.py:ablation``, or 
 gets a `Scale` and yields any of the jobs' configurations (``analysis.accuracy.Config`` and its like, or a trainer's).
 """
 
+import importlib.util
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 from analysis import ablation, accuracy, human_uncertainty, mutual_info, representations
 from attacks import sweep
 from classifiers.networks import TRANSFORMER, network_known_as
-from classifiers.presets import TEXT_AUGMENTATIONS, settings_of_texts
+from classifiers.presets import TEXT_AUGMENTATIONS, read_as, settings_of_texts
 from classifiers.text import TextSettings
 from classifiers.train import Settings
 from gradcam import sums
@@ -103,9 +104,10 @@ def table_5(scale: Scale) -> Iterable[Any]:
         needed = "toxic:FOLDER, imdb:FOLDER, yelp-2:FOLDER, yelp-5:FOLDER or other texts"
         raise BadInput("--texts", "nothing for Table 5", needed)
     small = replace(scale.classifier, width=None)
+    on_words = TextSettings(vectors=scale.vectors)
     networks: dict[str, tuple[tuple[str, ...], Settings, TextSettings]] = {
-        "text-cnn": (TEXT_AUGMENTATIONS, scale.classifier, TextSettings(vectors=scale.vectors)),
-        "text-lstm": (TEXT_AUGMENTATIONS, scale.classifier, TextSettings(vectors=scale.vectors)),
+        "text-cnn": (TEXT_AUGMENTATIONS, scale.classifier, on_words),
+        "text-lstm": (TEXT_AUGMENTATIONS, scale.classifier, on_words),
     }
     if scale.smoke or scale.transformer is not None:
         name = f"{TRANSFORMER}{scale.transformer}" if scale.transformer else "bert"
@@ -116,7 +118,8 @@ def table_5(scale: Scale) -> Iterable[Any]:
         )
     for data in texts:
         for network, (augmentations, settings, text) in networks.items():
-            settings = replace(settings, network=network, text=text, **settings_of_texts(data))
+            read = replace(text, **read_as(data)) if text == on_words else text
+            settings = replace(settings, network=network, text=read, **settings_of_texts(data))
             execution = replace(scale.execution, out=scale.execution.out / slug(network_known_as(network)))
             # of what is asked for of the data, all but the name holds for texts too
             more = {"data": replace(scale.data, data=data, data_name=None), "settings": settings}
@@ -161,7 +164,7 @@ def paper(scale: Scale) -> Iterable[Any]:
         yield from experiment(scale)
     if scale.human is not None or scale.data.data == "cifar10" or scale.smoke:
         yield from table_6(scale)
-    if scale.texts or scale.smoke:
+    if scale.texts or (scale.smoke and importlib.util.find_spec("tokenizers") is not None):
         yield from table_5(scale)
     yield build.Config((scale.execution.out,), execution=scale.execution)
 

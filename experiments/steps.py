@@ -66,7 +66,8 @@ def particulars(steps: Iterable[Step]) -> dict[str, str]:
         if step.run is not None:
             config = step.arguments[0]
             settings = asdict(config.settings)
-            alike.setdefault(step.run.name, {})[step.name] = asdict(config.data) | settings | settings.pop("text", {})
+            of_texts = settings.pop("text", {})
+            alike.setdefault(step.run.name, {})[step.name] = asdict(config.data) | settings | of_texts
     words = {}
     for same in alike.values():
         options = list(same.values())

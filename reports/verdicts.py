@@ -1,5 +1,6 @@
 """Published numbers and statements beside ours: the measures, in every document that has them."""
 
+import json
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -44,9 +45,14 @@ ATTACK = "attack "
 
 BY = ("augmentation",)
 
+MADE_UP = "made-up sentences"
+"""Data of which nothing can be learnt about augmentations."""
+
 TEXTS: dict[str, Callable[[Mapping[str, Any]], bool]] = {
-    "text accuracy": lambda settings: settings["classes"] == 2 and not settings["several"],
-    "text roc_auc": lambda settings: settings["several"],
+    "text accuracy": lambda settings: (
+        settings["classes"] == 2 and not settings.get("several") and settings["data"] != MADE_UP
+    ),
+    "text roc_auc": lambda settings: settings.get("several", False),
 }
 """Measures of texts, and the networks whose settings they are measured of."""
 
@@ -97,6 +103,7 @@ def tables_of(document: Document, measure: str) -> list[_Measured]:
         of_texts = document.program == accuracy.PROGRAM and TEXTS[measure](document.settings)
         name = measure.removeprefix("text ")
         on = f"{document.on}, {document.settings['network']}"
+        on += ", labels weighed by the mask" if document.settings["text"]["mixed_weights"] == "mask" else ""
         return [_Measured(on, measured(document, name), name)] if of_texts else []
     if measure not in ("training size", "decay power"):
         return [_Measured(document.on, measured(document, measure), measure)]
@@ -220,7 +227,8 @@ def compared_once(documents: Sequence[Document], measure: str) -> list[tuple[Doc
                 continue
             settings = document.settings
             scale = (settings.get(key) for key in ("train_images", "epochs", "width", "preset", "network"))
-            networks = (words, *scale)
+            of_texts = (settings.get("learning_rate"), json.dumps(settings.get("text"), sort_keys=True))
+            networks = (words, *scale, *(of_texts if document.items == "texts" else ()))
             if networks not in best or _weight(best[networks][2]) < _weight(comparison):
                 best[networks] = document, words, comparison
     return list(best.values())

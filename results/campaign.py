@@ -264,7 +264,7 @@ def of_classifier(
     classifier = Classifier(network, *data.statistics(), data.classes).train()
     pipeline = classifiers.pipeline_of(classifier, part.settings, config, 1)
     losses = classifiers.objective(pipeline, data, config, 1, classifier.network)
-    return losses, classifiers.optimiser(classifier, part.settings)
+    return losses, classifiers.optimiser(classifier, config)
 
 
 def seconds_a_step(losses: Losses, optimiser: torch.optim.Optimizer, images: int, batch: int) -> tuple[float, int]:

@@ -22,7 +22,9 @@ import pandas as pd
 
 import reports.verdicts
 from analysis import accuracy
+from analysis.accuracy.section import metric_of
 from analysis.representations.dominance import Dominance, statements
+from classifiers.presets import TEXT_AUGMENTATIONS
 from figures import in_usual_order, label
 from findings.decisions import WORDS, Decision, decide
 from findings.document import read_documents
@@ -40,7 +42,14 @@ from tasks.metrics import ACCURACY
 RESULTS = Path(__file__).parent
 PAGES = {
     name: RESULTS.parent / name
-    for name in ("README.md", "results/README.md", "docs/report.md", "docs/running.md", "docs/deviations.md")
+    for name in (
+        "README.md",
+        "results/README.md",
+        "docs/report.md",
+        "docs/running.md",
+        "docs/deviations.md",
+        "docs/texts.md",
+    )
 }
 TABLES = ("table-1-cifar-10-jpeg", "table-1-fashion-mnist", "table-1-digits", "scales/table-1-fashion-mnist")
 AUGMENTATIONS = ("none", "mixup", "cutmix", "fmix", "fmix-reference")
@@ -81,8 +90,20 @@ def table(head: list[str], lines: list[list[str]]) -> str:
 
 @functools.cache
 def verdicts() -> list[Judged]:
-    """Every statement of the paper on every data set, judged as one family."""
+    """Every statement of the paper on every data set, those on images and those on texts judged as a family each."""
     return judged(read_documents([RESULTS])[0])
+
+
+def families(those: str) -> str:
+    """How many statements are judged together.
+
+    Args:
+        those: what they are called, ``"tests"``, say.
+    """
+    counts = Counter(each.pair.items for each in verdicts() if not each.pair.withheld)
+    if len(counts) < 2:
+        return f"one family of {counts.total()} {those}"
+    return f"a family of {counts['images']} {those} on images and one of {counts['texts']} on texts"
 
 
 @functools.cache
@@ -191,7 +212,6 @@ def answer() -> str:
 def summary() -> str:
     """What became of the paper's statements, counted."""
     found = Counter(each.verdict for each in verdicts())
-    tests = sum(not each.pair.withheld for each in verdicts())
     words = {
         "holds": ("holds", "hold"), "is reversed": ("is reversed", "are reversed"),
         "is contradicted": ("is contradicted", "are contradicted"),
@@ -207,8 +227,8 @@ def summary() -> str:
     seeds = sorted({each.pair.seeds for each in verdicts()})
     return (
         f"Of {len(verdicts())} statements of the paper on a data set or size, but for those on layers, at the scale of "
-        f"a CPU, with {seeds[0]} to {seeds[-1]} networks an augmentation, {enumerated(said)} (one family of "
-        f"{tests} tests, Holm's correction, 5%)."
+        f"a CPU, with {seeds[0]} to {seeds[-1]} networks an augmentation, {enumerated(said)} ({families('tests')}, "
+        "Holm's correction, 5%)."
     )
 
 
@@ -730,7 +750,7 @@ def found() -> str:
         if each.verdict not in ("holds", "is reversed", "is contradicted", "are equal"):
             continue
         units = measures()[each.claim.measure].units
-        images = f", {each.pair.images:,} images" if each.pair.images else ""
+        images = f", {each.pair.images:,} {each.pair.items}" if each.pair.images else ""
         lines.append(
             f"- {each.claim.where}: {each.claim}. On {each.on}: **{each.in_words}**, {signed(each)} {units} "
             f"({each.pair.seeds} seeds{images}, {p_value(each.p)})."
@@ -743,14 +763,32 @@ def found() -> str:
             f"`{row['layers']}` ({row['seeds']} seeds, {row['images']:,} images, {p_value(row['p'])})."
         )
     open_ones = len(numbers) - len(lines)
-    tests = sum(not each.pair.withheld for each in verdicts())
     others = len(numbers) - len(verdicts())
     lines.append(
-        f"- {open_ones} more cannot be told yet, or are not contradicted. {tests} are judged as one family, and the "
-        f"{others} about layers in families of their own; an analysis, which judges its own pairs alone, may tell more "
-        "in its own text."
+        f"- {open_ones} more cannot be told yet, or are not contradicted. All are judged as {families('tests')}, and "
+        f"the {others} about layers in families of their own; an analysis, which judges its own pairs alone, may tell "
+        "more in its own text."
     )
     return "\n".join(lines)
+
+
+def texts_table() -> str:
+    """What has been measured of texts: a line for every document, and what its own pairs allow one to say."""
+    lines, said = [], []
+    for path in sorted((RESULTS / "texts").glob("*/accuracy-*/result.json")):
+        document = json.loads(path.read_text(encoding="utf-8"))
+        folder, settings = str(path.parent.relative_to(RESULTS)), document["about"]["settings"]
+        metric = metric_of(settings)
+        values = over(folder, metric.name)
+        scale = f"{settings['train_images']:,} × {settings['epochs']}"
+        more = " (weighed by the mask)" if settings["text"]["mixed_weights"] == "mask" else ""
+        name = f"{settings['data']}, {settings['network'].removeprefix('transformers:')}{more}"
+        cells = [cell(values, one, metric.places) for one in TEXT_AUGMENTATIONS]
+        lines.append([name, scale, f"{metric.label}, %", *cells, str(int(values["seeds"].max()))])
+        pays = next(block for block in document["about"]["conclusions"].split("\n\n") if block)
+        said.append(f"- {name}. {' '.join(pays.split())}")
+    head = ["", "texts × epochs", "", *map(label, TEXT_AUGMENTATIONS), "seeds"]
+    return table(head, lines) + "\n\n" + "\n".join(said)
 
 
 BLOCKS: dict[str, Callable[[], str]] = {
@@ -789,6 +827,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "human": human_sentence,
     "grad-cam": gradcam_table,
     "attacks": attacks_table,
+    "texts": texts_table,
 }
 """What every block holds."""
 

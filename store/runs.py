@@ -77,7 +77,9 @@ def digest_of(path: Path) -> str:
 
 def provenance(device: str, threads: int) -> dict[str, Any]:
     """Versions, device and command line of this process, as they go into a record."""
-    packages = ("mixinfo", "torch", "torchvision", "numpy", "scikit-learn")
+    packages = ["mixinfo", "torch", "torchvision", "numpy", "scikit-learn"]
+    # on which tokens and transformers depend, where they are in use
+    packages += [name for name in ("tokenizers", "transformers") if name in sys.modules]
     versions = {"python": platform.python_version()}
     for package in packages:
         try:

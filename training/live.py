@@ -101,7 +101,9 @@ def _named(
         with _store(names) as store, _arguments():
             if store is not None:
                 options["store"] = store
-            shown = ["the images" if isinstance(value, Task) else known_as(name) for name, value in names.items()]
+            shown = [
+                f"the {value.items}" if isinstance(value, Task) else known_as(name) for name, value in names.items()
+            ]
             yield configured(config, options, asked), shown
     finally:
         forget(names)

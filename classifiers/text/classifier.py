@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from classifiers.networks import NETWORKS, OF_TEXTS, THEIRS, network_of_factory
 from classifiers.text.networks import HIDDEN, LSTM, Pads, TextNetwork, WordCNN, Words
-from classifiers.text.settings import TextSettings, folder_of
+from classifiers.text.settings import WORDS, TextSettings, folder_of
 from classifiers.text.tokens import (
     TOKENIZER,
     read_tokenizer,
@@ -77,12 +77,24 @@ class TextClassifier(nn.Module):
 
     @torch.no_grad()
     def of_texts(self, texts: Sequence[str]) -> Tensor:
-        """Logits (N, K), float32 on the CPU, of texts as they are written; in evaluation mode."""
-        split, _, _ = tokens_of(self.tokenizer, Texts(tuple(texts), torch.zeros(len(texts))), self.longest)
-        split = split.to(next(self.network.parameters()).device)
+        """Logits (N, K), float32 on the CPU, of texts as they are written; says how many are cut, and how many empty.
+
+        Raises:
+            BadInput: one string, which is no list of texts.
+        """
+        if isinstance(texts, str):
+            raise BadInput("texts", repr(texts[:40]), "a list of texts")
         logits = torch.zeros(len(texts), self.classes)
+        if not len(texts):
+            return logits
+        split, cut, empty = tokens_of(self.tokenizer, Texts(tuple(texts), torch.zeros(len(texts))), self.longest)
+        say_of("given", cut, empty, len(texts), self.longest)
+        split = split.to(next(self.network.parameters()).device)
+        training = self.training
+        self.eval()
         for indices, ids in split.in_batches():
             logits[indices.cpu()] = self(ids).float().cpu()
+        self.train(training)
         return logits
 
 
@@ -123,16 +135,23 @@ def text_classifier(name: str, task: Task, settings: TextSettings, width: int | 
     config, folder = settings.resolved(name), folder_of(name)
     if folder is not None:
         tokenizer = transformer_tokenizer(folder)
-    elif settings.tokenizer in ("words", "cased-words"):
+    elif settings.tokenizer in WORDS:
         tokenizer = word_tokenizer(task.train.inputs, settings.vocabulary, settings.tokenizer == "cased-words")
     else:
         tokenizer = read_tokenizer(Path(settings.tokenizer))
     words = vocabulary_of(tokenizer)
+    special = tokenizer.num_special_tokens_to_add(False)
+    if config["longest"] <= special:
+        needed = f"at least {special + 1}: the tokenizer adds {special} to every text"
+        raise BadInput("--longest", config["longest"], needed)
     outputs = _outputs(task.classes, task.several)
     if folder is not None or name == "bert":
         hugging = transformer_config(folder, len(words), width, config["longest"])
         network = _of_transformer(transformer(hugging, folder), outputs, task.classes)
-        _check_sizes(name, hugging, config["longest"], len(words), network)
+        rows = len(network.words.weight)  # type: ignore[arg-type]
+        if len(words) > rows:
+            got = f"{name}, whose tokenizer has {len(words):,} tokens"
+            raise BadInput("--network", got, f"at most its {rows:,} vectors")
     else:
         if settings.vectors is None:
             vectors = torch.randn(len(words), config["dimensions"]) / 10
@@ -149,12 +168,14 @@ def _outputs(classes: int, several: bool) -> int:
     return 1 if classes == 2 and not several else classes
 
 
-def _body(name: str, dimensions: int, outputs: int, classes: int, width: int | None, pads: Pads) -> nn.Module:
+def _body(
+    name: str, dimensions: int, outputs: int, classes: int, width: int | None, pads: Pads, argument: str = "--network"
+) -> nn.Module:
     if name in BODIES:
         return BODIES[name](dimensions + 1, outputs, width or HIDDEN, pads)
     if width is not None:
         raise BadInput("--width", f"{width} with {name}", f"one of our networks: {', '.join(OF_TEXTS)}")
-    return network_of_factory(name, dimensions + 1, classes, "--network")
+    return network_of_factory(name, dimensions + 1, classes, argument)
 
 
 def _of_transformer(model: nn.Module, outputs: int, classes: int) -> TextNetwork:
@@ -162,18 +183,6 @@ def _of_transformer(model: nn.Module, outputs: int, classes: int) -> TextNetwork
     vectors = model.get_input_embeddings()  # type: ignore[operator]
     model.set_input_embeddings(nn.Identity())  # type: ignore[operator]
     return TextNetwork(vectors, Transformer(model, outputs), classes)
-
-
-def _check_sizes(name: str, config: Any, longest: int, tokens: int, network: TextNetwork) -> None:
-    """Refuse longer texts, or more tokens, than a transformer has vectors for."""
-    most = getattr(config, "max_position_embeddings", None)
-    if most is not None and longest > most:
-        raise BadInput("--longest", longest, f"at most the {most} tokens that {name} takes")
-    vectors = len(network.words.weight)  # type: ignore[arg-type]
-    if tokens > vectors:
-        raise BadInput(
-            "--network", f"{name}, whose tokenizer has {tokens:,} tokens", f"at most its {vectors:,} vectors"
-        )
 
 
 def write_files(directory: Path, classifier: TextClassifier) -> None:
@@ -185,13 +194,16 @@ def write_files(directory: Path, classifier: TextClassifier) -> None:
             temporary.write_text(classifier.network.body.model.config.to_json_string(), encoding="utf-8")  # type: ignore[union-attr, operator]
 
 
-def load_text_run(directory: Path, device: torch.device, weights: str | None = None) -> TextClassifier:
+def load_text_run(
+    directory: Path, device: torch.device, weights: str | None = None, network: str | None = None
+) -> TextClassifier:
     """The classifier of texts that a finished run has trained, in evaluation mode.
 
     Args:
         directory: of a run of kind ``classifier`` that was trained on texts.
         device: where to put it.
         weights: a file in the directory: those after an earlier epoch; those after the last by default.
+        network: the network's name, where the record's, a file without its directories, does not lead to the file.
 
     Raises:
         BadInput: not such a directory, or its files are missing or not those of the record.
@@ -210,12 +222,12 @@ def load_text_run(directory: Path, device: torch.device, weights: str | None = N
     tokenizer, text = read_tokenizer(directory / TOKENIZER, "--model"), config["text"]
     outputs, classes = _outputs(config["classes"], config["several"]), config["classes"]
     if TRANSFORMER in record["files"]:
-        network = _of_transformer(transformer(read_config(directory / TRANSFORMER)), outputs, classes)
+        built = _of_transformer(transformer(read_config(directory / TRANSFORMER)), outputs, classes)
     else:
-        vectors = torch.zeros_like(state["network.words.weight"])
-        body = _body(config["network"], vectors.shape[1], outputs, classes, config["width"], text["pads"])
-        network = TextNetwork(Words(vectors, text["learn_vectors"]), body, classes)
-    classifier = TextClassifier(network, tokenizer, text["longest"], classes, config["network"])
+        vectors, name = torch.zeros_like(state["network.words.weight"]), network or config["network"]
+        body = _body(name, vectors.shape[1], outputs, classes, config["width"], text["pads"], "--model")
+        built = TextNetwork(Words(vectors, text["learn_vectors"]), body, classes)
+    classifier = TextClassifier(built, tokenizer, text["longest"], classes, network or config["network"])
     try:
         classifier.load_state_dict(state)
     except RuntimeError as problem:

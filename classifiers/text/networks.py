@@ -1,10 +1,11 @@
 r"""Networks of texts, from embedded tokens to logits.
 
 Where texts are mixed they are (B, E + 1, L): E dimensions of every token's vector, and one more, its *presence*, 1 for
-a token and 0 where a shorter text has ended. A mixer mixes it along with the vectors, so that a mixed text has
-something wherever one of its parents has, and is as long as its last such place. What is beyond is neither averaged
-nor taken the maximum of, and no memory runs through it: logits do not depend on the texts that are in the same batch.
-The reference code counts it as words of zeros; ``pads="counted"`` does so too.
+a token and 0 where a shorter text has ended. A mixer mixes it along with the vectors. A mixed text is as long as its
+last place with anything: MixUp's as the longer parent, however small its share; what a mask has taken from beyond a
+parent's end, before that place, is a word of zeros. What is beyond is neither averaged nor taken the maximum of, and no
+memory runs through it: logits do not depend on the texts that are in the same batch. The reference code counts it as
+words of zeros, so that they do; ``pads="counted"`` does so too.
 
 The convolutional network has three convolutions of width 3 with 128 channels and ReLU; the recurrent one is a
 bidirectional LSTM of two layers, 128 a direction. Of both, mean, maximum and last position are put together and go

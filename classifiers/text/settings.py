@@ -5,10 +5,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from classifiers.networks import TRANSFORMER
+from classifiers.text.transformers import MOST_TOKENS, digests_of, positions_of
 from classifiers.text.vectors import digest_of_vectors
 from store import BadInput, digest_of, positive
 
-__all__ = ["TextSettings", "folder_of"]
+__all__ = ["WORDS", "TextSettings", "folder_of"]
+
+WORDS = ("words", "cased-words")
+"""Tokenizers that are made of the training texts."""
 
 
 def folder_of(network: str) -> Path | None:
@@ -50,10 +54,8 @@ class TextSettings:
             raise BadInput("--vocabulary", self.vocabulary, "at least 2: a word, and the unknown one")
         if self.vectors is not None and self.dimensions is not None:
             raise BadInput("--dimensions", f"{self.dimensions} beside --vectors", "one of the two")
-        if self.vectors is None and self.learn_vectors is False:
-            raise BadInput("--learn-vectors", "False without --vectors", "vectors that are worth keeping")
-        if self.tokenizer not in ("words", "cased-words") and not Path(self.tokenizer).is_file():
-            needed = "words, cased-words, or a tokenizer.json"
+        if self.tokenizer not in WORDS and not Path(self.tokenizer).is_file():
+            needed = f"{' or '.join(WORDS)}, or a tokenizer.json"
             raise BadInput("--tokenizer", f"{self.tokenizer}, where there is no file", needed)
 
     def resolved(self, network: str) -> dict[str, Any]:
@@ -61,32 +63,54 @@ class TextSettings:
 
         Args:
             network: the name of one.
+
+        Raises:
+            BadInput: settings that do not go together with the network, or a folder or file that is not there.
         """
         folder, values = folder_of(network), asdict(self)
-        is_transformer = folder is not None or network == "bert"
-        if is_transformer and self.vectors is not None:
-            raise BadInput("--vectors", f"{self.vectors} with {network}", "text-cnn or text-lstm")
-        if is_transformer and self.pads == "counted":
-            raise BadInput("--pads", f"counted with {network}", "ignored: its attention has a mask")
-        values["longest"] = self.longest or (128 if is_transformer else 400)
-        values["learn_vectors"] = is_transformer or (
-            self.vectors is None if self.learn_vectors is None else self.learn_vectors
-        )
         values["mixed_at"] = self.mixed_at or "embeddings"
-        if self.vectors is not None:
-            values["vectors"] = digest_of_vectors(self.vectors)
-        elif not is_transformer:
-            values["dimensions"] = self.dimensions or 100
+        if folder is not None or network == "bert":
+            self._refuse_beside_a_transformer(network, folder is not None)
+            most = MOST_TOKENS if folder is None else positions_of(folder)
+            if self.longest is not None and self.longest > most:
+                raise BadInput("--longest", self.longest, f"at most the {most:,} tokens that {network} takes")
+            values |= {"longest": self.longest or min(128, most), "learn_vectors": True}
+            del values["vectors"], values["dimensions"], values["pads"]
+        else:
+            if self.vectors is None and self.learn_vectors is False:
+                raise BadInput("--learn-vectors", "False without --vectors", "vectors that are worth keeping")
+            learned = self.vectors is None if self.learn_vectors is None else self.learn_vectors
+            values |= {"longest": self.longest or 400, "learn_vectors": learned}
+            if self.vectors is not None:
+                values["vectors"] = digest_of_vectors(self.vectors)
+            else:
+                values["dimensions"] = self.dimensions or 100
         if folder is not None:
-            if self.tokenizer != "words":
-                raise BadInput("--tokenizer", f"{self.tokenizer} with {network}", "its own, which is taken")
             del values["tokenizer"], values["vocabulary"]
-            values["transformer"] = {
-                file.name: digest_of(file)
-                for file in sorted(folder.iterdir() if folder.is_dir() else [])
-                if file.suffix in (".json", ".safetensors", ".txt", ".bin")
-            }
-        elif self.tokenizer not in ("words", "cased-words"):
+            values["transformer"] = digests_of(folder)
+        elif self.tokenizer not in WORDS:
+            if self.vocabulary != type(self).vocabulary:
+                raise BadInput("--vocabulary", f"{self.vocabulary} beside a tokenizer", "one of the two")
             values["tokenizer"] = digest_of(Path(self.tokenizer))
             del values["vocabulary"]
         return values
+
+    def _refuse_beside_a_transformer(self, network: str, pretrained: bool) -> None:
+        asked = {"--vectors": self.vectors, "--dimensions": self.dimensions, "--learn-vectors": self.learn_vectors}
+        asked["--pads"] = None if self.pads == "ignored" else self.pads
+        if pretrained:
+            asked["--tokenizer"] = None if self.tokenizer == type(self).tokenizer else self.tokenizer
+            asked["--vocabulary"] = None if self.vocabulary == type(self).vocabulary else self.vocabulary
+        for option, value in asked.items():
+            if value is not None:
+                raise BadInput(option, f"{value} with {network}", "text-cnn or text-lstm: a transformer has its own")
+
+    def refuse_for_images(self) -> None:
+        """Refuse what is asked for of texts where there are none.
+
+        Raises:
+            BadInput: naming the option.
+        """
+        for option, value in asdict(self).items():
+            if value != getattr(type(self), option):
+                raise BadInput(f"--{option.replace('_', '-')}", value, "--data of texts")

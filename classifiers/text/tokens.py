@@ -5,6 +5,7 @@ own; the vocabulary are the most frequent words of the training texts, and all o
 transformer has a tokenizer of its own.
 """
 
+import importlib.util
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,7 +19,16 @@ from tasks.task import Ragged, Texts
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["TOKENIZER", "UNKNOWN", "read_tokenizer", "say_of", "tokens_of", "vocabulary_of", "word_tokenizer"]
+__all__ = [
+    "TOKENIZER",
+    "UNKNOWN",
+    "check_package",
+    "read_tokenizer",
+    "say_of",
+    "tokens_of",
+    "vocabulary_of",
+    "word_tokenizer",
+]
 
 TOKENIZER = "tokenizer.json"
 """The file with a tokenizer in a run's directory."""
@@ -84,7 +94,8 @@ def tokens_of(tokenizer: "Tokenizer", split: Texts, longest: int) -> tuple[Ragge
         longest: how many tokens of a text are taken at most.
 
     Returns:
-        The split; how many texts were longer; and how many had no token, and are one unknown word.
+        The split; how many texts were longer; and how many had no token of their own. Where a tokenizer adds none to
+        them, these are one unknown word.
     """
     tokenizer.no_padding()
     tokenizer.enable_truncation(max_length=longest)
@@ -108,7 +119,7 @@ def say_of(name: str, cut: int, empty: int, count: int, longest: int) -> None:
     if cut:
         print(f"{cut:,} of {count:,} {name} texts are longer than {longest} tokens and cut there", file=sys.stderr)
     if empty:
-        print(f"{empty:,} of {count:,} {name} texts have no words and are read as one unknown word", file=sys.stderr)
+        print(f"{empty:,} of {count:,} {name} texts have no words", file=sys.stderr)
 
 
 def _unknown(tokenizer: "Tokenizer") -> int:
@@ -127,13 +138,22 @@ def _speakable(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
+def check_package() -> None:
+    """Refuse texts where the packages for them are not installed.
+
+    Raises:
+        BadInput: ``tokenizers`` is missing.
+    """
+    if importlib.util.find_spec("tokenizers") is None:
+        raise BadInput("--data", "texts, without the package tokenizers", NEEDED)
+
+
 def _package() -> Any:
-    try:
-        import tokenizers
-        import tokenizers.models
-        import tokenizers.normalizers
-        import tokenizers.pre_tokenizers
-        import tokenizers.trainers
-    except ImportError:
-        raise BadInput("--data", "texts, without the package tokenizers", NEEDED) from None
+    check_package()
+    import tokenizers
+    import tokenizers.models
+    import tokenizers.normalizers
+    import tokenizers.pre_tokenizers
+    import tokenizers.trainers
+
     return tokenizers

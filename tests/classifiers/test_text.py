@@ -270,6 +270,7 @@ def test_vectors_from_texts_and_arrays(tmp_path):
     ("lines", "complaint"),
     [
         (["good 1 2", "bad 1"], "line 2 with 1 numbers"),
+        (["2 2", "good 1 2 3"], "line 2 with 3 numbers"),
         (["good 1 x"], "line 1 with something that is no number"),
         (["good 1 nan"], "numbers that are not finite"),
         (["other 1 2"], "none of 3 words"),

@@ -61,7 +61,9 @@ def folder(tmp_path_factory):
 @pytest.mark.parametrize("network", ["text-cnn", "text-lstm", "bert"])
 @pytest.mark.parametrize("augmentation", ["none", "mixup", "fmix"])
 def test_networks_learn_and_are_loaded_again(network, augmentation, sentences, options):
-    settings = replace(FAST, network=network, width=64 if network == "bert" else 8, epochs=1)
+    settings = replace(FAST, network=network, epochs=1)
+    if network == "bert":
+        settings = replace(settings, width=64, text=TextSettings())
     trained = train(sentences, augmentation, 1, settings, options)
     record = trained.result()
     assert (record["items"], record["several"]) == ("texts", False)
@@ -201,11 +203,16 @@ def test_published_settings_of_texts(sentences):
         ({"network": "preact-resnet18"}, {}, "none", "--network: got preact-resnet18 for texts"),
         ({"network": "torchvision:resnet18"}, {}, "none", "a network of texts: text-cnn"),
         ({}, {"mixed_at": "ids"}, "mixup", "masks of 0 and 1"),
-        ({"max_soft": 0.5}, {"mixed_at": "ids"}, "fmix", "a mask between 0 and 1"),
         ({"flip": True}, {}, "none", "--flip"),
         ({"policy": "autoaugment"}, {}, "none", "--policy"),
         ({"network": "bert"}, {"pads": "counted"}, "none", "--pads"),
-        ({"network": "transformers:nowhere"}, {}, "none", "transformers:nowhere"),
+        ({"network": "transformers:nowhere"}, {}, "none", "transformers:nowhere, where there is no config.json"),
+        ({"network": "bert"}, {"dimensions": 9}, "none", "--dimensions"),
+        ({"network": "bert"}, {"learn_vectors": False}, "none", "--learn-vectors"),
+        ({"network": "bert"}, {"longest": 600}, "none", "at most the 512 tokens"),
+        ({"warm_up": 3.0}, {}, "none", "--warm-up: got 3.0; needs at most the 2 epochs"),
+        ({"max_soft": 0.01}, {"mixed_at": "ids"}, "fmix", "--max-soft"),
+        ({"objective": "binary-cross-entropy"}, {}, "none", "--objective"),
         ({"batch_size": 500}, {}, "none", "128 training texts"),
         ({}, {"vectors": "nothing.vec"}, "none", "nothing.vec, where there is no file"),
     ],
@@ -218,6 +225,75 @@ def test_what_does_not_suit_texts_is_refused_before_training(
         train(sentences, augmentation, 1, settings, options)
     # nothing half-written: a directory there may be, but no run that was begun
     assert not list(options.store.rglob("config.json"))
+
+
+def test_what_is_asked_of_texts_is_refused_for_images(options):
+    with pytest.raises(BadInput, match="--vocabulary: got 9; needs --data of texts"):
+        train(load(DataOptions("digits")), "none", 1, Settings(text=TextSettings(vocabulary=9)), options)
+
+
+def test_several_labels_and_one_class_are_refused_what_does_not_suit_them(sentences, options):
+    texts = (*sentences.train.inputs, *sentences.test.inputs)
+    several = with_labels(sentences, torch.ones(len(texts), 3), several=True)
+    with pytest.raises(BadInput, match="--objective: got cross-entropy for several labels a text"):
+        train(several, "none", 1, replace(FAST, objective="cross-entropy"), options)
+    with pytest.raises(BadInput, match="texts of one class"):
+        train(with_labels(sentences, torch.zeros(len(texts)).long()), "none", 1, FAST, options)
+
+
+def test_another_optimiser_has_rates_of_its_own(sentences):
+    digits = load(DataOptions("digits"))
+    rates = [
+        (config["learning_rate"], config["weight_decay"])
+        for task, optimizer in ((digits, "adam"), (digits, "sgd"), (sentences, "sgd"), (sentences, "adam"))
+        for config in [Settings(optimizer=optimizer, batch_size=64).resolved(task, CPU, Ranks())]
+    ]
+    assert rates == [(1e-3, 0.0), (0.1, 1e-4), (0.1, 1e-4), (1e-4, 0.0)]
+    asked = Settings(optimizer="sgd", batch_size=64).resolved(digits, CPU, Ranks())
+    assert asked == Settings(batch_size=64).resolved(digits, CPU, Ranks())  # the usual one by its name is the same run
+
+
+def test_half_precision_and_few_tokens_of_a_folder(folder, sentences, options, tmp_path):
+    import shutil
+
+    import transformers
+
+    half = tmp_path / "half"
+    shutil.copytree(folder, half)
+    transformers.BertModel.from_pretrained(folder).half().save_pretrained(half)
+    settings = Settings(f"transformers:{half}", epochs=1, batch_size=32)
+    trained = train(sentences, "mixup", 1, settings, options)
+    assert trained.result()["config"]["text"]["longest"] == 40  # as many as it takes
+    with pytest.raises(BadInput, match="--longest: got 2; needs at least 3: the tokenizer adds 2"):
+        train(sentences, "none", 1, replace(settings, text=TextSettings(longest=2)), options)
+
+
+def test_strings_are_classified_from_python(sentences, options, capsys):
+    classifier = load_text_run(train(sentences, "none", 1, FAST, options).path, CPU).train()
+    assert classifier.of_texts([]).shape == (0, 2)
+    assert classifier.training
+    with pytest.raises(BadInput, match="a list of texts"):
+        classifier.of_texts("one text")
+    capsys.readouterr()
+    classifier.of_texts(["", "word " * 500])
+    said = capsys.readouterr().err
+    assert "1 of 2 given texts have no words" in said
+    assert "1 of 2 given texts are longer than 400 tokens" in said
+
+
+def test_a_body_of_ones_own_is_found_from_elsewhere(sentences, options, tmp_path, monkeypatch):
+    file = tmp_path / "nets.py"
+    file.write_text(
+        "from classifiers.text import WordCNN\ndef net(channels, classes):\n    return WordCNN(channels, classes, 8)\n"
+    )
+    trained = train(sentences, "none", 1, replace(FAST, network=f"{file}:net", width=None), options)
+    monkeypatch.chdir(tmp_path.parent)
+    with pytest.raises(BadInput, match=r"--model: got nets\.py:net"):
+        load_text_run(trained.path, CPU)
+    classifier = load_text_run(trained.path, CPU, network=f"{file}:net")
+    torch.testing.assert_close(
+        classifier.of_texts(sentences.test.inputs), kept_logits(trained)[0], rtol=1e-4, atol=1e-5
+    )
 
 
 def test_longer_texts_than_a_transformer_takes_are_refused(folder, sentences, options):

@@ -18,6 +18,7 @@ from tests.calls import ROOT, called
 
 README = ROOT / "README.md"
 OWN = ROOT / "docs" / "own.md"
+TEXTS = ROOT / "docs" / "texts.md"
 MODULES = {module: module for module, _ in COMMANDS.values()} | {name: module for name, (module, _) in COMMANDS.items()}
 """Modules of commands, by their own names and by mixinfo's."""
 
@@ -53,6 +54,16 @@ def test_the_readme_runs_when_it_is_pasted(here):
     assert np.isfinite(bounds["value"]).all()
     written = {path.parent.name for path in (here / "out").rglob("result.json")}
     assert written == {"accuracy-digits", "attacks-images-Sequential", "gradcam-images-Sequential"}
+
+
+def test_the_page_on_texts_runs_when_it_is_pasted(here, capsys):
+    pytest.importorskip("tokenizers")
+    names: dict = {}
+    for block in blocks(TEXTS, "python"):
+        exec(compile(block, "texts.md", "exec"), names)
+    praise = names["classifier"].of_texts(["The book was clever!", "That shop is dull."]).softmax(1)[:, 1]
+    assert praise[0] > 0.5 > praise[1]
+    assert "tensor(" in capsys.readouterr().out
 
 
 LINKED = [README, ROOT / "results" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -134,6 +145,7 @@ def test_what_a_page_types_is_known(page, here):
         "import numpy\ndef mine():\n    x = numpy.zeros((80, 8, 8, 1), 'uint8')\n    y = numpy.arange(80) % 2\n"
         "    return {'train_images': x, 'train_labels': y, 'test_images': x, 'test_labels': y}\n"
     )
+    (here / "reviews.csv").write_text("text,label\n" + "".join(f"review {n},{'ab'[n % 2]}\n" for n in range(200)))
     targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     tried = 0
     for line in command_lines(page):

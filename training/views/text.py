@@ -73,8 +73,7 @@ def _over_words(mixed: Mixed, there: Tensor) -> Mixed:
     mask = mixed.weight[:, None].expand_as(there) if mixed.mask is None else mixed.mask.squeeze(1)
     own = (mask * there).sum(1)
     partners = ((1 - mask) * there[mixed.partner]).sum(1)
-    # a mask may leave nothing of two short texts: then it is the mask's weight
-    total = own + partners
-    weight = torch.where(total > 0, own / total.clamp(min=1e-12), mixed.weight).to(mixed.weight.dtype)
+    # no text is empty, so that there is something at the first place of every mixed one
+    weight = (own / (own + partners)).to(mixed.weight.dtype)
     followed = mixed.target_weight is mixed.weight
     return replace(mixed, weight=weight, target_weight=weight if followed else mixed.target_weight)
