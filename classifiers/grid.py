@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -79,6 +79,10 @@ class ModelGrid(ClassifierGrid):
         super().__post_init__()
         if self.model.model is not None:
             refuse_beside(self, "--model", "augmentations", "seeds", "until", "margin", "settings")
+
+    def smoked(self) -> Self:
+        """The configuration as it is done: with ``--smoke``, one seed and two epochs, but for ``--model``, as it is."""
+        return super().smoked() if self.model.model is None else self
 
 
 class Subject(NamedTuple):
@@ -328,6 +332,8 @@ def grid_steps(config: Any, kind: str = "") -> Iterator[Step]:
         yield from document_step(config)
         return
     small = config.smoked()
+    if kind:  # before networks are trained for it
+        only_images(loaded(small.data, not config.execution.dry_run), f"runs of {kind}")
     needs: list[Step] = []
     for augmentation, seed in small.networks():
         network = step_of(TrainConfig(None, augmentation, seed, small.data, small.settings, small.execution))

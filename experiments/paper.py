@@ -32,7 +32,7 @@ class Scale:
     """How large the networks of an experiment are, and on what they are trained.
 
     Args:
-        data: the images.
+        data: the images; of texts, how many are trained on, and where they are looked for.
         seeds: per augmentation.
         smoke: the smallest that runs at all.
         classifier: how classifiers are trained.
@@ -121,7 +121,9 @@ def table_5(scale: Scale) -> Iterable[Any]:
             read = replace(text, **read_as(data)) if text == on_words else text
             settings = replace(settings, network=network, text=read, **settings_of_texts(data))
             execution = replace(scale.execution, out=scale.execution.out / slug(network_known_as(network)))
-            more = {"data": DataOptions(data), "settings": settings, "execution": execution}
+            # of what is asked for of the data, all but the name holds for texts too
+            more = {"data": replace(scale.data, data=data, data_name=None), "settings": settings}
+            more["execution"] = execution
             yield accuracy.Config(augmentations, **scale.classifiers | more)
 
 

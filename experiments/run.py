@@ -58,7 +58,7 @@ class Config:
     and the report), or FILE.py:FUNCTION or package.module:FUNCTION, which gets an experiments.paper.Scale and yields
     configurations"""
     smoke: bool = False
-    """the smallest grid that runs at all, on the digits, watermarked"""
+    """the smallest grid that runs at all, on the digits, or made-up sentences, watermarked"""
     seeds: int = Unasked(5)
     """networks per augmentation"""
     until: Literal["decided"] | None = None
@@ -195,7 +195,7 @@ def run(config: Config) -> Grid | None:
             open_ones = {
                 place: one for (place, one), at in zip(open_ones.items(), at_look, strict=True) if documents[at].open
             }
-            options.say(f"with {seeds} seeds {len(open_ones)} of {len(looked_at)} analyses are not decided")
+            options.say(f"after {seeds} seeds {len(open_ones)} of {len(looked_at)} analyses go on with more")
             if not open_ones:
                 break
         rest = [one for place, one in enumerate(configs) if place not in looked_at]

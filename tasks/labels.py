@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,18 @@ import torch
 from torch import Tensor
 
 from store import BadInput
-from tasks.task import Task, classes_of, image_task
+from tasks.task import Split, Task, classes_of, image_task
 
-__all__ = ["KEYS", "as_labels", "check_arrays", "checked_labels", "of_arrays", "one_kind", "say_missing"]
+__all__ = [
+    "KEYS",
+    "as_labels",
+    "check_arrays",
+    "checked_labels",
+    "counted_classes",
+    "of_arrays",
+    "one_kind",
+    "say_missing",
+]
 
 KEYS = ("train_images", "train_labels", "test_images", "test_labels")
 """Arrays of a data set, N×H×W×C uint8 and N or N×K, as archives and other people's functions name them."""
@@ -71,16 +80,44 @@ def check_arrays(members: Mapping[str, Any], name: str, needed: str) -> None:
         raise BadInput("--data", f"training and test images of {words}", "images of one shape")
 
 
+def counted_classes(classes: int, splits: Sequence[Split], name: str) -> int:
+    """How many classes a task of somebody else's has: as many as it says, or as its labels show.
+
+    Raises:
+        BadInput: it says more than its rows have columns.
+    """
+    columns = [classes_of(split) for split in splits if split.targets.ndim == 2]
+    if columns and classes > columns[0]:
+        got = f"{name}, a Task of {classes} classes with label rows of {columns[0]} columns"
+        raise BadInput("--data", got, "a column for each class")
+    return max(classes, *map(classes_of, splits))
+
+
 MOST_CLASSES = 100_000
 """More, and a label is no class."""
 
 
-def checked_labels(labels: np.ndarray, name: str) -> np.ndarray:
+def checked_labels(labels: np.ndarray, name: str, several: bool = False) -> np.ndarray:
     """Class indices (N,), or rows (N, K), as they are; a column of indices (N, 1) is taken as indices.
+
+    Args:
+        labels: of all items of a split.
+        name: of the array.
+        several: whether they are rows of several labels each, 0 and 1, of which an item may have none.
 
     Raises:
         BadInput: anything else, blaming ``name``: complex or infinite numbers, fractions, rows of nothing.
     """
+    if several:
+        if (
+            labels.ndim != 2
+            or not labels.shape[1]
+            or labels.dtype.kind not in "biuf"
+            or not np.isin(labels, (0, 1)).all()
+        ):
+            needed = "rows N×K of 0 and 1, of several labels"
+            raise BadInput("--data", f"{name} that are not 0 and 1 in rows", needed)
+        return labels
     needed = "class indices from 0, or rows N×K of numbers from 0"
     if labels.dtype.kind not in "biuf" or not np.isfinite(labels).all() or not (labels >= 0).all():
         raise BadInput("--data", f"{name} with negative, infinite or non-numeric values", needed)
@@ -93,7 +130,8 @@ def checked_labels(labels: np.ndarray, name: str) -> np.ndarray:
             raise BadInput("--data", f"{name} with fractions", needed)
         return labels
     if not labels.shape[1] or not labels.any(1).all():
-        raise BadInput("--data", f"{name} with rows of nothing", "rows N×K with something in each")
+        needed = "rows N×K with something in each, or, of several labels or none each, a Task with several=True"
+        raise BadInput("--data", f"{name} with rows of nothing", needed)
     return labels
 
 

@@ -12,8 +12,17 @@ from torch import Tensor
 
 from store import BadInput
 from store.registry import called
-from tasks.labels import KEYS, as_labels, check_arrays, checked_labels, of_arrays, one_kind, say_missing
-from tasks.task import Image, InMemory, Task, Text, Texts, classes_of
+from tasks.labels import (
+    KEYS,
+    as_labels,
+    check_arrays,
+    checked_labels,
+    counted_classes,
+    of_arrays,
+    one_kind,
+    say_missing,
+)
+from tasks.task import Image, InMemory, Task, Text, Texts
 from tasks.text.theirs import TEXT_KEYS, checked_texts, of_texts
 
 __all__ = ["task_of"]
@@ -75,7 +84,7 @@ def _checked(task: Task, name: str) -> Task:
     if isinstance(task.modality, Text):
         return checked_texts(task, name)
     named = [("train", task.train), *task.tests.items()]
-    splits = [_checked_split(split, split_name, name) for split_name, split in named]
+    splits = [_checked_split(split, split_name, name, bool(task.several)) for split_name, split in named]
     train = splits[0]
     for split in splits[1:]:
         if split.inputs.shape[1:] != train.inputs.shape[1:]:
@@ -89,8 +98,9 @@ def _checked(task: Task, name: str) -> Task:
         train=train,
         tests=dict(zip(task.tests, splits[1:], strict=True)),
         modality=Image(channels, height, width, bool(task.modality.mirrored)),
-        classes=max(task.classes, *map(classes_of, splits)),
+        classes=counted_classes(task.classes, splits, name),
         digest="",
+        several=bool(task.several),
     )
 
 
@@ -112,7 +122,7 @@ def _whole(task: Task, name: str) -> None:
         raise BadInput("--data", got, f"one {kind.__name__} at least, by a name")
 
 
-def _checked_split(split: InMemory, split_name: str, name: str) -> InMemory:
+def _checked_split(split: InMemory, split_name: str, name: str, several: bool) -> InMemory:
     images, labels = split.inputs, split.targets
     for kind, value in (("images", images), ("labels", labels)):
         if not isinstance(value, Tensor):
@@ -124,5 +134,5 @@ def _checked_split(split: InMemory, split_name: str, name: str) -> InMemory:
     if labels.shape[:1] != images.shape[:1] or labels.ndim not in (1, 2):
         got = f"{name}, {split_name}_labels {tuple(labels.shape)}"
         raise BadInput("--data", got, f"one label or row for each of {len(images)} images")
-    checked = checked_labels(labels.cpu().numpy(), f"{split_name}_labels")
+    checked = checked_labels(labels.cpu().numpy(), f"{split_name}_labels", several)
     return InMemory(images.cpu(), as_labels(checked))

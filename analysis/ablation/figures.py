@@ -1,4 +1,4 @@
-"""Accuracy against one option's values."""
+"""Accuracy, or what else is compared, against one option's values."""
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -9,16 +9,17 @@ from figures.panels import wrapped
 __all__ = ["draw_ablation"]
 
 
-def draw_ablation(table: pd.DataFrame, vary: str, scored: str, title: str) -> Figure:
-    """Accuracy against the values of one option, a line per augmentation.
+def draw_ablation(table: pd.DataFrame, vary: str, compared: str, title: str, items: str = "images") -> Figure:
+    """Accuracy, or what else is compared, against the values of one option, a line per augmentation.
 
     Args:
         table: ``augmentation``, ``setting``, ``mean``, ``std`` in per cent.
         vary: ``"fraction"``, ``"alpha"`` or ``"decay-power"``.
-        scored: on which images.
+        compared: what is, in words.
         title: above the figure.
+        items: what networks are trained on.
     """
-    words = {"fraction": "share of the training images", "alpha": "α", "decay-power": "decay power δ"}
+    words = {"fraction": f"share of the training {items}", "alpha": "α", "decay-power": "decay power δ"}
     with style():
         figure = Figure(figsize=(7.0, 3.6))
         axes = figure.subplots()
@@ -40,7 +41,7 @@ def draw_ablation(table: pd.DataFrame, vary: str, scored: str, title: str) -> Fi
             )
         axes.set_xticks(range(len(ticks)), [f"{tick:g}" for tick in ticks])
         axes.set_xlabel(words[vary])
-        axes.set_ylabel(f"{scored} accuracy, %")
+        axes.set_ylabel(f"{compared}, %")
         axes.set_title(wrapped(title), fontsize=10)
         figure.legend(loc="outside lower center", ncols=4, fontsize=8.5)
     return figure

@@ -3,41 +3,45 @@
 from collections.abc import Mapping
 from typing import Any
 
+from analysis.accuracy.section import metric_of
 from findings.document import Document
 from findings.section import Section
 from findings.table import Column, Table, cells_over_seeds
-from tasks.metrics import ACCURACY
 
-__all__ = ["EQUAL_STEPS", "SECTIONS", "SYMBOLS", "note_of_steps"]
+__all__ = ["SECTIONS", "SYMBOLS", "equal_steps", "note_of_steps"]
 
 SYMBOLS = {"fraction": "share", "alpha": "α", "decay-power": "δ"}
 """What an option is called in tables."""
 
-EQUAL_STEPS = "equal steps: the fewer images, the more epochs"
-"""What is said of ``--equal-steps`` wherever its numbers are."""
+
+def equal_steps(items: str) -> str:
+    """What is said of ``--equal-steps`` wherever its numbers are."""
+    return f"equal steps: the fewer {items}, the more epochs"
 
 
-def note_of_steps(config: Mapping[str, Any]) -> str:
+def note_of_steps(config: Mapping[str, Any], items: str) -> str:
     """What the note of a table adds at equal steps; nothing otherwise, as in older documents.
 
     Args:
         config: of the document.
+        items: what networks are trained on.
     """
-    return f"; {EQUAL_STEPS}" if config.get("equal_steps") and not config["smoke"] else ""
+    return f"; {equal_steps(items)}" if config.get("equal_steps") and not config["smoke"] else ""
 
 
 def _ablation(document: Document) -> Table:
-    rows = document.rows
-    rows = rows[rows["estimator"] == ACCURACY.name]
+    rows, metric, items = document.rows, metric_of(document.settings), document.items
+    rows = rows[rows["estimator"] == metric.name]
     vary, values = document.config["vary"], sorted(rows["setting"].unique())
     named = rows.assign(estimator=[f"{value:g}" for value in rows["setting"]])
     shown = {f"{value:g}": Column(f"{SYMBOLS[vary]} = {value:g}") for value in values}
     lines, numbers = cells_over_seeds(document, named, shown)
     head = ["augmentation", *(column.head for column in shown.values())]
     numbers = numbers.rename(columns={"estimator": vary})
-    note = f"accuracy in % on the {int(rows['n'].max()):,} {document.settings['scored']} images, last epoch; "
-    note += f"mean ± standard deviation{note_of_steps(document.config)}"
-    return Table(f"Accuracy over {SYMBOLS[vary]}", head, lines, numbers, [note])
+    note = f"{metric.label} in % on the {int(rows['n'].max()):,} {document.settings['scored']} {items}, last epoch; "
+    note += f"mean ± standard deviation{note_of_steps(document.config, items)}"
+    title = f"{metric.label[0].upper()}{metric.label[1:]} over {SYMBOLS[vary]}"
+    return Table(title, head, lines, numbers, [note])
 
 
 SECTIONS = (
@@ -47,17 +51,18 @@ SECTIONS = (
         paper="Figure 3",
         program="python -m analysis.ablation",
         measured=(
-            "Test accuracy against the share of the training images that is used, at a fixed number of epochs or, with "
-            "--equal-steps, of optimisation steps."
+            "Test accuracy, or ROC-AUC of several labels, against the share of the training images or texts that is "
+            "used, at a fixed number of epochs or, with --equal-steps, of optimisation steps."
         ),
         does_not=(
             "At a fixed number of epochs fewer images are also fewer steps: what too few steps cost is not told from "
-            "what too few images cost. At equal steps each of fewer images is seen more often."
+            "what too few images cost. At equal steps each of fewer images is seen more often. The paper's Figure 3 is "
+            "of images: of texts, its statements are not judged."
         ),
         get="python -m analysis.ablation --vary fraction --data cifar10 --seeds 5",
         cost="for every share and seed, as long as four classifiers on that share",
         pictures={
-            "ablation": "Test accuracy against the share of the training images, a line for every augmentation.",
+            "ablation": "Accuracy or ROC-AUC against the share of the training items, a line for every augmentation.",
         },
         table=_ablation,
         wanted=lambda document: document.config["vary"] == "fraction",

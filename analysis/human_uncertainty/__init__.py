@@ -10,7 +10,7 @@ Without ``--model`` or ``--logits``, classifiers are trained, or found trained, 
 
 import io
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -35,6 +35,7 @@ from analysis.human_uncertainty.measures import (
 from analysis.human_uncertainty.section import OF_RATERS, SECTIONS
 from classifiers.grid import ModelGrid, grid_steps, settings_of
 from classifiers.load import finite, kept_logits, load_classifier, logits_of
+from classifiers.text import load_text_run
 from figures import label, save
 from findings import Result, publish
 from findings.bottom_line import SMOKE, behind, found_sentence, paragraph, undecided_sentence
@@ -51,9 +52,10 @@ from store import BadInput, Run, evidence, slug
 from store.command_line import json_document, refuse_beside
 from tasks import DataOptions, Task, load
 from tasks.metrics import ACCURACY, correct, distributions
+from tasks.task import Image
 from training import resolve_device, use_threads
 from training.grid import Which
-from training.job import Job
+from training.job import Job, Step, loaded
 from training.live import asked_from_python
 from training.until import until_decided
 
@@ -135,8 +137,7 @@ def look(config: Config) -> Result:
         raise BadInput("--human", f"counts of {counts.shape[1]} classes", f"the data's {data.classes}")
     if config.model.model is not None:
         use_threads(options.threads)
-        device = resolve_device(options.device)
-        logits = logits_of(load_classifier(config.model, data, device), data.test.inputs.to(device)).cpu()
+        logits = _logits_of_model(config, data)
         return _report_one(config, measures(logits, counts, labels), counts, config.model.model, whose, data.items)
     plan = config.plan(data)
     plan.say("their distance from humans", options)
@@ -159,6 +160,23 @@ def look(config: Config) -> Result:
             rows.append(_row(Measure(name, quantity, value, error, len(these), "nats"), *which))
     more = {"components": _components(scores), "matched": _matched(right, [*scores[next(iter(MATCHED))]])}
     return _report(config, trained, rows, counts, whose, failures, more)
+
+
+def _logits_of_model(config: Config, task: Task) -> Tensor:
+    """Logits (N, K) of the scored items by the classifier that ``--model`` names: of texts, one that a run has trained.
+
+    Raises:
+        BadInput: no such classifier, or one of other classes.
+    """
+    device, name = resolve_device(config.execution.device), str(config.model.model)
+    if isinstance(task.modality, Image):
+        return logits_of(load_classifier(config.model, task, device), task.test.inputs.to(device)).cpu()
+    if not Path(name).is_dir():
+        raise BadInput("--model", f"{name} for texts", "the directory of a run of classifiers.train, trained on texts")
+    classifier = load_text_run(Path(name), device, config.model.weights)
+    if classifier.classes != task.classes:
+        raise BadInput("--model", f"{name}, for {classifier.classes} classes", f"the data's {task.classes} classes")
+    return finite(classifier.of_texts(task.test.inputs), name)
 
 
 def _components(scores: Mapping[str, Mapping[Which, Tensor]]) -> dict[str, Any]:
@@ -499,4 +517,10 @@ def _confounds(table: pd.DataFrame, matched: Mapping[str, Any] | None, items: st
     )
 
 
-JOB = Job(PROGRAM, lambda config, _: grid_steps(config), SECTIONS)
+def _steps(config: Config, _: Sequence[Step]) -> Iterator[Step]:
+    if config.logits is None:
+        _whose(config, loaded(config.data, not config.execution.dry_run))  # refused before networks are trained
+    yield from grid_steps(config)
+
+
+JOB = Job(PROGRAM, _steps, SECTIONS)

@@ -5,12 +5,11 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from store import BadInput
-from tasks.labels import as_labels, checked_labels, one_kind, say_missing
-from tasks.task import Task, Text, Texts, classes_of, text_task
+from tasks.labels import as_labels, checked_labels, counted_classes, one_kind, say_missing
+from tasks.task import Task, Text, Texts, text_task
 
 __all__ = ["TEXT_KEYS", "checked_texts", "of_texts"]
 
@@ -57,7 +56,7 @@ def checked_texts(task: Task, name: str) -> Task:
         array = split.targets.detach().cpu().numpy()
         splits.append(Texts(texts, _labels(array, f"{split_name}_labels", texts, name, bool(task.several))))
         one_kind(splits[0].targets.numpy(), splits[-1].targets.numpy())
-    classes = max(task.classes, *map(classes_of, splits))
+    classes = counted_classes(task.classes, splits, name)
     votes = task.votes
     if votes is not None and (not isinstance(votes, Tensor) or votes.shape != (len(splits[1]), classes)):
         got = f"{name}, votes {tuple(votes.shape) if isinstance(votes, Tensor) else type(votes).__name__}"
@@ -101,10 +100,4 @@ def _labels(array: np.ndarray, key: str, texts: tuple[str, ...], name: str, seve
     if array.shape[:1] != (len(texts),) or array.ndim > 2:
         got = f"{name}, {key} {array.shape}"
         raise BadInput("--data", got, f"one label or row for each of {len(texts)} texts")
-    if not several:
-        return as_labels(checked_labels(array, key))
-    if array.ndim != 2 or array.dtype.kind not in "biuf" or not np.isin(array, (0, 1)).all():
-        raise BadInput(
-            "--data", f"{name}, {key} that are not 0 and 1 in rows", "rows N×K of 0 and 1, of several labels"
-        )
-    return torch.from_numpy(array.astype(np.float32))
+    return as_labels(checked_labels(array, key, several))

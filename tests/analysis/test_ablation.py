@@ -6,10 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.ablation import JOB, Config, ablation_conclusions, run, text_of
+from analysis.ablation import JOB, Config, ablation_conclusions, measure_of, run, text_of
+from analysis.ablation.section import SECTIONS
 from classifiers.train import Settings
+from findings.document import read_document
+from reports.verdicts import judged
+from store import BadInput
 from store.command_line import command
 from tasks import DataOptions, load
+from tasks.metrics import ROC_AUC
 
 FAST = Settings(epochs=2, width=2)
 RESULTS = Path(__file__).parents[2] / "results"
@@ -74,6 +79,70 @@ def test_a_document_without_equal_steps_says_nothing_of_them():
     document = json.loads(path.read_text())
     assert "equal_steps" not in document["config"]
     assert "equal steps" not in text_of(document)[0]
+
+
+LABELLED = """
+import torch
+from tasks.task import text_task
+
+def task():
+    stream = torch.Generator().manual_seed(0)
+    labels = (torch.rand(240, 3, generator=stream) < torch.tensor([0.5, 0.3, 0.2])).float()
+    words = ("rude", "wrong", "long")
+    texts = [" ".join(["so"] + [word for word, there in zip(words, row) if there]) for row in labels.tolist()]
+    return text_task("labelled", (texts[:160], labels[:160]), (texts[160:], labels[160:]), several=True)
+"""
+
+
+def test_of_texts_with_several_labels_roc_auc_is_compared_and_nothing_is_said_of_images(options, tmp_path):
+    (tmp_path / "labelled.py").write_text(LABELLED)
+    data = DataOptions(f"{tmp_path / 'labelled.py'}:task")
+    settings = Settings("text-cnn", width=4, epochs=2, batch_size=8)
+    more = {"equal_steps": True, "data": data, "settings": settings, "execution": options}
+    config = Config("fraction", (0.5, 1.0), ("none", "fmix+mixup"), 2, **more)
+    result = run(config)
+    document = read_document(options.out / "ablation-fraction-equal-steps-labelled" / "result.json", "labelled")
+    assert (document.items, document.settings["metric"]) == ("texts", "roc_auc")
+    text, conclusions = text_of({"config": document.config, "about": document.about, "results": document.results})
+    assert "ROC-AUC over share on labelled: text-cnn of width 4, 79 to 160 training texts, 4 to 2 epochs" in text
+    assert "ROC-AUC at 0.5 of the training texts (2 seeds, 80 texts; " in conclusions
+    assert "ROC-AUC in % on the 80 test texts, last epoch" in text
+    assert "; equal steps: the fewer texts, the more epochs" in text
+    assert "accura" not in text
+    assert "image" not in text
+    # what is compared is the record's
+    records = [run["record"] for run in document.runs if (run["value"], run["augmentation"]) == (1.0, "none")]
+    mean = 100 * np.mean([record["metrics"]["roc_auc"] for record in records])
+    (row,) = result.table[
+        (result.table["setting"] == 1.0) & (result.table["augmentation"] == "none")
+        & (result.table["estimator"] == "roc_auc")
+    ].to_dict("records")  # fmt: skip
+    assert row["mean"] == pytest.approx(mean)
+    # and so is the part of the texts in the intervals: the four networks' values of the same 80
+    assert {name: one["images"] for name, one in document.components.items()} == {
+        measure_of("fraction", value, ROC_AUC): 80 for value in (0.5, 1.0)
+    }
+    assert judged([document]) == []
+    table = SECTIONS[0].table(document)
+    assert table.caption == "ROC-AUC over share"
+    assert table.notes[0].startswith("ROC-AUC in % on the 80 test texts, last epoch")
+
+
+def test_of_texts_no_statement_about_images_is_judged():
+    document = json.loads((RESULTS / "ablation-fraction-fashion-mnist" / "result.json").read_text())
+    assert "the paper's statements" in text_of(document)[0]
+    document["about"]["settings"]["items"] = "texts"
+    text, _ = text_of(document)
+    assert "the paper's statements" not in text
+    assert "Accuracy at 0.02 of the training texts (3 seeds, 10,000 texts; " in text
+    assert "image" not in text.replace(document["about"]["title"], "")
+
+
+def test_a_share_too_small_for_a_batch_is_named(options):
+    config = Config("fraction", (0.04, 1.0), settings=replace(FAST, batch_size=64), execution=options)
+    words = r"^--batch-size: got 64 with a share of 0.04; needs at most the 60 training images, or --values above 0.04$"
+    with pytest.raises(BadInput, match=words):
+        run(config)
 
 
 def test_folds_are_held_out_of_the_training_images(options):

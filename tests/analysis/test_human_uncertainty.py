@@ -374,6 +374,60 @@ def test_votes_are_there_in_smoke_runs_and_for_one_model_too(smoke, title, rated
     assert "made-up" not in text
 
 
+VOTED = """
+import torch
+from dataclasses import replace
+
+from tasks import DataOptions, load
+
+def task():
+    # of four raters three see what a sentence says, and one the other
+    found = load(DataOptions("made-up-sentences"))
+    labels = found.test.targets
+    votes = torch.ones(len(labels), 2, dtype=torch.int64)
+    votes[torch.arange(len(labels)), labels] = 3
+    return replace(found, name="voted", votes=votes, digest="")
+"""
+TEXTS = Settings("text-cnn", width=4, epochs=2, learning_rate=1e-2)
+
+
+@pytest.fixture
+def voted(tmp_path):
+    (tmp_path / "voted.py").write_text(VOTED)
+    return DataOptions(f"{tmp_path / 'voted.py'}:task")
+
+
+@pytest.mark.parametrize("smoke", [False, True])
+def test_one_classifier_of_texts_is_compared_with_the_votes_that_its_texts_have(smoke, voted, options):
+    one = train(load(voted), "none", 1, TEXTS, options)
+    result = run(Config(model=ModelOptions(str(one.path)), smoke=smoke, data=voted, execution=options))
+    assert "With the labels of 4 raters a text, " in result.text
+    assert "errors are standard errors over texts" in result.text
+    assert "image" not in result.text
+    # from the logits that its training has kept, which are not computed again
+    kept = run(Config(("none",), 1, data=voted, settings=TEXTS, execution=options))
+    for name in ("kl_human_model", "accuracy", "kl_human_model_temperature_scaled"):
+        (here,) = (row["value"] for row in result.rows if row["estimator"] == name)
+        assert here == pytest.approx(next(row["value"] for row in kept.rows if row["estimator"] == name), rel=1e-4)
+
+
+def test_what_is_no_classifier_of_these_texts_is_one_line(voted, rated, options, tmp_path):
+    of_images = train(load(rated), "none", 1, FAST, options).path
+    of_texts = train(load(voted), "none", 1, TEXTS, options).path
+    (tmp_path / "three.py").write_text(
+        VOTED.replace("votes=votes", "votes=torch.ones(len(labels), 3, dtype=torch.int64), classes=3")
+    )
+    for model, data, words in (
+        ("text-cnn", voted, "text-cnn for texts; needs the directory of a run of classifiers.train, trained on texts"),
+        ("runs/gone", voted, "runs/gone for texts; needs the directory of a run of classifiers.train"),
+        (of_images, voted, "a run of something else; needs the directory of a finished run of classifiers.train, trai"),
+        (of_texts, rated, "a classifier of texts; needs one of images"),
+        (of_texts, DataOptions(f"{tmp_path / 'three.py'}:task"), "for 2 classes; needs the data's 3 classes"),
+    ):
+        with pytest.raises(BadInput, match=f"^--model: got .*{words}"):
+            run(Config(model=ModelOptions(str(model)), data=data, execution=options))
+
+
 def test_logits_alone_are_compared_with_the_votes_of_their_data(rated, options, tmp_path):
     np.save(tmp_path / "logits.npy", np.zeros((360, 10)))
     rows = run(Config(logits=tmp_path / "logits.npy", data=rated, execution=options)).rows

@@ -1,6 +1,7 @@
 """An analysis is found again by what the network computes, and by nothing less."""
 
 import importlib
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import torch
 from torch import nn
 
+from analysis import representations
 from attacks import sweep
 from classifiers.grid import once_of_function, run_of_function, settings_of
 from classifiers.load import Classifier, ModelOptions, fixed_logits, load_classifier
@@ -98,6 +100,7 @@ def jobs(options, name: str):
     return {
         "attacks": (sweep.run, sweep.Config(attacks=("fgsm",), epsilons=(0.0, 0.01, 0.1), **model)),
         "gradcam": (sums.run, sums.Config(**model)),
+        "representations": (representations.run, representations.Config(layers=("conv1",), **model)),
     }
 
 
@@ -253,6 +256,16 @@ def test_runs_over_our_own_networks_are_found_under_the_hashes_of_before(digits,
     assert sums._run(sums.Config(execution=options), classifier, digits, "x").hash == "837ec9582c1b"
     assert classifier_run(digits, "fmix", 1, Settings(width=2, epochs=3), options).hash == "0898f566eca9"
     assert classifier_run(digits, "none", 2, Settings(), options).hash == "77ed06df2c90"
+
+
+@pytest.mark.parametrize("kind", ["attacks", "gradcam", "representations"])
+def test_a_smoke_run_of_one_model_takes_few_images_of_it_and_trains_nothing(kind, nets, options):
+    run, config = jobs(options, "Plain")[kind]
+    result = run(replace(config, smoke=True))
+    assert max(row["n"] for row in result.rows) == (60 if kind == "representations" else 10)
+    assert not (options.store / "classifier").exists()
+    document = json.loads(next(options.out.glob("*-smoke/result.json")).read_text())
+    assert document["about"]["watermark"] == "SMOKE RUN"
 
 
 @pytest.mark.parametrize("kind", ["attacks", "gradcam"])

@@ -124,7 +124,7 @@ def changed(**changes):
 WRONG = {
     "complex": (changed(train_labels=lambda y: y.astype(complex)), "non-numeric"),
     "infinite": (changed(train_labels=lambda y: np.full((len(y), 4), np.inf)), "infinite"),
-    "nothing": (changed(train_labels=lambda y: np.zeros((len(y), 4))), "rows of nothing"),
+    "nothing": (changed(train_labels=lambda y: np.zeros((len(y), 4))), "none each, a Task with several=True"),
     "no-columns": (changed(train_labels=lambda y: np.zeros((len(y), 0))), "rows of nothing"),
     "huge": (changed(train_labels=lambda y: np.full(len(y), 2**40)), "up to 1.09951e+12; needs classes from 0"),
     "far": (changed(train_labels=lambda y: np.full(len(y), 1e300)), "up to 1e+300"),

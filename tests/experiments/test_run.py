@@ -38,6 +38,36 @@ def test_every_experiment_has_its_steps_in_order(name, options):
     assert not options.store.exists()
 
 
+def test_what_is_asked_of_the_data_holds_for_texts(options):
+    data = DataOptions("digits", data_name="images of mine", data_root=options.store, train_images=100)
+    scale = Scale(data, texts=("made-up-sentences", "rotten-tomatoes"), classifier=FAST, execution=options)
+    asked = [config.data for config in EXPERIMENTS["table-5"](scale)]
+    assert asked == [
+        DataOptions(name, data_root=options.store, train_images=100)
+        for name in ("made-up-sentences", "rotten-tomatoes")
+        for _ in ("text-cnn", "text-lstm")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (
+            "grad-cam",
+            "--data: got made-up sentences, whose items are texts; needs images: there are no runs of gradcam",
+        ),
+        ("figure-1", "needs images: there are no runs of attacks of others"),
+        ("information-plane", "needs images: there are no runs of representations of others"),
+        ("table-1", "--data: got made-up sentences, whose items are texts; needs images"),
+        ("table-6", "--human: got nothing for --data made-up-sentences; needs an .npz with counts of its test texts"),
+    ],
+)
+def test_what_there_is_not_of_texts_is_refused_before_anything_is_trained(name, words, options):
+    scale = Scale(DataOptions("made-up-sentences"), 1, classifier=Settings(epochs=1), execution=options)
+    with pytest.raises(BadInput, match=words):
+        steps_of(EXPERIMENTS[name](scale))
+
+
 def test_jobs_share_their_networks(options):
     scale = Scale(DataOptions("digits"), 2, classifier=FAST, human=Path("human.npz"), execution=options)
     counts = {
@@ -264,8 +294,8 @@ def test_seeds_are_added_for_what_is_open_alone(options, tmp_path, capsys):
     found = run(config)
     assert found.exit_status == 0
     said = capsys.readouterr().out
-    looks = [int(line.split()[1]) for line in said.splitlines() if line.startswith("with ") and "analyses" in line]
-    still = [int(line.split()[3]) for line in said.splitlines() if line.startswith("with ") and "analyses" in line]
+    looks = [int(line.split()[1]) for line in said.splitlines() if line.startswith("after ") and "analyses" in line]
+    still = [int(line.split()[3]) for line in said.splitlines() if line.startswith("after ") and "analyses" in line]
     assert looks == [3, 5, 8, 12, 20][: len(looks)]
     assert all(number == 1 for number in still[:-1])  # the sums; the accuracies were decided at once
     assert still[-1] == 0 or looks[-1] == 20

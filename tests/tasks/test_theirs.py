@@ -13,7 +13,9 @@ SETS = """
 import numpy as np
 import torch
 from dataclasses import replace
+from pathlib import Path
 from tasks import image_task
+from tasks.task import text_task
 
 rng = np.random.default_rng(0)
 KEYS = ("train_images", "train_labels", "test_images", "test_labels")
@@ -46,6 +48,35 @@ def whole(root, download=True):
     train, test = (images[0], tensors["train_labels"]), (images[1], tensors["test_labels"])
     task = image_task(f"in {root.name}, {download}", train, test, mirrored=False)
     return replace(task, digest="mine")
+
+
+def tagged(**more):
+    images = [tensors[key].permute(0, 3, 1, 2) for key in KEYS[::2]]
+    labels = [(torch.arange(len(each))[:, None] % torch.tensor([2, 3]) == 0).float() for each in images]
+    task = image_task("tagged", (images[0], labels[0]), (images[1], labels[1]))
+    return replace(task, **{"several": True} | more)
+
+
+def untold():
+    return tagged(several=False)
+
+
+def one_each():
+    return replace(whole(Path("x")), several=True)
+
+
+def more_classes():
+    return tagged(classes=3)
+
+
+def texts():
+    labels = torch.eye(2)
+    return replace(text_task("texts", (["a", "b"], labels), (["a", "b"], labels), several=True), classes=3)
+
+
+def shares():
+    task = tagged()
+    return replace(task, train=type(task.train)(task.train.inputs, task.train.targets / 2))
 
 
 def changed(**more):
@@ -170,6 +201,13 @@ def test_what_the_scored_images_are_called_is_a_tasks_own(here):
     assert task.identity["scored"] == "train"
 
 
+def test_images_may_have_several_labels_or_none(here):
+    task = load(DataOptions("sets.py:tagged"))
+    assert (task.several, task.classes) == (True, 2)
+    assert task.train.targets.tolist() == [[1, 1], [0, 0], [1, 0], [0, 1], [1, 0], [0, 0]] * 2
+    assert len(load(DataOptions("sets.py:tagged", fraction=0.5)).train) == 6
+
+
 def test_classes_without_a_training_image_are_said(here, capsys):
     load(DataOptions("sets.py:gap"))
     assert capsys.readouterr().err == "sets.py:gap: 1 of 4 classes have no training image\n"
@@ -217,6 +255,15 @@ def test_modules_and_entry_points(here):
         ("sets.py:no_train", "a Task whose train is a NoneType"),
         ("sets.py:no_classes", "a Task whose classes is a str; needs an integer"),
         ("sets.py:labelled", "train_labels with fractions"),
+        (
+            "sets.py:untold",
+            "train_labels with rows of nothing; needs rows N×K with something in each, or, of several labels or none "
+            "each, a Task with several=True$",
+        ),
+        ("sets.py:one_each", "train_labels that are not 0 and 1 in rows; needs rows N×K of 0 and 1, of several labels"),
+        ("sets.py:shares", "train_labels that are not 0 and 1 in rows"),
+        ("sets.py:more_classes", "a Task of 3 classes with label rows of 2 columns; needs a column for each class"),
+        ("sets.py:texts", "a Task of 3 classes with label rows of 2 columns; needs a column for each class"),
     ],
 )
 def test_what_is_no_data_set_is_refused_in_one_line(here, name, words):
