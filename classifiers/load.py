@@ -130,20 +130,21 @@ class Classifier(nn.Module):
             raise BadInput("--layers", repr(name), needed) from None
 
 
-def finite(logits: Tensor, name: str, argument: str = "--model") -> Tensor:
+def finite(logits: Tensor, name: str, argument: str = "--model", items: str = "images") -> Tensor:
     """The logits (N, K) themselves, if all are numbers.
 
     Args:
         logits: of a batch.
         name: of what they are from.
         argument: what is blamed.
+        items: what they are of.
 
     Raises:
         BadInput: NaN or an infinity among them.
     """
     if not torch.isfinite(logits).all():
         wrong = (~torch.isfinite(logits)).flatten(1).any(1)
-        affected = f"{int(wrong.sum())} images, the first {int(wrong.nonzero()[0])} of {len(wrong)}"
+        affected = f"{int(wrong.sum())} {items}, the first {int(wrong.nonzero()[0])} of {len(wrong)}"
         raise BadInput(argument, f"{name} with logits that are not finite for {affected}", "logits that are numbers")
     return logits
 

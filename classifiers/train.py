@@ -479,7 +479,10 @@ def _mixer_of_texts(
     got = f"{augmentation} for texts mixed at {text['mixed_at']}"
     for turn in range(len(tried.mixers) if isinstance(tried, Alternate) else 1):
         one = functools.partial(in_turn(tried, turn), batch, generator=torch.Generator().manual_seed(1))
-        called(one, got, "--augmentation", needed)
+        mixed = called(one, got, "--augmentation", needed)
+        if mixed.images.shape != batch.shape:
+            shape = "×".join(map(str, mixed.images.shape))
+            raise BadInput("--augmentation", f"{got}, which makes {shape} of {len(batch)} of them", needed)
     return mixer
 
 
@@ -649,7 +652,7 @@ def _train(
     if isinstance(classifier, TextClassifier):
         write_files(run.path, classifier)
         more = {"items": task.items, "several": task.several}
-    logits = finite(logits_of_split(classifier, task.test), run.name, str(run.path)).cpu()
+    logits = finite(logits_of_split(classifier, task.test), run.name, str(run.path), task.items).cpu()
     with write_atomically(run.path / "logits.npz") as temporary, open(temporary, "wb") as file:
         np.savez(file, logits=logits.numpy(), labels=task.test.targets.cpu().numpy())
     run.finish(

@@ -787,6 +787,10 @@ def texts_table() -> str:
         lines.append([name, scale, f"{metric.label}, %", *cells, str(int(values["seeds"].max()))])
         pays = next(block for block in document["about"]["conclusions"].split("\n\n") if block)
         said.append(f"- {name}. {' '.join(pays.split())}")
+    for path in sorted((RESULTS / "texts").glob("*/human-uncertainty-*/result.json")):
+        about = json.loads(path.read_text(encoding="utf-8"))["about"]
+        name = f"{about['data']}, {about['settings']['network']}, against its raters"
+        said.append(f"- {name}. {' '.join(about['bottom_line'].split())}")
     head = ["", "texts × epochs", "", *map(label, TEXT_AUGMENTATIONS), "seeds"]
     return table(head, lines) + "\n\n" + "\n".join(said)
 
