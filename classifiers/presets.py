@@ -112,8 +112,13 @@ def preset_named(preset: str) -> Preset:
         BadInput: no such preset.
     """
     if preset not in PRESETS:
-        networks = {**ROWS, **TEXT_ROWS}
-        rows = ", ".join(f"{data}-{network}-AUGMENTATION" for network, rows in networks.items() for data in rows)
-        needed = f"one of {rows}, with one of {', '.join(AUGMENTATIONS)}{perhaps(preset, PRESETS, WITHOUT_NETWORK)}"
+        rows, of_texts = (
+            ", ".join(f"{data}-{network}-AUGMENTATION" for network, data_sets in table.items() for data in data_sets)
+            for table in (ROWS, TEXT_ROWS)
+        )
+        needed = (
+            f"one of {rows}, with one of {', '.join(AUGMENTATIONS)}, or of {of_texts}, with one of "
+            f"{', '.join(TEXT_AUGMENTATIONS)}{perhaps(preset, PRESETS, WITHOUT_NETWORK)}"
+        )
         raise BadInput("--preset", repr(preset), needed)
     return PRESETS[preset]
