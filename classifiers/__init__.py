@@ -1,7 +1,7 @@
 """Classifiers: the networks of the paper's tables, for any number of channels and classes, and anybody else's.
 
 A trainer is a module, with `Config` and `run`: ``from classifiers import train``. What it has trained is loaded by
-`load_run`.
+`load_run`, and classifiers of texts by `load_text_run`.
 
 Example:
     >>> import torch
@@ -31,6 +31,7 @@ if (
 
 from classifiers.load import Classifier, ModelOptions, load_classifier, load_run
 from classifiers.nets import DenseNet, PreActResNet, PyramidNet, WideResNet
+from classifiers.text import TextClassifier, TextSettings, load_text_run
 
 __all__ = [
     "Classifier",
@@ -38,7 +39,10 @@ __all__ = [
     "ModelOptions",
     "PreActResNet",
     "PyramidNet",
+    "TextClassifier",
+    "TextSettings",
     "WideResNet",
     "load_classifier",
     "load_run",
+    "load_text_run",
 ]

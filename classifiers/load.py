@@ -254,7 +254,7 @@ def load_run(
         raise BadInput(
             "--model",
             f"{directory}, a classifier of texts",
-            "one of images; classifiers.text.load_text_run loads those",
+            "one of images; classifiers.load_text_run loads those",
         )
     if not _names_a_network(record):
         raise BadInput("--model", f"{directory}, whose record does not say which network it is", needed)
