@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,7 +106,7 @@ def tokenised(task: Task, tokenizer: "Tokenizer", longest: int) -> Task:
         splits[name], cut, empty = tokens_of(tokenizer, split, longest)
         say_of(name, cut, empty, len(split), longest)
     train = splits.pop("training")
-    return Task(task.name, train, splits, task.modality, task.classes, task.digest, task.several, task.votes)
+    return replace(task, train=train, tests=splits)
 
 
 def check_network(name: str) -> None:
@@ -216,7 +217,8 @@ def load_text_run(
     if record.get("kind") != "classifier" or not isinstance(config, dict) or not isinstance(config.get("text"), dict):
         raise BadInput("--model", f"{directory}, a run of something else", needed)
     for file in FILES:
-        if file in record["files"] and digest_of(directory / file) != record["files"][file]:
+        kept, recorded = directory / file, record["files"].get(file)
+        if recorded is not None and not (kept.is_file() and digest_of(kept) == recorded):
             raise BadInput("--model", f"{directory}, whose {file} is not the recorded one", needed)
     state = read_weights(directory, record, weights or WEIGHTS)
     tokenizer, text = read_tokenizer(directory / TOKENIZER, "--model"), config["text"]

@@ -38,8 +38,8 @@ class TextSettings:
     """train the vectors too (None: only random ones, and a transformer's)"""
     dimensions: int | None = None
     """of random vectors (None: 100)"""
-    mixed_at: Literal["embeddings", "ids"] | None = None
-    """where texts are mixed: their tokens' vectors, or the tokens, by masks of 0 and 1 alone (None: vectors)"""
+    mixed_at: Literal["embeddings", "ids"] = "embeddings"
+    """where texts are mixed: their tokens' vectors, or the tokens' ids, by masks of 0 and 1 alone"""
     mixed_weights: Literal["words", "mask"] = "words"
     """the weight of a text's own label: its share of the words that the mixed text has, or of the mask, pads
     included, as the reference code has it"""
@@ -68,7 +68,6 @@ class TextSettings:
             BadInput: settings that do not go together with the network, or a folder or file that is not there.
         """
         folder, values = folder_of(network), asdict(self)
-        values["mixed_at"] = self.mixed_at or "embeddings"
         if folder is not None or network == "bert":
             self._refuse_beside_a_transformer(network, folder is not None)
             most = MOST_TOKENS if folder is None else positions_of(folder)

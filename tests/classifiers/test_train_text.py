@@ -291,6 +291,15 @@ def test_strings_are_classified_from_python(sentences, options, capsys):
     assert "1 of 2 given texts are longer than 400 tokens" in said
 
 
+@pytest.mark.parametrize("damage", ["missing", "changed"])
+def test_a_run_without_its_tokenizer_is_refused_in_a_line(damage, sentences, options):
+    trained = train(sentences, "none", 1, FAST, options)
+    tokenizer = trained.path / "tokenizer.json"
+    tokenizer.unlink() if damage == "missing" else tokenizer.write_text("{}")
+    with pytest.raises(BadInput, match=r"whose tokenizer\.json is not the recorded one"):
+        load_text_run(trained.path, CPU)
+
+
 def test_a_body_of_ones_own_is_found_from_elsewhere(sentences, options, tmp_path, monkeypatch):
     file = tmp_path / "nets.py"
     file.write_text(
