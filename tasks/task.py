@@ -14,15 +14,19 @@ import torch
 from torch import Tensor
 
 from store import BadInput
+from tasks.log_mel import MELS, frames_of
 
 __all__ = [
+    "Component",
     "Image",
     "InMemory",
     "Ragged",
+    "Sound",
     "Split",
     "Task",
     "Text",
     "Texts",
+    "Volume",
     "classes_of",
     "image_task",
     "only_images",
@@ -31,7 +35,7 @@ __all__ = [
 ]
 
 LEVELS = 255
-"""The largest value of an eight-bit pixel."""
+"""The largest value of an eight-bit pixel, or voxel."""
 
 WORDS = 32 * 1024
 """Tokens that are looked at together, pads among them."""
@@ -50,8 +54,9 @@ class InMemory:
     """A split that is in memory as a whole, on one device, where batches are indexed.
 
     Args:
-        inputs: (N, …), of images (N, C, H, W) uint8.
-        targets: (N,) int64 class indices, or (N, K) float32 rows: soft (human, say) or several labels.
+        inputs: (N, …), of images (N, C, H, W) uint8, of volumes (N, C, D, H, W) uint8, of sound (N, L) int16.
+        targets: (N,) int64 class indices, or (N, K) float32 rows: soft (human, say) or several labels, or one class of
+            every component.
     """
 
     inputs: Tensor
@@ -199,6 +204,70 @@ class Text(NamedTuple):
         return "texts"
 
 
+class Sound(NamedTuple):
+    """Items that are clips of sound of one length, which networks see as log-mel spectrograms (`tasks.log_mel`).
+
+    Args:
+        length: samples of a clip.
+        rate: samples a second.
+        mirrored: whether a clip played backwards is one of the same class; never.
+    """
+
+    length: int = 16_000
+    rate: int = 16_000
+    mirrored: bool = False
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(1, M, T) of the spectrogram: M mels and T frames."""
+        return 1, MELS, frames_of(self.length)
+
+    @property
+    def items(self) -> str:
+        """What items are called."""
+        return "clips"
+
+
+class Volume(NamedTuple):
+    """Items that are shapes in three dimensions, on a grid of one size; 255 is inside.
+
+    Args:
+        channels: usually 1.
+        depth: in voxels.
+        height: in voxels.
+        width: in voxels.
+        mirrored: whether a shape's mirror image is one of the same class, so that training may flip it.
+    """
+
+    channels: int
+    depth: int
+    height: int
+    width: int
+    mirrored: bool = False
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(C, D, H, W)."""
+        return self.channels, self.depth, self.height, self.width
+
+    @property
+    def items(self) -> str:
+        """What items are called."""
+        return "shapes"
+
+
+class Component(NamedTuple):
+    """One of several questions that are asked of every item, each with one answer.
+
+    Args:
+        name: ``"root"``, say.
+        classes: how many answers there are.
+    """
+
+    name: str
+    classes: int
+
+
 @dataclass(frozen=True)
 class Task:
     """A data set and what is asked of its items.
@@ -213,16 +282,19 @@ class Task:
         several: whether rows of targets are several labels an item, each of them there or not.
         votes: (N, K), how many people have chosen each class for each item that networks are scored on, where it is
             known.
+        components: the questions that are asked of every item, where they are several: a row of targets then has one 1
+            among the columns of each, which lie beside each other in this order, and K is the sum of their classes.
     """
 
     name: str
     train: Any
     tests: Mapping[str, Any]
-    modality: Image | Text
+    modality: Image | Text | Sound | Volume
     classes: int
     digest: str = ""
     several: bool = False
     votes: Tensor | None = None
+    components: tuple[Component, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.digest:
