@@ -71,7 +71,8 @@ class DataOptions:
     test_labels; N×H×W×C uint8; labels are class indices, or N×K rows of soft or multiple labels); texts: csv:PATH or
     jsonl:PATH (a file, or a folder with train.* and test.*), imdb:FOLDER, yelp-2:FOLDER, yelp-5:FOLDER or toxic:FOLDER
     (as they are published), or imdb-half, rotten-tomatoes, sentences-amazon, sentences-imdb, sentences-yelp, ratings-5,
-    ratings-5-raters, tweets-3 or debtags (inside packages; also NAME:PATH of the package's file), or made-up-sentences;
+    ratings-5-raters, tweets-3, news-5 or debtags (inside packages; also NAME:PATH of the package's file), or
+    made-up-sentences;
     or package.module:NAME or FILE.py:NAME, a function that returns such arrays or a Task"""
     data_name: str | None = None
     """the data set's name in tables, for example "CIFAR-10 (JPEG)" (None: its usual name)"""

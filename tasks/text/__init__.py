@@ -12,6 +12,7 @@ from tasks.task import Task
 from tasks.text.debtags import debtags
 from tasks.text.imdb import imdb
 from tasks.text.made_up import made_up_sentences
+from tasks.text.news import news_5
 from tasks.text.ratings import ratings_5, ratings_5_raters
 from tasks.text.reviews import imdb_half, rotten_tomatoes
 from tasks.text.sentences import SITES, sentences
@@ -35,6 +36,7 @@ NAMED: dict[str, Callable[..., Task]] = {
     "ratings-5": ratings_5,
     "ratings-5-raters": ratings_5_raters,
     "tweets-3": tweets_3,
+    "news-5": news_5,
     "debtags": debtags,
     "made-up-sentences": made_up_sentences,
 }

@@ -8,13 +8,15 @@ import importlib.metadata
 import io
 import tarfile
 import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from store import BadInput
 from tasks.text.files import FAULTS
 
-__all__ = ["Package", "inside", "member"]
+__all__ = ["Package", "inside", "member", "members"]
 
 LARGEST = 2**30
 """Bytes that one file of an archive may have."""
@@ -25,7 +27,7 @@ class Package(NamedTuple):
 
     Args:
         distribution: whose file it is, or the folder of an npm package.
-        member: the file in it, below what the archive's first folder is called.
+        member: the file or the folder in it, below what the archive's first folder is called.
         archives: what files are called that hold it, as a pattern.
         command: that puts one of these into the folder ``{root}``.
     """
@@ -51,6 +53,45 @@ def member(package: Package, path: Path | None, root: Path) -> tuple[bytes, str]
     Raises:
         BadInput: it is not there; it says what to get and from where.
     """
+    path, needed = _where(package, path, root), package.needed(root)
+    if path.is_dir():
+        file = _below(path, package, needed)
+        return file.read_bytes(), str(file)
+    return inside(path.read_bytes(), package.member, str(path), needed), f"{path}, {package.member}"
+
+
+def members(package: Package, path: Path | None, root: Path, suffix: str) -> tuple[dict[str, bytes], str]:
+    """The content of the files of a package's folder, by their paths below it, in their order, and where it is from.
+
+    Args:
+        package: whose ``member`` is a folder.
+        path: as `member` has it.
+        root: where downloads are kept.
+        suffix: of the names of the files that are meant.
+
+    Raises:
+        BadInput: it is not there, or an archive is damaged.
+    """
+    path, needed = _where(package, path, root), package.needed(root)
+    if path.is_dir():
+        folder = _below(path, package, needed)
+        found = {str(file.relative_to(folder)): file for file in sorted(folder.rglob(f"*{suffix}")) if file.is_file()}
+        return {name: file.read_bytes() for name, file in found.items()}, str(folder)
+    with _opened(path.read_bytes(), str(path), needed) as (sizes, read):
+        top = f"{package.member}/"
+        names = sorted(name for name in sizes if name.startswith(top) and name.endswith(suffix))
+        if not names:
+            raise BadInput("--data", f"{path} without {package.member}", needed)
+        content = {name.removeprefix(top): read(name) for name in names}
+    return content, f"{path}, {package.member}"
+
+
+def _where(package: Package, path: Path | None, root: Path) -> Path:
+    """The archive or the folder that a package's file is in.
+
+    Raises:
+        BadInput: there is none.
+    """
     needed = package.needed(root)
     if path is None:
         archives = sorted(root.glob(package.archives))
@@ -60,14 +101,17 @@ def member(package: Package, path: Path | None, root: Path) -> tuple[bytes, str]
             if archives:
                 got = f"the package {package.distribution}, of which there are {', '.join(map(str, archives))}"
             raise BadInput("--data", got, needed)
-    if path.is_dir():
-        for file in (path / package.member, *sorted(path.glob(f"*/{package.member}"))):
-            if file.is_file():
-                return file.read_bytes(), str(file)
-        raise BadInput("--data", f"{path} without {package.member}", needed)
-    if not path.is_file():
+    if not path.exists():
         raise BadInput("--data", f"{path}, where there is no file", needed)
-    return inside(path.read_bytes(), package.member, str(path), needed), f"{path}, {package.member}"
+    return path
+
+
+def _below(path: Path, package: Package, needed: str) -> Path:
+    """The package's file or folder in a folder with what is in its archive."""
+    for place in (path / package.member, *sorted(path.glob(f"*/{package.member}"))):
+        if place.exists():
+            return place
+    raise BadInput("--data", f"{path} without {package.member}", needed)
 
 
 def _installed(package: Package) -> Path | None:
@@ -77,11 +121,11 @@ def _installed(package: Package) -> Path | None:
     except importlib.metadata.PackageNotFoundError:
         files = []
     for file in files:
-        if str(file) == package.member:
+        if str(file) == package.member or str(file).startswith(f"{package.member}/"):
             located = Path(str(file.locate()))
             return located.parents[len(file.parts) - 1]
     node = Path("node_modules", package.distribution)
-    return node if (node / package.member).is_file() else None
+    return node if (node / package.member).exists() else None
 
 
 def inside(archive: bytes, name: str, shown: str, needed: str) -> bytes:
@@ -90,18 +134,35 @@ def inside(archive: bytes, name: str, shown: str, needed: str) -> bytes:
     Raises:
         BadInput: it is not there, is larger than anything that is meant, or the archive is none or damaged.
     """
+    with _opened(archive, shown, needed) as (sizes, read):
+        return read(_place(sizes, name, shown, needed))
+
+
+@contextmanager
+def _opened(archive: bytes, shown: str, needed: str) -> Iterator[tuple[dict[str, int], Callable[[str], bytes]]]:
+    """A zip or tar archive: how large its files are, and what reads one of them.
+
+    Raises:
+        BadInput: it is none, or damaged.
+    """
     try:
         stream = io.BytesIO(archive)
         if zipfile.is_zipfile(stream):
             with zipfile.ZipFile(stream) as zipped:
-                sizes = {entry.filename: entry.file_size for entry in zipped.infolist()}
-                return zipped.read(_place(sizes, name, shown, needed))
+                yield (
+                    {entry.filename: entry.file_size for entry in zipped.infolist() if not entry.is_dir()},
+                    zipped.read,
+                )
+            return
         stream.seek(0)
         with tarfile.open(fileobj=stream) as tarred:
-            sizes = {entry.name: entry.size for entry in tarred if entry.isfile()}
-            content = tarred.extractfile(_place(sizes, name, shown, needed))
-            assert content is not None
-            return content.read()
+
+            def read(name: str) -> bytes:
+                content = tarred.extractfile(name)
+                assert content is not None
+                return content.read()
+
+            yield {entry.name: entry.size for entry in tarred if entry.isfile()}, read
     except (*FAULTS, tarfile.TarError) as problem:
         reason = " ".join(str(problem).split())[:100]
         raise BadInput("--data", f"{shown}, which cannot be read ({reason})", needed) from None

