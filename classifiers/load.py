@@ -7,7 +7,7 @@ units whatever it was trained with.
 import hashlib
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -19,10 +19,10 @@ from torch import Tensor, nn
 
 from classifiers.networks import NETWORKS, build, known_name, source_of
 from classifiers.text.classifier import TextClassifier
-from store import BadInput, Run, digest_of, read_record
+from store import BadInput, Run, read_record, recorded_file
 from store.bad_input import perhaps
 from tasks import Task, pixels
-from tasks.task import InMemory, Ragged
+from tasks.task import InMemory, Ragged, Sound
 from training.weights import WEIGHTS, read_weights
 
 __all__ = [
@@ -64,21 +64,31 @@ def _slice_first(network: nn.Module) -> None:
 
 
 class Classifier(nn.Module):
-    """A network with its normalisation inside.
+    """A network of images, of sound as spectrograms, or of volumes, with its normalisation inside.
 
     Args:
-        network: from normalised images (B, C, H, W) to logits (B, K).
+        network: from normalised images (B, C, H, W), or volumes (B, C, D, H, W), to logits (B, K).
         mean, std: (C,) each, of pixels in [0, 1]; 0 and 1 leave images as they are.
         classes: K.
         name: by which `classifiers.networks.build` makes the network; nothing where something else has made it.
+        values: from items as a data set has them to what is in [0, 1], and leaves that as it is.
     """
 
     pixel_mean: Tensor
     pixel_std: Tensor
 
-    def __init__(self, network: nn.Module, mean: Tensor, std: Tensor, classes: int, name: str = "") -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        mean: Tensor,
+        std: Tensor,
+        classes: int,
+        name: str = "",
+        values: Callable[[Tensor], Tensor] = pixels,
+    ) -> None:
         super().__init__()
         self.name = name
+        self.values = values
         self.network = network.to(memory_format=torch.channels_last)  # faster convolutions, on CPUs too
         _slice_first(self.network)
         self.classes = classes
@@ -86,15 +96,16 @@ class Classifier(nn.Module):
         self.register_buffer("pixel_std", std.view(-1, 1, 1).clone())
 
     def normalise(self, images: Tensor) -> Tensor:
-        """(B, C, H, W) in [0, 1] to what the network takes."""
-        return (images - self.pixel_mean) / self.pixel_std
+        """(B, C, …) in [0, 1] to what the network takes."""
+        sides = (1,) * (images.ndim - 2)
+        return (images - self.pixel_mean.view(-1, *sides)) / self.pixel_std.view(-1, *sides)
 
     def enter(self, raw: Tensor) -> Tensor:
-        """Images (B, C, H, W) as a data set has them, uint8, or pixels in [0, 1]: normalised, as they are mixed."""
-        return self.normalise(pixels(raw))
+        """Items as a data set has them, images (B, C, H, W) uint8, say, or in [0, 1]: normalised, as they are mixed."""
+        return self.normalise(self.values(raw))
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, C, H, W) in [0, 1] to logits (B, K).
+        """(B, C, …) in [0, 1] to logits (B, K).
 
         Raises:
             BadInput: logits that are no numbers: an argmax makes a class of them, and an attack cannot move them.
@@ -272,8 +283,9 @@ def load_run(
     state = read_weights(directory, record, weights or WEIGHTS)
     name = network or config["network"]
     built = build(name, shape, classes, config["width"], str(directory))
+    values = Sound(rate=config["rate"]).values if "rate" in config else pixels
     try:
-        classifier = Classifier(built, state["pixel_mean"], state["pixel_std"], classes, name)
+        classifier = Classifier(built, state["pixel_mean"], state["pixel_std"], classes, name, values)
         classifier.load_state_dict(state)
     except (KeyError, RuntimeError) as problem:
         reason = " ".join(str(problem).split())[:120]
@@ -287,12 +299,13 @@ def _names_a_network(record: Mapping[str, Any]) -> bool:
     if not isinstance(config, dict) or not isinstance(files, dict):
         return False
     shape, sizes = config.get("shape"), [config.get("classes"), config.get("width") or 1]
-    if not isinstance(shape, list) or len(shape) != 3 or not isinstance(config.get("network"), str):
+    if not isinstance(shape, list) or len(shape) not in (3, 4) or not isinstance(config.get("network"), str):
         return False
+    sizes.append(config.get("rate", 1))
     return all(type(size) is int and size > 0 for size in (*shape, *sizes))
 
 
-def _tried(classifier: Classifier, shape: tuple[int, int, int]) -> Classifier:
+def _tried(classifier: Classifier, shape: tuple[int, ...]) -> Classifier:
     """The classifier, which has been tried on `fixed_logits`' images.
 
     Raises:
@@ -423,15 +436,15 @@ def _fill(network: nn.Module, state: dict[str, Tensor], name: str) -> None:
 
 @torch.no_grad()
 def logits_of(classifier: Classifier, images: Tensor) -> Tensor:
-    """Logits (N, K), float32 on the images' device, of uint8 images (N, C, H, W).
+    """Logits (N, K), float32 on the images' device, of items as a data set has them, images (N, C, H, W) uint8, say.
 
     The classifier must be in evaluation mode, so that an image's logits do not depend on its batch.
     """
-    return torch.cat([classifier(pixels(batch)).float() for batch in in_batches(images)])
+    return torch.cat([classifier(classifier.values(batch)).float() for batch in in_batches(images)])
 
 
 def in_batches(images: Tensor) -> tuple[Tensor, ...]:
-    """Images (N, C, H, W) a thousand at once, or fewer where they are larger than 32×32."""
+    """Items (N, …) a thousand at once, or fewer where images or volumes are of more than 32×32 pixels a channel."""
     return images.split(min(1000, max(1, PIXELS // images[0, 0].numel())))
 
 
@@ -457,28 +470,23 @@ def kept_logits(run: Run) -> tuple[Tensor, Tensor]:
     Raises:
         BadInput: the file is missing, or not the one that the record names.
     """
-    path, remedy = run.path / "logits.npz", "the logits this run wrote; train it again with --force"
-    if not path.is_file():
-        raise BadInput(str(path), "no file", remedy)
-    if digest_of(path) != run.result()["files"].get(path.name):
-        raise BadInput(str(path), "a file whose hash is not the recorded one", remedy)
-    with np.load(path, allow_pickle=False) as kept:
+    with np.load(recorded_file(run.path, run.result(), "logits.npz", "logits"), allow_pickle=False) as kept:
         return torch.from_numpy(kept["logits"]), torch.from_numpy(kept["labels"])
 
 
 @torch.no_grad()
-def fixed_logits(classifier: Classifier, shape: tuple[int, int, int]) -> Tensor:
+def fixed_logits(classifier: Classifier, shape: tuple[int, ...]) -> Tensor:
     """Logits (8, K), float32 on the CPU, of eight images that are always the same: what a classifier computes.
 
     The images are uniform noise, of a brightness each. A network that draws random numbers draws the same every time.
 
     Args:
         classifier: in evaluation mode, on its device.
-        shape: (C, H, W) of the images.
+        shape: (C, …) of the images.
     """
     device = classifier.pixel_mean.device
     noise = torch.rand(8, *shape, generator=torch.Generator().manual_seed(0))
-    images = noise * torch.linspace(1 / 8, 1, 8).view(8, 1, 1, 1)
+    images = noise * torch.linspace(1 / 8, 1, 8).view(8, *[1] * len(shape))
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(0)
         return classifier(images.to(device)).float().cpu()

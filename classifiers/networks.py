@@ -43,12 +43,14 @@ class Architecture:
         width: what the class calls its width.
         usual: the published width.
         smallest: pixels that the network's halvings need.
+        sides: 2 of images, 3 of volumes.
     """
 
     make: Callable[..., nn.Module]
     width: str
     usual: int
     smallest: int
+    sides: int = 2
 
 
 NETWORKS = {
@@ -126,20 +128,20 @@ def source_of(network: nn.Module, name: str = "") -> str:
 
 
 def build(
-    name: str, shape: tuple[int, int, int], classes: int, width: int | None = None, argument: str = "--network"
+    name: str, shape: tuple[int, ...], classes: int, width: int | None = None, argument: str = "--network"
 ) -> nn.Module:
     """A network with random weights from torch's global generator.
 
     Args:
         name: see the module's text.
-        shape: (C, H, W) of the images.
+        shape: (C, H, W) of images or spectrograms, or (C, D, H, W) of volumes.
         classes: number of logits.
         width: of our own networks: channels of the first stage, widening factor, growth rate or widening (None: the
             published one).
         argument: what mistakes are blamed on.
 
     Returns:
-        A module from (B, C, H, W) to logits (B, classes).
+        A module from (B, C, …) to logits (B, classes).
 
     Raises:
         BadInput: no such network or factory, a package that is missing, images too small for it, or another number of
@@ -152,8 +154,12 @@ def build(
         raise BadInput(argument, f"{name} for images", f"a network of images: {', '.join(NETWORKS)}")
     if name in NETWORKS:
         architecture = NETWORKS[name]
+        if architecture.sides != len(shape) - 1:
+            suitable = [known for known, one in NETWORKS.items() if one.sides == len(shape) - 1]
+            got = f"{name} for items of {'×'.join(map(str, shape[1:]))}"
+            raise BadInput(argument, got, f"one for {len(shape) - 1} dimensions: {', '.join(suitable)}")
         if min(shape[1:]) < architecture.smallest:
-            size = f"{shape[1]}×{shape[2]}"
+            size = "×".join(map(str, shape[1:]))
             raise BadInput(argument, f"{name} for images of {size} pixels", f"at least {architecture.smallest} pixels")
         return architecture.make(shape[0], classes, **{architecture.width: width or architecture.usual})
     if width is not None:
@@ -218,7 +224,7 @@ def network_of_factory(name: str, channels: int, classes: int, argument: str) ->
 
 
 @torch.no_grad()
-def _try(network: nn.Module, name: str, shape: tuple[int, int, int], classes: int, argument: str) -> None:
+def _try(network: nn.Module, name: str, shape: tuple[int, ...], classes: int, argument: str) -> None:
     """Put one black image through a network that is not ours."""
     training = network.training
     image = "×".join(map(str, shape))

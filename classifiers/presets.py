@@ -1,7 +1,7 @@
 """The rows of the paper's classification tables by name: ``cifar10-preact-resnet18-fmix``.
 
 A row is a data set, a network and an augmentation; how it is trained follows from the network
-(`classifiers.train.RECIPES`). Those of texts (Table 5) draw one λ and mask a batch, as the reference code does, with
+(`classifiers.recipes`). Those of texts (Table 5) draw one λ and mask a batch, as the reference code does, with
 α = 0.2 for IMDb, and BERT's mix tokens; their data lie in folders below ``data``, if ``--data`` says nothing else.
 PyramidNet was moreover trained with Fast AutoAugment, whose published list of policies is given with
 ``--policy file:PATH``.

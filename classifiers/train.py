@@ -46,9 +46,6 @@ from classifiers.curve import KEPT, SHARES, curve_of, epochs_of, scores_of_watch
 from classifiers.load import Classifier, finite, logits_of_split
 from classifiers.networks import (
     FACTORIES,
-    NETWORKS,
-    OF_TEXTS,
-    TRANSFORMER,
     build,
     known_name,
     network_known_as,
@@ -57,8 +54,8 @@ from classifiers.networks import (
 )
 from classifiers.objectives import OBJECTIVES
 from classifiers.presets import preset_named
+from classifiers.recipes import BY_OPTIMIZER, tiny, usual_network, usual_settings
 from classifiers.text.classifier import TextClassifier, check_network, text_classifier, tokenised, write_files
-from classifiers.text.networks import HIDDEN
 from classifiers.text.settings import TextSettings
 from classifiers.text.tokens import check_package
 from findings.row import row
@@ -71,7 +68,7 @@ from store.runs import now
 from tasks import DataOptions, Task, load
 from tasks.loading import TASKS
 from tasks.metrics import METRICS, ROC_AUC, headline, metrics_of, scores
-from tasks.task import Image
+from tasks.task import Image, Sound, Text, Volume
 from training import Diverged, Pipeline, fit
 from training.batches import by_length
 from training.devices import describe, resolve_device, use_threads
@@ -105,49 +102,11 @@ __all__ = [
 
 PROGRAM = "python -m classifiers.train"
 
+SPECTROGRAMS = torch.tensor([0.5]), torch.tensor([1.0])
+"""What is taken from spectrograms in [0, 1], and what they are divided by: the reference code's are in [−½, ½]."""
+
 AnyClassifier: TypeAlias = Classifier | TextClassifier
 """A classifier of images, or of texts."""
-
-RECIPES: dict[str, dict[str, Any]] = {
-    "densenet-bc-190-40": {"epochs": 300, "batch_size": 32, "milestones": (1 / 3, 1 / 2, 3 / 4)},
-    "pyramidnet-272-200": {"epochs": 1800, "batch_size": 64, "schedule": "cosine"},
-}
-"""What networks of images are trained with where it is not the usual."""
-
-USUAL = {
-    "epochs": 200,
-    "batch_size": 128,
-    "optimizer": "sgd",
-    "learning_rate": 0.1,
-    "weight_decay": 1e-4,
-    "schedule": "step",
-    "milestones": (0.5, 0.75),
-    "warm_up": 0.0,
-    "crop": 4,
-}
-"""What networks of images are trained with."""
-
-BY_OPTIMIZER: dict[str, dict[str, float]] = {
-    "sgd": {"learning_rate": 0.1, "weight_decay": 1e-4},
-    "adam": {"learning_rate": 1e-3, "weight_decay": 0.0},
-}
-"""What networks are trained with where another optimiser is asked for than the usual one."""
-
-USUAL_FOR_TEXTS = {
-    "epochs": 10,
-    "batch_size": 64,
-    "optimizer": "adam",
-    "learning_rate": 1e-4,
-    "weight_decay": 0.0,
-    "schedule": "step",
-    "milestones": (),
-    "warm_up": 0.0,
-    "crop": 0,
-}
-"""What networks of texts are trained with."""
-
-TRANSFORMERS = {"epochs": 3, "batch_size": 32, "learning_rate": 5e-5, "warm_up": 0.1}
-"""What transformers are trained with where it is not that."""
 
 
 @dataclass(frozen=True)
@@ -187,7 +146,9 @@ class Settings:
     crop: int | None = None
     """pixels by which images are shifted at most, filled with black (None: 4; 1 for images under 16 pixels)"""
     flip: bool | None = None
-    """mirror half of the images (None: except digits, mnist, kmnist and svhn)"""
+    """mirror half of the images (None: except digits, mnist, kmnist and svhn), or of the shapes (None: not)"""
+    distort: bool | None = None
+    """of sound: change loudness, speed and time of half of the clips each, as the reference code does (None: yes)"""
     policy: str = "none"
     """none, autoaugment (its CIFAR-10 policy), randaugment, trivialaugment, package.module:NAME or FILE.py:NAME, from
     one image to another, or file:PATH, a list of sub-policies of ("ShearX", probability, level), as Fast AutoAugment
@@ -271,8 +232,8 @@ class Settings:
         )
 
     def network_for(self, task: Task) -> str:
-        """The network's name: what is asked for, or what is usual for images or texts."""
-        return self.network or ("preact-resnet18" if isinstance(task.modality, Image) else "text-cnn")
+        """The network's name: what is asked for, or what is usual for such items."""
+        return self.network or usual_network(task)
 
     def resolved(self, task: Task, device: torch.device, ranks: Ranks) -> dict[str, Any]:
         """Every setting with its value for these items: what a run's identity holds."""
@@ -283,15 +244,22 @@ class Settings:
             "objective": self.objective or ("binary-cross-entropy" if task.several else "cross-entropy"),
         }
         usual: dict[str, Any] = {"precision": "bf16" if device.type == "cuda" else "fp32"}
-        if isinstance(task.modality, Image):
-            usual |= self._usual_for_images(task)
-            self.text.refuse_for_images()
-            del values["text"]
-            more = {"shape": list(task.shape), "classes": task.classes}
-        else:
-            usual |= self._usual_for_texts(network)
+        usual |= usual_settings(task, network)
+        self._refuse_unsuitable(task)
+        more: dict[str, Any] = {"classes": task.classes}
+        if isinstance(task.modality, Text):
             values["text"] = self.text.resolved(network)
-            more = {"classes": task.classes, "several": task.several}
+            more["several"] = task.several
+        else:
+            del values["text"]
+            more = {"shape": list(task.shape)} | more
+        if isinstance(task.modality, Sound):
+            more["rate"] = task.modality.rate
+            usual["distort"] = True
+        else:
+            del values["distort"]
+        if task.components:
+            more["components"] = {component.name: component.classes for component in task.components}
         if self.optimizer not in (None, usual["optimizer"]):
             usual |= BY_OPTIMIZER[self.optimizer]
         values |= {name: value for name, value in usual.items() if values[name] is None}
@@ -310,27 +278,26 @@ class Settings:
             values["processes"] = ranks.world
         return values | more
 
-    def _usual_for_images(self, task: Task) -> dict[str, Any]:
-        network = self.network_for(task)
-        width = NETWORKS[network].usual if network in NETWORKS else None
-        usual = USUAL | {"width": width, "flip": task.modality.mirrored} | RECIPES.get(network, {})
-        if min(task.shape[1:]) < 16:
-            usual |= {"epochs": 30, "batch_size": 64, "crop": 1}
-            usual |= {"width": 16} if network == "preact-resnet18" else {}
-        return usual
-
-    def _usual_for_texts(self, network: str) -> dict[str, Any]:
-        moved = {"--crop": self.crop, "--flip": self.flip, "--policy": self.policy if self.policy != "none" else None}
-        for option, value in moved.items():
-            if value:
-                raise BadInput(option, value, "images: texts are neither moved nor painted")
-        usual = USUAL_FOR_TEXTS | {"width": HIDDEN if network in OF_TEXTS else None, "flip": False}
-        return usual | (TRANSFORMERS if network == "bert" or network.startswith(TRANSFORMER) else {})
+    def _refuse_unsuitable(self, task: Task) -> None:
+        """Refuse what is asked for and does nothing to such items, but would make another run."""
+        if not isinstance(task.modality, Text):
+            self.text.refuse()
+        only = {
+            "--crop": (self.crop, Image | Volume, "neither moved nor painted"),
+            "--flip": (self.flip, Image | Volume, "not mirrored"),
+            "--policy": (self.policy if self.policy != "none" else None, Image, "not painted"),
+            "--distort": (self.distort, Sound, "not heard"),
+        }
+        for option, (value, suitable, why) in only.items():
+            if value and not isinstance(task.modality, suitable):
+                needed = f"{'clips of sound' if suitable is Sound else 'images'}: {task.items} are {why}"
+                raise BadInput(option, value, needed)
 
     def _check(self, values: Mapping[str, Any], task: Task, ranks: Ranks) -> None:
         """Refuse settings that do not suit the items."""
-        if isinstance(task.modality, Image) and values["crop"] > min(task.shape[1:]):
-            raise BadInput("--crop", values["crop"], f"at most the {min(task.shape[1:])} pixels of an image's side")
+        if isinstance(task.modality, Image | Volume) and values["crop"] > min(task.shape[1:]):
+            needed = f"at most the {min(task.shape[1:])} pixels of the shortest side"
+            raise BadInput("--crop", values["crop"], needed)
         if values["batch_size"] > len(task.train):
             raise BadInput("--batch-size", values["batch_size"], f"at most the {len(task.train)} training {task.items}")
         if values["batch_size"] % ranks.world or values["batch_size"] < 2 * ranks.world:
@@ -338,7 +305,10 @@ class Settings:
             raise BadInput("--batch-size", values["batch_size"], needed)
         if values.get("warm_up", 0.0) > values["epochs"]:
             raise BadInput("--warm-up", values["warm_up"], f"at most the {values['epochs']} epochs of training")
-        if not isinstance(task.modality, Image):
+        if task.components and values["objective"] != "cross-entropy":
+            got = f"{values['objective']} for {len(task.components)} questions an item"
+            raise BadInput("--objective", got, "cross-entropy, whose sum over them is minimised")
+        if isinstance(task.modality, Text):
             self._check_texts(values, task, ranks)
 
     def _check_texts(self, values: Mapping[str, Any], task: Task, ranks: Ranks) -> None:
@@ -419,7 +389,7 @@ def classifier_run(
         "data": task.identity,
     }
     wanted = settings.network_for(task)
-    if not isinstance(task.modality, Image):
+    if isinstance(task.modality, Text):
         check_network(wanted)
         check_package()
         _mixer_of_texts(settings, resolved["text"], augmentation, lambda ids: ids)  # refuses what cannot mix them
@@ -437,7 +407,8 @@ def classifier_run(
 def pipeline_of(
     classifier: AnyClassifier, settings: Settings, config: Mapping[str, Any], seed: int, ranks: Ranks | None = None
 ) -> Pipeline:
-    """What a classifier sees in training: of images policy, crop, flip and mixing, of texts mixing.
+    """What a classifier sees in training: of images policy, crop, flip and mixing, of clips other loudness, speed and
+    time and mixing, of texts mixing.
 
     Args:
         classifier: whose normalisation is applied, or whose vectors of tokens are taken.
@@ -454,11 +425,14 @@ def pipeline_of(
     def transformed(raw: Tensor, _: torch.Generator, step: int) -> Tensor:
         return policy(raw, derive(seed, "policy", step, *purpose))
 
+    mixer = settings.mixer(config["augmentation"])
+    if "rate" in config:
+        return Pipeline([distorted] if config["distort"] else [], classifier.enter, mixer)
     moved: list[View] = [cropped(config["crop"])] if config["crop"] else []
     moved += [flipped] if config["flip"] else []
     # Fast AutoAugment transforms what crop and flip then move, AutoAugment what they have moved
     views = [transformed, *moved] if config["policy"].startswith(LISTED) else [*moved, transformed]
-    return Pipeline(views, classifier.enter, settings.mixer(config["augmentation"]))
+    return Pipeline(views, classifier.enter, mixer)
 
 
 def _mixer_of_texts(
@@ -505,7 +479,8 @@ def objective(
         ranks: the processes that train together.
     """
     purpose = (ranks or Ranks()).purpose
-    loss_of = OBJECTIVES[config["objective"]]
+    loss_of, smoothing = OBJECTIVES[config["objective"]], config.get("smoothing", 0.0)
+    sizes = [component.classes for component in task.components]
     kind = task.train.device.type
     half = torch.autocast(kind, torch.bfloat16) if config["precision"] == "bf16" else nullcontext()
 
@@ -516,7 +491,10 @@ def objective(
         mixed = pipeline(raw, stream, step)
         with half:
             logits = forward(mixed.images)
-        return {"loss": loss_of(mixed, logits.float(), targets, config.get("smoothing", 0.0))}
+        if not sizes:
+            return {"loss": loss_of(mixed, logits.float(), targets, smoothing)}
+        blocks = zip(logits.float().split(sizes, 1), targets.split(sizes, 1), strict=True)
+        return {"loss": torch.stack([loss_of(mixed, block, rows, smoothing) for block, rows in blocks]).sum()}
 
     return losses
 
@@ -586,25 +564,25 @@ def _train(
 ) -> None:
     # the names of the identity are without directories, in which files are looked for
     config = run.identity["config"] | {"augmentation": augmentation}
-    images = isinstance(task.modality, Image)
+    texts = isinstance(task.modality, Text)
     # a second thread slows down what is too small to be divided
-    small = not images or min(task.shape[1:]) < 16
-    threads = use_threads(options.threads or (1 if small or ranks.world > 1 else None))
+    threads = use_threads(options.threads or (1 if tiny(task) or ranks.world > 1 else None))
     origin, started = provenance(describe(device), threads), now()
     classifier: AnyClassifier
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        if images:
-            network = build(settings.network_for(task), task.shape, task.classes, config["width"])
-            classifier = Classifier(network, *task.statistics(), task.classes)
-        else:
+        if texts:
             classifier = text_classifier(settings.network_for(task), task, settings.text, config["width"])
             task = tokenised(task, classifier.tokenizer, classifier.longest)
+        else:
+            network = build(settings.network_for(task), task.shape, task.classes, config["width"])
+            units = SPECTROGRAMS if isinstance(task.modality, Sound) else task.statistics()
+            classifier = Classifier(network, *units, task.classes, values=task.modality.values)
     classifier = classifier.to(device)
     if ranks.main:
         run.begin()
     task = task.to(device)
-    compiled = settings.compile if settings.compile is not None else images and device.type == "cuda"
+    compiled = settings.compile if settings.compile is not None else not texts and device.type == "cuda"
     forward: Any = DistributedDataParallel(classifier.network) if ranks.world > 1 else classifier.network
     forward = torch.compile(forward) if compiled else forward
     pipeline = pipeline_of(classifier, settings, config, seed, ranks)
@@ -637,7 +615,7 @@ def _train(
                 ranks=ranks,
                 watch=watch,
                 watched=[epoch * per_epoch for epoch in epochs_of(SHARES, config["epochs"])],
-                order=None if images else by_length(task.train.lengths, config["batch_size"]),
+                order=by_length(task.train.lengths, config["batch_size"]) if texts else None,
             )
     except Diverged as problem:
         if ranks.main:
@@ -651,6 +629,7 @@ def _train(
     more: dict[str, Any] = {}
     if isinstance(classifier, TextClassifier):
         write_files(run.path, classifier)
+    if not isinstance(task.modality, Image):
         more = {"items": task.items, "several": task.several}
     logits = finite(logits_of_split(classifier, task.test), run.name, str(run.path), task.items).cpu()
     with write_atomically(run.path / "logits.npz") as temporary, open(temporary, "wb") as file:

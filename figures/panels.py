@@ -1,7 +1,7 @@
 """One number of several networks: a dot for every seed, and the mean ± standard deviation, a line per augmentation."""
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -13,13 +13,14 @@ from figures.style import colour, label, style
 __all__ = ["draw_seeds", "log_ticks", "wrapped"]
 
 
-def draw_seeds(table: pd.DataFrame, words: str, title: str) -> Figure:
+def draw_seeds(table: pd.DataFrame, words: str, title: str, lines: Mapping[str, float] | None = None) -> Figure:
     """Draw ``value`` by ``augmentation``.
 
     Args:
         table: one row per augmentation and seed.
         words: what the number is, under the axis.
         title: above the figure.
+        lines: values that networks are held against, by what they are of.
     """
     names = list(dict.fromkeys(table["augmentation"]))
     with style():
@@ -39,10 +40,13 @@ def draw_seeds(table: pd.DataFrame, words: str, title: str) -> Figure:
                     markeredgewidth=2,
                     capsize=3,
                 )
+        for what, value in (lines or {}).items():
+            axes.axvline(value, color="black", linewidth=1, linestyle=":")
+            words += f" (dotted: {what})"
         axes.set_yticks(range(len(names)), [label(name) for name in names])
         axes.set_ylim(len(names) - 0.4, -0.6)
         axes.grid(axis="y", visible=False)
-        axes.set_xlabel(f"{words}: dots are seeds, bars mean ± standard deviation")
+        axes.set_xlabel(f"{words}: dots are seeds, bars mean ± standard deviation", loc="left" if lines else "center")
         axes.set_title(wrapped(title), fontsize=10)
     return figure
 

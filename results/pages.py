@@ -784,14 +784,15 @@ def texts_table() -> str:
         more = " (weighed by the mask)" if settings["text"]["mixed_weights"] == "mask" else ""
         name = f"{settings['data']}, {settings['network'].removeprefix('transformers:')}{more}"
         cells = [cell(values, one, metric.places) for one in TEXT_AUGMENTATIONS]
-        lines.append([name, scale, f"{metric.label}, %", *cells, str(int(values["seeds"].max()))])
+        linear = f"{document['about']['linear']['value']:.{metric.places}f}"
+        lines.append([name, scale, f"{metric.label}, %", linear, *cells, str(int(values["seeds"].max()))])
         pays = next(block for block in document["about"]["conclusions"].split("\n\n") if block)
         said.append(f"- {name}. {' '.join(pays.split())}")
     for path in sorted((RESULTS / "texts").glob("*/human-uncertainty-*/result.json")):
         about = json.loads(path.read_text(encoding="utf-8"))["about"]
         name = f"{about['data']}, {about['settings']['network']}, against its raters"
         said.append(f"- {name}. {' '.join(about['bottom_line'].split())}")
-    head = ["", "texts × epochs", "", *map(label, TEXT_AUGMENTATIONS), "seeds"]
+    head = ["", "texts × epochs", "", "linear model of words", *map(label, TEXT_AUGMENTATIONS), "seeds"]
     return table(head, lines) + "\n\n" + "\n".join(said)
 
 

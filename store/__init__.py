@@ -42,6 +42,7 @@ from store.runs import (
     list_runs,
     provenance,
     read_record,
+    recorded_file,
     slug,
     write_json,
 )
@@ -64,6 +65,7 @@ __all__ = [
     "positive",
     "provenance",
     "read_record",
+    "recorded_file",
     "slug",
     "write_atomically",
     "write_json",

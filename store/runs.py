@@ -18,7 +18,7 @@ import platform
 import re
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -40,6 +40,7 @@ __all__ = [
     "placeless",
     "provenance",
     "read_record",
+    "recorded_file",
     "slug",
     "write_json",
 ]
@@ -73,6 +74,26 @@ def digest_of(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def recorded_file(directory: Path, record: Mapping[str, Any], name: str, what: str) -> Path:
+    """The path of a file that a finished run has written, which is as the run has left it.
+
+    Args:
+        directory: the run's.
+        record: its ``result.json``.
+        name: of the file in the directory.
+        what: it is called in messages, ``"weights"``, say.
+
+    Raises:
+        BadInput: the file is missing, or not the one that the record names.
+    """
+    path, remedy = directory / name, f"the {what} this run wrote; train it again with --force"
+    if not path.is_file():
+        raise BadInput(str(path), "no file", remedy)
+    if digest_of(path) != record["files"].get(name):
+        raise BadInput(str(path), "a file whose hash is not the recorded one", remedy)
+    return path
 
 
 def provenance(device: str, threads: int) -> dict[str, Any]:

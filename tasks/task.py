@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from store import BadInput
-from tasks.log_mel import MELS, frames_of
+from tasks.log_mel import MELS, frames_of, log_mel
 
 __all__ = [
     "Component",
@@ -192,6 +192,10 @@ class Image(NamedTuple):
         """What items are called."""
         return "images"
 
+    def values(self, raw: Tensor) -> Tensor:
+        """Images (B, C, H, W) as a data set holds them, in [0, 1]."""
+        return pixels(raw)
+
 
 class Text(NamedTuple):
     """Items that are texts."""
@@ -227,6 +231,10 @@ class Sound(NamedTuple):
         """What items are called."""
         return "clips"
 
+    def values(self, raw: Tensor) -> Tensor:
+        """Spectrograms (B, 1, M, T) in [0, 1] of clips (B, L), int16 or in [−1, 1], or of magnitudes (B, F, T)."""
+        return raw if raw.ndim == 4 else log_mel(raw, self.rate)
+
 
 class Volume(NamedTuple):
     """Items that are shapes in three dimensions, on a grid of one size; 255 is inside.
@@ -254,6 +262,10 @@ class Volume(NamedTuple):
     def items(self) -> str:
         """What items are called."""
         return "shapes"
+
+    def values(self, raw: Tensor) -> Tensor:
+        """Shapes (B, C, D, H, W) as a data set holds them, in [0, 1]."""
+        return pixels(raw)
 
 
 class Component(NamedTuple):
@@ -312,7 +324,7 @@ class Task:
 
     def __repr__(self) -> str:
         counts = f"{len(self.train):,} training and {len(self.test):,} test {self.items}"
-        shape = "×".join(map(str, self.shape)) + ", " if isinstance(self.modality, Image) else ""
+        shape = "" if isinstance(self.modality, Text) else "×".join(map(str, self.shape)) + ", "
         return f"{self.name}: {counts}, {shape}{self.classes} {'labels' if self.several else 'classes'}"
 
     @property
@@ -331,14 +343,14 @@ class Task:
         return self.tests[self.scored]
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of one image.
+    def shape(self) -> tuple[int, ...]:
+        """(C, …) of one item where it is mixed: (C, H, W) of images and spectrograms, (C, D, H, W) of volumes.
 
         Raises:
-            BadInput: items are no images.
+            BadInput: items are texts, of which each has a length of its own.
         """
-        if not isinstance(self.modality, Image):
-            raise BadInput("--data", f"{self.name}, whose items are {self.items}", "images")
+        if isinstance(self.modality, Text):
+            raise BadInput("--data", f"{self.name}, whose items are {self.items}", "items of one size, images say")
         return self.modality.shape
 
     @property
@@ -352,11 +364,17 @@ class Task:
         return replace(self, train=self.train.only(chosen), digest="")
 
     def statistics(self) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation per channel, (C,) each, of the training pixels in [0, 1].
+        """Mean and standard deviation per channel, (C,) each, of the training items' values in [0, 1].
 
-        Computed from a histogram: exact, and no float copy of the data set. A channel that is the same everywhere has
-        no spread to divide by: its standard deviation is given as 1, so that it becomes 0.
+        Of images and volumes they are computed from a histogram: exact, and no float copy of the data set. A channel
+        that is the same everywhere has no spread to divide by: its standard deviation is given as 1, so that it
+        becomes 0.
         """
+        if isinstance(self.modality, Sound):
+            values = [self.modality.values(clips).double().cpu() for clips in self.train.inputs.split(500)]
+            whole = torch.cat([one.transpose(0, 1).flatten(1) for one in values], 1)
+            mean, std = whole.mean(1), whole.std(1, correction=0)
+            return mean.float(), torch.where(std == 0, 1.0, std).float()
         levels = torch.arange(LEVELS + 1, dtype=torch.float64) / LEVELS
         counts = torch.zeros(self.shape[0], LEVELS + 1, dtype=torch.float64)
         for images in self.train.inputs.split(max(2**25 // math.prod(self.shape), 1)):

@@ -7,7 +7,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from store import BadInput, digest_of, write_atomically
+from store import BadInput, recorded_file, write_atomically
 
 __all__ = ["WEIGHTS", "read_weights", "write_weights"]
 
@@ -33,13 +33,9 @@ def read_weights(directory: Path, record: dict[str, Any], name: str = WEIGHTS) -
     Raises:
         BadInput: the file is missing, truncated, or not the one that the record names.
     """
-    remedy = "the weights this run wrote; train it again with --force"
-    path = directory / name
-    if not path.is_file():
-        raise BadInput(str(path), "no file", remedy)
-    if digest_of(path) != record["files"].get(name):
-        raise BadInput(str(path), "a file whose hash is not the recorded one", remedy)
+    path = recorded_file(directory, record, name, "weights")
     try:
         return load(path.read_bytes())
     except SafetensorError as error:
-        raise BadInput(str(path), f"a file that cannot be read ({error})", remedy) from None
+        needed = "the weights this run wrote; train it again with --force"
+        raise BadInput(str(path), f"a file that cannot be read ({error})", needed) from None

@@ -13,6 +13,9 @@ images are called where they are something else, texts say, and which metric it 
 The record holds what later statistics need of single images: whether each classifier is right about each of them, or
 what each adds to the ROC-AUC, and, in ``logits-AUGMENTATION-seedN.npz`` beside it, its logits in half precision
 (`read_logits`).
+
+Networks of texts have a linear model of words beside them: where it is better, they are poor specimens, and what is
+told between augmentations is of poor networks.
 """
 
 import base64
@@ -33,6 +36,7 @@ from analysis.bounds.bound import standard_error
 from classifiers.curve import WATCHED, recorded_curve
 from classifiers.grid import ClassifierGrid, grid_steps, settings_of
 from classifiers.load import kept_logits
+from classifiers.text.linear import linear_logits
 from figures import in_usual_order, label, save
 from figures.panels import draw_seeds
 from findings import Result, publish
@@ -50,7 +54,7 @@ from findings.text import Tabular, Text
 from store import Run, evidence, slug, write_atomically
 from store.command_line import json_document
 from store.places import in_own_directory
-from tasks import load
+from tasks import Task, load
 from tasks.metrics import ACCURACY, ROC_AUC, Metric, correct, metrics_of
 from training.grid import Which
 from training.job import Job
@@ -65,6 +69,7 @@ __all__ = [
     "comparisons",
     "draw",
     "joined",
+    "linear_of",
     "logits_file",
     "look",
     "pays",
@@ -111,7 +116,27 @@ def look(config: Config) -> Result:
     rows: list[dict[str, Any]] = []
     for network, classifier in trained.items():
         rows += accuracy_rows(classifier, *network) + training_rows(classifier, *network)
-    return _report(config, trained, rows, failures)
+    return _report(config, trained, rows, failures, linear_of(data, settings_of(next(iter(trained.values())))))
+
+
+def linear_of(data: Task, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What a linear model of words does on the scored texts (`classifiers.text.linear`), as a document carries it.
+
+    Args:
+        data: with texts as they are written; of other items there is none.
+        settings: of the networks, with what is compared.
+
+    Returns:
+        ``linear``, the ``value`` of that metric with its ``standard_error`` over ``n`` texts; or nothing.
+    """
+    logits = linear_logits(data) if data.items == "texts" else None
+    if logits is None:
+        return {}
+    of_items = metrics_of(data.test.targets, data.several, data.classes)
+    metric = next(one for one in of_items if one.name == metric_of(settings).name)
+    values = metric.factor * metric.values(logits, data.test.targets)
+    error = standard_error(values) if len(values) > 1 else None
+    return {"linear": {"value": float(values.mean()), "standard_error": error, "n": len(values)}}
 
 
 def _logits(trained: Run) -> tuple[torch.Tensor, torch.Tensor]:
@@ -178,12 +203,19 @@ def training_rows(trained: Run, augmentation: str, seed: int) -> list[dict[str, 
     ]
 
 
-def _report(config: Config, trained: dict[Which, Run], rows: list[dict[str, Any]], failures: list[str]) -> Result:
+def _report(
+    config: Config,
+    trained: dict[Which, Run],
+    rows: list[dict[str, Any]],
+    failures: list[str],
+    linear: Mapping[str, Any],
+) -> Result:
     """Print and write table, figure, sentences and the JSON document."""
     settings = settings_of(next(iter(trained.values())))
     options, name = config.execution, settings["data"]
     watermark = "SMOKE RUN" if config.smoke else None
     about = {"title": "", "data": name, "settings": settings, "watermark": watermark, "conclusions": ""}
+    about |= linear
     about["curves"] = [
         {"augmentation": augmentation, "seed": seed} | point
         for (augmentation, seed), classifier in trained.items()
@@ -245,7 +277,9 @@ def draw(document: Mapping[str, Any], directory: Path) -> list[Path]:
     metric = metric_of(about["settings"])
     accuracies = rows[rows["estimator"] == metric.name][["augmentation", "seed", "value", "standard_error", "n"]]
     accuracies = accuracies.astype({"seed": int, "n": int})  # beside the means, which have no seed, they are not
-    figure = draw_seeds(accuracies, f"{about['settings']['scored']} {metric.label} in {metric.unit}", about["title"])
+    words = f"{about['settings']['scored']} {metric.label} in {metric.unit}"
+    yardstick = {LINEAR_WORDS: about["linear"]["value"]} if "linear" in about else {}
+    figure = draw_seeds(accuracies, words, about["title"], yardstick)
     files = save(figure, directory / "accuracy", accuracies, watermark=about["watermark"])
     if about.get("curves"):
         curves = pd.DataFrame(about["curves"])
@@ -415,10 +449,33 @@ def text_of(document: Mapping[str, Any]) -> tuple[Text, str]:
     compared_ones = comparisons(document)
     (comparison,) = compared_ones.values()
     decisions = decide(compared_ones, config)
-    conclusions = "\n\n".join(block for block in (conclusions, decisions_sentence(decisions, config)) if block)
+    blocks = (conclusions, _beside_linear(document), decisions_sentence(decisions, config))
+    conclusions = "\n\n".join(block for block in blocks if block)
     line = SMOKE if watermark else _bottom_line(table, comparison, settings, in_short(decisions, config))
+    if not watermark and (poor := _beside_linear(document)):
+        line = f"{line} {poor}"
     shown = _text_table(table, about["title"], settings, document.get("rarest"))
     return Text(line, [shown, conclusions]), conclusions
+
+
+LINEAR_WORDS = "a linear model of words"
+"""What is beside networks of texts."""
+
+
+def _beside_linear(document: Mapping[str, Any]) -> str:
+    """How many networks are below a linear model of words on the same texts; nothing where there is none."""
+    linear, metric = document["about"].get("linear"), metric_of(document["about"]["settings"])
+    if linear is None:
+        return ""
+    rows = of_networks(document["results"])
+    values = rows.loc[rows["estimator"] == metric.name, "value"]
+    below, of = int((values < linear["value"]).sum()), len(values)
+    which = "all" if below == of else "none" if not below else f"{below}"
+    return (
+        f"A linear model of words, a logistic regression on tf–idf, has {metric.label} {linear['value']:.2f}% "
+        f"(± {linear['standard_error']:.2f} over {linear['n']:,} texts): {which} of {of} networks "
+        f"{'is' if below == 1 else 'are'} below it."
+    )
 
 
 def _bottom_line(table: pd.DataFrame, comparison: Comparison | None, settings: Mapping[str, Any], until: str) -> str:

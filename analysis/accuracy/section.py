@@ -5,7 +5,7 @@ from typing import Any
 
 from findings.document import Document
 from findings.section import Section
-from findings.table import Column, Table, cells_over_seeds, images_in
+from findings.table import Column, Table, cells_over_seeds, images_in, plus_minus
 from tasks.metrics import ACCURACY, TABULATED, Metric
 
 __all__ = ["SECTIONS", "columns", "metric_of"]
@@ -38,7 +38,11 @@ def _accuracy(document: Document) -> Table:
     head = ["augmentation", *(column.head for column in shown.values())]
     scored = document.rows[document.rows["estimator"] == metric_of(settings).name]
     note = f"{images_in(scored, items)}; last epoch; mean ± standard deviation over seeds"
-    return Table(f"Clean test {items}", head, lines, numbers, [note])
+    notes = [note]
+    if linear := document.about.get("linear"):
+        value = plus_minus(linear["value"], linear["standard_error"], metric_of(settings).places)
+        notes.append(f"a linear model of words (logistic regression on tf–idf) has {value}% (± over {items})")
+    return Table(f"Clean test {items}", head, lines, numbers, notes)
 
 
 SECTIONS = (

@@ -28,7 +28,7 @@ from classifiers.text.transformers import (
     transformer_tokenizer,
 )
 from classifiers.text.vectors import vectors_of
-from store import BadInput, digest_of, read_record, write_atomically
+from store import BadInput, read_record, recorded_file, write_atomically
 from tasks import Task
 from tasks.task import Texts
 from training.weights import WEIGHTS, read_weights
@@ -217,9 +217,8 @@ def load_text_run(
     if record.get("kind") != "classifier" or not isinstance(config, dict) or not isinstance(config.get("text"), dict):
         raise BadInput("--model", f"{directory}, a run of something else", needed)
     for file in FILES:
-        kept, recorded = directory / file, record["files"].get(file)
-        if recorded is not None and not (kept.is_file() and digest_of(kept) == recorded):
-            raise BadInput("--model", f"{directory}, whose {file} is not the recorded one", needed)
+        if file in record["files"]:
+            recorded_file(directory, record, file, file.removesuffix(".json"))
     state = read_weights(directory, record, weights or WEIGHTS)
     tokenizer, text = read_tokenizer(directory / TOKENIZER, "--model"), config["text"]
     outputs, classes = _outputs(config["classes"], config["several"]), config["classes"]

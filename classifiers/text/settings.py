@@ -104,7 +104,7 @@ class TextSettings:
             if value is not None:
                 raise BadInput(option, f"{value} with {network}", "text-cnn or text-lstm: a transformer has its own")
 
-    def refuse_for_images(self) -> None:
+    def refuse(self) -> None:
         """Refuse what is asked for of texts where there are none.
 
         Raises:
