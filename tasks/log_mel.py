@@ -15,7 +15,7 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["HOP", "MELS", "WINDOW", "frames_of", "log_mel", "magnitudes", "mel_bank"]
+__all__ = ["HOP", "MELS", "WINDOW", "amplitudes", "frames_of", "log_mel", "magnitudes", "mel_bank"]
 
 MELS = 32
 """Filters."""
@@ -29,18 +29,28 @@ HOP = 512
 FLOOR = 80.0
 """Decibels below a clip's largest at which values end."""
 
+LIMIT = 32_768
+"""What a sample of sixteen bits is divided by."""
+
+
+def amplitudes(raw: Tensor) -> Tensor:
+    """Clips as data sets hold them, int16, as amplitudes in [−1, 1); floating-point ones are amplitudes already."""
+    return raw.float() / LIMIT if raw.dtype == torch.int16 else raw
+
 
 def frames_of(length: int) -> int:
     """How many frames a clip of so many samples has."""
     return 1 + length // HOP
 
 
-def magnitudes(waveforms: Tensor) -> Tensor:
-    """Magnitudes of the short-time Fourier transform of clips: (B, 1025, T) float32 of (B, L), int16 or in [−1, 1]."""
-    if waveforms.dtype == torch.int16:
-        waveforms = waveforms.float() / 32_768
-    window = torch.hann_window(WINDOW, device=waveforms.device)
-    return torch.stft(waveforms, WINDOW, HOP, window=window, pad_mode="reflect", return_complex=True).abs()
+def magnitudes(raw: Tensor) -> Tensor:
+    """Magnitudes of the short-time Fourier transform of clips, (B, 1025, T) float32.
+
+    Args:
+        raw: clips (B, L), int16 or in [−1, 1]; L at least 1,025, which half a window's reflection takes.
+    """
+    window = torch.hann_window(WINDOW, device=raw.device)
+    return torch.stft(amplitudes(raw), WINDOW, HOP, window=window, pad_mode="reflect", return_complex=True).abs()
 
 
 def _mel(hertz: float) -> float:
@@ -63,7 +73,7 @@ def log_mel(sound: Tensor, rate: int) -> Tensor:
     """Spectrograms (B, 1, 32, T) float32 in [0, 1].
 
     Args:
-        sound: clips (B, L), int16 or in [−1, 1]; or the magnitudes (B, 1025, T) of their transforms.
+        sound: clips (B, L), as `magnitudes` takes them; or the magnitudes (B, 1025, T) of their transforms.
         rate: samples a second.
     """
     spectrum = sound if sound.ndim == 3 else magnitudes(sound)

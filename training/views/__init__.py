@@ -2,5 +2,6 @@
 
 from training.views.images import colour_jitter, random_crop, random_flip
 from training.views.pipeline import Pipeline, View, cropped, flipped, jittered
+from training.views.sound import heard
 
-__all__ = ["Pipeline", "View", "colour_jitter", "cropped", "flipped", "jittered", "random_crop", "random_flip"]
+__all__ = ["Pipeline", "View", "colour_jitter", "cropped", "flipped", "heard", "jittered", "random_crop", "random_flip"]
