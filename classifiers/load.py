@@ -22,7 +22,7 @@ from classifiers.text.classifier import TextClassifier
 from store import BadInput, Run, read_record, recorded_file
 from store.bad_input import perhaps
 from tasks import Task, pixels
-from tasks.task import InMemory, Ragged, Sound
+from tasks.task import InMemory, Ragged, values_of
 from training.weights import WEIGHTS, read_weights
 
 __all__ = [
@@ -283,8 +283,8 @@ def load_run(
     state = read_weights(directory, record, weights or WEIGHTS)
     name = network or config["network"]
     built = build(name, shape, classes, config["width"], str(directory))
-    values = Sound(rate=config["rate"]).values if "rate" in config else pixels
     try:
+        values = values_of(config.get("rate"))
         classifier = Classifier(built, state["pixel_mean"], state["pixel_std"], classes, name, values)
         classifier.load_state_dict(state)
     except (KeyError, RuntimeError) as problem:

@@ -78,7 +78,7 @@ from training.job import Job, Step, loaded
 from training.mixing import check_unchanged, identity_of, in_turn, mixer_named
 from training.reuse import Failed, once
 from training.seeds import derive
-from training.views import View, cropped, flipped
+from training.views import View, cropped, flipped, heard
 from training.views.policies import LISTED, BatchPolicy, policy_named
 from training.views.text import mixing_ids, weighing_words
 from training.weights import write_weights
@@ -427,7 +427,7 @@ def pipeline_of(
 
     mixer = settings.mixer(config["augmentation"])
     if "rate" in config:
-        return Pipeline([distorted] if config["distort"] else [], classifier.enter, mixer)
+        return Pipeline([heard] if config["distort"] else [], classifier.enter, mixer)
     moved: list[View] = [cropped(config["crop"])] if config["crop"] else []
     moved += [flipped] if config["flip"] else []
     # Fast AutoAugment transforms what crop and flip then move, AutoAugment what they have moved
@@ -577,7 +577,7 @@ def _train(
         else:
             network = build(settings.network_for(task), task.shape, task.classes, config["width"])
             units = SPECTROGRAMS if isinstance(task.modality, Sound) else task.statistics()
-            classifier = Classifier(network, *units, task.classes, values=task.modality.values)
+            classifier = Classifier(network, *units, task.classes, values=task.values)
     classifier = classifier.to(device)
     if ranks.main:
         run.begin()

@@ -6,7 +6,7 @@ one of the same class, say, and how many classes there are.
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeAlias
 
@@ -32,6 +32,7 @@ __all__ = [
     "only_images",
     "pixels",
     "text_task",
+    "values_of",
 ]
 
 LEVELS = 255
@@ -353,6 +354,16 @@ class Task:
             raise BadInput("--data", f"{self.name}, whose items are {self.items}", "items of one size, images say")
         return self.modality.shape
 
+    def values(self, raw: Tensor) -> Tensor:
+        """Items as a split has them, as what is mixed, (B, C, …) in [0, 1]: pixels, spectrograms, voxels.
+
+        Raises:
+            BadInput: items are texts, which a network's vectors make numbers of.
+        """
+        if isinstance(self.modality, Text):
+            raise BadInput("--data", f"{self.name}, whose items are {self.items}", "items of one size, images say")
+        return self.modality.values(raw)
+
     @property
     def identity(self) -> dict[str, str]:
         """Name and content, as a run's identity carries them."""
@@ -390,6 +401,15 @@ class Task:
         """The same task on ``device``."""
         tests = {name: split.to(device) for name, split in self.tests.items()}
         return replace(self, train=self.train.to(device), tests=tests)
+
+
+def values_of(rate: int | None) -> Callable[[Tensor], Tensor]:
+    """What makes numbers in [0, 1] of raw items, as `Task.values` does.
+
+    Args:
+        rate: of clips of sound, samples a second; None for images and volumes.
+    """
+    return pixels if rate is None else Sound(rate=rate).values
 
 
 def only_images(task: Task, what: str) -> Task:
