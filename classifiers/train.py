@@ -42,7 +42,15 @@ import torch
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
-from classifiers.curve import KEPT, SHARES, curve_of, epochs_of, scores_of_watched, watched_items, weights_at
+from classifiers.curve import (
+    KEPT,
+    curve_of,
+    epochs_of,
+    scores_of_watched,
+    watched_epochs,
+    watched_items,
+    weights_at,
+)
 from classifiers.load import Classifier, finite, logits_of_split
 from classifiers.networks import (
     FACTORIES,
@@ -363,7 +371,7 @@ def from_preset(preset: str | None) -> Config:
         return Config()
     row = preset_named(preset)
     settings = Settings(row.network, text=TextSettings(**row.text), **row.settings)
-    return Config(preset, row.augmentation, data=DataOptions(row.data), settings=settings)
+    return Config(preset, row.augmentation, data=DataOptions(row.data, component=row.component), settings=settings)
 
 
 def version_of(config: Mapping[str, Any]) -> int:
@@ -595,7 +603,7 @@ def _train(
     def watch(step: int) -> dict[str, float]:
         if step in kept:
             write_weights(run.path, classifier, weights_at(kept[step]))
-        return scores_of_watched(classifier, watched, several)
+        return scores_of_watched(classifier, watched, several, task.components)
 
     try:
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
@@ -614,7 +622,7 @@ def _train(
                 label=run.name,
                 ranks=ranks,
                 watch=watch,
-                watched=[epoch * per_epoch for epoch in epochs_of(SHARES, config["epochs"])],
+                watched=[epoch * per_epoch for epoch in watched_epochs(task, config["epochs"])],
                 order=by_length(task.train.lengths, config["batch_size"]) if texts else None,
             )
     except Diverged as problem:
@@ -631,11 +639,19 @@ def _train(
         write_files(run.path, classifier)
     if not isinstance(task.modality, Image):
         more = {"items": task.items, "several": task.several}
+    if task.component:
+        more["component"] = task.component
+    if task.metrics:
+        more["more_metrics"] = list(task.metrics)
     logits = finite(logits_of_split(classifier, task.test), run.name, str(run.path), task.items).cpu()
     with write_atomically(run.path / "logits.npz") as temporary, open(temporary, "wb") as file:
         np.savez(file, logits=logits.numpy(), labels=task.test.targets.cpu().numpy())
     run.finish(
-        metrics=scores(logits, task.test.targets, metrics_of(task.test.targets, several, task.classes))
+        metrics=scores(
+            logits,
+            task.test.targets,
+            metrics_of(task.test.targets, several, task.classes, task.components, task.metrics),
+        )
         | {
             "images_per_second": trained.pop("images_per_second"),
             "seconds": trained.pop("seconds"),

@@ -29,6 +29,7 @@ from store import BadInput
 from store.bad_input import perhaps
 from store.places import given
 from store.registry import Registry
+from tasks.components import one_component
 from tasks.digits import digits
 from tasks.folder import folder
 from tasks.labels import say_missing
@@ -87,6 +88,9 @@ class DataOptions:
     up to 10 disjoint tenths (None: score on the test part)"""
     fold: int | None = None
     """which tenth is held out, from 1 to FOLDS"""
+    component: str | None = None
+    """of data with several questions an item, the one that is asked: root, vowel or consonant of graphemes (None: all,
+    of one network)"""
     text_column: str = "text"
     """the column of csv:PATH, or the key of jsonl:PATH, that holds the texts"""
     label_columns: tuple[str, ...] = ("label",)
@@ -152,13 +156,19 @@ def load(options: DataOptions, *, download: bool = True) -> Task:
     if options.fold is not None:
         task = _fold(task, options.fold, options.folds)
     if options.fraction < 1:
-        task = task.train_on(stratified(task.train.targets, 0, options.fraction, several=task.several, least=1))
+        task = task.train_on(stratified(task.train.targets, 0, options.fraction, **_kind(task), least=1))
     if options.train_images is not None:
         if options.train_images > len(task.train):
             raise BadInput("--train-images", options.train_images, f"at most the {len(task.train)} there are")
         chosen = torch.randperm(len(task.train), generator=torch.Generator().manual_seed(0))
         task = task.train_on(chosen[: options.train_images])
-    return task
+    # last, so that networks of every component have the same items
+    return one_component(task, options.component) if options.component is not None else task
+
+
+def _kind(task: Task) -> dict[str, bool]:
+    """What rows of targets are, for `stratified`."""
+    return {"several": task.several, "components": bool(task.components)}
 
 
 def some_of(split: InMemory, count: int | None, argument: str = "--images") -> Tensor:
@@ -181,7 +191,7 @@ def _fold(task: Task, fold: int, folds: int | None) -> Task:
 
     How people have voted is known of the test items alone, which are not scored then.
     """
-    held_out = stratified(task.train.targets, (fold - 1) / TENTHS, fold / TENTHS, several=task.several)
+    held_out = stratified(task.train.targets, (fold - 1) / TENTHS, fold / TENTHS, **_kind(task))
     if len(held_out) in (0, len(task.train)):
         raise BadInput("--folds", folds, f"more than the {len(task.train)} training {task.items} there are")
     kept = torch.ones(len(task.train), dtype=torch.bool)
