@@ -19,6 +19,7 @@ validation tenths of cross-validation are stratified and disjoint.
 """
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from store import BadInput
 from store.bad_input import perhaps
 from store.places import given
 from store.registry import Registry
+from tasks import sound, text
 from tasks.components import one_component
 from tasks.digits import digits
 from tasks.folder import folder
@@ -36,11 +38,17 @@ from tasks.labels import say_missing
 from tasks.npz import npz
 from tasks.parts import stratified
 from tasks.task import InMemory, Task
-from tasks.text import NAMED, PUBLISHED, TABLES, Columns
+from tasks.text import TABLES, Columns
 from tasks.theirs import task_of
 from tasks.vision import TORCHVISION, vision
 
 __all__ = ["TASKS", "DataOptions", "load", "some_of"]
+
+NAMED: dict[str, Callable[..., Task]] = text.NAMED | sound.NAMED
+"""Functions that find data inside packages or make it, or read it at a path, by name."""
+
+PUBLISHED: dict[str, Callable[[Path], Task]] = text.PUBLISHED | sound.PUBLISHED
+"""Functions that read data sets as they are published from the folder they lie in, by the word before it."""
 
 TASKS = Registry(
     "data set",
