@@ -297,6 +297,7 @@ class Task:
             known.
         components: the questions that are asked of every item, where they are several: a row of targets then has one 1
             among the columns of each, which lie beside each other in this order, and K is the sum of their classes.
+        metrics: names of those by which networks are scored besides the usual ones (`tasks.metrics.FURTHER`).
     """
 
     name: str
@@ -308,6 +309,7 @@ class Task:
     several: bool = False
     votes: Tensor | None = None
     components: tuple[Component, ...] = ()
+    metrics: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.digest:
