@@ -97,13 +97,13 @@ def settings_of_texts(data: str) -> dict[str, Any]:
 MASKS = ("none", "mixup", "cutmix", "fmix")
 """Of the paper's Tables 4 and 7."""
 
-ONE_A_BATCH = {"scope": "batch"}
+ONE_A_BATCH: dict[str, Any] = {"scope": "batch"}
 """What the reference code draws."""
 
 SE_RESNEXT = "timm:legacy_seresnext50_32x4d"
 """The network of the paper's Table 4."""
 
-GRAPHEMES = ONE_A_BATCH | {"batch_size": 512, "epochs": 100, "crop": 0, "flip": False}
+GRAPHEMES: dict[str, Any] = ONE_A_BATCH | {"batch_size": 512, "epochs": 100, "crop": 0, "flip": False}
 """What SE-ResNeXt-50 is trained with on graphemes, and not as usual."""
 
 COMPONENTS = ("root", "vowel", "consonant")

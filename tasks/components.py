@@ -88,6 +88,7 @@ def one_component(task: Task, name: str, argument: str = "--component") -> Task:
         votes=None if task.votes is None else task.votes[:, columns],
         components=(),
         metrics=MORE,
+        component=name,
     )
 
 

@@ -298,6 +298,7 @@ class Task:
         components: the questions that are asked of every item, where they are several: a row of targets then has one 1
             among the columns of each, which lie beside each other in this order, and K is the sum of their classes.
         metrics: names of those by which networks are scored besides the usual ones (`tasks.metrics.FURTHER`).
+        component: the one question that is asked, of a data set that asks several.
     """
 
     name: str
@@ -310,6 +311,7 @@ class Task:
     votes: Tensor | None = None
     components: tuple[Component, ...] = ()
     metrics: tuple[str, ...] = ()
+    component: str = ""
 
     def __post_init__(self) -> None:
         if not self.digest:
