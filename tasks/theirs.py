@@ -96,8 +96,12 @@ def _checked(task: Task, name: str) -> Task:
     modality: Image | Sound | Volume
     if isinstance(task.modality, Sound):
         modality = Sound(shape[0], _rate(task.modality.rate, name))
+    elif isinstance(task.modality, Volume):
+        channels, depth, height, width = shape
+        modality = Volume(channels, depth, height, width, mirrored)
     else:
-        modality = type(task.modality)(*shape, mirrored)
+        channels, height, width = shape
+        modality = Image(channels, height, width, mirrored)
     return checked_components(
         replace(
             task,
