@@ -3,10 +3,12 @@
 A data set is named by a word. Images: ``digits`` (8×8, inside scikit-learn), a data set of torchvision's
 (`TORCHVISION`, downloaded where a network is there), ``folder:PATH`` or ``npz:PATH``. Texts: ``csv:PATH`` or
 ``jsonl:PATH``, a set as it is published (`tasks.text.PUBLISHED`), or one inside a package (`tasks.text.NAMED`, also
-``NAME:PATH``). Or a function that loads it is named, by ``package.module:NAME``, ``FILE.py:NAME`` or an entry point of
-the group ``mixinfo.tasks``. The function has no arguments, or ``root`` and ``download``, and returns
+``NAME:PATH``). Clips of sound (`tasks.sound`), shapes (`tasks.shapes`), and graphemes, of which several things are
+asked (`tasks.graphemes`), are named likewise. Or a function that loads it is named, by ``package.module:NAME``,
+``FILE.py:NAME`` or an entry point of the group ``mixinfo.tasks``. The function has no arguments, or ``root`` and
+``download``, and returns
 
-- a `Task` (`image_task` or `text_task` makes one), which keeps its own name;
+- a `Task` (`image_task` or `text_task` makes one of images or texts), which keeps its own name;
 - or the four arrays of an ``npz:PATH``, NumPy's or torch's, as a mapping of these names or a tuple in this order:
   train_images, train_labels, test_images, test_labels; images N×H×W×C uint8 with C 1 or 3. NAME is its name;
 - or a mapping of train_texts, train_labels, test_texts, test_labels, each a sequence of strings or labels as above.
@@ -84,8 +86,9 @@ class DataOptions:
     jsonl:PATH (a file, or a folder with train.* and test.*), imdb:FOLDER, yelp-2:FOLDER, yelp-5:FOLDER or toxic:FOLDER
     (as they are published), or imdb-half, rotten-tomatoes, sentences-amazon, sentences-imdb, sentences-yelp, ratings-5,
     ratings-5-raters, tweets-3, news-5 or debtags (inside packages; also NAME:PATH of the package's file), or
-    made-up-sentences;
-    or package.module:NAME or FILE.py:NAME, a function that returns such arrays or a Task"""
+    made-up-sentences; sound: commands:FOLDER, commands-espeak or made-up-sounds; shapes: modelnet10:FOLDER, cad-parts
+    or made-up-shapes; graphemes: bengali:FOLDER, bengali-printed, bengali-printed-factors or made-up-graphemes; or
+    package.module:NAME or FILE.py:NAME, a function that returns such arrays or a Task"""
     data_name: str | None = None
     """the data set's name in tables, for example "CIFAR-10 (JPEG)" (None: its usual name)"""
     data_root: Path = Path("data")

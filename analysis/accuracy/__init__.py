@@ -316,6 +316,7 @@ def _title(document: Mapping[str, Any]) -> str:
     half = ", forward pass in bfloat16" if settings.get("precision") == "bf16" else ""
     return (
         f"{_initial(metric_of(settings).label)} on {settings['data']}: {settings['network']}{width}, "
+        f"{'one for each question, ' if settings.get('apart') else ''}"
         f"{settings['train_images']:,} training {_items(settings)}, {settings['epochs']} epochs, "
         f"{seeds} seed{'s' if seeds > 1 else ''}{half}"
     )
