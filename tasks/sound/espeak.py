@@ -240,11 +240,12 @@ def _variants(pool: ThreadPoolExecutor) -> dict[str, list[Voice]]:
     listed = _output(["espeak-ng", "--voices=variant"]).decode(errors="replace")
     names = sorted(re.findall(r"!v/(.+?) *(?:\(.*)?$", listed, re.MULTILINE), key=lambda name: (name.lower(), name))
     sounds = pool.map(lambda name: _output([*_espeak(ACCENTS[0], name), "left"]), names)
-    first = dict(reversed(list(zip(sounds, names, strict=True))))
+    distinct = set(dict(reversed(list(zip(sounds, names, strict=True)))).values())
     sides: dict[str, list[Voice]] = {"train": [], "test": []}
-    for place, family in enumerate(_families([name for name in names if name in first.values()])):
+    for place, family in enumerate(_families(names)):
         side = "test" if place % 10 in HELD_OUT else "train"
-        sides[side] += [Voice(tuple(_espeak(accent, name)), 22_050, _manners) for name in family for accent in ACCENTS]
+        kept = [_espeak(accent, name) for name in family if name in distinct for accent in ACCENTS]
+        sides[side] += [Voice(tuple(command), 22_050, _manners) for command in kept]
     if not sides["test"]:
         raise BadInput("--data", "commands-espeak, for which espeak-ng has too few voices to hold some out", NEEDED)
     return sides

@@ -360,6 +360,12 @@ def test_no_voice_is_both_trained_on_and_tested(voices):
     sides = {split: {voice.command for voice in each} for split, each in voices.items()}
     assert not sides["train"] & sides["test"]
     assert 0.2 < len(sides["test"]) / len(sides["train"] | sides["test"]) < 0.4
+    # nor any of the same family
+    families = {
+        split: {re.sub(r"\d+$", "", command[-1].partition("+")[2].lower()) for command in commands}
+        for split, commands in sides.items()
+    }
+    assert {family for family in families["train"] & families["test"] if len(family) >= espeak.ALIKE} == set()
     # and none by another name: what they say differs
     variants = {
         split: sorted({command for command in commands if command[-1].startswith("en+")})
