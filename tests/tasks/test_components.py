@@ -10,7 +10,7 @@ from store import BadInput
 from tasks.components import MORE, blocks, checked_components, indices_of, one_component, rows_of
 from tasks.graphemes.made_up import made_up_graphemes
 from tasks.metrics import FURTHER
-from tasks.parts import stratified
+from tasks.parts import _combinations, stratified
 from tasks.task import Component, Image, InMemory, Task, image_task
 
 COMPONENTS = (Component("root", 5), Component("vowel", 3), Component("consonant", 2))
@@ -148,3 +148,10 @@ def test_shares_of_classes_are_what_they_always_were():
     classes = torch.randint(7, (200,), generator=torch.Generator().manual_seed(1)) * 3
     for start, stop in ((0, 0.1), (0.35, 0.8), (0.8, 1)):
         assert stratified(classes, start, stop).tolist() == slow_stratified(classes, start, stop)
+
+
+def test_combinations_are_numbered_as_whole_rows_are():
+    rows = rows_of(indices(300), COMPONENTS)
+    numbers, whole = _combinations(rows), rows.unique(dim=0, return_inverse=True)[1]
+    pairs = set(zip(numbers.tolist(), whole.tolist(), strict=True))
+    assert len(pairs) == len(numbers.unique()) == len(whole.unique()) == 30
