@@ -64,11 +64,15 @@ TASKS = Registry(
     | {"imagefolder": "folder:PATH", "cifar": "cifar10"}
     | {word.replace("-", ""): f"{word}:FOLDER" for word in PUBLISHED}
     | {"yelp": "yelp-2:FOLDER", "aclimdb": "imdb:FOLDER", "jigsaw": "toxic:FOLDER"}
+    | {"speechcommands": "commands:FOLDER", "espeak": "commands-espeak", "modelnet": "modelnet10:FOLDER"}
+    | {"kicad": "cad-parts", "bengaliai": "bengali:FOLDER", "graphemes": "bengali-printed"}
     | {"tsv": "csv:PATH", "moviereviews": "imdb-half", "vadersentiment": "ratings-5"},
 )
 """Functions that load data sets, by name."""
 
-PATHS = {"folder": folder, "npz": npz, **PUBLISHED, **NAMED}
+PATHS = {"folder": folder, "npz": npz, **PUBLISHED} | {
+    word: reader for word, reader in NAMED.items() if not word.startswith("made-up")
+}
 """Functions that read a data set at a path, by the word before it."""
 
 TENTHS = 10

@@ -29,7 +29,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from tasks.components import one_component, rows_of
 
 from analysis.accuracy.figures import draw_learning_curves
 from analysis.accuracy.section import MEDIAN, SECTIONS, alone, columns, metric_of
@@ -58,6 +57,7 @@ from store import BadInput, Run, evidence, slug, write_atomically
 from store.command_line import json_document
 from store.places import in_own_directory
 from tasks import Task, load
+from tasks.components import one_component, rows_of
 from tasks.metrics import ACCURACY, ROC_AUC, Metric, metrics_of, of_components
 from tasks.task import Component
 from training.grid import Which
