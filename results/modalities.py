@@ -43,13 +43,13 @@ def _compared(
 
 def graphemes(scale: Scale) -> Iterator[Any]:
     """Printed graphemes with a held-out font: one network for root, vowel and consonant."""
-    settings = Settings(width=16, epochs=10, crop=0, schedule="cosine")
+    settings = Settings(width=8, epochs=10, crop=0, schedule="cosine")
     yield from _compared(scale, "one-network", "bengali-printed", settings)
 
 
 def graphemes_apart(scale: Scale) -> Iterator[Any]:
     """The same with a network for each, as in the paper."""
-    settings = Settings(width=16, epochs=10, crop=0, schedule="cosine")
+    settings = Settings(width=8, epochs=10, crop=0, schedule="cosine")
     yield from _compared(scale, "one-network-each", "bengali-printed", settings, apart=True)
 
 
@@ -63,7 +63,7 @@ def sound(scale: Scale) -> Iterator[Any]:
 def shapes(scale: Scale) -> Iterator[Any]:
     """CAD parts with families held out."""
     data = scale.named("--shapes", "", "cad-parts:FILE").data
-    yield from _compared(scale, "voxel-cnn", data, Settings(epochs=30, **ONE_A_BATCH))
+    yield from _compared(scale, "voxel-cnn", data, Settings(width=8, epochs=30, **ONE_A_BATCH))
 
 
 def first(scale: Scale) -> Iterator[Any]:
