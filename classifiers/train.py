@@ -75,8 +75,8 @@ from store.registry import called, source_hash
 from store.runs import now
 from tasks import DataOptions, Task, load
 from tasks.loading import TASKS
-from tasks.metrics import METRICS, ROC_AUC, headline, metrics_of, scores
-from tasks.task import Image, Sound, Text, Volume
+from tasks.metrics import TABULATED, headline, metrics_of, of_components, scores
+from tasks.task import Component, Image, Sound, Text, Volume
 from training import Diverged, Pipeline, fit
 from training.batches import by_length
 from training.devices import describe, resolve_device, use_threads
@@ -690,8 +690,10 @@ def run(config: Config) -> Run:
 
 
 def rows_of(record: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Accuracy and ROC-AUC in per cent, and cross entropy, on the scored items, from a run's record, as rows of a
-    document."""
+    """Shares (accuracy, ROC-AUC, recalls) in per cent and cross entropy on the scored items, from a run's record, as rows
+    of a document."""
+    components = [Component(*one) for one in record["config"].get("components", {}).items()]
+    known = TABULATED | {metric.name: metric for metric in of_components(components)}
     metrics, scored = record["metrics"], "test" if record["scored"] == "test" else "validation"
     network = {"augmentation": record["config"]["augmentation"], "seed": record["seed"]}
     return [
@@ -704,7 +706,7 @@ def rows_of(record: Mapping[str, Any]) -> list[dict[str, Any]]:
             inputs="clean",
             **network,
         )
-        for name, metric in (METRICS | {ROC_AUC.name: ROC_AUC}).items()
+        for name, metric in known.items()
         if name in metrics
     ]
 

@@ -174,7 +174,8 @@ def load(options: DataOptions, *, download: bool = True) -> Task:
     if options.fold is not None:
         task = _fold(task, options.fold, options.folds)
     if options.fraction < 1:
-        task = task.train_on(stratified(task.train.targets, 0, options.fraction, **_kind(task), least=1))
+        least = 0 if task.components else 1  # of combinations, which are many, one each would be more than the share
+        task = task.train_on(stratified(task.train.targets, 0, options.fraction, **_kind(task), least=least))
     if options.train_images is not None:
         if options.train_images > len(task.train):
             raise BadInput("--train-images", options.train_images, f"at most the {len(task.train)} there are")

@@ -330,7 +330,8 @@ class Task:
     def __repr__(self) -> str:
         counts = f"{len(self.train):,} training and {len(self.test):,} test {self.items}"
         shape = "" if isinstance(self.modality, Text) else "×".join(map(str, self.shape)) + ", "
-        return f"{self.name}: {counts}, {shape}{self.classes} {'labels' if self.several else 'classes'}"
+        classes = " + ".join(str(component.classes) for component in self.components) or str(self.classes)
+        return f"{self.name}: {counts}, {shape}{classes} {'labels' if self.several else 'classes'}"
 
     @property
     def items(self) -> str:
