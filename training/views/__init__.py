@@ -2,5 +2,18 @@
 
 from training.views.images import colour_jitter, random_crop, random_flip
 from training.views.pipeline import Pipeline, View, cropped, flipped, jittered
+from training.views.volumes import random_axis_flip, random_quarter_turn, random_shift
 
-__all__ = ["Pipeline", "View", "colour_jitter", "cropped", "flipped", "jittered", "random_crop", "random_flip"]
+__all__ = [
+    "Pipeline",
+    "View",
+    "colour_jitter",
+    "cropped",
+    "flipped",
+    "jittered",
+    "random_axis_flip",
+    "random_crop",
+    "random_flip",
+    "random_quarter_turn",
+    "random_shift",
+]
