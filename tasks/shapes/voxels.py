@@ -23,6 +23,8 @@ from tasks.shapes.meshes import MARGIN, SIZE, Made, MeshFile, made_of, trimesh_p
 from tasks.shapes.modelnet import modelnet_meshes
 from tasks.shapes.packed import LARGEST_SIDE, packed, write_shapes
 
+__all__ = ["Config", "run"]
+
 AT_ONCE = 256
 """Files that are in memory together."""
 
