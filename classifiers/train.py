@@ -123,9 +123,9 @@ class Settings:
 
     network: str | None = None
     """of images: preact-resnet18, wide-resnet-28-10, densenet-bc-190-40, pyramidnet-272-200, torchvision:resnet50,
-    timm:seresnext50_32x4d; of texts: text-cnn, text-lstm, bert (small, random weights), transformers:FOLDER
-    (pretrained); or package.module:NAME or FILE.py:NAME, called with channels= and classes= if it takes them (None:
-    preact-resnet18, text-cnn)"""
+    timm:seresnext50_32x4d; of shapes: voxel-cnn; of texts: text-cnn, text-lstm, bert (small, random weights),
+    transformers:FOLDER (pretrained); or package.module:NAME or FILE.py:NAME, called with channels= and classes= if it
+    takes them (None: preact-resnet18; text-cnn, voxel-cnn)"""
     width: int | None = None
     """of our networks: channels of the first stage, widening factor, growth rate, widening (None: 64, 10, 40, 200; the
     first is 16 for images under 16 pixels); of text-cnn, text-lstm and bert channels, units, and hidden size (128)"""
@@ -690,8 +690,7 @@ def run(config: Config) -> Run:
 
 
 def rows_of(record: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Shares (accuracy, ROC-AUC, recalls) in per cent and cross entropy on the scored items, from a run's record, as rows
-    of a document."""
+    """Shares (accuracy, ROC-AUC, recalls) in per cent and cross entropy on the scored items, as rows of a document."""
     components = [Component(*one) for one in record["config"].get("components", {}).items()]
     known = TABULATED | {metric.name: metric for metric in of_components(components)}
     metrics, scored = record["metrics"], "test" if record["scored"] == "test" else "validation"

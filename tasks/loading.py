@@ -32,7 +32,7 @@ from store import BadInput
 from store.bad_input import perhaps
 from store.places import given
 from store.registry import Registry
-from tasks import graphemes, sound, text
+from tasks import graphemes, shapes, sound, text
 from tasks.components import one_component
 from tasks.digits import digits
 from tasks.folder import folder
@@ -46,13 +46,13 @@ from tasks.vision import TORCHVISION, vision
 
 __all__ = ["TASKS", "DataOptions", "load", "some_of"]
 
-NAMED: dict[str, Callable[..., Task]] = text.NAMED | sound.NAMED | graphemes.PRINTED
+NAMED: dict[str, Callable[..., Task]] = text.NAMED | sound.NAMED | shapes.NAMED | graphemes.PRINTED
 """Functions that find data inside packages or make it, or read it at a path, by name."""
 
 BUILT_IN: dict[str, Callable[[], Task]] = graphemes.BUILT_IN
 """Functions that make data sets of nothing, by name."""
 
-PUBLISHED: dict[str, Callable[[Path], Task]] = text.PUBLISHED | sound.PUBLISHED | graphemes.PUBLISHED
+PUBLISHED: dict[str, Callable[[Path], Task]] = text.PUBLISHED | sound.PUBLISHED | shapes.PUBLISHED | graphemes.PUBLISHED
 """Functions that read data sets as they are published from the folder they lie in, by the word before it."""
 
 TASKS = Registry(
