@@ -71,6 +71,30 @@ def test_clips_are_changed_in_training_unless_they_are_not_to_be(tones, options)
     assert (seen[True] - seen[False]).flatten(1).abs().amax(1).gt(0.05).sum() > 8
 
 
+@pytest.mark.parametrize("augmentation", ["none", "mixup", "cutmix", "fmix"])
+def test_a_network_of_shapes_learns_and_is_loaded_again(options, augmentation):
+    task = load(DataOptions("made-up-shapes", train_images=96))
+    settings = Settings(width=4, epochs=2, crop=1, flip=True)
+    trained = train(task, augmentation, 1, settings, options)
+    record = trained.result()
+    config = record["config"]
+    assert (record["items"], config["shape"], config["network"]) == ("shapes", [1, 16, 16, 16], "voxel-cnn")
+    assert (config["optimizer"], config["learning_rate"], config["batch_size"]) == ("adam", 1e-3, 16)
+    logits, _ = kept_logits(trained)
+    torch.testing.assert_close(logits_of(load_run(trained.path, CPU, task), task.test.inputs), logits)
+
+
+def test_networks_for_other_dimensions_are_refused(tones, options):
+    shapes = load(DataOptions("made-up-shapes"))
+    needed = "needs one for 3 dimensions: voxel-cnn"
+    with pytest.raises(BadInput, match=f"--network: got preact-resnet18 for items of 16×16×16; {needed}"):
+        train(shapes, "none", 1, replace(FAST, network="preact-resnet18"), options)
+    with pytest.raises(
+        BadInput, match="--network: got voxel-cnn for items of 32×8; needs one for 2 dimensions: preact"
+    ):
+        train(tones, "none", 1, replace(FAST, network="voxel-cnn"), options)
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
