@@ -154,16 +154,17 @@ def settings_of(trained: Run) -> dict[str, Any]:
     return record["config"] | more | {key: value for key, value in here.items() if value != usual[key]}
 
 
-def metrics_of_run(trained: Run, labels: Tensor) -> list[Metric]:
+def metrics_of_run(trained: Run, logits: Tensor, labels: Tensor) -> list[Metric]:
     """The metrics of a classifier that every scored item has a part in.
 
     Args:
         trained: finished.
-        labels: of the scored items, (N,) or (N, K).
+        logits: of the scored items, (N, K).
+        labels: (N,), or (N, K).
     """
     settings, several = settings_of(trained), settings_of(trained).get("several", False)
     components = [Component(*one) for one in settings.get("components", {}).items()]
-    found = metrics_of(labels, several, settings.get("classes"), components, settings.get("more_metrics", ()))
+    found = metrics_of(labels, several, logits.shape[1], components, settings.get("more_metrics", ()))
     return [metric for metric in found if metric.per_item is not None]
 
 

@@ -291,7 +291,7 @@ def measure_of(vary: str, compared: str | float, metric: Metric = ACCURACY) -> s
 def _of_items(trained: Run, metric: Metric) -> np.ndarray:
     """What each of the scored items adds to a metric of one classifier, (N,), in their order."""
     logits, labels = kept_logits(trained)
-    (here,) = (one for one in metrics_of_run(trained, labels) if one.name == metric.name)
+    (here,) = (one for one in metrics_of_run(trained, logits, labels) if one.name == metric.name)
     return here.values(logits.double(), labels).numpy()
 
 

@@ -206,14 +206,14 @@ def verdicts_of(trained: Networks) -> np.ndarray:
     """Whether one classifier is right about each of the scored images, (N,) bool, in their order; of several
     components, about all of them."""
     logits, labels = _logits(trained)
-    right = next(metric for metric in _metrics(trained, labels) if metric.name == ACCURACY.name)
+    right = next(metric for metric in _metrics(trained, logits, labels) if metric.name == ACCURACY.name)
     return right.values(logits, labels).numpy() > 0.5
 
 
-def _metrics(trained: Networks, labels: torch.Tensor) -> list[Metric]:
+def _metrics(trained: Networks, logits: torch.Tensor, labels: torch.Tensor) -> list[Metric]:
     """The metrics of a classifier that every item has."""
     if len(trained) == 1:
-        return metrics_of_run(trained[0], labels)
+        return metrics_of_run(trained[0], logits, labels)
     names = [run.result()["component"] for run in trained]
     sizes = [run.result()["config"]["classes"] for run in trained]
     return list(of_components([Component(*one) for one in zip(names, sizes, strict=True)]))
@@ -236,7 +236,7 @@ def accuracy_rows(trained: Networks, augmentation: str, seed: int) -> list[dict[
     logits, labels = _logits(trained)
     network = {"inputs": "clean", "augmentation": augmentation, "seed": seed, "n": len(logits)}
     rows = []
-    for metric in _metrics(trained, labels):
+    for metric in _metrics(trained, logits, labels):
         values = metric.factor * metric.values(logits, labels)
         error = standard_error(values) if len(values) > 1 else None
         what = row(f"{scored} {metric.label}", metric.name, float(values.mean()), units=metric.unit, **network)
@@ -483,7 +483,7 @@ def _packed(trained: Networks, metric: Metric, settings: Mapping[str, Any]) -> d
         right = verdicts_of(trained)
         return {"images": len(right), "right": base64.b64encode(np.packbits(right).tobytes()).decode("ascii")}
     logits, labels = _logits(trained)
-    (of_items,) = (one for one in _metrics(trained, labels) if one.name == metric.name)
+    (of_items,) = (one for one in _metrics(trained, logits, labels) if one.name == metric.name)
     values = of_items.values(logits, labels).numpy().astype("<f4")
     return {"images": len(values), "values": base64.b64encode(zlib.compress(values.tobytes())).decode("ascii")}
 

@@ -12,9 +12,8 @@ box or a mask that is mixed in often carries little of its shape's surface.
 
 A surface is taken by points on it: triangles are covered with rows of points along their longest side, so that none of
 their points is further from one than 1.12 `STEP`, 0.28 voxels. A voxel whose corner is cut by less than that may be
-missed.
-``voxelized`` of trimesh does the same by cutting triangles in two until every edge is short, in eight times the time;
-nothing is random in either.
+missed. ``voxelized`` of trimesh does the same by cutting triangles in two until every edge is short, in eight times the
+time; nothing is random in either.
 """
 
 from collections.abc import Iterator

@@ -57,20 +57,28 @@ class Config:
 
 
 def run(config: Config) -> None:
-    """Make voxels of all meshes, write the file, and say what is in it."""
-    trimesh_package()
-    of_kicad = is_of_kicad(config.meshes)
-    meshes = cad_meshes(config.meshes, config.classes) if of_kicad else modelnet_meshes(config.meshes)
-    workers = config.workers or len(os.sched_getaffinity(0))
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-        make = functools.partial(made_of, size=config.size, margin=config.margin)
-        shapes, clause = packed(_made(meshes, pool, make), str(config.meshes))
+    """Make voxels of all meshes, write the file, and say what is in it.
+
+    Raises:
+        BadInput: no such meshes, or no package trimesh to read them.
+    """
+    try:
+        trimesh_package()
+        of_kicad = is_of_kicad(config.meshes)
+        meshes = cad_meshes(config.meshes, config.classes) if of_kicad else modelnet_meshes(config.meshes)
+        workers = config.workers or len(os.sched_getaffinity(0))
+        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+            make = functools.partial(made_of, size=config.size, margin=config.margin)
+            shapes, clause = packed(_made(meshes, pool, make), str(config.meshes))
+    except BadInput as mistake:  # readers blame the option by which a data set is named, which this command has not
+        raise BadInput("PATH", mistake.got, mistake.needed) from None
     write_shapes(shapes, config.out)
     if clause:
         print(f"{config.meshes}: {clause}", file=sys.stderr)
-    counts = f"{len(shapes.names):,} shapes of {len(shapes.classes)} classes"
+    grid = "×".join([str(config.size)] * 3)
     print(
-        f"{config.out}: {counts}, {config.size}×{config.size}×{config.size} voxels, {shapes.inside:.1%} of them inside"
+        f"{config.out}: {len(shapes.names):,} shapes of {len(shapes.classes)} classes, {grid} voxels, "
+        f"{shapes.inside:.1%} of them on a surface"
     )
 
 

@@ -506,6 +506,28 @@ def test_where_no_parts_are_a_line_says_how_to_make_them(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (
+            {"out": Path("parts.npy")},
+            "--out: got parts.npy; needs a file in an existing directory, whose name ends in .npz",
+        ),
+        ({"size": 2}, "--size: got 2; needs a number from 4 to 256"),
+        ({"size": 8, "margin": 4}, "--margin: got 4; needs a number from 0 to 3"),
+        ({"workers": 0}, "--workers: got 0; needs an integer of at least 1"),
+    ],
+)
+def test_what_cannot_be_made_is_refused_before_anything_is_read(options, line):
+    refused(line, lambda: Config(**{"meshes": Path("nowhere"), "out": Path("parts.npz")} | options))
+
+
+def test_the_command_blames_its_own_argument(tmp_path, trimesh):
+    with pytest.raises(BadInput, match=r"^PATH: got modelnet10:.* without a folder CLASS/train; needs"):
+        run(Config(tmp_path, tmp_path / "parts.npz", workers=1))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
     ("change", "words"),
     [
         ({"voxels": np.zeros((2, 5), np.uint8)}, r"voxels \(2, 5\) uint8; needs"),
