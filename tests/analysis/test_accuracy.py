@@ -257,7 +257,7 @@ def test_logits_out_of_the_range_of_half_precision_stay_finite(tmp_path):
 
     logits = np.array([[1e30, -1e30, 3.0], [5.0, 4.0, 5.0]], np.float32)
     np.savez(tmp_path / "logits.npz", logits=logits, labels=np.array([0, 2]))
-    _write_logits(tmp_path / "out", kept_in(tmp_path), "none", 1)
+    _write_logits(tmp_path / "out", (kept_in(tmp_path),), "none", 1)
     found, labels = read_logits(logits_file(tmp_path / "out", "none", 1))
     assert torch.isfinite(found).all()
     assert found[1].tolist() == [0.0, -1.0, 0.0]

@@ -93,6 +93,7 @@ def test_weights_that_were_not_kept_are_one_line(trained):
 def test_watching_changes_nothing_of_the_training(digits, trained, options, monkeypatch, tmp_path):
     monkeypatch.setattr(curve, "scores_of_watched", lambda *_: pytest.fail("looked"))
     monkeypatch.setattr("classifiers.train.epochs_of", lambda shares, epochs: [])
+    monkeypatch.setattr("classifiers.train.watched_epochs", lambda task, epochs: [])
     blind = train(digits, "fmix", 1, FAST, replace(options, store=tmp_path / "runs"))
     assert "curve" in blind.result()
     assert blind.result()["curve"] == []

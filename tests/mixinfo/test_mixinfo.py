@@ -161,7 +161,7 @@ def test_a_package_that_is_broken_costs_its_own_analysis(tmp_path, monkeypatch, 
     monkeypatch.syspath_prepend(str(tmp_path))
     sections.cache_clear()
     try:
-        assert len(sections()) == 11
+        assert len(sections()) == 13
         assert "left out: the analysis broken: got nowhere_at_all:JOB" in capsys.readouterr().err
         monkeypatch.setattr(sys, "argv", ["mixinfo", "broken"])
         with pytest.raises(SystemExit) as stop:

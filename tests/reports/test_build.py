@@ -65,7 +65,7 @@ def test_the_page_from_real_jobs(report):
     assert not re.search(r'(src|href)="(?!data:|#|https://|runs\.html#|exhibits/)', text)
     for title in ("Mutual information", "Robustness", "Size of the training set"):
         assert title in page.words
-    assert text.count("Not run.") == 4  # no ground truth, no layers, no texts, no humans
+    assert text.count("Not run.") == 6  # no ground truth, layers, texts, graphemes, sound or shapes, humans
     assert len(text) < 5_000_000
 
 

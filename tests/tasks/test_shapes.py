@@ -279,7 +279,7 @@ def test_modelnet10_is_read_as_it_unpacks(tmp_path, capsys, trimesh):
     write_modelnet(tmp_path)
     task = modelnet10(tmp_path)
     lines = capsys.readouterr().err.splitlines()
-    assert repr(task) == "ModelNet10: 6 training and 4 test shapes, 2 classes"
+    assert repr(task) == "ModelNet10: 6 training and 4 test shapes, 1×32×32×32, 2 classes"
     assert task.modality == Volume(1, 32, 32, 32)
     assert task.train.targets.tolist() == [0, 0, 0, 1, 1, 1]
     assert task.test.targets.tolist() == [0, 0, 1, 1]
@@ -467,7 +467,7 @@ def test_a_file_of_voxels_holds_what_its_meshes_say(tmp_path, capsys, trimesh, m
     place = shapes.names.index("RV_Disc_D9mm_W4mm_P5mm")
     assert np.array_equal(shapes.voxels[place], np.packbits(surface_voxels(box(6, 2, 32), SIDES, 32, 0)))
     monkeypatch.setenv("CAD_PARTS", str(out))
-    assert repr(cad_parts()) == "CAD parts: 12 training and 3 test shapes, 2 classes"
+    assert repr(cad_parts()) == "CAD parts: 12 training and 3 test shapes, 1×32×32×32, 2 classes"
 
 
 def test_modelnet10s_file_of_voxels_is_the_same_task(tmp_path, capsys, trimesh, monkeypatch):
@@ -609,7 +609,7 @@ def test_made_up_solids_have_the_volumes_of_what_they_are_called():
 
 def test_made_up_shapes_are_balanced_different_and_always_the_same():
     task = made_up_shapes()
-    assert repr(task) == "made-up shapes: 480 training and 160 test shapes, 8 classes"
+    assert repr(task) == "made-up shapes: 480 training and 160 test shapes, 1×16×16×16, 8 classes"
     assert task.train.inputs.shape == (480, 1, 16, 16, 16)
     assert task.train.targets.bincount().tolist() == [60] * 8
     assert task.test.targets.bincount().tolist() == [20] * 8

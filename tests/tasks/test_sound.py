@@ -147,7 +147,7 @@ def layout(tmp_path) -> Path:
 
 def test_clips_of_the_lists_are_apart_and_a_tenth_of_silence_is_added(layout, capsys):
     task = speech_commands(layout)
-    assert repr(task) == "Speech Commands: 105 training and 13 test clips, 12 classes"
+    assert repr(task) == "Speech Commands: 105 training and 13 test clips, 1×32×32, 12 classes"
     assert capsys.readouterr().err == (
         f"commands:{layout}: 96 training and 12 test clips of 12 words, and a tenth as many of silence; "
         "12 of validation_list.txt are left out\n"
@@ -247,7 +247,7 @@ def test_a_folder_of_something_else_is_refused(layout, tmp_path):
 
 def test_made_up_sounds_are_the_same_ones_and_can_be_told_apart():
     task = NAMED["made-up-sounds"]()
-    assert repr(task) == "made-up sounds: 480 training and 240 test clips, 12 classes"
+    assert repr(task) == "made-up sounds: 480 training and 240 test clips, 1×32×32, 12 classes"
     assert task.digest == NAMED["made-up-sounds"]().digest
     assert task.train.targets.bincount().tolist() == [40] * 12
     assert task.test.targets.bincount().tolist() == [20] * 12
@@ -414,7 +414,7 @@ def test_what_was_said_is_read_again(tmp_path, monkeypatch):
     speak.run(speak.Config(tmp_path / "few.npz", 72))
     task = commands_espeak(tmp_path / "few.npz")
     assert task.digest == espeak.of_arrays(arrays).digest
-    assert repr(task) == "commands (espeak-ng): 24 training and 24 test clips, 12 classes"
+    assert repr(task) == "commands (espeak-ng): 24 training and 24 test clips, 1×32×32, 12 classes"
     with pytest.raises(BadInput, match=r"--out: got .*, a directory; needs a file"):
         speak.Config(tmp_path)
 

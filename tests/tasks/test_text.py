@@ -887,7 +887,7 @@ def test_votes_are_of_the_texts_that_are_scored_or_none(here):
 
 def test_words_that_lack_a_path_and_files_that_lack_a_word_are_understood():
     known = (
-        r"^--data: got '.*'; needs one of digits, .*, debtags, made-up-sentences, imdb:FOLDER, "
+        r"^--data: got '.*'; needs one of digits, .*, debtags, made-up-sentences, .*, imdb:FOLDER, "
         r".*, csv:PATH, jsonl:PATH, folder:PATH, "
     )
     for name, meant in {
