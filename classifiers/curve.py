@@ -15,16 +15,19 @@ from classifiers.text.classifier import TextClassifier
 from store import BadInput, Run
 from tasks import Task
 from tasks.metrics import ACCURACY, METRICS, metrics_of, scores
+from tasks.task import Component, Sound, Volume
 from training import generator
 
 __all__ = [
     "KEPT",
+    "LAST",
     "SHARES",
     "WATCHED",
     "curve_of",
     "epochs_of",
     "recorded_curve",
     "scores_of_watched",
+    "watched_epochs",
     "watched_items",
     "weights_at",
 ]
@@ -34,6 +37,9 @@ WATCHED = 2000
 
 SHARES = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 3 / 4, 1.0)
 """Shares of the epochs, after which images are classified."""
+
+LAST = 5
+"""Epochs at the end of which items are classified too, where the paper has the median over them: sound and shapes."""
 
 KEPT = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
 """Shares of the epochs, after which weights are kept, besides those after the last."""
@@ -45,6 +51,12 @@ POINT = ("epoch", "step", *METRICS, *(f"training_{name}" for name in METRICS))
 def epochs_of(shares: Sequence[float], epochs: int) -> list[int]:
     """After which of ``epochs`` epochs something is done: whole ones, at least the first, each once."""
     return sorted({max(1, round(share * epochs)) for share in shares})
+
+
+def watched_epochs(task: Task, epochs: int) -> list[int]:
+    """After which epochs items are classified: at `SHARES` of them, and of sound and shapes the last `LAST` too."""
+    last = range(max(1, epochs - LAST + 1), epochs + 1) if isinstance(task.modality, Sound | Volume) else ()
+    return sorted({*epochs_of(SHARES, epochs), *last})
 
 
 def weights_at(epoch: int) -> str:
@@ -67,7 +79,10 @@ def watched_items(task: Task) -> dict[str, Any]:
 
 @torch.no_grad()
 def scores_of_watched(
-    classifier: Classifier | TextClassifier, watched: Mapping[str, Any], several: bool = False
+    classifier: Classifier | TextClassifier,
+    watched: Mapping[str, Any],
+    several: bool = False,
+    components: Sequence[Component] = (),
 ) -> dict[str, float]:
     """Cross entropy in nats and accuracy on the watched items, ``cross_entropy`` and ``training_accuracy``, say.
 
@@ -77,6 +92,7 @@ def scores_of_watched(
         classifier: in evaluation mode.
         watched: `watched_items`.
         several: whether rows of labels are several an item.
+        components: the questions that are asked of every item, where they are several.
     """
     watched_scores: dict[str, float] = {}
     for kind, split in watched.items():
@@ -84,7 +100,8 @@ def scores_of_watched(
         prefix = "training_" if kind == "training" else ""
         if not torch.isfinite(logits).all():
             return {f"{prefix}cross_entropy": float("nan")}
-        score = scores(logits, labels, [metric for metric in metrics_of(labels, several) if metric.name in METRICS])
+        found = metrics_of(labels, several, components=components)
+        score = scores(logits, labels, [metric for metric in found if metric.name in METRICS])
         watched_scores |= {f"{prefix}{name}": float(score[name]) for name in METRICS}
     return watched_scores
 

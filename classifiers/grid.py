@@ -16,8 +16,8 @@ from store import Run, evidence, read_record, slug
 from store.command_line import Options, refuse_beside
 from store.registry import known_as
 from tasks import Task, load
-from tasks.metrics import ACCURACY, headline
-from tasks.task import only_images
+from tasks.metrics import ACCURACY, Metric, headline, metrics_of
+from tasks.task import Component, only_images
 from training import resolve_device, use_threads
 from training.grid import Grid, Trainer, Which
 from training.job import Step, document_step, loaded, told
@@ -31,6 +31,7 @@ __all__ = [
     "Subject",
     "analyse",
     "grid_steps",
+    "metrics_of_run",
     "of_model",
     "once_of_function",
     "run_of_function",
@@ -38,6 +39,9 @@ __all__ = [
     "trained_classifier",
     "who",
 ]
+
+GRAPHEME = frozenset(("root", "vowel", "consonant"))
+"""What is asked of images that are graphemes."""
 
 THE_MODEL: Any = (None, None)
 """In place of augmentation and seed, for the one classifier that ``--model`` names."""
@@ -139,11 +143,28 @@ def settings_of(trained: Run) -> dict[str, Any]:
     """
     record = trained.result()
     more = {"data": record["data"]["name"], "train_images": record["training_images"], "scored": record["scored"]}
+    more |= {"more_metrics": record["more_metrics"]} if "more_metrics" in record else {}
     several = record.get("several", "mean_average_precision" in record["metrics"])  # of images, nothing else says it
     metric, _ = headline(record["metrics"], several)
     usual = {"items": "images", "several": False, "metric": ACCURACY.name}
-    here = {"items": record.get("items", "images"), "several": several, "metric": metric.name}
+    items = record.get("items", "images")
+    if GRAPHEME.issubset(record["config"].get("components", ())):
+        items = "graphemes"
+    here = {"items": items, "several": several, "metric": metric.name}
     return record["config"] | more | {key: value for key, value in here.items() if value != usual[key]}
+
+
+def metrics_of_run(trained: Run, labels: Tensor) -> list[Metric]:
+    """The metrics of a classifier that every scored item has a part in.
+
+    Args:
+        trained: finished.
+        labels: of the scored items, (N,) or (N, K).
+    """
+    settings, several = settings_of(trained), settings_of(trained).get("several", False)
+    components = [Component(*one) for one in settings.get("components", {}).items()]
+    found = metrics_of(labels, several, settings.get("classes"), components, settings.get("more_metrics", ()))
+    return [metric for metric in found if metric.per_item is not None]
 
 
 def trained_classifier(config: ModelGrid, augmentation: str, seed: int) -> tuple[Subject, Task]:

@@ -89,7 +89,9 @@ class Classifier(nn.Module):
         super().__init__()
         self.name = name
         self.values = values
-        self.network = network.to(memory_format=torch.channels_last)  # faster convolutions, on CPUs too
+        self.network = network
+        if all(parameter.ndim < 5 for parameter in network.parameters()):  # networks of volumes order their own
+            network.to(memory_format=torch.channels_last)  # faster convolutions, on CPUs too
         _slice_first(self.network)
         self.classes = classes
         self.register_buffer("pixel_mean", mean.view(-1, 1, 1).clone())

@@ -1,6 +1,7 @@
 """Networks by name: the paper's, torchvision's, timm's, or the user's own.
 
-``preact-resnet18``, ``wide-resnet-28-10``, ``densenet-bc-190-40`` and ``pyramidnet-272-200`` are ours;
+``preact-resnet18``, ``wide-resnet-28-10``, ``densenet-bc-190-40`` and ``pyramidnet-272-200`` are ours, and of shapes in
+three dimensions ``voxel-cnn``;
 ``torchvision:resnet101`` and ``timm:seresnext50_32x4d`` are those packages', with random weights; and
 ``package.module:NAME``, ``FILE.py:NAME`` or an entry point of the group ``mixinfo.networks`` is any callable that makes
 a network. One that is not ours is tried on an image first.
@@ -15,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from classifiers.nets import DenseNet, PreActResNet, PyramidNet, WideResNet
+from classifiers.nets import DenseNet, PreActResNet, PyramidNet, VoxelCNN, WideResNet
 from store import BadInput, positive
 from store.registry import Registry, called, known_as, module_known_as, text_of
 
@@ -58,6 +59,7 @@ NETWORKS = {
     "wide-resnet-28-10": Architecture(WideResNet, "widen", 10, 4),
     "densenet-bc-190-40": Architecture(DenseNet, "growth", 40, 4),
     "pyramidnet-272-200": Architecture(PyramidNet, "widening", 200, 4),
+    "voxel-cnn": Architecture(VoxelCNN, "width", 16, 4, sides=3),
 }
 
 BUILT_IN = ("classifiers", "torch", "torchvision", "timm")

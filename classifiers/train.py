@@ -42,7 +42,15 @@ import torch
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
-from classifiers.curve import KEPT, SHARES, curve_of, epochs_of, scores_of_watched, watched_items, weights_at
+from classifiers.curve import (
+    KEPT,
+    curve_of,
+    epochs_of,
+    scores_of_watched,
+    watched_epochs,
+    watched_items,
+    weights_at,
+)
 from classifiers.load import Classifier, finite, logits_of_split
 from classifiers.networks import (
     FACTORIES,
@@ -67,8 +75,8 @@ from store.registry import called, source_hash
 from store.runs import now
 from tasks import DataOptions, Task, load
 from tasks.loading import TASKS
-from tasks.metrics import METRICS, ROC_AUC, headline, metrics_of, scores
-from tasks.task import Image, Sound, Text, Volume
+from tasks.metrics import TABULATED, headline, metrics_of, of_components, scores
+from tasks.task import Component, Image, Sound, Text, Volume
 from training import Diverged, Pipeline, fit
 from training.batches import by_length
 from training.devices import describe, resolve_device, use_threads
@@ -115,9 +123,9 @@ class Settings:
 
     network: str | None = None
     """of images: preact-resnet18, wide-resnet-28-10, densenet-bc-190-40, pyramidnet-272-200, torchvision:resnet50,
-    timm:seresnext50_32x4d; of texts: text-cnn, text-lstm, bert (small, random weights), transformers:FOLDER
-    (pretrained); or package.module:NAME or FILE.py:NAME, called with channels= and classes= if it takes them (None:
-    preact-resnet18, text-cnn)"""
+    timm:seresnext50_32x4d; of shapes: voxel-cnn; of texts: text-cnn, text-lstm, bert (small, random weights),
+    transformers:FOLDER (pretrained); or package.module:NAME or FILE.py:NAME, called with channels= and classes= if it
+    takes them (None: preact-resnet18; text-cnn, voxel-cnn)"""
     width: int | None = None
     """of our networks: channels of the first stage, widening factor, growth rate, widening (None: 64, 10, 40, 200; the
     first is 16 for images under 16 pixels); of text-cnn, text-lstm and bert channels, units, and hidden size (128)"""
@@ -363,7 +371,7 @@ def from_preset(preset: str | None) -> Config:
         return Config()
     row = preset_named(preset)
     settings = Settings(row.network, text=TextSettings(**row.text), **row.settings)
-    return Config(preset, row.augmentation, data=DataOptions(row.data), settings=settings)
+    return Config(preset, row.augmentation, data=DataOptions(row.data, component=row.component), settings=settings)
 
 
 def version_of(config: Mapping[str, Any]) -> int:
@@ -595,7 +603,7 @@ def _train(
     def watch(step: int) -> dict[str, float]:
         if step in kept:
             write_weights(run.path, classifier, weights_at(kept[step]))
-        return scores_of_watched(classifier, watched, several)
+        return scores_of_watched(classifier, watched, several, task.components)
 
     try:
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
@@ -614,7 +622,7 @@ def _train(
                 label=run.name,
                 ranks=ranks,
                 watch=watch,
-                watched=[epoch * per_epoch for epoch in epochs_of(SHARES, config["epochs"])],
+                watched=[epoch * per_epoch for epoch in watched_epochs(task, config["epochs"])],
                 order=by_length(task.train.lengths, config["batch_size"]) if texts else None,
             )
     except Diverged as problem:
@@ -631,11 +639,19 @@ def _train(
         write_files(run.path, classifier)
     if not isinstance(task.modality, Image):
         more = {"items": task.items, "several": task.several}
+    if task.component:
+        more["component"] = task.component
+    if task.metrics:
+        more["more_metrics"] = list(task.metrics)
     logits = finite(logits_of_split(classifier, task.test), run.name, str(run.path), task.items).cpu()
     with write_atomically(run.path / "logits.npz") as temporary, open(temporary, "wb") as file:
         np.savez(file, logits=logits.numpy(), labels=task.test.targets.cpu().numpy())
     run.finish(
-        metrics=scores(logits, task.test.targets, metrics_of(task.test.targets, several, task.classes))
+        metrics=scores(
+            logits,
+            task.test.targets,
+            metrics_of(task.test.targets, several, task.classes, task.components, task.metrics),
+        )
         | {
             "images_per_second": trained.pop("images_per_second"),
             "seconds": trained.pop("seconds"),
@@ -674,8 +690,9 @@ def run(config: Config) -> Run:
 
 
 def rows_of(record: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Accuracy and ROC-AUC in per cent, and cross entropy, on the scored items, from a run's record, as rows of a
-    document."""
+    """Shares (accuracy, ROC-AUC, recalls) in per cent and cross entropy on the scored items, as rows of a document."""
+    components = [Component(*one) for one in record["config"].get("components", {}).items()]
+    known = TABULATED | {metric.name: metric for metric in of_components(components)}
     metrics, scored = record["metrics"], "test" if record["scored"] == "test" else "validation"
     network = {"augmentation": record["config"]["augmentation"], "seed": record["seed"]}
     return [
@@ -688,7 +705,7 @@ def rows_of(record: Mapping[str, Any]) -> list[dict[str, Any]]:
             inputs="clean",
             **network,
         )
-        for name, metric in (METRICS | {ROC_AUC.name: ROC_AUC}).items()
+        for name, metric in known.items()
         if name in metrics
     ]
 

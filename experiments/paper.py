@@ -13,7 +13,16 @@ from typing import Any
 from analysis import ablation, accuracy, human_uncertainty, mutual_info, representations
 from attacks import sweep
 from classifiers.networks import TRANSFORMER, network_known_as
-from classifiers.presets import TEXT_AUGMENTATIONS, read_as, settings_of_texts
+from classifiers.presets import (
+    GRAPHEMES,
+    MASKS,
+    ONE_A_BATCH,
+    SE_RESNEXT,
+    SOUND_ALPHAS,
+    TEXT_AUGMENTATIONS,
+    read_as,
+    settings_of_texts,
+)
 from classifiers.text import TextSettings
 from classifiers.train import Settings
 from gradcam import sums
@@ -42,6 +51,9 @@ class Scale:
         texts: data sets of texts, for Table 5.
         vectors: of words, for it (None: random ones, which are learned).
         transformer: the folder of a pretrained one, for it (None: without).
+        graphemes: the data set of Table 4.
+        sound: the first data set of Table 7.
+        shapes: the second one.
         execution: where.
     """
 
@@ -55,7 +67,25 @@ class Scale:
     texts: tuple[str, ...] = ()
     vectors: str | None = None
     transformer: Path | None = None
+    graphemes: str | None = None
+    sound: str | None = None
+    shapes: str | None = None
     execution: Options = field(default_factory=Options)
+
+    def named(self, option: str, made_up: str, needed: str) -> DataOptions:
+        """The data set that an option names, in place of the images; a made-up one in a smoke run.
+
+        Raises:
+            BadInput: none is named.
+        """
+        data = getattr(self, option.removeprefix("--")) or (made_up if self.smoke else None)
+        if data is None:
+            raise BadInput(option, "nothing", needed)
+        return replace(self.data, data=data, data_name=None)
+
+    def inside(self, folder: str) -> Options:
+        """Where, with a folder of its own for documents that would lie on each other."""
+        return replace(self.execution, out=self.execution.out / folder)
 
     @property
     def classifiers(self) -> dict[str, Any]:
@@ -94,6 +124,21 @@ def table_2_preact_resnet18(scale: Scale) -> Iterable[Any]:
     yield accuracy.Config((*FOUR, "fmix-reference", *hybrids), **scale.classifiers)
 
 
+def table_4(scale: Scale) -> Iterable[Any]:
+    """Table 4: graphemes, with a network for each of their questions and, beside the paper, with one for all three."""
+    needed = "bengali:FOLDER, bengali-printed or other data with several questions an item"
+    data = scale.named("--graphemes", "made-up-graphemes", needed)
+    if scale.smoke:
+        settings = replace(scale.classifier, **ONE_A_BATCH)
+    else:
+        published = {"network": SE_RESNEXT, "width": None} | GRAPHEMES
+        asked = {name: value for name in ("epochs",) if (value := getattr(scale.classifier, name)) is not None}
+        settings = replace(scale.classifier, **published | asked)
+    for folder, apart in (("one-network-each", True), ("one-network", False)):
+        more = {"data": data, "settings": settings, "execution": scale.inside(folder)}
+        yield accuracy.Config(MASKS, apart=apart, **scale.classifiers | more)
+
+
 def table_5(scale: Scale) -> Iterable[Any]:
     """Table 5: texts, with a convolutional and a recurrent network, and with BERT; without MixUp, as in the paper.
 
@@ -125,6 +170,25 @@ def table_5(scale: Scale) -> Iterable[Any]:
             more = {"data": replace(scale.data, data=data, data_name=None), "settings": settings}
             more["execution"] = execution
             yield accuracy.Config(augmentations, **scale.classifiers | more)
+
+
+def table_7(scale: Scale) -> Iterable[Any]:
+    """Table 7: commands, with α = 1 and 0.2, and shapes, on the same voxels under every augmentation."""
+    if scale.sound is not None or scale.smoke:
+        data = scale.named("--sound", "made-up-sounds", "")
+        for alpha in SOUND_ALPHAS:
+            settings = replace(scale.classifier, alpha=alpha, **ONE_A_BATCH)
+            more = {"data": data, "settings": settings, "execution": scale.inside(f"alpha-{alpha}")}
+            yield accuracy.Config(MASKS, **scale.classifiers | more)
+    elif scale.shapes is None:
+        raise BadInput(
+            "--sound", "nothing, nor --shapes", "commands:FOLDER or other sound, modelnet10:FOLDER or others"
+        )
+    if scale.shapes is not None or scale.smoke:
+        data = scale.named("--shapes", "made-up-shapes", "")
+        yield accuracy.Config(
+            MASKS, **scale.classifiers | {"data": data, "settings": replace(scale.classifier, **ONE_A_BATCH)}
+        )
 
 
 def table_6(scale: Scale) -> Iterable[Any]:
@@ -159,13 +223,18 @@ def figure_6(scale: Scale) -> Iterable[Any]:
 
 
 def paper(scale: Scale) -> Iterable[Any]:
-    """All of them, and the report; Table 5 where there are texts, Table 6 where there are human labels of images."""
+    """All of them, and the report; Table 6 where there are human labels of images, and Tables 4, 5 and 7 where there
+    are graphemes, texts, and sound or shapes."""
     for experiment in (table_1, table_2_preact_resnet18, grad_cam, information_plane, figure_1, figure_3, figure_6):
         yield from experiment(scale)
     if scale.human is not None or scale.data.data == "cifar10" or scale.smoke:
         yield from table_6(scale)
     if scale.texts or (scale.smoke and importlib.util.find_spec("tokenizers") is not None):
         yield from table_5(scale)
+    if scale.graphemes is not None or scale.smoke:
+        yield from table_4(scale)
+    if scale.sound is not None or scale.shapes is not None or scale.smoke:
+        yield from table_7(scale)
     yield build.Config((scale.execution.out,), execution=scale.execution)
 
 
@@ -174,8 +243,10 @@ EXPERIMENTS: dict[str, Experiment] = {
     for experiment in (
         table_1,
         table_2_preact_resnet18,
+        table_4,
         table_5,
         table_6,
+        table_7,
         grad_cam,
         information_plane,
         figure_1,
@@ -194,6 +265,9 @@ _NAMED = Registry(
     | {
         "accuracy": "table-2-preact-resnet18",
         "texts": "table-5",
+        "graphemes": "table-4",
+        "sound": "table-7",
+        "shapes": "table-7",
         "mutualinfo": "table-1",
         "attacks": "figure-1",
         "ablation": "figure-3",

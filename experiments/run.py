@@ -54,9 +54,9 @@ class Config:
     """
 
     experiment: Annotated[str, tyro.conf.Positional]
-    """table-1, table-2-preact-resnet18, table-5, table-6, grad-cam, figure-1, figure-3, figure-6, paper (all of them,
-    and the report), or FILE.py:FUNCTION or package.module:FUNCTION, which gets an experiments.paper.Scale and yields
-    configurations"""
+    """table-1, table-2-preact-resnet18, table-4, table-5, table-6, table-7, grad-cam, figure-1, figure-3, figure-6,
+    paper (all of them, and the report), or FILE.py:FUNCTION or package.module:FUNCTION, which gets an
+    experiments.paper.Scale and yields configurations"""
     smoke: bool = False
     """the smallest grid that runs at all, on the digits, or made-up sentences, watermarked"""
     seeds: int = Unasked(5)
@@ -84,6 +84,12 @@ class Config:
     """of words, for table-5, see python -m classifiers.train --help (None: random ones, which are learned)"""
     transformer: Path | None = None
     """the folder of a pretrained transformer, for table-5 (None: without)"""
+    graphemes: str | None = None
+    """data with several questions an item, for table-4: bengali:FOLDER, bengali-printed, or others"""
+    sound: str | None = None
+    """clips, for table-7: commands:FOLDER, commands-espeak, or others"""
+    shapes: str | None = None
+    """voxels, for table-7: modelnet10:FOLDER, cad-parts, or others"""
     workers: int | None = None
     """processes at once on this machine, which share its threads (None: one per GPU; without a GPU, one per core)"""
     ray: str | None = None
@@ -125,6 +131,9 @@ class Config:
             self.texts,
             self.vectors,
             self.transformer,
+            self.graphemes,
+            self.sound,
+            self.shapes,
             execution,
         )
 

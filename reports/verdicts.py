@@ -45,16 +45,19 @@ ATTACK = "attack "
 
 BY = ("augmentation",)
 
-MADE_UP = "made-up sentences"
-"""Data of which nothing can be learnt about augmentations."""
+MADE_UP = "made-up"
+"""What the names of data begin with of which nothing can be learnt about augmentations."""
 
-TEXTS: dict[str, Callable[[Mapping[str, Any]], bool]] = {
-    "text accuracy": lambda settings: (
-        settings["classes"] == 2 and not settings.get("several") and settings["data"] != MADE_UP
-    ),
+OTHERS: dict[str, Callable[[Mapping[str, Any]], bool]] = {
+    "text accuracy": lambda settings: settings["classes"] == 2 and not settings.get("several"),
     "text roc_auc": lambda settings: settings.get("several", False),
+    "clip accuracy": lambda settings: True,
+    "shape accuracy": lambda settings: True,
+    "grapheme accuracy": lambda settings: True,
+    "grapheme root_accuracy": lambda settings: True,
+    "grapheme vowel_accuracy": lambda settings: True,
 }
-"""Measures of texts, and the networks whose settings they are measured of."""
+"""Measures of other items than images, and the networks whose settings they are measured of."""
 
 
 def measured(document: Document, measure: str) -> pd.DataFrame:
@@ -99,12 +102,15 @@ def tables_of(document: Document, measure: str) -> list[_Measured]:
     """
     if document.items != measures()[measure].items:
         return []
-    if measure in TEXTS:
-        of_texts = document.program == accuracy.PROGRAM and TEXTS[measure](document.settings)
-        name = measure.removeprefix("text ")
-        on = f"{document.on}, {document.settings['network']}"
-        on += ", labels weighed by the mask" if document.settings.get("text", {}).get("mixed_weights") == "mask" else ""
-        return [_Measured(on, measured(document, name), name)] if of_texts else []
+    if measure in OTHERS:
+        settings = document.settings
+        judged = document.program == accuracy.PROGRAM and not settings["data"].startswith(MADE_UP)
+        name = measure.partition(" ")[2]
+        on = f"{document.on}, {settings['network']}"
+        on += ", labels weighed by the mask" if settings.get("text", {}).get("mixed_weights") == "mask" else ""
+        on += f", α = {settings['alpha']:g}" if document.items == "clips" else ""
+        on += ", a network for each question" if settings.get("apart") else ""
+        return [_Measured(on, measured(document, name), name)] if judged and OTHERS[measure](settings) else []
     if measure not in ("training size", "decay power"):
         return [_Measured(document.on, measured(document, measure), measure)]
     vary = {"training size": "fraction", "decay power": "decay-power"}[measure]
@@ -227,8 +233,9 @@ def compared_once(documents: Sequence[Document], measure: str) -> list[tuple[Doc
                 continue
             settings = document.settings
             scale = (settings.get(key) for key in ("train_images", "epochs", "width", "preset", "network"))
-            of_texts = (settings.get("learning_rate"), json.dumps(settings.get("text"), sort_keys=True))
-            networks = (words, *scale, *(of_texts if document.items == "texts" else ()))
+            more = ("learning_rate", "alpha", "apart", "text")
+            trained = [json.dumps(settings.get(key), sort_keys=True) for key in more]
+            networks = (words, *scale, *(trained if document.items != "images" else ()))
             if networks not in best or _weight(best[networks][2]) < _weight(comparison):
                 best[networks] = document, words, comparison
     return list(best.values())

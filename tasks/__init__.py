@@ -1,6 +1,6 @@
 """Data sets as tasks: their splits, what their items are, what is asked of them; and metrics of what is answered.
 
-Items are images or texts.
+Items are images, texts, clips of sound, or shapes in three dimensions.
 
 Example:
     >>> load(DataOptions("digits"))
@@ -10,16 +10,31 @@ Example:
 from tasks.at_hand import images_of
 from tasks.loading import DataOptions, load, some_of
 from tasks.metrics import Metric
-from tasks.task import Image, InMemory, Task, Text, Texts, image_task, pixels, text_task
+from tasks.task import (
+    Component,
+    Image,
+    InMemory,
+    Sound,
+    Task,
+    Text,
+    Texts,
+    Volume,
+    image_task,
+    pixels,
+    text_task,
+)
 
 __all__ = [
+    "Component",
     "DataOptions",
     "Image",
     "InMemory",
     "Metric",
+    "Sound",
     "Task",
     "Text",
     "Texts",
+    "Volume",
     "image_task",
     "images_of",
     "load",

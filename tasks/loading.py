@@ -3,10 +3,12 @@
 A data set is named by a word. Images: ``digits`` (8×8, inside scikit-learn), a data set of torchvision's
 (`TORCHVISION`, downloaded where a network is there), ``folder:PATH`` or ``npz:PATH``. Texts: ``csv:PATH`` or
 ``jsonl:PATH``, a set as it is published (`tasks.text.PUBLISHED`), or one inside a package (`tasks.text.NAMED`, also
-``NAME:PATH``). Or a function that loads it is named, by ``package.module:NAME``, ``FILE.py:NAME`` or an entry point of
-the group ``mixinfo.tasks``. The function has no arguments, or ``root`` and ``download``, and returns
+``NAME:PATH``). Clips of sound (`tasks.sound`), shapes (`tasks.shapes`), and graphemes, of which several things are
+asked (`tasks.graphemes`), are named likewise. Or a function that loads it is named, by ``package.module:NAME``,
+``FILE.py:NAME`` or an entry point of the group ``mixinfo.tasks``. The function has no arguments, or ``root`` and
+``download``, and returns
 
-- a `Task` (`image_task` or `text_task` makes one), which keeps its own name;
+- a `Task` (`image_task` or `text_task` makes one of images or texts), which keeps its own name;
 - or the four arrays of an ``npz:PATH``, NumPy's or torch's, as a mapping of these names or a tuple in this order:
   train_images, train_labels, test_images, test_labels; images N×H×W×C uint8 with C 1 or 3. NAME is its name;
 - or a mapping of train_texts, train_labels, test_texts, test_labels, each a sequence of strings or labels as above.
@@ -19,6 +21,7 @@ validation tenths of cross-validation are stratified and disjoint.
 """
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,32 +32,47 @@ from store import BadInput
 from store.bad_input import perhaps
 from store.places import given
 from store.registry import Registry
+from tasks import graphemes, shapes, sound, text
+from tasks.components import one_component
 from tasks.digits import digits
 from tasks.folder import folder
 from tasks.labels import say_missing
 from tasks.npz import npz
 from tasks.parts import stratified
 from tasks.task import InMemory, Task
-from tasks.text import NAMED, PUBLISHED, TABLES, Columns
+from tasks.text import TABLES, Columns
 from tasks.theirs import task_of
 from tasks.vision import TORCHVISION, vision
 
 __all__ = ["TASKS", "DataOptions", "load", "some_of"]
 
+NAMED: dict[str, Callable[..., Task]] = text.NAMED | sound.NAMED | shapes.NAMED | graphemes.PRINTED
+"""Functions that find data inside packages or make it, or read it at a path, by name."""
+
+BUILT_IN: dict[str, Callable[[], Task]] = graphemes.BUILT_IN
+"""Functions that make data sets of nothing, by name."""
+
+PUBLISHED: dict[str, Callable[[Path], Task]] = text.PUBLISHED | sound.PUBLISHED | shapes.PUBLISHED | graphemes.PUBLISHED
+"""Functions that read data sets as they are published from the folder they lie in, by the word before it."""
+
 TASKS = Registry(
     "data set",
     "mixinfo.tasks",
-    {"digits": digits, **{word: functools.partial(vision, word) for word in TORCHVISION}, **NAMED},
+    {"digits": digits, **{word: functools.partial(vision, word) for word in TORCHVISION}, **NAMED, **BUILT_IN},
     forms=(*(f"{word}:FOLDER" for word in PUBLISHED), *(f"{word}:PATH" for word in (*TABLES, "folder", "npz"))),
     aliases={"fashion": "fashion-mnist", "fmnist": "fashion-mnist", "kuzushijimnist": "kmnist"}
     | {"imagefolder": "folder:PATH", "cifar": "cifar10"}
     | {word.replace("-", ""): f"{word}:FOLDER" for word in PUBLISHED}
     | {"yelp": "yelp-2:FOLDER", "aclimdb": "imdb:FOLDER", "jigsaw": "toxic:FOLDER"}
+    | {"speechcommands": "commands:FOLDER", "espeak": "commands-espeak", "modelnet": "modelnet10:FOLDER"}
+    | {"kicad": "cad-parts", "bengaliai": "bengali:FOLDER", "graphemes": "bengali-printed"}
     | {"tsv": "csv:PATH", "moviereviews": "imdb-half", "vadersentiment": "ratings-5"},
 )
 """Functions that load data sets, by name."""
 
-PATHS = {"folder": folder, "npz": npz, **PUBLISHED, **NAMED}
+PATHS = {"folder": folder, "npz": npz, **PUBLISHED} | {
+    word: reader for word, reader in NAMED.items() if not word.startswith("made-up")
+}
 """Functions that read a data set at a path, by the word before it."""
 
 TENTHS = 10
@@ -72,8 +90,9 @@ class DataOptions:
     jsonl:PATH (a file, or a folder with train.* and test.*), imdb:FOLDER, yelp-2:FOLDER, yelp-5:FOLDER or toxic:FOLDER
     (as they are published), or imdb-half, rotten-tomatoes, sentences-amazon, sentences-imdb, sentences-yelp, ratings-5,
     ratings-5-raters, tweets-3, news-5 or debtags (inside packages; also NAME:PATH of the package's file), or
-    made-up-sentences;
-    or package.module:NAME or FILE.py:NAME, a function that returns such arrays or a Task"""
+    made-up-sentences; sound: commands:FOLDER, commands-espeak or made-up-sounds; shapes: modelnet10:FOLDER, cad-parts
+    or made-up-shapes; graphemes: bengali:FOLDER, bengali-printed, bengali-printed-factors or made-up-graphemes; or
+    package.module:NAME or FILE.py:NAME, a function that returns such arrays or a Task"""
     data_name: str | None = None
     """the data set's name in tables, for example "CIFAR-10 (JPEG)" (None: its usual name)"""
     data_root: Path = Path("data")
@@ -87,6 +106,9 @@ class DataOptions:
     up to 10 disjoint tenths (None: score on the test part)"""
     fold: int | None = None
     """which tenth is held out, from 1 to FOLDS"""
+    component: str | None = None
+    """of data with several questions an item, the one that is asked: root, vowel or consonant of graphemes (None: all,
+    of one network)"""
     text_column: str = "text"
     """the column of csv:PATH, or the key of jsonl:PATH, that holds the texts"""
     label_columns: tuple[str, ...] = ("label",)
@@ -152,13 +174,20 @@ def load(options: DataOptions, *, download: bool = True) -> Task:
     if options.fold is not None:
         task = _fold(task, options.fold, options.folds)
     if options.fraction < 1:
-        task = task.train_on(stratified(task.train.targets, 0, options.fraction, several=task.several, least=1))
+        least = 0 if task.components else 1  # of combinations, which are many, one each would be more than the share
+        task = task.train_on(stratified(task.train.targets, 0, options.fraction, **_kind(task), least=least))
     if options.train_images is not None:
         if options.train_images > len(task.train):
             raise BadInput("--train-images", options.train_images, f"at most the {len(task.train)} there are")
         chosen = torch.randperm(len(task.train), generator=torch.Generator().manual_seed(0))
         task = task.train_on(chosen[: options.train_images])
-    return task
+    # last, so that networks of every component have the same items
+    return one_component(task, options.component) if options.component is not None else task
+
+
+def _kind(task: Task) -> dict[str, bool]:
+    """What rows of targets are, for `stratified`."""
+    return {"several": task.several, "components": bool(task.components)}
 
 
 def some_of(split: InMemory, count: int | None, argument: str = "--images") -> Tensor:
@@ -181,7 +210,7 @@ def _fold(task: Task, fold: int, folds: int | None) -> Task:
 
     How people have voted is known of the test items alone, which are not scored then.
     """
-    held_out = stratified(task.train.targets, (fold - 1) / TENTHS, fold / TENTHS, several=task.several)
+    held_out = stratified(task.train.targets, (fold - 1) / TENTHS, fold / TENTHS, **_kind(task))
     if len(held_out) in (0, len(task.train)):
         raise BadInput("--folds", folds, f"more than the {len(task.train)} training {task.items} there are")
     kept = torch.ones(len(task.train), dtype=torch.bool)

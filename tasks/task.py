@@ -297,6 +297,8 @@ class Task:
             known.
         components: the questions that are asked of every item, where they are several: a row of targets then has one 1
             among the columns of each, which lie beside each other in this order, and K is the sum of their classes.
+        metrics: names of those by which networks are scored besides the usual ones (`tasks.metrics.FURTHER`).
+        component: the one question that is asked, of a data set that asks several.
     """
 
     name: str
@@ -308,6 +310,8 @@ class Task:
     several: bool = False
     votes: Tensor | None = None
     components: tuple[Component, ...] = ()
+    metrics: tuple[str, ...] = ()
+    component: str = ""
 
     def __post_init__(self) -> None:
         if not self.digest:
@@ -326,7 +330,8 @@ class Task:
     def __repr__(self) -> str:
         counts = f"{len(self.train):,} training and {len(self.test):,} test {self.items}"
         shape = "" if isinstance(self.modality, Text) else "×".join(map(str, self.shape)) + ", "
-        return f"{self.name}: {counts}, {shape}{self.classes} {'labels' if self.several else 'classes'}"
+        classes = " + ".join(str(component.classes) for component in self.components) or str(self.classes)
+        return f"{self.name}: {counts}, {shape}{classes} {'labels' if self.several else 'classes'}"
 
     @property
     def items(self) -> str:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from store import BadInput
 from store.registry import called
+from tasks.components import checked_components
 from tasks.labels import (
     KEYS,
     as_labels,
@@ -22,7 +23,7 @@ from tasks.labels import (
     one_kind,
     say_missing,
 )
-from tasks.task import Image, InMemory, Task, Text, Texts
+from tasks.task import Image, InMemory, Sound, Task, Text, Texts, Volume
 from tasks.text.theirs import TEXT_KEYS, checked_texts, of_texts
 
 __all__ = ["task_of"]
@@ -84,24 +85,50 @@ def _checked(task: Task, name: str) -> Task:
     if isinstance(task.modality, Text):
         return checked_texts(task, name)
     named = [("train", task.train), *task.tests.items()]
-    splits = [_checked_split(split, split_name, name, bool(task.several)) for split_name, split in named]
+    splits = [_checked_split(split, split_name, name, task) for split_name, split in named]
     train = splits[0]
     for split in splits[1:]:
         if split.inputs.shape[1:] != train.inputs.shape[1:]:
             words = " and of ".join("×".join(map(str, one.inputs.shape[1:])) for one in (train, split))
-            raise BadInput("--data", f"{name}, training and test images of {words}", "images of one shape")
+            raise BadInput("--data", f"{name}, training and test {task.items} of {words}", f"{task.items} of one shape")
         one_kind(train.targets.numpy(), split.targets.numpy())
-    channels, height, width = train.inputs.shape[1:]
-    return replace(
-        task,
-        name=str(task.name),
-        train=train,
-        tests=dict(zip(task.tests, splits[1:], strict=True)),
-        modality=Image(channels, height, width, bool(task.modality.mirrored)),
-        classes=counted_classes(task.classes, splits, name),
-        digest="",
-        several=bool(task.several),
+    mirrored, shape = bool(task.modality.mirrored), train.inputs.shape[1:]
+    modality: Image | Sound | Volume
+    if isinstance(task.modality, Sound):
+        modality = Sound(shape[0], _rate(task.modality.rate, name))
+    elif isinstance(task.modality, Volume):
+        channels, depth, height, width = shape
+        modality = Volume(channels, depth, height, width, mirrored)
+    else:
+        channels, height, width = shape
+        modality = Image(channels, height, width, mirrored)
+    return checked_components(
+        replace(
+            task,
+            name=str(task.name),
+            train=train,
+            tests=dict(zip(task.tests, splits[1:], strict=True)),
+            modality=modality,
+            classes=counted_classes(task.classes, splits, name),
+            digest="",
+            several=bool(task.several),
+        ),
+        name,
     )
+
+
+def _rate(rate: object, name: str) -> int:
+    if not isinstance(rate, int) or rate < 1:
+        raise BadInput("--data", f"{name}, clips with a rate of {rate!r}", "samples a second, a whole number")
+    return rate
+
+
+SHAPES: dict[type, tuple[int, torch.dtype, str]] = {
+    Image: (4, torch.uint8, "N×C×H×W torch.uint8"),
+    Volume: (5, torch.uint8, "N×C×D×H×W torch.uint8"),
+    Sound: (2, torch.int16, "N×L torch.int16"),
+}
+"""Axes and type of items in memory, and both in words, by what items are."""
 
 
 def _whole(task: Task, name: str) -> None:
@@ -110,7 +137,7 @@ def _whole(task: Task, name: str) -> None:
     parts: tuple[tuple[str, object, Any, str], ...] = (
         ("train", task.train, kind, called_so),
         ("tests", task.tests, Mapping, f"a mapping from names to {kind.__name__}"),
-        ("modality", task.modality, Image | Text, "an Image or a Text"),
+        ("modality", task.modality, Image | Text | Sound | Volume, "an Image, a Text, a Sound or a Volume"),
         ("classes", task.classes, int, "an integer"),
     )
     for member, value, kind_of_it, needed in parts:
@@ -122,17 +149,18 @@ def _whole(task: Task, name: str) -> None:
         raise BadInput("--data", got, f"one {kind.__name__} at least, by a name")
 
 
-def _checked_split(split: InMemory, split_name: str, name: str, several: bool) -> InMemory:
-    images, labels = split.inputs, split.targets
-    for kind, value in (("images", images), ("labels", labels)):
+def _checked_split(split: InMemory, split_name: str, name: str, task: Task) -> InMemory:
+    items, labels = split.inputs, split.targets
+    for kind, value in ((task.items, items), ("labels", labels)):
         if not isinstance(value, Tensor):
             got = f"{name}, {split_name}_{kind} of type {type(value).__name__}"
             raise BadInput("--data", got, "a torch.Tensor")
-    if images.dtype != torch.uint8 or images.ndim != 4 or not images.numel():
-        got = f"{name}, {split_name}_images {tuple(images.shape)} {images.dtype}"
-        raise BadInput("--data", got, "N×C×H×W torch.uint8 in a Task, of at least one image")
-    if labels.shape[:1] != images.shape[:1] or labels.ndim not in (1, 2):
+    axes, dtype, shown = SHAPES[type(task.modality)]
+    if items.dtype != dtype or items.ndim != axes or not items.numel():
+        got = f"{name}, {split_name}_{task.items} {tuple(items.shape)} {items.dtype}"
+        raise BadInput("--data", got, f"{shown} in a Task, of at least one {task.items.removesuffix('s')}")
+    if labels.shape[:1] != items.shape[:1] or labels.ndim not in (1, 2):
         got = f"{name}, {split_name}_labels {tuple(labels.shape)}"
-        raise BadInput("--data", got, f"one label or row for each of {len(images)} images")
-    checked = checked_labels(labels.cpu().numpy(), f"{split_name}_labels", several)
-    return InMemory(images.cpu(), as_labels(checked))
+        raise BadInput("--data", got, f"one label or row for each of {len(items)} {task.items}")
+    checked = checked_labels(labels.cpu().numpy(), f"{split_name}_labels", bool(task.several))
+    return InMemory(items.cpu(), as_labels(checked))

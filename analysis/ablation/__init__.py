@@ -22,7 +22,7 @@ from analysis.ablation.figures import draw_ablation
 from analysis.ablation.section import SECTIONS, SYMBOLS, equal_steps, note_of_steps
 from analysis.accuracy import accuracy_components, accuracy_rows
 from analysis.accuracy.section import metric_of
-from classifiers.grid import ClassifierGrid, settings_of
+from classifiers.grid import ClassifierGrid, metrics_of_run, settings_of
 from classifiers.load import kept_logits
 from classifiers.train import TRAINER, Settings, classifier_run, step_of, train
 from classifiers.train import Config as TrainConfig
@@ -42,7 +42,7 @@ from store.command_line import Options, json_document
 from store.registry import known_as
 from tasks import DataOptions, Task, load
 from tasks.loading import TENTHS
-from tasks.metrics import ACCURACY, Metric, metrics_of
+from tasks.metrics import ACCURACY, Metric
 from training import resolve_device
 from training.distributed import Ranks
 from training.job import Job, Step, document_step, loaded
@@ -226,7 +226,7 @@ def run(config: Config) -> Result:
     rows = [
         row | {"vary": config.vary, "setting": point.value, "fold": point.fold}
         for point, classifier in runs.items()
-        for row in accuracy_rows(classifier, point.augmentation, point.seed)
+        for row in accuracy_rows((classifier,), point.augmentation, point.seed)
     ]
     return _report(config, runs, rows, failures)
 
@@ -291,8 +291,7 @@ def measure_of(vary: str, compared: str | float, metric: Metric = ACCURACY) -> s
 def _of_items(trained: Run, metric: Metric) -> np.ndarray:
     """What each of the scored items adds to a metric of one classifier, (N,), in their order."""
     logits, labels = kept_logits(trained)
-    several = settings_of(trained).get("several", False)
-    (here,) = (one for one in metrics_of(labels, several, logits.shape[1]) if one.name == metric.name)
+    (here,) = (one for one in metrics_of_run(trained, labels) if one.name == metric.name)
     return here.values(logits.double(), labels).numpy()
 
 

@@ -21,8 +21,8 @@ told between augmentations is of poor networks.
 import base64
 import math
 import zlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +31,14 @@ import pandas as pd
 import torch
 
 from analysis.accuracy.figures import draw_learning_curves
-from analysis.accuracy.section import SECTIONS, columns, metric_of
+from analysis.accuracy.section import MEDIAN, SECTIONS, alone, columns, metric_of
 from analysis.bounds.bound import standard_error
-from classifiers.curve import WATCHED, recorded_curve
-from classifiers.grid import ClassifierGrid, grid_steps, settings_of
+from classifiers.curve import LAST, WATCHED, recorded_curve
+from classifiers.grid import GRAPHEME, ClassifierGrid, grid_steps, metrics_of_run, settings_of
 from classifiers.load import kept_logits
 from classifiers.text.linear import linear_logits
+from classifiers.train import Config as TrainConfig
+from classifiers.train import step_of
 from figures import in_usual_order, label, save
 from figures.panels import draw_seeds
 from findings import Result, publish
@@ -51,13 +53,15 @@ from findings.row import row
 from findings.sentences import ADDED, enumerated, p_value, said_of, seeds_needed, the, told_apart
 from findings.table import plus_minus
 from findings.text import Tabular, Text
-from store import Run, evidence, slug, write_atomically
+from store import BadInput, Run, evidence, slug, write_atomically
 from store.command_line import json_document
 from store.places import in_own_directory
 from tasks import Task, load
-from tasks.metrics import ACCURACY, ROC_AUC, Metric, correct, metrics_of
+from tasks.components import one_component, rows_of
+from tasks.metrics import ACCURACY, ROC_AUC, Metric, metrics_of, of_components
+from tasks.task import Component
 from training.grid import Which
-from training.job import Job
+from training.job import Job, Step, document_step, loaded
 from training.live import asked_from_python
 from training.until import until_decided
 
@@ -93,6 +97,32 @@ class Config(ClassifierGrid):
 
     first_seed: int = 1
     """the first of them, where those before it have been compared: seeds FIRST_SEED to FIRST_SEED + SEEDS - 1"""
+    apart: bool = False
+    """of data with several questions an item, graphemes say: train a network for each question, as the paper does, and
+    put their answers together (otherwise one network answers all)"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.apart and self.data.component is not None:
+            raise BadInput("--apart", f"beside --component {self.data.component}", "one of the two")
+
+    def by_component(self, data: Task) -> dict[str | None, "Config"]:
+        """The configurations of the networks, by what they are asked: None for all that the data ask.
+
+        Raises:
+            BadInput: networks apart, for data that ask one thing.
+        """
+        if not self.apart:
+            return {None: self}
+        if not data.components:
+            needed = "data with several questions an item: bengali:FOLDER, bengali-printed, say"
+            raise BadInput("--apart", f"with {data.name}", needed)
+        names = [component.name for component in data.components]
+        return {name: replace(self, apart=False, data=replace(self.data, component=name)) for name in names}
+
+
+Networks = tuple[Run, ...]
+"""The runs that trained what answers all questions of an item: one, or one for every component, in their order."""
 
 
 @asked_from_python(Config)
@@ -106,17 +136,39 @@ def look(config: Config) -> Result:
     config = config.smoked()
     options = config.execution
     data = load(config.data, download=not options.dry_run)
+    asked = config.by_component(data)
+    tasks = {name: one_component(data, name) if name else data for name in asked}
     if options.dry_run:
-        config.say(data)
+        for name, part in asked.items():
+            part.say(tasks[name])
         return Result([])
-    plan = config.plan(data)
+    plans = [part.plan(tasks[name]) for name, part in asked.items()]
+    plan = sum(plans[1:], plans[0])
     plan.say("their accuracies", options)
+    runs, failures = [], []
     with plan.progress("", options):
-        trained, failures = config.train(data)
+        for name, part in asked.items():
+            of_component, failed = part.train(tasks[name])
+            runs.append(of_component)
+            failures += failed
+    whole = [network for network in runs[0] if all(network in of_component for of_component in runs)]
+    if not whole:
+        raise SystemExit("of no network are all components there:\n" + "\n".join(failures))
+    trained = {network: tuple(of_component[network] for of_component in runs) for network in whole}
     rows: list[dict[str, Any]] = []
-    for network, classifier in trained.items():
-        rows += accuracy_rows(classifier, *network) + training_rows(classifier, *network)
-    return _report(config, trained, rows, failures, linear_of(data, settings_of(next(iter(trained.values())))))
+    for network, classifiers in trained.items():
+        rows += accuracy_rows(classifiers, *network) + training_rows(classifiers, *network)
+    return _report(config, data, trained, rows, failures)
+
+
+def _settings(trained: Networks, data: Task | None = None) -> dict[str, Any]:
+    """The settings of what answers (`classifiers.grid.settings_of`): of the first network, with what all are asked."""
+    settings = settings_of(trained[0])
+    if len(trained) > 1 and data is not None:
+        components = {component.name: component.classes for component in data.components}
+        settings |= {"data": data.name, "classes": data.classes, "components": components, "apart": True}
+        settings |= {"items": "graphemes"} if GRAPHEME.issubset(components) else {}
+    return settings
 
 
 def linear_of(data: Task, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -139,21 +191,32 @@ def linear_of(data: Task, settings: Mapping[str, Any]) -> dict[str, Any]:
     return {"linear": {"value": float(values.mean()), "standard_error": error, "n": len(values)}}
 
 
-def _logits(trained: Run) -> tuple[torch.Tensor, torch.Tensor]:
+def _logits(trained: Networks) -> tuple[torch.Tensor, torch.Tensor]:
     """Logits (N, K) of the scored images in float64, and their classes (N,), or rows (N, K)."""
-    logits, labels = kept_logits(trained)
-    return logits.double(), labels
+    kept = [kept_logits(run) for run in trained]
+    if len(kept) == 1:
+        return kept[0][0].double(), kept[0][1]
+    sizes = [Component(str(place), logits.shape[1]) for place, (logits, _) in enumerate(kept)]
+    return torch.cat([logits.double() for logits, _ in kept], 1), rows_of(
+        torch.stack([one for _, one in kept], 1), sizes
+    )
 
 
-def verdicts_of(trained: Run) -> np.ndarray:
-    """Whether one classifier is right about each of the scored images, (N,) bool, in their order."""
-    return correct(*_logits(trained)).numpy()
+def verdicts_of(trained: Networks) -> np.ndarray:
+    """Whether one classifier is right about each of the scored images, (N,) bool, in their order; of several
+    components, about all of them."""
+    logits, labels = _logits(trained)
+    right = next(metric for metric in _metrics(trained, labels) if metric.name == ACCURACY.name)
+    return right.values(logits, labels).numpy() > 0.5
 
 
-def _metrics(trained: Run, logits: torch.Tensor, labels: torch.Tensor) -> list[Metric]:
+def _metrics(trained: Networks, labels: torch.Tensor) -> list[Metric]:
     """The metrics of a classifier that every item has."""
-    several = settings_of(trained).get("several", False)
-    return [metric for metric in metrics_of(labels, several, logits.shape[1]) if metric.per_item is not None]
+    if len(trained) == 1:
+        return metrics_of_run(trained[0], labels)
+    names = [run.result()["component"] for run in trained]
+    sizes = [run.result()["config"]["classes"] for run in trained]
+    return list(of_components([Component(*one) for one in zip(names, sizes, strict=True)]))
 
 
 def accuracy_components(verdicts: Mapping[str, Sequence[np.ndarray]]) -> dict[str, Any] | None:
@@ -166,14 +229,14 @@ def accuracy_components(verdicts: Mapping[str, Sequence[np.ndarray]]) -> dict[st
     return None if variance is None else variance.as_json()
 
 
-def accuracy_rows(trained: Run, augmentation: str, seed: int) -> list[dict[str, Any]]:
+def accuracy_rows(trained: Networks, augmentation: str, seed: int) -> list[dict[str, Any]]:
     """Accuracy in per cent, cross entropy and, where there is one, ROC-AUC in per cent of one classifier from its
     logits, with their errors over images."""
-    scored = "test" if trained.result()["scored"] == "test" else "validation"
+    scored = "test" if trained[0].result()["scored"] == "test" else "validation"
     logits, labels = _logits(trained)
     network = {"inputs": "clean", "augmentation": augmentation, "seed": seed, "n": len(logits)}
     rows = []
-    for metric in _metrics(trained, logits, labels):
+    for metric in _metrics(trained, labels):
         values = metric.factor * metric.values(logits, labels)
         error = standard_error(values) if len(values) > 1 else None
         what = row(f"{scored} {metric.label}", metric.name, float(values.mean()), units=metric.unit, **network)
@@ -181,47 +244,51 @@ def accuracy_rows(trained: Run, augmentation: str, seed: int) -> list[dict[str, 
     return rows
 
 
-def training_rows(trained: Run, augmentation: str, seed: int) -> list[dict[str, Any]]:
+def training_rows(trained: Networks, augmentation: str, seed: int) -> list[dict[str, Any]]:
     """What one classifier says of clean training images at its end, and what its last epoch had minimised.
 
     Nothing of runs that are older than the learning curve. The loss is on augmented images, with their targets: between
     augmentations it compares nothing. With several labels each, images are not right or wrong, and how far they differ
-    is not known.
+    is not known. Networks of single components have curves of their own, which are not put together.
     """
-    record = trained.result()
-    if not (curve := recorded_curve(trained)):
+    record = trained[0].result()
+    if len(trained) > 1 or not (curve := recorded_curve(trained[0])):
         return []
     n, share = min(WATCHED, record["training_images"]), curve[-1]["training_accuracy"]
-    known = n > 1 and not settings_of(trained).get("several", False)
+    known = n > 1 and not settings_of(trained[0]).get("several", False)
     error = 100 * math.sqrt(share * (1 - share) / (n - 1)) if known else None
     network = {"augmentation": augmentation, "seed": seed}
     clean = {"inputs": "clean", "standard_error": error, "n": n} | network
     augmented = {"inputs": "own-augmented", "n": record["training_images"]} | network
-    return [
+    rows = [
         row("training accuracy", "training_accuracy", 100 * share, units="%", **clean),
         row("training loss", "training_loss", curve[-1]["loss"], units="nats", **augmented),
     ]
+    last = [point["accuracy"] for point in curve if point["epoch"] > record["config"]["epochs"] - LAST]
+    if len(last) == LAST:
+        watched = min(WATCHED, record["metrics"]["n"])
+        what = f"median accuracy of the last {LAST} epochs"
+        where = {"inputs": "clean", "n": watched} | network
+        rows.append(row(what, MEDIAN, 100 * float(np.median(last)), units="%", **where))
+    return rows
 
 
 def _report(
-    config: Config,
-    trained: dict[Which, Run],
-    rows: list[dict[str, Any]],
-    failures: list[str],
-    linear: Mapping[str, Any],
+    config: Config, data: Task, trained: dict[Which, Networks], rows: list[dict[str, Any]], failures: list[str]
 ) -> Result:
     """Print and write table, figure, sentences and the JSON document."""
-    settings = settings_of(next(iter(trained.values())))
+    settings = _settings(next(iter(trained.values())), data)
     options, name = config.execution, settings["data"]
     watermark = "SMOKE RUN" if config.smoke else None
     about = {"title": "", "data": name, "settings": settings, "watermark": watermark, "conclusions": ""}
-    about |= linear
+    about |= linear_of(data, settings)
     about["curves"] = [
         {"augmentation": augmentation, "seed": seed} | point
-        for (augmentation, seed), classifier in trained.items()
-        for point in recorded_curve(classifier)
+        for (augmentation, seed), classifiers in trained.items()
+        if len(classifiers) == 1
+        for point in recorded_curve(classifiers[0])
     ]
-    more = _kept(trained, metric_of(settings))
+    more = _kept(trained, metric_of(settings), settings)
     document = json_document(PROGRAM, config, rows) | {"about": about, "failures": failures} | more
     about["title"] = _title(document)
     text, about["conclusions"] = text_of(document)
@@ -234,7 +301,9 @@ def _report(
     decisions = decide(comparisons(document), document["config"])
     result = Result(rows, table, text, files, failures, decisions)
     networks = evidence(
-        ({"augmentation": one, "seed": seed}, classifier) for (one, seed), classifier in trained.items()
+        ({"augmentation": one, "seed": seed} | ({"component": run.result()["component"]} if config.apart else {}), run)
+        for (one, seed), classifiers in trained.items()
+        for run in classifiers
     )
     return publish(result, PROGRAM, config, directory, about, networks, more)
 
@@ -247,6 +316,7 @@ def _title(document: Mapping[str, Any]) -> str:
     half = ", forward pass in bfloat16" if settings.get("precision") == "bf16" else ""
     return (
         f"{_initial(metric_of(settings).label)} on {settings['data']}: {settings['network']}{width}, "
+        f"{'one for each question, ' if settings.get('apart') else ''}"
         f"{settings['train_images']:,} training {_items(settings)}, {settings['epochs']} epochs, "
         f"{seeds} seed{'s' if seeds > 1 else ''}{half}"
     )
@@ -297,16 +367,18 @@ def logits_file(directory: Path, augmentation: str, seed: int) -> Path:
     return directory / f"logits-{slug(augmentation)}-seed{seed}.npz"
 
 
-def _write_logits(directory: Path, trained: Run, augmentation: str, seed: int) -> None:
+def _write_logits(directory: Path, trained: Networks, augmentation: str, seed: int) -> None:
     """Pack one classifier's logits of the scored images, with their labels, into a file of a document."""
     path = in_own_directory(logits_file(directory, augmentation, seed))
     logits, labels = (tensor.numpy() for tensor in _logits(trained))
-    if not settings_of(trained).get("several", False):
+    settings = settings_of(trained[0])
+    if not (settings.get("several", False) or settings.get("components") or len(trained) > 1):
         # of each image less its largest: the softmax is the same, and half precision is finest where it matters
         logits = logits - logits.max(1, keepdims=True)
     half = np.finfo(np.float16)
     packed = logits.clip(float(half.min), float(half.max)).astype(np.float16)
-    small = labels.astype(np.min_scalar_type(int(labels.max()))) if labels.ndim == 1 else labels
+    whole = labels.ndim == 1 or bool(np.isin(labels, (0, 1)).all())
+    small = labels.astype(np.min_scalar_type(int(labels.max()))) if whole else labels
     with write_atomically(path) as temporary, open(temporary, "wb") as file:
         np.savez_compressed(file, logits=packed, labels=small)
 
@@ -383,7 +455,7 @@ def _components(verdicts: Sequence[Mapping[str, Any]], metric: Metric) -> dict[s
     return {} if variance is None else {metric.name: variance}
 
 
-def _kept(trained: Mapping[Which, Run], metric: Metric) -> dict[str, Any]:
+def _kept(trained: Mapping[Which, Networks], metric: Metric, settings: Mapping[str, Any]) -> dict[str, Any]:
     """What a document keeps of the verdicts of each image.
 
     ``components`` of the variance of ``metric``, and ``verdicts``: of each classifier, ``right`` about each of
@@ -393,25 +465,25 @@ def _kept(trained: Mapping[Which, Run], metric: Metric) -> dict[str, Any]:
     """
     verdicts = []
     for (augmentation, seed), classifier in trained.items():
-        verdict = {"augmentation": augmentation, "seed": seed} | _packed(classifier, metric)
+        verdict = {"augmentation": augmentation, "seed": seed} | _packed(classifier, metric, settings)
         verdicts.append(verdict)
     kept = {"components": _components(verdicts, metric), "verdicts": verdicts}
     return kept | ({"rarest": _rarest(next(iter(trained.values())))} if metric == ROC_AUC else {})
 
 
-def _rarest(trained: Run) -> int:
+def _rarest(trained: Networks) -> int:
     """How many scored images have the rarest of the labels that some have and some have not, or lack the commonest."""
     there = _logits(trained)[1] > 0.5
     fewer = torch.minimum(there.sum(0), (~there).sum(0))
     return int(fewer[fewer > 0].min())
 
 
-def _packed(trained: Run, metric: Metric) -> dict[str, Any]:
-    if not settings_of(trained).get("several", False):
+def _packed(trained: Networks, metric: Metric, settings: Mapping[str, Any]) -> dict[str, Any]:
+    if not settings.get("several", False):
         right = verdicts_of(trained)
         return {"images": len(right), "right": base64.b64encode(np.packbits(right).tobytes()).decode("ascii")}
     logits, labels = _logits(trained)
-    (of_items,) = (one for one in _metrics(trained, logits, labels) if one.name == metric.name)
+    (of_items,) = (one for one in _metrics(trained, labels) if one.name == metric.name)
     values = of_items.values(logits, labels).numpy().astype("<f4")
     return {"images": len(values), "values": base64.b64encode(zlib.compress(values.tobytes())).decode("ascii")}
 
@@ -548,6 +620,8 @@ def _text_table(table: pd.DataFrame, caption: str, settings: dict[str, Any], rar
     }
     shown: dict[str, tuple[str, str, int]] = {
         **{one.name: (one.label, one.unit or "", one.places) for one in columns(settings)},
+        **{name: (words, "%", 2) for name, words in alone(settings).items()},
+        MEDIAN: (f"median of the last {LAST} epochs", "%", 2),
         "training_accuracy": (f"on training {items}", "%", 1),
         "training_loss": ("training loss", "nats", 3),
     }
@@ -686,4 +760,17 @@ def _spectra(comparison: Comparison, accuracy: pd.DataFrame) -> str:
     )
 
 
-JOB = Job(PROGRAM, lambda config, _: grid_steps(config), SECTIONS)
+def _steps(config: Config, _: Sequence[Step]) -> Iterator[Step]:
+    if not config.apart:
+        yield from grid_steps(config)
+        return
+    small = config.smoked()
+    networks = []
+    for part in small.by_component(loaded(small.data, not config.execution.dry_run)).values():
+        for augmentation, seed in part.networks():
+            networks.append(step_of(TrainConfig(None, augmentation, seed, part.data, part.settings, part.execution)))
+    yield from networks
+    yield from document_step(config, networks)
+
+
+JOB = Job(PROGRAM, _steps, SECTIONS)

@@ -161,11 +161,11 @@ def test_two_classes_have_a_roc_auc_beside_their_accuracy(tmp_path):
     rng = np.random.default_rng(0)
     logits, labels = rng.normal(size=(40, 2)).astype(np.float32), rng.integers(2, size=40)
     np.savez(tmp_path / "logits.npz", logits=logits, labels=labels)
-    rows = accuracy_rows(kept_in(tmp_path), "none", 1)
+    rows = accuracy_rows((kept_in(tmp_path),), "none", 1)
     assert [row["estimator"] for row in rows] == ["accuracy", "cross_entropy", "roc_auc"]
     assert rows[-1]["value"] == pytest.approx(100 * roc_auc_score(labels, logits[:, 1] - logits[:, 0].astype(float)))
     np.savez(tmp_path / "logits.npz", logits=logits, labels=np.zeros(40, np.int64))
-    assert [row["estimator"] for row in accuracy_rows(kept_in(tmp_path), "none", 1)] == ["accuracy", "cross_entropy"]
+    assert [row["estimator"] for row in accuracy_rows((kept_in(tmp_path),), "none", 1)] == ["accuracy", "cross_entropy"]
 
 
 @pytest.mark.parametrize("several", [False, True])
@@ -175,7 +175,7 @@ def test_where_no_label_differs_accuracies_are_compared_and_it_is_said(several, 
     np.savez(tmp_path / "logits.npz", logits=rng.normal(size=(40, 2)).astype(np.float32), labels=labels)
     found = {"mean_average_precision": 0.5} if several else {}
     trained = kept_in(tmp_path, **found)
-    rows = [row for seed in (1, 2) for name in ("none", "fmix") for row in accuracy_rows(trained, name, seed)]
+    rows = [row for seed in (1, 2) for name in ("none", "fmix") for row in accuracy_rows((trained,), name, seed)]
     settings = settings_of(trained) | SETTINGS
     assert settings.get("several", False) == several
     assert "metric" not in settings
@@ -297,7 +297,7 @@ def test_rows_hold_the_numbers_of_the_runs_record_with_their_errors(tmp_path, so
     logits = rng.normal(size=(40, 3)).astype(np.float32)
     labels = rng.integers(1, 30, (40, 3)).astype(np.float32) if soft else rng.integers(3, size=40)
     np.savez(tmp_path / "logits.npz", logits=logits, labels=labels)
-    rows = accuracy_rows(kept_in(tmp_path), "none", 1)
+    rows = accuracy_rows((kept_in(tmp_path),), "none", 1)
     record = scores(torch.from_numpy(logits), torch.from_numpy(labels))
     t = labels / labels.sum(1, keepdims=True) if soft else np.eye(3)[labels]
     losses = -(t * special.log_softmax(logits.astype(float), 1)).sum(1)

@@ -3,8 +3,10 @@ import math
 import pytest
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from classifiers import DenseNet, PreActResNet, PyramidNet, WideResNet
+from classifiers.nets import VoxelCNN
 from classifiers.nets.pyramidnet import ShakeDrop
 from store import BadInput
 
@@ -120,3 +122,60 @@ def test_shakedrop_keeps_less_with_depth():
 def test_an_impossible_depth_is_refused(network, depth):
     with pytest.raises(BadInput, match=f"depth: got {depth}; needs"):
         network(depth=depth)
+
+
+def test_the_voxel_network_has_the_parameters_and_flops_that_its_docstring_says():
+    network = VoxelCNN().eval()
+    assert sum(parameter.numel() for parameter in network.parameters()) == 70_426
+    with FlopCounterMode(display=False) as counter:
+        network(torch.zeros(1, 1, 32, 32, 32))
+    assert round(counter.get_total_flops() / 1e9, 3) == 0.198
+
+
+@pytest.mark.parametrize(
+    ("channels", "classes", "sizes"), [(1, 10, (32, 32, 32)), (2, 7, (8, 9, 12)), (1, 3, (4, 4, 4))]
+)
+def test_the_voxel_network_is_its_slow_twin(channels, classes, sizes):
+    network = VoxelCNN(channels, classes, width=4).double().eval()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm3d):
+            nn.init.uniform_(module.running_mean)
+            nn.init.uniform_(module.running_var, 0.5, 2)
+            nn.init.uniform_(module.weight, 0.5, 2)
+            nn.init.uniform_(module.bias)
+    shapes = torch.rand(2, channels, *sizes, dtype=torch.float64)
+    maps = shapes
+    for stage in (1, 2, 3):
+        norm, weight = network.get_submodule(f"norm{stage}"), network.get_submodule(f"conv{stage}").weight
+        if stage > 1:
+            halves = [size // 2 for size in maps.shape[2:]]
+            maps = maps[:, :, : 2 * halves[0], : 2 * halves[1], : 2 * halves[2]]
+            maps = maps.reshape(*maps.shape[:2], halves[0], 2, halves[1], 2, halves[2], 2).amax((3, 5, 7))
+        padded = nn.functional.pad(maps, (1,) * 6)
+        # (B, C, D, H, W, 3, 3, 3): what each place and its neighbours hold
+        around = padded.unfold(2, 3, 1).unfold(3, 3, 1).unfold(4, 3, 1)
+        maps = torch.einsum("bcxyzijk,ocijk->boxyz", around, weight)
+        mean, scale = norm.running_mean, norm.weight / (norm.running_var + norm.eps).sqrt()
+        maps = (maps - mean.view(-1, 1, 1, 1)) * scale.view(-1, 1, 1, 1) + norm.bias.view(-1, 1, 1, 1)
+        maps = maps.clamp(min=0)
+    slow = maps.mean((2, 3, 4)) @ network.classify.weight.T + network.classify.bias
+    torch.testing.assert_close(network(shapes), slow)
+
+
+def test_the_voxel_network_begins_with_the_spread_of_he_et_al():
+    torch.manual_seed(0)
+    weight = VoxelCNN().conv3.weight
+    assert weight.std().item() == pytest.approx(math.sqrt(2 / (64 * 27)), rel=0.02)
+
+
+def test_the_voxel_network_trains_in_the_order_of_memory_that_is_the_faster_one():
+    network = VoxelCNN(1, 5, width=4)
+    seen = []
+    network.conv2.register_forward_hook(lambda module, _, output: seen.append(output))
+    logits = network(torch.rand(2, 1, 16, 16, 16))
+    assert logits.shape == (2, 5)
+    assert seen[0].is_contiguous(memory_format=torch.channels_last_3d)
+    logits.square().sum().backward()
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None, name
+        assert torch.isfinite(parameter.grad).all(), name

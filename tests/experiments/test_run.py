@@ -25,7 +25,8 @@ FAST = Settings(epochs=2, width=2)
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_experiment_has_its_steps_in_order(name, options):
     scale = Scale(DataOptions("digits"), 2, classifier=FAST, human=Path("human.npz"), execution=options)
-    scale = replace(scale, texts=("made-up-sentences",))
+    scale = replace(scale, texts=("made-up-sentences",), sound="made-up-sounds", shapes="made-up-shapes")
+    scale = replace(scale, classifier=replace(FAST, batch_size=32), graphemes="made-up-graphemes")
     steps = steps_of(EXPERIMENTS[name](scale))
     seen = set()
     for step in steps:
@@ -47,6 +48,34 @@ def test_what_is_asked_of_the_data_holds_for_texts(options):
         for name in ("made-up-sentences", "rotten-tomatoes")
         for _ in ("text-cnn", "text-lstm")
     ]
+
+
+def test_table_4_is_of_a_network_for_each_question_and_of_one_for_all(options):
+    scale = Scale(DataOptions("digits"), 2, True, FAST, execution=options)
+    apart, together = EXPERIMENTS["table-4"](scale)
+    assert [config.apart for config in (apart, together)] == [True, False]
+    assert {config.data.data for config in (apart, together)} == {"made-up-graphemes"}
+    networks = [step for step in steps_of([apart, together]) if step.kind == "classifier"]
+    assert len(networks) == 4 * (3 + 1)
+    published, _ = EXPERIMENTS["table-4"](
+        replace(scale, smoke=False, graphemes="bengali:folder", classifier=Settings())
+    )
+    wanted = {"network": "timm:legacy_seresnext50_32x4d", "epochs": 100, "batch_size": 512, "scope": "batch", "crop": 0}
+    assert {key: getattr(published.settings, key) for key in wanted} == wanted
+    with pytest.raises(BadInput, match="--graphemes: got nothing; needs bengali:FOLDER, bengali-printed"):
+        list(EXPERIMENTS["table-4"](replace(scale, smoke=False)))
+
+
+def test_table_7_is_of_sound_with_two_alphas_and_of_shapes(options):
+    scale = Scale(DataOptions("digits"), 2, classifier=FAST, sound="commands:folder", execution=options)
+    assert [config.settings.alpha for config in EXPERIMENTS["table-7"](scale)] == [1.0, 0.2]
+    scale = replace(scale, sound=None, shapes="cad-parts:file")
+    (shapes,) = EXPERIMENTS["table-7"](scale)
+    assert (shapes.data.data, shapes.settings.scope) == ("cad-parts:file", "batch")
+    with pytest.raises(BadInput, match="--sound: got nothing, nor --shapes; needs commands:FOLDER or other sound"):
+        list(EXPERIMENTS["table-7"](replace(scale, shapes=None)))
+    smoke = list(EXPERIMENTS["table-7"](replace(scale, smoke=True, shapes=None)))
+    assert [config.data.data for config in smoke] == ["made-up-sounds", "made-up-sounds", "made-up-shapes"]
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from tests.calls import ROOT, called
 README = ROOT / "README.md"
 OWN = ROOT / "docs" / "own.md"
 TEXTS = ROOT / "docs" / "texts.md"
+OTHERS = ROOT / "docs" / "other-items.md"
 MODULES = {module: module for module, _ in COMMANDS.values()} | {name: module for name, (module, _) in COMMANDS.items()}
 """Modules of commands, by their own names and by mixinfo's."""
 
@@ -64,6 +65,14 @@ def test_the_page_on_texts_runs_when_it_is_pasted(here, capsys):
     praise = names["classifier"].of_texts(["The book was clever!", "That shop is dull."]).softmax(1)[:, 1]
     assert praise[0] > 0.5 > praise[1]
     assert "tensor(" in capsys.readouterr().out
+
+
+def test_the_page_on_other_items_runs_when_it_is_pasted(here):
+    names: dict = {}
+    for block in blocks(OTHERS, "python"):
+        exec(compile(block, "other-items.md", "exec"), names)
+    assert {row["n"] for row in names["result"].rows if row["estimator"] == "accuracy"} == {30}
+    assert (here / "out" / "accuracy-mine" / "result.json").is_file()
 
 
 LINKED = [README, ROOT / "results" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

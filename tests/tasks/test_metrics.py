@@ -4,11 +4,14 @@ import numpy as np
 import pytest
 import torch
 from scipy.special import ndtr
-from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
+from sklearn.metrics import accuracy_score, log_loss, recall_score, roc_auc_score
 
+from tasks.components import rows_of
 from tasks.metrics import (
     ACCURACY,
     CROSS_ENTROPY,
+    FURTHER,
+    MACRO_RECALL,
     ROC_AUC,
     SEVERAL,
     correct,
@@ -16,8 +19,10 @@ from tasks.metrics import (
     distributions,
     headline,
     metrics_of,
+    of_components,
     scores,
 )
+from tasks.task import Component
 
 
 def test_indices_against_scikit_learn():
@@ -151,3 +156,91 @@ def test_several_labels_are_summed_up_by_roc_auc_where_they_have_it():
     del record["roc_auc"]
     assert headline(record, several=True)[0].name == "accuracy"
     assert headline({"cross_entropy": 0.2}) == (CROSS_ENTROPY, 0.2)
+
+
+def logits_of(labels: torch.Tensor, right: torch.Tensor, classes: int) -> torch.Tensor:
+    """Logits that are right where they are to be, and of the next class elsewhere."""
+    said = torch.where(right, labels, (labels + 1) % classes)
+    return torch.nn.functional.one_hot(said, classes).double()
+
+
+def test_macro_recall_is_scikit_learns_over_the_classes_that_occur():
+    stream = torch.Generator().manual_seed(0)
+    labels = torch.multinomial(torch.tensor([60.0, 20, 10, 5, 1, 0]), 300, True, generator=stream)
+    logits = torch.randn(300, 6, generator=stream) + 2 * torch.nn.functional.one_hot(labels, 6)
+    occur = labels.unique().tolist()
+    expected = recall_score(labels, logits.argmax(1), labels=occur, average="macro")
+    assert scores(logits, labels, [MACRO_RECALL])["macro_recall"] == pytest.approx(expected, rel=1e-12)
+    assert expected != pytest.approx(accuracy_score(labels, logits.argmax(1)), abs=0.01)
+    rows = torch.nn.functional.one_hot(labels, 6) * 3.0 + 1.0  # soft ones count for their largest class
+    assert torch.equal(MACRO_RECALL.values(logits, rows), MACRO_RECALL.values(logits, labels))
+
+
+def test_the_standard_error_of_macro_recall_is_that_of_the_mean_of_shares():
+    labels = torch.tensor([0] * 30 + [1] * 8 + [2] * 4 + [3])
+    right = torch.rand(43, generator=torch.Generator().manual_seed(3)) < 0.7
+    values = MACRO_RECALL.values(logits_of(labels, right, 4), labels)
+    shares = [right[labels == number].double().mean() for number in range(4)]
+    assert float(values.mean()) == pytest.approx(float(sum(shares)) / 4, rel=1e-12)
+    variance = sum(share * (1 - share) / (n - 1) for share, n in zip(shares[:3], (30, 8, 4), strict=True)) / 16
+    assert float(values.var(correction=1)) / 43 == pytest.approx(float(variance) * 43 / 42, rel=1e-9)
+
+
+def test_of_equally_frequent_classes_macro_recall_is_accuracy():
+    labels = torch.arange(60) % 5
+    right = torch.rand(60, generator=torch.Generator().manual_seed(0)) < 0.6
+    logits = logits_of(labels, right, 5)
+    assert MACRO_RECALL(logits, labels) == pytest.approx(ACCURACY(logits, labels), rel=1e-12)
+
+
+@pytest.mark.parametrize(("sizes", "recall", "holds"), [((40,) * 10, 0.8, 0.95), ((60, 40, 25, 15, 5), 0.8, 0.91)])
+def test_intervals_of_macro_recall_hold_as_often_as_they_say(sizes, recall, holds):
+    # the share within 4 standard errors of 1,000 draws: sound code fails once in 15,000
+    stream, inside, classes = torch.Generator().manual_seed(1), 0, len(sizes)
+    for _ in range(1000):
+        labels = torch.multinomial(torch.tensor(sizes).float(), sum(sizes), True, generator=stream)
+        right = torch.rand(len(labels), generator=stream) < recall
+        values = MACRO_RECALL.values(logits_of(labels, right, classes), labels)
+        inside += abs(float(values.mean()) - recall) < 1.96 * float(values.std()) / len(labels) ** 0.5
+    assert abs(inside / 1000 - holds) < 4 * (holds * (1 - holds) / 1000) ** 0.5
+
+
+def test_macro_recall_is_there_where_it_is_asked_for():
+    labels = torch.tensor([0, 1, 2])
+    names = lambda **more: [metric.name for metric in metrics_of(labels, False, 3, **more)]  # noqa: E731
+    assert names() == ["accuracy", "cross_entropy"]
+    assert names(more=tuple(FURTHER)) == ["accuracy", "cross_entropy", "macro_recall"]
+
+
+COMPONENTS = (Component("root", 4), Component("vowel", 3))
+
+
+def test_metrics_of_components_item_by_item():
+    stream = torch.Generator().manual_seed(0)
+    roots, vowels = (torch.randint(one.classes, (80,), generator=stream) for one in COMPONENTS)
+    rows = rows_of(torch.stack([roots, vowels], 1), COMPONENTS)
+    logits = (torch.randn(80, 7, generator=stream) + 2 * rows).double()
+    score = scores(logits, rows, metrics_of(rows, False, 7, COMPONENTS))
+    right = [
+        (int(line[:4].argmax()) == root, int(line[4:].argmax()) == vowel)
+        for line, root, vowel in zip(logits, roots.tolist(), vowels.tolist(), strict=True)
+    ]
+    assert score["accuracy"] == pytest.approx(np.mean([all(item) for item in right]))
+    assert score["root_accuracy"] == pytest.approx(np.mean([item[0] for item in right]))
+    assert score["vowel_accuracy"] == pytest.approx(np.mean([item[1] for item in right]))
+    assert score["accuracy"] < min(score["root_accuracy"], score["vowel_accuracy"])
+    recall = recall_score(vowels, logits[:, 4:].argmax(1), average="macro")
+    assert score["vowel_macro_recall"] == pytest.approx(recall, rel=1e-12)
+    expected = log_loss(roots, logits[:, :4].softmax(1)) + log_loss(vowels, logits[:, 4:].softmax(1))
+    assert score["cross_entropy"] == pytest.approx(expected)
+    assert list(score) == [
+        "accuracy", "cross_entropy", "root_accuracy", "root_macro_recall", "vowel_accuracy", "vowel_macro_recall", "n",
+    ]  # fmt: skip
+
+
+def test_metrics_of_components_say_what_they_are_of():
+    labels = [metric.label for metric in of_components(COMPONENTS)]
+    assert labels[:4] == ["accuracy of all components", "cross entropy", "root accuracy", "root macro recall"]
+    logits, rows = torch.randn(9, 7).double(), rows_of(torch.zeros(9, 2, dtype=torch.int64), COMPONENTS)
+    for metric in of_components(COMPONENTS):
+        assert float(metric.values(logits, rows).mean()) == pytest.approx(metric(logits, rows))

@@ -3,5 +3,18 @@
 from training.views.images import colour_jitter, random_crop, random_flip
 from training.views.pipeline import Pipeline, View, cropped, flipped, jittered
 from training.views.sound import heard
+from training.views.volumes import random_axis_flip, random_shift
 
-__all__ = ["Pipeline", "View", "colour_jitter", "cropped", "flipped", "heard", "jittered", "random_crop", "random_flip"]
+__all__ = [
+    "Pipeline",
+    "View",
+    "colour_jitter",
+    "cropped",
+    "flipped",
+    "heard",
+    "jittered",
+    "random_axis_flip",
+    "random_crop",
+    "random_flip",
+    "random_shift",
+]

@@ -14,6 +14,7 @@ from msda import Mixed, Mixer
 from tasks import pixels
 from training.mixing import in_turn
 from training.views.images import colour_jitter, random_crop, random_flip
+from training.views.volumes import random_axis_flip, random_shift
 
 __all__ = ["Pipeline", "View", "cropped", "flipped", "jittered"]
 
@@ -25,13 +26,13 @@ MIXED = 50
 
 
 def cropped(padding: int) -> View:
-    """The view that shifts each image by up to ``padding`` pixels along both axes (`random_crop`)."""
-    return lambda raw, generator, turn: random_crop(raw, padding, generator)
+    """The view that shifts each image or shape by up to ``padding`` along all axes (`random_crop`, `random_shift`)."""
+    return lambda raw, generator, turn: (random_shift if raw.ndim == 5 else random_crop)(raw, padding, generator)
 
 
 def flipped(raw: Tensor, generator: torch.Generator, turn: int) -> Tensor:
-    """The view that mirrors half of the images (`random_flip`)."""
-    return random_flip(raw, generator)
+    """The view that mirrors half of the images or shapes along their last axis (`random_flip`, `random_axis_flip`)."""
+    return random_axis_flip(raw, (4,), generator) if raw.ndim == 5 else random_flip(raw, generator)
 
 
 def jittered(strength: float) -> View:
