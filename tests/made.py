@@ -7,7 +7,7 @@ import torch
 from tasks.task import InMemory, Sound, Task, Volume
 
 
-def tones(count: int, seed: int, length: int = 8192, rate: int = 16_000) -> InMemory:
+def tones(count: int, seed: int, length: int = 4096, rate: int = 16_000) -> InMemory:
     """Decaying tones, low, middle or high, from somewhere in the first third of a clip."""
     stream = torch.Generator().manual_seed(seed)
     labels = torch.arange(count) % 3
@@ -32,6 +32,6 @@ def solids(count: int, seed: int, side: int) -> InMemory:
     return InMemory(inside[:, None].byte() * 255, labels)
 
 
-TONES = Task("tones", tones(240, 1), {"test": tones(90, 2)}, Sound(8192), 3)
+TONES = Task("tones", tones(120, 1), {"test": tones(60, 2)}, Sound(4096), 3)
 
 SOLIDS = Task("solids", solids(240, 1, 8), {"test": solids(100, 2, 8)}, Volume(1, 8, 8, 8), 2)

@@ -1,9 +1,10 @@
 """Every number of one VAE, and of the linear VAEs beside it, as rows."""
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import torch
@@ -43,17 +44,28 @@ def baseline_seed(config: "Config", augmentation: str, seed: int) -> int | None:
     return config.first_seed + (seed - config.first_seed + 1) % config.seeds if config.seeds > 1 else None
 
 
-def own_inputs(settings: Settings, data: Task, augmentation: str) -> Pipeline:
+Units: TypeAlias = tuple[Tensor, Tensor]
+"""Mean and standard deviation of values, which broadcast over items."""
+
+
+def units_of(settings: Settings, data: Task) -> Units:
+    """What is taken from values in [0, 1] and what they are then divided by; of sound, it takes all training clips."""
+    mean, std = (
+        unit.view(1, -1, *[1] * (len(data.shape) - 1)) for unit in normalisation(data, settings.resolved(data))
+    )
+    return mean, std
+
+
+def own_inputs(settings: Settings, data: Task, augmentation: str, units: Units | None = None) -> Pipeline:
     """Inputs as VAEs of an augmentation saw them, λ and mask drawn per sample: a batch's mixtures are independent.
 
     Args:
         settings: of the training.
         data: on its device.
         augmentation: a mixer's name.
+        units: `units_of` the two, where they are known.
     """
-    units = normalisation(data, settings.resolved(data))
-    alone = (1, -1, *[1] * (len(data.shape) - 1))
-    mean, std = (statistic.to(data.train.device).view(alone) for statistic in units)
+    mean, std = (statistic.to(data.train.device) for statistic in units or units_of(settings, data))
     return replace(settings, scope="sample").pipeline(augmentation, data, lambda raw: (data.values(raw) - mean) / std)
 
 
@@ -121,7 +133,7 @@ class Codes:
 
     def pipeline(self, augmentation: str) -> Pipeline:
         """Inputs as the VAEs of an augmentation saw them, in the units of all."""
-        return own_inputs(self.config.settings, self.data, augmentation)
+        return own_inputs(self.config.settings, self.data, augmentation, self.units)
 
     def errors(self, augmentation: str, seed: int) -> tuple[Tensor, Tensor]:
         """Squared error and −ELBO of every clean test image, (N,) each."""
@@ -146,19 +158,17 @@ class Codes:
             inputs = self.pipeline(augmentation).draws(self.data.train.inputs, stream, count)
             latents = settings.resolved(self.data)["latents"]
             self.fitted[augmentation] = fit_linear(inputs, latents, settings.decoder_scale)
-        return replace(self.fitted[augmentation], scale=settings.decoder_scale, bernoulli=self.bernoulli())
+        bernoulli = Bernoulli(*self.units) if settings.likelihood_for(self.data) == "bernoulli" else None
+        return replace(self.fitted[augmentation], scale=settings.decoder_scale, bernoulli=bernoulli)
 
-    def units(self) -> str:
+    @functools.cached_property
+    def units(self) -> Units:
+        """`units_of` the VAEs."""
+        return units_of(self.config.settings, self.data)
+
+    def squared(self) -> str:
         """The units of squared errors, in words."""
         return squared_units(self.config.settings.resolved(self.data))
-
-    def bernoulli(self) -> Bernoulli | None:
-        """The likelihood of VAEs, where it is no Gaussian."""
-        settings, data = self.config.settings, self.data
-        if settings.likelihood_for(data) != "bernoulli":
-            return None
-        alone = (1, -1, *[1] * (len(data.shape) - 1))
-        return Bernoulli(*(unit.view(alone) for unit in normalisation(data, settings.resolved(data))))
 
 
 def rows_of_vae(config: "Config", codes: Codes, augmentation: str, seed: int, directory: Path) -> list[dict[str, Any]]:
@@ -199,7 +209,7 @@ def rows_of_vae(config: "Config", codes: Codes, augmentation: str, seed: int, di
             upper = [*codes.upper(augmentation, seed), *codes.upper(*other)]
             pair = EncodedPair(Encoded(a, fit=fit_a), Encoded(b, fit=fit_b), upper, "I(Z_A;Z_X)")
             rows += profile_of_pair(pair, noise=config.noise, **where)[1]
-    pixels, units = mixed[0].numel(), codes.units()
+    pixels, units = mixed[0].numel(), codes.squared()
     squares, elbos = codes.errors(augmentation, seed)
     rows += _elbo_rows(squares / pixels, elbos, units, **where)
     baseline = codes.baseline(seed) if augmentation != "none" else None
@@ -275,7 +285,7 @@ def linear_of_clean(codes: Codes) -> list[dict[str, Any]]:
     pipeline = codes.pipeline("none")
     images = torch.cat([pipeline.enter(batch) for batch in codes.data.test.inputs.split(BATCH)])
     where = {"inputs": "clean", "augmentation": LINEAR, "seed": 1, "fitted_on": "none"}
-    return linear_rows_of(codes.linear("none"), images, codes.units(), **where)
+    return linear_rows_of(codes.linear("none"), images, codes.squared(), **where)
 
 
 def _reconstruction(config: "Config", baseline: VAE, device: torch.device, seed: int) -> Callable[[Tensor], Tensor]:

@@ -17,7 +17,6 @@ from analysis.representations.features import features_of
 from attacks import sweep
 from classifiers.load import ModelOptions, load_classifier
 from classifiers.train import Settings as ClassifierSettings
-from findings.text import printed
 from msda import MixUp
 from store import BadInput
 from tasks import DataOptions
@@ -87,7 +86,7 @@ def test_a_bernoulli_likelihood_has_no_scales(options):
 
 
 def test_pictures_of_spectrograms_rise_and_of_volumes_are_means_along_depth():
-    low = np.zeros((1, 1, 32, 17))
+    low = np.zeros((1, 1, 32, 9))
     low[0, 0, 0] = 1
     assert picture_of(low, TONES)[0, 0, -1].min() == 1
     volume = np.arange(8.0).reshape(1, 1, 2, 2, 2)
@@ -129,14 +128,13 @@ def test_representations_of_other_items_are_measured(name, options, quick_figure
     assert document["about"]["settings"]["items"] == task.items
     assert images_in(str(result.text)) == []
     assert f"{len(task.test)} test {task.items}" in document["about"]["title"]
-    assert {row["layer"] for row in document["results"] if row["noise"]} > {None} - {None}
+    assert all(row["layer"] for row in document["results"] if row["noise"])
     assert {"plane.csv", "layers.csv"} <= {Path(path).name for path in result.files}
-    assert printed(result.text)
 
 
 @pytest.mark.parametrize("name", TASKS)
 def test_attacks_are_on_images_only(name, options):
-    with pytest.raises(BadInput, match="whose items are .*; needs images: there are no .* of others"):
+    with pytest.raises(BadInput, match=r"whose items are .*; needs images: there are no .* of others"):
         sweep.run(sweep.Config(("none",), 1, data=DataOptions(name), execution=options))
 
 
@@ -145,6 +143,6 @@ def test_representations_of_texts_are_refused(options, monkeypatch):
 
     texts = text_task("few", (["a", "b"], torch.arange(2)), (["c"], torch.tensor([0])))
     monkeypatch.setattr("analysis.representations.load", lambda *_, **__: texts)
-    needed = "needs images, clips of sound, volumes: there are no representations of others"
+    needed = r"needs images, clips of sound, volumes: there are no representations of others"
     with pytest.raises(BadInput, match=needed):
         representations.run(representations.Config(("none",), 1, execution=replace(options, dry_run=True)))

@@ -35,7 +35,7 @@ def test_what_identifies_a_vae_of_sound_and_of_volumes():
         16_000,
         0,
         False,
-        [1, 32, 17],
+        [1, 32, 9],
     )
     assert "likelihood" not in of_sound
     assert (of_volumes["likelihood"], of_volumes["jitter"], of_volumes["shape"]) == ("bernoulli", 0, [1, 8, 8, 8])
@@ -134,3 +134,33 @@ def test_the_command_says_how_many_draws_large_volumes_start_from(options, capsy
     said = capsys.readouterr().out
     assert "it starts from the principal axes of 24 shapes, which are large" in said
     assert "nats more than on training shapes" in said
+
+
+FLAT = """
+import math
+from torch import nn
+from vae import DiagonalGaussian
+
+class Flat(nn.Module):
+    def __init__(self, shape, latents):
+        super().__init__()
+        self.shape, size = shape, math.prod(shape)
+        self.down, self.up = nn.Linear(size, 2 * latents), nn.Linear(latents, size)
+
+    def encode(self, volumes):
+        return DiagonalGaussian(*self.down(volumes.flatten(1)).chunk(2, 1))
+
+    def decode(self, codes):
+        return self.up(codes).view(-1, *self.shape)
+"""
+
+
+def test_somebody_elses_network_takes_volumes_and_its_output_stands_for_log_odds(options, tmp_path):
+    (tmp_path / "flat.py").write_text(FLAT)
+    network = f"{tmp_path / 'flat.py'}:Flat"
+    trained = train(SOLIDS, "none", 1, replace(FAST, network=network), options)
+    vae = load_vae(trained, CPU, network=network)
+    codes = torch.randn(3, 6, generator=torch.Generator().manual_seed(0))
+    mean = vae.likelihood.mean(vae.decode(codes)) * vae.pixel_std + vae.pixel_mean
+    assert mean.shape == (3, 1, 8, 8, 8)
+    assert 0 < float(mean.detach().min()) < float(mean.detach().max()) < 1
