@@ -186,6 +186,7 @@ def analyse(
     work: Callable[[Subject], Run],
     did: str,
     what: str,
+    others: tuple[type, ...] = (),
 ) -> Analysed | None:
     """Analyse the classifier that ``--model`` names, or each of the grid, training first what is missing.
 
@@ -196,11 +197,12 @@ def analyse(
         work: does it or finds it done.
         did: the verb for it, in the past.
         what: one analysis is called.
+        others: what items may be beside images.
 
     Returns:
         None in a dry run.
     """
-    only_images(task, f"{what}s")
+    only_images(task, f"{what}s", others)
     options, name = config.execution, config.model.model
     device = resolve_device(options.device)
     use_threads(options.threads)
@@ -342,20 +344,21 @@ def of_model(config: ModelGrid) -> str:
     return f"{model}-smoke" if config.smoke else model
 
 
-def grid_steps(config: Any, kind: str = "") -> Iterator[Step]:
+def grid_steps(config: Any, kind: str = "", others: tuple[type, ...] = ()) -> Iterator[Step]:
     """The steps of an analysis of a grid of classifiers: each trained, analysed on its own, and put together.
 
     Args:
         config: of the analysis; of one classifier (``--model``) or of given logits, it is one step.
         kind: of the analyses' runs, which the module's function ``part`` makes; nothing where the document is made of
             what training has left.
+        others: what items may be beside images.
     """
     if (getattr(config, "model", None) and config.model.model) or getattr(config, "logits", None):
         yield from document_step(config)
         return
     small = config.smoked()
     if kind:  # before networks are trained for it
-        only_images(loaded(small.data, not config.execution.dry_run), f"runs of {kind}")
+        only_images(loaded(small.data, not config.execution.dry_run), f"runs of {kind}", others)
     needs: list[Step] = []
     for augmentation, seed in small.networks():
         network = step_of(TrainConfig(None, augmentation, seed, small.data, small.settings, small.execution))

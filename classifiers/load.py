@@ -22,7 +22,7 @@ from classifiers.text.classifier import TextClassifier
 from store import BadInput, Run, read_record, recorded_file
 from store.bad_input import perhaps
 from tasks import Task, pixels
-from tasks.task import InMemory, Ragged, values_of
+from tasks.task import InMemory, Ragged, Sound, values_of
 from training.weights import WEIGHTS, read_weights
 
 __all__ = [
@@ -234,7 +234,9 @@ def load_classifier(options: ModelOptions, task: Task, device: torch.device) -> 
         mean, std = map(torch.tensor, imagenet)
     else:
         mean, std = torch.zeros(task.shape[0]), torch.ones(task.shape[0])
-    return _tried(Classifier(network, mean, std, task.classes, options.model).to(device).eval(), task.shape)
+    values = values_of(task.modality.rate if isinstance(task.modality, Sound) else None)
+    classifier = Classifier(network, mean, std, task.classes, options.model, values)
+    return _tried(classifier.to(device).eval(), task.shape)
 
 
 def load_run(

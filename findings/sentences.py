@@ -50,8 +50,13 @@ def said_of(items: str, sentence: str) -> str:
     Example:
         >>> said_of("texts", WITHHELD["images not in the interval"])
         'the draw of the texts is not in the interval'
+        >>> said_of("clips", "1.2 nats an image more")
+        '1.2 nats a clip more'
     """
-    return sentence.replace("images", items)
+    if items == "images":
+        return sentence
+    one = items.removesuffix("s")
+    return sentence.replace("images", items).replace("an image", f"a {one}").replace("image", one)
 
 
 def wrapped(text: str, width: int = WIDTH) -> str:

@@ -417,19 +417,26 @@ def values_of(rate: int | None) -> Callable[[Tensor], Tensor]:
     return pixels if rate is None else Sound(rate=rate).values
 
 
-def only_images(task: Task, what: str) -> Task:
+def only_images(task: Task, what: str, others: tuple[type, ...] = ()) -> Task:
     """The task itself, if its items are images.
 
     Args:
         task: of which images are needed.
         what: needs them, ``"attacks"``, say.
+        others: what items may be beside images: `Sound` and `Volume`, say.
 
     Raises:
         BadInput: its items are something else.
     """
-    if not isinstance(task.modality, Image):
-        raise BadInput("--data", f"{task.name}, whose items are {task.items}", f"images: there are no {what} of others")
+    if not isinstance(task.modality, (Image, *others)):
+        kinds = ", ".join(["images", *(KINDS[other] for other in others)])
+        got = f"{task.name}, whose items are {task.items}"
+        raise BadInput("--data", got, f"{kinds}: there are no {what} of others")
     return task
+
+
+KINDS: dict[type, str] = {Sound: "clips of sound", Volume: "volumes"}
+"""What items are called that some analyses take beside images."""
 
 
 def classes_of(split: Split) -> int:

@@ -1,4 +1,4 @@
-"""How a VAE's −ELBO falls in training, on images that it is not trained on.
+"""How a VAE's −ELBO falls in training, on images, or other items, that it is not trained on.
 
 At a handful of steps the −ELBO, rate and squared error are taken of inputs like its own: held-out images, jittered,
 flipped and mixed once as in training, always the same, with the same noise of the codes. A VAE is *trained* when its
@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor
 
 from training import generator
-from vae.encode import encode, squared_errors
+from vae.encode import encode, errors
 from vae.nets import VAE
 
 __all__ = ["FLAT", "POINT", "WATCHED", "last_fall", "negative_elbo", "steps_to_watch"]
 
 FLAT = 1.0
-"""Nats an image by which −ELBO may fall over the last fifth of the steps of a network that counts as trained."""
+"""Nats an item by which −ELBO may fall over the last fifth of the steps of a network that counts as trained."""
 
 WATCHED = 2000
 """Held-out images; differences between two steps are paired over them."""
@@ -34,20 +34,19 @@ def steps_to_watch(steps: int) -> list[int]:
     return sorted({round(share * steps) for share in SHARES})
 
 
-def negative_elbo(vae: VAE, inputs: Tensor, scale: float, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+def negative_elbo(vae: VAE, inputs: Tensor, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     """−ELBO in nats without the constant in σ, rate in nats, and mean squared error of every input, (N,) float64 each.
 
     Of one sampled code each, with the same noise for a seed.
 
     Args:
         vae: in evaluation mode.
-        inputs: (N, C, H, W), normalised.
-        scale: σ of the decoder.
+        inputs: (N, C, …), normalised.
         seed: of the codes' noise.
     """
     rate = encode(vae, inputs).kl_to_standard_normal().cpu()
-    squares = squared_errors(vae, inputs, generator(inputs.device, seed, "reconstruction"))
-    return squares / (2 * scale**2) + rate, rate, squares / inputs[0].numel()
+    squares, distortion = errors(vae, inputs, generator(inputs.device, seed, "reconstruction"))
+    return distortion + rate, rate, squares / inputs[0].numel()
 
 
 def last_fall(curve: Sequence[Mapping[str, float]]) -> float | None:

@@ -1,4 +1,4 @@
-"""Use a trained VAE: load it from its run, encode images, reconstruct them."""
+"""Use a trained VAE: load it from its run, encode images or other items, reconstruct them."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +11,7 @@ from training.weights import read_weights
 from vae.nets import NETWORKS, VAE, vae_of
 from vae.posterior import DiagonalGaussian
 
-__all__ = ["encode", "load_vae", "reconstruct", "squared_errors"]
+__all__ = ["encode", "errors", "load_vae", "reconstruct"]
 
 BATCH = 1000
 
@@ -50,16 +50,16 @@ def load_vae(run: Run | Path, device: torch.device, argument: str = "--posterior
 
 @torch.no_grad()
 def encode(vae: VAE, images: Tensor, transform: Callable[[Tensor], Tensor] | None = None) -> DiagonalGaussian:
-    """The posterior of every image, in float64 on the CPU.
+    """The posterior of every image, or other item, in float64 on the CPU.
 
     Args:
         vae: in evaluation mode, so that an image's posterior does not depend on its batch.
-        images: (N, C, H, W), uint8 or already normalised floating point.
+        images: (N, C, H, W) uint8, or other items as a data set has them; or floating point (N, C, …), normalised.
         transform: applied to each batch of images before encoding.
     """
     parts = []
     for batch in images.split(BATCH):
-        if batch.dtype == torch.uint8:
+        if not batch.is_floating_point():
             batch = vae.enter(batch)
         parts.append(vae.encode(transform(batch) if transform else batch).double())
     return DiagonalGaussian(torch.cat([q.mean for q in parts]), torch.cat([q.log_var for q in parts]))
@@ -67,29 +67,34 @@ def encode(vae: VAE, images: Tensor, transform: Callable[[Tensor], Tensor] | Non
 
 @torch.no_grad()
 def reconstruct(vae: VAE, images: Tensor, generator: torch.Generator) -> Tensor:
-    """The decoder's mean for one sampled code per image: (B, C, H, W), normalised.
+    """The mean of p(x|z) for one sampled code per image, or other item: (B, C, …), normalised.
 
     Args:
         vae: in evaluation mode.
-        images: (B, C, H, W), normalised.
+        images: (B, C, …), normalised.
         generator: of the codes, on the images' device.
     """
-    return vae.decode(vae.encode(images).sample(generator))
+    return vae.likelihood.mean(vae.decode(vae.encode(images).sample(generator)))
 
 
 @torch.no_grad()
-def squared_errors(vae: VAE, images: Tensor, generator: torch.Generator) -> Tensor:
-    """(N,) float64, on the CPU: the squared error of one reconstruction of each image, summed over its pixels.
-
-    In squared units of normalised pixels.
+def errors(vae: VAE, images: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """What one reconstruction of each image, or other item, from a sampled code lacks: (N,) float64 each, on the CPU.
 
     Args:
         vae: in evaluation mode.
-        images: (N, C, H, W), uint8 or already normalised floating point.
+        images: (N, C, H, W) uint8, or other items as a data set has them; or floating point (N, C, …), normalised.
         generator: of the codes, on the images' device.
+
+    Returns:
+        The squared error of the mean of p(x|z), summed over pixels, in squared units of normalised pixels; and the
+        distortion, −ln p(x|z) in nats, less the constant in σ (`vae.likelihood`).
     """
-    errors = []
+    squares: list[Tensor] = []
+    losses: list[Tensor] = []
     for batch in images.split(BATCH):
-        target = vae.enter(batch) if batch.dtype == torch.uint8 else batch
-        errors.append((reconstruct(vae, target, generator) - target).square().double().flatten(1).sum(1).cpu())
-    return torch.cat(errors)
+        target = batch if batch.is_floating_point() else vae.enter(batch)
+        output = vae.decode(vae.encode(target).sample(generator))
+        for kept, one in zip((squares, losses), vae.likelihood.errors(target, output, torch.float64), strict=True):
+            kept.append(one.cpu())
+    return torch.cat(squares), vae.likelihood.nats(torch.cat(losses))

@@ -4,7 +4,9 @@ The objective is the negative ELBO in nats per image,
 
     E_q(z|x) [‖x − decode(z)‖² / 2σ² + D log σ√(2π)] + KL(q(z|x) ‖ N(0, I)),
 
-with x the jittered, flipped and mixed image, normalised per channel, and σ the decoder scale.
+with x the jittered, flipped and mixed image, normalised per channel, and σ the decoder scale. With the Bernoulli
+likelihood, the usual one of volumes, the cross-entropy of its values stands in place of the squared error and the
+constant (`vae.likelihood`). Sound is seen as log-mel spectrograms, and neither jittered nor flipped.
 
 By default the network is `vae.nets.own`'s, which starts as the linear VAE of its own inputs; Adam at 2e-3 (3% of
 it for the linear maps), a tenth of the steps warming up, then half a cosine down to nothing.
@@ -54,6 +56,7 @@ from store.registry import known_as, source_hash
 from store.runs import now
 from tasks import DataOptions, Task, load
 from tasks.loading import TASKS
+from tasks.task import Image, Sound, Text, Volume
 from training import Diverged, Pipeline, fit, generator
 from training.devices import describe, resolve_device, use_threads
 from training.grid import Trainer
@@ -63,12 +66,23 @@ from training.reuse import Failed, once
 from training.views import flipped, jittered
 from training.weights import write_weights
 from vae.curve import FLAT, WATCHED, last_fall, negative_elbo, steps_to_watch
-from vae.encode import encode, squared_errors
-from vae.linear import fit_linear
+from vae.encode import encode, errors
+from vae.linear import draws_of, fit_linear
 from vae.nets import NETWORKS, VAE, adapted_network, vae_of
 from vae.posterior import DiagonalGaussian
 
-__all__ = ["Config", "Settings", "active_units", "normalisation", "overfitting", "run", "step_of", "train", "vae_run"]
+__all__ = [
+    "Config",
+    "Settings",
+    "active_units",
+    "normalisation",
+    "overfitting",
+    "run",
+    "squared_units",
+    "step_of",
+    "train",
+    "vae_run",
+]
 
 PROGRAM = "python -m vae.train"
 
@@ -76,7 +90,7 @@ VERSION = 2
 """Raised when training the same configuration gives another result."""
 
 LINEAR_DRAWS = 50_000
-"""Inputs on which the linear VAE that our network starts from is fitted."""
+"""Inputs on which the linear VAE that our network starts from is fitted; fewer where they are large."""
 
 REFERENCE_MEAN = (0.4914, 0.4822, 0.4465)
 """What the reference code takes from the channels of every image, in [0, 1]."""
@@ -103,9 +117,9 @@ class Settings:
     latents=, width= and hidden= that it has: it makes a module with encode(images) -> DiagonalGaussian and
     decode(codes) (None: residual; reference with its preset)"""
     epochs: int | None = None
-    """passes over the training images (None: 25; reference 100)"""
+    """passes over the training items (None: 25; reference 100)"""
     batch_size: int | None = None
-    """images a step (None: 128; 64 for images under 16 pixels)"""
+    """items a step (None: 128; 64 for images under 16 pixels)"""
     learning_rate: float | None = None
     """Adam's, at its largest (None: 2e-3; reference 1.25e-2)"""
     kl_warm_up: float = 0.0
@@ -118,10 +132,12 @@ class Settings:
     """dimensions of the code (None: 64; 16 for images under 16 pixels)"""
     decoder_scale: float = 1.0
     """standard deviation of p(x|z), in units of normalised pixels: the smaller, the more the code is paid to carry"""
+    likelihood: Literal["gaussian", "bernoulli"] | None = None
+    """p(x|z): Gaussian noise of decoder_scale, or every pixel or voxel 0 or 1 (None: gaussian; of volumes bernoulli)"""
     jitter: float = 0.05
-    """strength of the colour jitter"""
+    """strength of the colour jitter of images"""
     flip: bool | None = None
-    """mirror half of the images (None: except digits, mnist, kmnist and svhn)"""
+    """mirror half of the images (None: except digits, mnist, kmnist and svhn), or of the shapes (None: not)"""
     alpha: float = 1.0
     """λ is drawn from Beta(alpha, alpha)"""
     decay_power: float = 3.0
@@ -166,14 +182,19 @@ class Settings:
         )
 
     def pipeline(self, augmentation: str, task: Task, enter: Callable[[Tensor], Tensor]) -> Pipeline:
-        """What a VAE of an augmentation sees; ``enter`` gives raw images its units (`VAE.enter`)."""
+        """What a VAE of an augmentation sees; ``enter`` gives raw items its units (`VAE.enter`)."""
         config = self.resolved(task)
         views = [jittered(config["jitter"])] if config["jitter"] else []
         views += [flipped] if config["flip"] else []
         return Pipeline(views, enter, self.mixer(augmentation))
 
     def resolved(self, task: Task) -> dict[str, Any]:
-        """Every setting with its value for these images: what a run's identity holds."""
+        """Every setting with its value for these items: what a run's identity holds.
+
+        Raises:
+            BadInput: settings that do not suit them.
+        """
+        self._check(task)
         tiny = small(task)
         reference = self.preset == "reference"
         usual = {
@@ -191,18 +212,47 @@ class Settings:
         values = dataclasses.asdict(self)
         values |= {name: value for name, value in usual.items() if values[name] is None}
         if values["batch_size"] > len(task.train):
-            raise BadInput("--batch-size", values["batch_size"], f"at most the {len(task.train)} training images")
+            raise BadInput("--batch-size", values["batch_size"], f"at most the {len(task.train)} training {task.items}")
         bound = None if reference else 10 - 2 * min(0.0, math.log(self.decoder_scale))
         network = self.network or ("reference" if reference else "residual")
         values |= {"network": known_as(network), "shape": list(task.shape), "log_var_bound": bound}
         if network not in NETWORKS.built_in:
             source = NETWORKS.source(network, "--network") or ""
-            dimensions = _dimensions(network, source, *task.shape, values["latents"], values["width"], values["hidden"])
+            sizes = values["latents"], values["width"], values["hidden"]
+            dimensions = _dimensions(network, source, task.shape, *sizes)
             values |= {"source": source_hash(source), "latents_asked": values["latents"], "latents": dimensions}
             values["log_var_bound"] = None
         if reference:
             values["normalisation"] = "reference" if task.shape[0] == len(REFERENCE_MEAN) else "data"
+        if isinstance(task.modality, Sound):
+            values["rate"] = task.modality.rate
+        if not isinstance(task.modality, Image):
+            values["jitter"] = 0.0
+        values["likelihood"] = self.likelihood_for(task)
+        # what all VAEs were trained with before there was a choice identifies nothing
+        if values["likelihood"] == "gaussian" and not isinstance(task.modality, Volume):
+            del values["likelihood"]
         return values
+
+    def likelihood_for(self, task: Task) -> str:
+        """The likelihood's name: what is asked for, or what is usual for such items."""
+        return self.likelihood or ("bernoulli" if isinstance(task.modality, Volume) else "gaussian")
+
+    def _check(self, task: Task) -> None:
+        """Refuse items that there are no VAEs of, and settings that do not suit them."""
+        if isinstance(task.modality, Text):
+            raise BadInput("--data", f"{task.name}, whose items are {task.items}", "images, clips of sound, or volumes")
+        if not isinstance(task.modality, Image):
+            for option, value in (("--preset", self.preset), ("--network", self.network)):
+                if value == "reference":
+                    raise BadInput(option, f"reference for {task.items}", "images: its network is for images only")
+            if self.jitter not in (0, Settings.jitter):
+                raise BadInput("--jitter", self.jitter, f"images: {task.items} have no colours")
+        if isinstance(task.modality, Sound) and self.flip:
+            raise BadInput("--flip", self.flip, f"images or volumes: {task.items} are not mirrored")
+        if self.likelihood_for(task) == "bernoulli" and self.decoder_scale != Settings.decoder_scale:
+            needed = "1: a Bernoulli likelihood has no scale (--likelihood gaussian has one)"
+            raise BadInput("--decoder-scale", self.decoder_scale, needed)
 
 
 @dataclass(frozen=True)
@@ -226,21 +276,22 @@ class Config:
 
 
 @functools.lru_cache(maxsize=16)
-def _dimensions(network: str, source: str, *sizes: int) -> int:
+def _dimensions(network: str, source: str, shape: tuple[int, ...], latents: int, width: int, hidden: int) -> int:
     """Of the code of somebody else's network, which may have another number than it was asked for.
 
     Args:
         network: its name.
         source: its text, with which it may change.
-        sizes: C, H, W, latents, width and hidden.
+        shape: (C, …) of the items.
+        latents, width, hidden: what it is asked for.
     """
-    config = {"shape": sizes[:3], "latents": sizes[3], "width": sizes[4], "hidden": sizes[5]}
+    config = {"shape": shape, "latents": latents, "width": width, "hidden": hidden}
     with torch.random.fork_rng(devices=[]):
         return adapted_network(config, network)[1]
 
 
 def small(task: Task) -> bool:
-    """Whether the images are under 16 pixels, for which the reference network is too deep."""
+    """Whether items are under 16 pixels a side, for which the reference network is too deep."""
     return min(task.shape[1:]) < 16
 
 
@@ -281,8 +332,8 @@ def objective(
         config: a run's, with every setting.
         steps: of the whole training; the KL term is warmed up over a share of them.
     """
-    pixels = math.prod(task.shape)
-    constant = pixels * (math.log(config["decoder_scale"]) + 0.5 * math.log(2 * math.pi))
+    pixels, likelihood = math.prod(task.shape), vae.likelihood
+    constant = likelihood.constant(pixels)
     warm_up = config["kl_warm_up"] * steps
 
     kind = task.train.device.type
@@ -293,12 +344,12 @@ def objective(
         with half:
             posterior = vae.encode(target)
             posterior = DiagonalGaussian(posterior.mean.float(), posterior.log_var.float())
-            reconstruction = vae.decode(posterior.sample(stream))
-        squares = (reconstruction.float() - target).square().flatten(1).sum(1).mean()
+            output = vae.decode(posterior.sample(stream))
+        squares, lost = likelihood.errors(target, output.float())
         rate = posterior.kl_to_standard_normal().mean()
-        distortion = squares / (2 * config["decoder_scale"] ** 2) + constant
+        distortion = likelihood.nats(lost.mean()) + constant
         weight = min(1.0, step / warm_up) if warm_up else 1.0
-        return {"loss": distortion + weight * rate, "rate": rate, "mse": squares / pixels}
+        return {"loss": distortion + weight * rate, "rate": rate, "mse": squares.detach().mean() / pixels}
 
     return losses
 
@@ -343,16 +394,19 @@ def _train(
         vae = vae_of(config, *normalisation(task, config), settings.network).to(device)
     epochs = config["epochs"]
     steps, peak = epochs * (len(task.train) // config["batch_size"]), config["learning_rate"]
-    pipeline, scale = settings.pipeline(augmentation, task, vae.enter), config["decoder_scale"]
+    pipeline = settings.pipeline(augmentation, task, vae.enter)
     check_unchanged(augmentation, config)
     if not run.resume.exists():
         single = replace(settings, scope="sample").pipeline(augmentation, task, vae.enter)
-        draws = single.draws(task.train.inputs, generator(device, seed, "linear start"), LINEAR_DRAWS)
-        vae.start(lambda: fit_linear(draws, config["latents"], scale))
+        count = draws_of(task.shape, LINEAR_DRAWS)
+        if count < LINEAR_DRAWS:
+            options.say(f"it starts from the principal axes of {count:,} {task.items}, which are large")
+        draws = single.draws(task.train.inputs, generator(device, seed, "linear start"), count)
+        vae.start(lambda: fit_linear(draws, config["latents"], config["decoder_scale"]))
     held_out = pipeline.each_once(task.test.inputs, generator(device, seed, "curve"), WATCHED)
 
     def watch(_: int) -> dict[str, float]:
-        elbo, rate, mse = negative_elbo(vae, held_out, scale, seed)
+        elbo, rate, mse = negative_elbo(vae, held_out, seed)
         return {"negative_elbo": float(elbo.mean()), "rate": float(rate.mean()), "mse": float(mse.mean())}
 
     try:
@@ -385,7 +439,7 @@ def _train(
         "test_mse": mean_squared_error(vae, task.test.inputs, seed),
         "active_units": active_units(posterior),
         "last_fall": last_fall(curve),
-        "overfitting": overfitting(vae, task, pipeline, scale, seed),
+        "overfitting": overfitting(vae, task, pipeline, seed),
         "images_per_second": trained.pop("images_per_second"),
         "seconds": trained.pop("seconds"),
         "last_epoch": trained,
@@ -393,19 +447,18 @@ def _train(
     run.finish(metrics=metrics, started=started, origin=origin, curve=curve, training_images=len(task.train))
 
 
-def overfitting(vae: VAE, task: Task, pipeline: Pipeline, scale: float, seed: int) -> dict[str, Any]:
+def overfitting(vae: VAE, task: Task, pipeline: Pipeline, seed: int) -> dict[str, Any]:
     """−ELBO of test inputs less that of training inputs, both like the VAE's own, in nats, with its standard error.
 
     Args:
         vae: in evaluation mode.
         task: on its device; as many training images as there are test images, at random.
         pipeline: what the VAE sees.
-        scale: σ of the decoder.
         seed: of the choice, the mixing and the codes.
     """
     count = len(task.test)
     test, training = (
-        negative_elbo(vae, pipeline.each_once(images, generator(images.device, seed, "curve"), count), scale, seed)[0]
+        negative_elbo(vae, pipeline.each_once(images, generator(images.device, seed, "curve"), count), seed)[0]
         for images in (task.test.inputs, task.train.inputs)
     )
     error = math.sqrt(sum(float(losses.var()) / len(losses) for losses in (test, training)))
@@ -413,12 +466,12 @@ def overfitting(vae: VAE, task: Task, pipeline: Pipeline, scale: float, seed: in
 
 
 def mean_squared_error(vae: VAE, images: Tensor, seed: int) -> float:
-    """Mean over uint8 images, channels and pixels of the squared error of one reconstruction from a sampled code.
+    """Mean over raw images, channels and pixels of the squared error of one reconstruction from a sampled code.
 
-    In squared units of normalised pixels.
+    In squared units of normalised pixels; of sound and volumes, over the values of spectrograms, and over voxels.
     """
     stream = generator(images.device, seed, "reconstruction")
-    return float(squared_errors(vae, images, stream).sum() / images.numel())
+    return float(errors(vae, images, stream)[0].sum() / (len(images) * math.prod(vae.shape)))
 
 
 def run(config: Config) -> Run:
@@ -442,21 +495,32 @@ def run(config: Config) -> Run:
         flat = "flat" if fall < FLAT else "not flat"
         options.say(
             f"−ELBO fell by {fall:.2f} nats over the last fifth of the steps ({flat}); "
-            f"on test images it is {over['value']:.1f} ± {over['standard_error']:.1f} nats more than on training images"
+            f"on test {task.items} it is {over['value']:.1f} ± {over['standard_error']:.1f} nats more than on training "
+            f"{task.items}"
         )
     options.say(str(trained.path))
     options.write(json_document(PROGRAM, config, rows_of(trained.result())))
     return trained
 
 
+def squared_units(config: Mapping[str, Any]) -> str:
+    """The units of a VAE's squared error, in words.
+
+    Args:
+        config: a run's, with every setting.
+    """
+    what = "values" if "rate" in config else "voxels" if len(config.get("shape", ())) > 3 else "pixels"
+    return f"squared normalised {what}"
+
+
 def rows_of(record: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Rate and squared error on the clean test images, from a run's record, as rows of a document."""
+    """Rate and squared error on the clean test items, from a run's record, as rows of a document."""
     metrics, config = record["metrics"], record["config"]
     where = {"inputs": "clean", "augmentation": config["augmentation"], "seed": record["seed"]}
     where |= {"decoder_scale": config["decoder_scale"]}
     return [
         row("I(Z;X)", "rate", metrics["test_rate"], direction="upper", units="nats", **where),
-        row("MSE", "mse", metrics["test_mse"], units="squared normalised pixels", **where),
+        row("MSE", "mse", metrics["test_mse"], units=squared_units(config), **where),
     ]
 
 

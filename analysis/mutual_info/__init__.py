@@ -7,15 +7,16 @@ What is reported, for encoder A and images x of the test set:
 
 - *rate on x*: the paper's first column; an upper bound on I(Z_A; X);
 - *rate on x̂*: the paper's second column, exactly as published: A encodes reconstructions x̂ by a baseline VAE B
-  (sampled with the decoder's noise). The paper calls it a lower bound on I(Z_A; Z_X); that argument needs Z_A encoded
-  from x, while here it is encoded from x̂, so it is the rate of another variable and bounds nothing about x. B has A's
-  seed; for the baseline itself, the next seed;
+  (with Gaussian noise, whatever the likelihood). The paper calls it a lower bound on I(Z_A; Z_X); that argument needs
+  Z_A encoded from x, while here it is encoded from x̂, so it is the rate of another variable and bounds nothing about
+  x. B has A's seed; for the baseline itself, the next seed;
 - *R_m*: the tighter upper bound, by a Gaussian fitted to the codes of the training images; the headline;
 - *R − R_m*: how much of the rate, at least, is not information;
 - *InfoNCE*: the lower bound, which cannot exceed log N;
 - *MSE*: of a reconstruction from a sampled code, in squared units of normalised pixels;
-- *−ELBO*: P·MSE/2σ² + rate, nats an image, less the constant that depends on σ alone; on clean images, what an
-  encoder's model of the world costs there;
+- *−ELBO*: P·MSE/2σ² + rate, nats an image, less the constant that depends on σ alone; of volumes, with the Bernoulli
+  likelihood of `vae.likelihood`, cross-entropy + rate; on clean images, what an encoder's model of the world costs
+  there;
 - beside every VAE the *linear VAE* (`vae.linear`) with as many latents, fitted on inputs as it saw them. A VAE whose
   −ELBO on held-out inputs like its own is more than two paired standard errors above is *under-trained*, and no claim
   about augmentations rests on it (of an augmentation: where most of its VAEs are);
@@ -29,6 +30,8 @@ What is reported, for encoder A and images x of the test set:
 
 ``--decoder-scales 1 0.3 0.1`` repeats all of it at each scale and draws the rate-distortion plane (Alemi et al. 2018,
 arXiv 1711.00464): a conclusion about augmentations holds at the scales at which it was seen.
+
+Items may be images, clips of sound, as log-mel spectrograms, or volumes; what is said here of images holds of them.
 
 Own-augmented inputs are mixtures of disjoint pairs of test images (N/2 mixtures of N images, λ per sample), so that
 they are independent, jittered and flipped as in training.
@@ -69,6 +72,7 @@ from analysis.mutual_info.rows import (
 from analysis.mutual_info.section import SECTIONS
 from findings import Result, publish
 from findings.decisions import decide
+from findings.sentences import said_of
 from findings.text import printed
 from store import BadInput, Run, evidence, in_range, provenance, slug, write_json
 from store.command_line import json_document, refuse_beside
@@ -211,6 +215,9 @@ def look(config: Config) -> Result:
     """Do it with as many seeds as the configuration has: all of the job, or one look of ``--until decided``."""
     config = config.smoked()
     data = load(config.data, download=not config.execution.dry_run)
+    if config.decoder_scales and config.settings.likelihood_for(data) == "bernoulli":
+        got = f"{' '.join(f'{scale:g}' for scale in config.decoder_scales)} with a Bernoulli likelihood"
+        raise BadInput("--decoder-scales", got, "--likelihood gaussian: the other has no scale")
     _check_size(config, data)
     _check_labels(config, data)
     if config.execution.dry_run:
@@ -260,7 +267,7 @@ def _stands(analysis: Run, config: Config, data: Task) -> bool:
 def _check_size(config: Config, data: Task) -> None:
     shortest = len(data.test) // 2 if "own-augmented" in config.inputs else len(data.test)
     if shortest < 2:
-        raise BadInput("--data", f"{len(data.test)} test images", "at least 2 (4 with own-augmented inputs)")
+        raise BadInput("--data", f"{len(data.test)} test {data.items}", "at least 2 (4 with own-augmented inputs)")
 
 
 def _check_labels(config: Config, data: Task) -> None:
@@ -268,7 +275,7 @@ def _check_labels(config: Config, data: Task) -> None:
     if not (asked := of_labels(config.estimators)):
         return
     if (labels := labels_of(data)) is None:
-        raise BadInput("--bounds", f"{asked[0]} of data with rows of labels", "one class an image")
+        raise BadInput("--bounds", f"{asked[0]} of data with rows of labels", said_of(data.items, "one class an image"))
     try:
         check_labels(labels.scored, len(data.test))
         classes_of_fit(labels, len(data.train))
@@ -376,6 +383,7 @@ def _report(config: Config, data: Task, records: Mapping[float, dict[str, Any]])
     first = next(iter(records.values()))
     name, watermark = first["data"]["name"], "SMOKE RUN" if config.smoke else None
     settings = first["config"] | {"data": name, "train_images": first["images"]["train"]}
+    settings |= {} if data.items == "images" else {"items": data.items}
     rows = [
         FURTHER | row | {"decoder_scale": scale}
         for scale, record in records.items()

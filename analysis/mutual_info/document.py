@@ -1,11 +1,13 @@
 """The document of Table 1: its text and figures made from its numbers, and several documents joined."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from analysis.mutual_info.rows import DRAWS
 from analysis.mutual_info.sentences import (
     bottom_line,
     compared,
@@ -31,11 +33,13 @@ from findings.decisions import decide, decisions_sentence, in_short
 from findings.document import check_joinable, latest
 from findings.over_seeds import headlines
 from findings.published import in_manner
-from findings.text import Block, Text
+from findings.sentences import said_of
+from findings.text import Block, Tabular, Text
 from findings.under_trained import LINEAR, mostly_under_trained, networks_of
 from store import digest_of
 from store.registry import known_as
-from vae.train import Settings
+from vae.linear import draws_of
+from vae.train import Settings, squared_units
 
 __all__ = ["comparisons", "draw", "flagged_headlines", "joined", "text_of"]
 
@@ -52,12 +56,18 @@ def tables_by_scale(document: Mapping[str, Any]) -> dict[float, pd.DataFrame]:
     for row in document["results"]:
         if row["seed"] is not None:
             rows.setdefault(row["decoder_scale"], []).append(row)
+    items = items_of(document)
     return {
         scale: in_manner(
-            summarise(of_scale + _missing_excess(of_scale)).assign(decoder_scale=scale), document["config"]
+            summarise(of_scale + _missing_excess(of_scale)).assign(decoder_scale=scale), document["config"], items=items
         )
         for scale, of_scale in rows.items()
     }
+
+
+def items_of(document: Mapping[str, Any]) -> str:
+    """What the items are called that VAEs were trained on: ``"images"``, if nothing else is said."""
+    return str(document["about"]["settings"].get("items", "images"))
 
 
 def _missing_excess(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -82,15 +92,25 @@ def _head(document: Mapping[str, Any], scale: float) -> str:
     settings, seeds = document["about"]["settings"], document["about"]["settings"]["seeds"]
     return (
         f"Table 1 on {settings['data']}: {seeds} seed{'s' if seeds > 1 else ''}, {settings['train_images']:,} training "
-        f"images, {settings['epochs']} epochs, decoder scale {scale:g}"
+        f"{items_of(document)}, {settings['epochs']} epochs, {observed(settings, scale)}"
     )
+
+
+def observed(settings: Mapping[str, Any], scale: float) -> str:
+    """What of p(x|z) is no network, in words: a Gaussian's scale, or that it is Bernoulli's.
+
+    Args:
+        settings: of VAEs, with every value.
+        scale: of the decoder.
+    """
+    return "Bernoulli likelihood" if settings.get("likelihood") == "bernoulli" else f"decoder scale {scale:g}"
 
 
 def title_of(document: Mapping[str, Any]) -> str:
     settings, scales = document["about"]["settings"], list(tables_by_scale(document))
     if len(scales) == 1:
         return _head(document, scales[0])
-    return f"{settings['data']}: {settings['seeds']} seeds, {settings['train_images']:,} training images"
+    return f"{settings['data']}: {settings['seeds']} seeds, {settings['train_images']:,} training {items_of(document)}"
 
 
 def text_of(document: Mapping[str, Any]) -> tuple[Text, str]:
@@ -99,7 +119,7 @@ def text_of(document: Mapping[str, Any]) -> tuple[Text, str]:
     Args:
         document: with ``config``, ``results`` and ``about``, as this job writes it.
     """
-    config, about = document["config"], document["about"]
+    config, about, items = document["config"], document["about"], items_of(document)
     tables = tables_by_scale(document)
     parts: list[Block | None] = []
     conclusions_of_all: list[str] = []
@@ -107,20 +127,20 @@ def text_of(document: Mapping[str, Any]) -> tuple[Text, str]:
         sentences = [f"At decoder scale {scale:g}."] if len(tables) > 1 else []
         settings = about["settings"] | {"decoder_scale": scale}
         sentences += _sentences(config, table, settings, alone=len(tables) < 2)
-        parts += [*_text_tables(config, table, _head(document, scale)), *sentences]
+        parts += [*_text_tables(config, table, _head(document, scale), items), *sentences]
         conclusions_of_all += sentences
     if len(tables) > 1:
-        conclusions_of_all.append(scale_conclusions(tables))
+        conclusions_of_all.append(said_of(items, scale_conclusions(tables)))
         parts.append(conclusions_of_all[-1])
     decisions = decide(comparisons(document), config)
-    conclusions_of_all.append(decisions_sentence(decisions, config))
+    conclusions_of_all.append(said_of(items, decisions_sentence(decisions, config)))
     parts.append(conclusions_of_all[-1])
     if about["watermark"]:
         line = SMOKE
     else:
         first = config["inputs"][0]
         chosen = {scale: table[table["inputs"] == first] for scale, table in tables.items()}
-        line = bottom_line(chosen, in_short(decisions, config))
+        line = said_of(items, bottom_line(chosen, in_short(decisions, config)))
     return Text(line, [part for part in parts if part]), _joined(conclusions_of_all)
 
 
@@ -204,6 +224,7 @@ def draw(document: Mapping[str, Any], directory: Path) -> list[Path]:
 
     tables, watermark = tables_by_scale(document), document["about"]["watermark"]
     curves = pd.DataFrame(document["about"].get("curves", []))
+    units = squared_units(document["about"]["settings"])
     files: list[Path] = []
     for scale, table in tables.items():
         head, suffix = _head(document, scale), f"-scale-{scale:g}" if len(tables) > 1 else ""
@@ -215,11 +236,11 @@ def draw(document: Mapping[str, Any], directory: Path) -> list[Path]:
             files += save(figure, directory / f"noise-profile{suffix}", numbers, watermark=watermark)
         if len(curves):
             chosen = curves[curves["decoder_scale"] == scale]
-            figure = draw_training(chosen, _without_noise(table), head.removeprefix("Table 1 on "))
+            figure = draw_training(chosen, _without_noise(table), head.removeprefix("Table 1 on "), units)
             files += save(figure, directory / f"training{suffix}", chosen, watermark=watermark)
     together = _without_noise(pd.concat(tables.values(), ignore_index=True))
     if len(tables) > 1 and drawn_of(together, ("rate", "gaussian_marginal")):
-        figure, numbers = draw_rate_distortion(together, title_of(document))
+        figure, numbers = draw_rate_distortion(together, title_of(document), units)
         files += save(figure, directory / "rate-distortion", numbers, watermark=watermark)
     return files + _of_networks(document, directory)
 
@@ -234,29 +255,47 @@ def _without_noise(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["noise"].isna()]
 
 
-def _text_tables(config: Mapping[str, Any], everything: pd.DataFrame, head: str) -> list[Block | None]:
+def _text_tables(config: Mapping[str, Any], everything: pd.DataFrame, head: str, items: str) -> list[Block | None]:
     """The tables at one decoder scale."""
     table = _without_noise(everything)
     parts: list[Block | None] = []
     for inputs in config["inputs"]:
-        parts.append(text_table(table[table["inputs"] == inputs], f"{head}; {inputs} test images"))
+        parts.append(text_table(table[table["inputs"] == inputs], f"{head}; {inputs} test {items}"))
     parts.append(training_table(table))
     if config["shared"] and (everything["estimator"] == "critic").any():
         parts.append(shared_table(everything))
     if config["decomposition"]:
-        parts.append(decomposition_text(networks_of(table)))
-    return parts
+        parts.append(said_of(items, decomposition_text(networks_of(table))))
+    return [
+        replace(one, notes=[said_of(items, note) for note in one.notes]) if isinstance(one, Tabular) else one
+        for one in parts
+    ]
 
 
 def _sentences(config: Mapping[str, Any], everything: pd.DataFrame, settings: dict[str, Any], alone: bool) -> list[str]:
     """What the numbers at one decoder scale allow one to say."""
     # a VAE's own-augmented −ELBO is always there: the bounds on these inputs only when they were asked for
     chosen = everything[everything["inputs"].isin(config["inputs"])]
-    parts = [trained_conclusions(everything), conclusions(chosen, settings), difference_conclusions(chosen)]
+    parts = [_trained(everything, settings), conclusions(chosen, settings), difference_conclusions(chosen)]
     if config["noise"]:
         parts.append(profile_conclusions(chosen))
     if config["shared"] and (everything["estimator"] == "critic").any():
         parts.append(shared_conclusions(everything))
+    parts = [said_of(settings.get("items", "images"), part) for part in parts]
     if alone or settings["decoder_scale"] == Settings().decoder_scale:
         parts.append(published_conclusions(_without_noise(everything), settings))
     return [block for block in parts if block]
+
+
+def _trained(everything: pd.DataFrame, settings: Mapping[str, Any]) -> str:
+    """How the VAEs stand to the linear ones, and what has to be known of these."""
+    found = [trained_conclusions(everything)]
+    most, shape = DRAWS, tuple(settings.get("shape", ()))
+    if found[0] and (count := draws_of(shape, most)) < most:
+        found.append(f"Linear VAEs are fitted on {count:,} draws of their inputs, which are large.")
+    if found[0] and settings.get("likelihood") == "bernoulli":
+        found.append(
+            "Under a Bernoulli likelihood the entropy of grey values, which mixing makes, is in the −ELBO of an "
+            "augmentation's own inputs: it stands beside the linear VAE's, and not beside another augmentation's."
+        )
+    return "\n\n".join(part for part in found if part)

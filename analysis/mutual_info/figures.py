@@ -102,15 +102,18 @@ def draw_table_1(table: pd.DataFrame, title: str) -> tuple[Figure, pd.DataFrame]
     return figure, numbers
 
 
-def draw_training(curves: pd.DataFrame, table: pd.DataFrame, title: str) -> Figure:
+def draw_training(
+    curves: pd.DataFrame, table: pd.DataFrame, title: str, units: str = "squared normalised pixels"
+) -> Figure:
     """−ELBO, rate and squared error of held-out inputs over the steps of training, a line per VAE.
 
     Args:
         curves: ``augmentation``, ``seed``, ``step``, ``negative_elbo``, ``rate``, ``mse``: inputs like the VAE's own.
         table: `analysis.mutual_info.table.summarise`'s rows, for the linear VAEs of the same inputs.
         title: above the figure.
+        units: of the squared error, in words.
     """
-    words = {"negative_elbo": "−ELBO, nats", "rate": "rate, nats", "mse": "MSE, squared normalised pixels"}
+    words = {"negative_elbo": "−ELBO, nats", "rate": "rate, nats", "mse": f"MSE, {units}"}
     names = list(dict.fromkeys(curves["augmentation"]))
     linear = table[(table["inputs"] == "own-augmented") & table["augmentation"].str.startswith(LINEAR)]
     level = linear.set_index(["augmentation", "estimator"])["mean"]
@@ -214,13 +217,16 @@ def draw_noise_profile(table: pd.DataFrame, title: str) -> tuple[Figure, pd.Data
     return figure, numbers
 
 
-def draw_rate_distortion(table: pd.DataFrame, title: str) -> tuple[Figure, pd.DataFrame]:
+def draw_rate_distortion(
+    table: pd.DataFrame, title: str, units: str = "squared normalised pixels"
+) -> tuple[Figure, pd.DataFrame]:
     """The rate-distortion plane: rate and R_m against squared error over decoder scales, a curve per augmentation.
 
     Args:
         table: `analysis.mutual_info.table.summarise`'s rows without noise, with ``decoder_scale``; clean inputs are
             drawn, or whatever inputs there are.
         title: above the figure.
+        units: of the squared error, in words.
 
     Returns:
         The figure, and the numbers in it.
@@ -299,7 +305,7 @@ def draw_rate_distortion(table: pd.DataFrame, title: str) -> tuple[Figure, pd.Da
         least, most = numbers["mse"].min(), numbers["mse"].max()
         spread = max(most - least, 0.1 * most)
         axes.set_xlim(max(0.0, least - 0.2 * spread), most + 0.45 * spread)
-        axes.set_xlabel("squared error of a reconstruction, normalised pixels")
+        axes.set_xlabel(f"squared error of a reconstruction, {units.removeprefix('squared ')}")
         axes.set_ylabel("nats")
         axes.set_title(wrapped(f"Rate-distortion plane: {title}"), fontsize=10)
         figure.legend(

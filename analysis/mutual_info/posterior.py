@@ -57,11 +57,11 @@ def _posterior_of(config: "Config", path: Path, argument: str) -> tuple[Diagonal
         return read_posterior(path, argument)
     device = resolve_device(config.execution.device)
     vae = load_vae(path, device, argument)
-    images = load(config.data, download=not config.execution.dry_run).test.inputs.to(device)
-    if tuple(images.shape[1:]) != vae.shape:
-        expected, got = ("×".join(map(str, shape)) for shape in (vae.shape, images.shape[1:]))
-        raise BadInput(argument, f"{path}, a VAE for images of {expected}", f"one for the data's, of {got}")
-    return encode(vae, images), None
+    task = load(config.data, download=not config.execution.dry_run)
+    if task.shape != vae.shape:
+        expected, got = ("×".join(map(str, shape)) for shape in (vae.shape, task.shape))
+        raise BadInput(argument, f"{path}, a VAE for {task.items} of {expected}", f"one for the data's, of {got}")
+    return encode(vae, task.test.inputs.to(device)), None
 
 
 def _labels_of(config: "Config", path: Path) -> Labels:

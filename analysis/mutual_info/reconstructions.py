@@ -1,4 +1,6 @@
-"""Test images above what the VAEs of every augmentation make of them.
+"""Test images, or other items, above what the VAEs of every augmentation make of them.
+
+Spectrograms are drawn with the lowest mel at the bottom, volumes as their means along depth.
 
 A picture of networks and not of numbers: a document that is made again from its numbers keeps the one it has. A
 reconstruction is decoded from the mean of an image's posterior, so that it is the same every time; the MSE of the table
@@ -14,12 +16,14 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
+from analysis.mutual_info.document import observed
 from figures import label, save, style
 from figures.mosaic import first_of_classes, lay_out
 from figures.panels import wrapped
 from store import BadInput, Run
 from store.command_line import Options
-from tasks import Task, pixels
+from tasks import Task
+from tasks.task import Sound, Volume
 from vae.encode import load_vae
 from vae.nets import VAE
 from vae.train import Settings
@@ -31,27 +35,42 @@ IMAGES = 8
 
 @torch.no_grad()
 def reconstructed(vae: VAE, images: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Reconstructions in pixels, (B, C, H, W), and the squared error of each, (B,).
+    """Reconstructions in values in [0, 1], (B, C, …), and the squared error of each, (B,).
 
     The error is the mean over an image's pixels, in squared units of normalised pixels, as in the table.
 
     Args:
         vae: in evaluation mode, on the CPU.
-        images: (B, C, H, W), as a data set has them.
+        images: or other items, as a data set has them.
     """
     target = vae.enter(images)
-    decoded = vae.decode(vae.encode(target).mean)
+    decoded = vae.likelihood.mean(vae.decode(vae.encode(target).mean))
     errors = (decoded - target).square().double().flatten(1).mean(1)
     return (decoded * vae.pixel_std + vae.pixel_mean).float().numpy(), errors.numpy()
 
 
-def draw_reconstructions(images: np.ndarray, reconstructions: Mapping[str, np.ndarray], title: str) -> Figure:
+def picture_of(values: np.ndarray, task: Task) -> np.ndarray:
+    """What is drawn of items, (B, C, H, W): of a spectrogram high frequencies above, of a volume its mean along depth.
+
+    Args:
+        values: (B, C, …) in [0, 1].
+        task: whose items they are.
+    """
+    if isinstance(task.modality, Sound):
+        return values[:, :, ::-1]
+    return values.mean(2) if isinstance(task.modality, Volume) else values
+
+
+def draw_reconstructions(
+    images: np.ndarray, reconstructions: Mapping[str, np.ndarray], title: str, items: str = "images"
+) -> Figure:
     """Images in one row, and their reconstructions in another for each augmentation.
 
     Args:
         images: (B, C, H, W), pixels in [0, 1].
         reconstructions: likewise, by augmentation; what is beyond the pixels' range is drawn at its end.
         title: above the figure.
+        items: what they are called.
     """
     rows = [images, *reconstructions.values()]
     height, width = images.shape[2:]
@@ -59,7 +78,7 @@ def draw_reconstructions(images: np.ndarray, reconstructions: Mapping[str, np.nd
         figure = Figure(figsize=(7.2, 0.72 * len(rows) * height / width + 0.7))
         axes = figure.subplots()
         lay_out(axes, {(column, row): image for row, line in enumerate(rows) for column, image in enumerate(line)})
-        axes.set_yticks(np.arange(len(rows)) + 0.5, ["test images", *map(label, reconstructions)])
+        axes.set_yticks(np.arange(len(rows)) + 0.5, [f"test {items}", *map(label, reconstructions)])
         axes.set_title(wrapped(title), fontsize=10)
     return figure
 
@@ -79,7 +98,7 @@ def save_reconstructions(
         trained: the VAEs that are there, with ``augmentation``, ``seed`` and ``decoder_scale`` of each.
         augmentations: in the order of their rows.
         settings: of the training.
-        task: whose test images they are: the first of each class, and more where the classes are few.
+        task: whose test items they are: the first of each class, and more where the classes are few.
         about: of the document.
         directory: where the picture goes.
         options: of the job.
@@ -88,7 +107,7 @@ def save_reconstructions(
         The files; none where there is no VAE whose weights can be read.
     """
     scales = [where["decoder_scale"] for where, _ in trained]
-    scale = Settings().decoder_scale if Settings().decoder_scale in scales else next(iter(scales), None)
+    scale = Settings.decoder_scale if Settings.decoder_scale in scales else next(iter(scales), Settings.decoder_scale)
     chosen: dict[str, tuple[int, Run]] = {}
     for where, run in trained:
         if where["decoder_scale"] == scale:
@@ -116,7 +135,12 @@ def save_reconstructions(
     how = about["settings"]
     title = (
         f"Reconstructions on {about['data']}, by the first VAE of each augmentation: {how['train_images']:,} training "
-        f"images, {how['epochs']} epochs, decoder scale {scale:g}"
+        f"{task.items}, {how['epochs']} epochs, {observed(how, scale)}"
     )
-    figure = draw_reconstructions(pixels(images).numpy(), reconstructions, title)
+    if isinstance(task.modality, Sound):
+        title += "; frequency upwards, time to the right"
+    elif isinstance(task.modality, Volume):
+        title += "; means along depth"
+    shown = {name: picture_of(values, task) for name, values in reconstructions.items()}
+    figure = draw_reconstructions(picture_of(task.values(images).numpy(), task), shown, title, task.items)
     return save(figure, directory / "reconstructions", pd.DataFrame(rows), watermark=about["watermark"])

@@ -1,9 +1,10 @@
 """Every number of one VAE, and of the linear VAEs beside it, as rows."""
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import torch
@@ -18,13 +19,14 @@ from findings.row import row
 from findings.under_trained import LINEAR
 from store import Run, slug, write_atomically
 from store.registry import known_as
-from tasks import Task, pixels
+from tasks import Task
 from training import Pipeline, generator
-from vae.encode import encode, load_vae, reconstruct, squared_errors
-from vae.linear import LinearVAE, fit_linear
+from vae.encode import BATCH, encode, errors, load_vae, reconstruct
+from vae.likelihood import Bernoulli
+from vae.linear import LinearVAE, draws_of, fit_linear
 from vae.nets import VAE
 from vae.posterior import DiagonalGaussian
-from vae.train import Settings, active_units, normalisation
+from vae.train import Settings, active_units, normalisation, squared_units
 
 if TYPE_CHECKING:
     from analysis.mutual_info import Config
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["linear_rows_of", "own_inputs", "worse_than"]
 
 DRAWS = 50_000
-"""Inputs on which a linear VAE is fitted."""
+"""Inputs on which a linear VAE is fitted; fewer where they are large."""
 
 
 def baseline_seed(config: "Config", augmentation: str, seed: int) -> int | None:
@@ -42,27 +44,39 @@ def baseline_seed(config: "Config", augmentation: str, seed: int) -> int | None:
     return config.first_seed + (seed - config.first_seed + 1) % config.seeds if config.seeds > 1 else None
 
 
-def own_inputs(settings: Settings, data: Task, augmentation: str) -> Pipeline:
+Units: TypeAlias = tuple[Tensor, Tensor]
+"""Mean and standard deviation of values, which broadcast over items."""
+
+
+def units_of(settings: Settings, data: Task) -> Units:
+    """What is taken from values in [0, 1] and what they are then divided by; of sound, it takes all training clips."""
+    mean, std = (
+        unit.view(1, -1, *[1] * (len(data.shape) - 1)) for unit in normalisation(data, settings.resolved(data))
+    )
+    return mean, std
+
+
+def own_inputs(settings: Settings, data: Task, augmentation: str, units: Units | None = None) -> Pipeline:
     """Inputs as VAEs of an augmentation saw them, λ and mask drawn per sample: a batch's mixtures are independent.
 
     Args:
         settings: of the training.
         data: on its device.
         augmentation: a mixer's name.
+        units: `units_of` the two, where they are known.
     """
-    units = normalisation(data, settings.resolved(data))
-    mean, std = (statistic.to(data.train.device).view(1, -1, 1, 1) for statistic in units)
-    return replace(settings, scope="sample").pipeline(augmentation, data, lambda raw: (pixels(raw) - mean) / std)
+    mean, std = (statistic.to(data.train.device) for statistic in units or units_of(settings, data))
+    return replace(settings, scope="sample").pipeline(augmentation, data, lambda raw: (data.values(raw) - mean) / std)
 
 
 def labels_of(data: Task) -> Labels | None:
-    """The classes of test and training images; None where images have soft or several labels."""
+    """The classes of test and training items; None where items have soft or several labels."""
     scored, fit = (split.targets.cpu() for split in (data.test, data.train))
     return Labels(scored, fit) if scored.ndim == fit.ndim == 1 else None
 
 
 class Codes:
-    """What a VAE says of the clean images; of the baselines, which others are compared with, kept.
+    """What a VAE says of the clean images, or other items; of the baselines, which others are compared with, kept.
 
     Args:
         config: of the analysis.
@@ -119,16 +133,16 @@ class Codes:
 
     def pipeline(self, augmentation: str) -> Pipeline:
         """Inputs as the VAEs of an augmentation saw them, in the units of all."""
-        return own_inputs(self.config.settings, self.data, augmentation)
+        return own_inputs(self.config.settings, self.data, augmentation, self.units)
 
     def errors(self, augmentation: str, seed: int) -> tuple[Tensor, Tensor]:
         """Squared error and −ELBO of every clean test image, (N,) each."""
         stream = generator(self.device, seed, "reconstruction")
-        errors = squared_errors(self.vae(augmentation, seed), self.data.test.inputs, stream)
-        elbos = _elbos(errors, self.clean(augmentation, seed)[0], self.config.settings.decoder_scale)
+        squares, distortion = errors(self.vae(augmentation, seed), self.data.test.inputs, stream)
+        elbos = distortion + self.clean(augmentation, seed)[0].kl_to_standard_normal()
         if augmentation == "none":
             self.elbos[augmentation, seed] = elbos
-        return errors, elbos
+        return squares, elbos
 
     def baseline(self, seed: int) -> Tensor | None:
         """−ELBO under the baseline of a seed of every clean test image, (N,); None where there is none."""
@@ -140,12 +154,21 @@ class Codes:
         """The linear VAE of inputs as the VAEs of an augmentation saw them: its axes are the same at every scale."""
         settings = self.config.settings
         if augmentation not in self.fitted:
-            inputs = self.pipeline(augmentation).draws(
-                self.data.train.inputs, generator(self.device, 1, "linear"), DRAWS
-            )
+            stream, count = generator(self.device, 1, "linear"), draws_of(self.data.shape, DRAWS)
+            inputs = self.pipeline(augmentation).draws(self.data.train.inputs, stream, count)
             latents = settings.resolved(self.data)["latents"]
             self.fitted[augmentation] = fit_linear(inputs, latents, settings.decoder_scale)
-        return replace(self.fitted[augmentation], scale=settings.decoder_scale)
+        bernoulli = Bernoulli(*self.units) if settings.likelihood_for(self.data) == "bernoulli" else None
+        return replace(self.fitted[augmentation], scale=settings.decoder_scale, bernoulli=bernoulli)
+
+    @functools.cached_property
+    def units(self) -> Units:
+        """`units_of` the VAEs."""
+        return units_of(self.config.settings, self.data)
+
+    def squared(self) -> str:
+        """The units of squared errors, in words."""
+        return squared_units(self.config.settings.resolved(self.data))
 
 
 def rows_of_vae(config: "Config", codes: Codes, augmentation: str, seed: int, directory: Path) -> list[dict[str, Any]]:
@@ -153,7 +176,7 @@ def rows_of_vae(config: "Config", codes: Codes, augmentation: str, seed: int, di
     name = known_as(augmentation)
     rows: list[dict[str, Any]] = []
     data, vae, pipeline = codes.data, codes.vae(augmentation, seed), codes.pipeline(augmentation)
-    device, scale = data.test.device, config.settings.decoder_scale
+    device = data.test.device
     mixed = pipeline.mixtures(data.test.inputs, generator(device, seed, "test"))
     clean, of_mixed = codes.clean(augmentation, seed), encode(vae, mixed)
     for inputs in config.inputs:
@@ -186,21 +209,21 @@ def rows_of_vae(config: "Config", codes: Codes, augmentation: str, seed: int, di
             upper = [*codes.upper(augmentation, seed), *codes.upper(*other)]
             pair = EncodedPair(Encoded(a, fit=fit_a), Encoded(b, fit=fit_b), upper, "I(Z_A;Z_X)")
             rows += profile_of_pair(pair, noise=config.noise, **where)[1]
-    pixels = mixed[0].numel()
-    errors, elbos = codes.errors(augmentation, seed)
-    rows += _elbo_rows(errors / pixels, elbos, **where)
+    pixels, units = mixed[0].numel(), codes.squared()
+    squares, elbos = codes.errors(augmentation, seed)
+    rows += _elbo_rows(squares / pixels, elbos, units, **where)
     baseline = codes.baseline(seed) if augmentation != "none" else None
     if baseline is not None:
         rows.append(_mean_row("−ELBO less the baseline's", "negative_elbo_excess", elbos - baseline, "nats", **where))
     where |= {"inputs": "own-augmented"}
-    errors = squared_errors(vae, mixed, generator(device, seed, "own reconstruction"))
-    elbos = _elbos(errors, of_mixed, scale)
-    rows += _elbo_rows(errors / pixels, elbos, **where)
+    squares, distortion = errors(vae, mixed, generator(device, seed, "own reconstruction"))
+    elbos = distortion + of_mixed.kl_to_standard_normal()
+    rows += _elbo_rows(squares / pixels, elbos, units, **where)
     rows += _training_rows(codes.runs[augmentation, seed].result(), **where)
     linear = codes.linear(augmentation)
     poor = worse_than(elbos, linear.negative_elbo(mixed))
     rows = [one | {"under_trained": poor} for one in rows]
-    return rows + linear_rows_of(linear, mixed, **where | {"augmentation": LINEAR, "fitted_on": name})
+    return rows + linear_rows_of(linear, mixed, units, **where | {"augmentation": LINEAR, "fitted_on": name})
 
 
 def _training_rows(record: Mapping[str, Any], **where: Any) -> list[dict[str, Any]]:
@@ -213,11 +236,6 @@ def _training_rows(record: Mapping[str, Any], **where: Any) -> list[dict[str, An
         fall = metrics["last_fall"]
         rows.append(row("fall of −ELBO over the last fifth", "last_fall", fall, units="nats", **where))
     return rows
-
-
-def _elbos(errors: Tensor, posterior: DiagonalGaussian, scale: float) -> Tensor:
-    """−ELBO of every image, (N,) nats, less the constant in σ: squared error / 2σ² + KL to the prior."""
-    return errors / (2 * scale**2) + posterior.kl_to_standard_normal()
 
 
 def worse_than(elbos: Tensor, linear: Tensor) -> bool:
@@ -237,32 +255,41 @@ def _mean_row(quantity: str, name: str, values: Tensor, units: str, **where: Any
     return row(quantity, name, float(values.mean()), units=units, standard_error=error, n=len(values), **where)
 
 
-def _elbo_rows(errors: Tensor, elbos: Tensor, **where: Any) -> list[dict[str, Any]]:
-    """MSE and −ELBO from their values of every image, (N,) each."""
+def _elbo_rows(squares: Tensor, elbos: Tensor, units: str, **where: Any) -> list[dict[str, Any]]:
+    """MSE, in these units, and −ELBO from their values of every image, (N,) each."""
     return [
-        _mean_row("MSE", "mse", errors, "squared normalised pixels", **where),
+        _mean_row("MSE", "mse", squares, units, **where),
         _mean_row("−ELBO", "negative_elbo", elbos, "nats", **where),
     ]
 
 
-def linear_rows_of(linear: LinearVAE, images: Tensor, **where: Any) -> list[dict[str, Any]]:
-    """Rate, R_m (its Gaussian fitted in ten folds), MSE and −ELBO of a linear VAE on normalised images."""
-    posterior, errors = linear.encode(images), linear.squared_error(images)
-    rows = [bound.row(**where) for bound in bounds_of(posterior, ("rate", "gaussian_marginal"))]
-    rows += _elbo_rows(errors / images[0].numel(), _elbos(errors, posterior, linear.scale), **where)
-    return rows
+def linear_rows_of(
+    linear: LinearVAE, images: Tensor, units: str = "squared normalised pixels", **where: Any
+) -> list[dict[str, Any]]:
+    """Rate, R_m (its Gaussian fitted in ten folds), MSE and −ELBO of a linear VAE on normalised images (N, C, …).
+
+    Args:
+        linear: the linear VAE.
+        images: or other items.
+        units: of the MSE, in words.
+        where: further fields of the rows.
+    """
+    rows = [bound.row(**where) for bound in bounds_of(linear.encode(images), ("rate", "gaussian_marginal"))]
+    return rows + _elbo_rows(
+        linear.squared_error(images) / images[0].numel(), linear.negative_elbo(images), units, **where
+    )
 
 
 def linear_of_clean(codes: Codes) -> list[dict[str, Any]]:
     """The linear VAE that was fitted on the baseline's inputs, on clean test images; it has no seeds."""
     pipeline = codes.pipeline("none")
-    images = pipeline.enter(codes.data.test.inputs)
+    images = torch.cat([pipeline.enter(batch) for batch in codes.data.test.inputs.split(BATCH)])
     where = {"inputs": "clean", "augmentation": LINEAR, "seed": 1, "fitted_on": "none"}
-    return linear_rows_of(codes.linear("none"), images, **where)
+    return linear_rows_of(codes.linear("none"), images, codes.squared(), **where)
 
 
 def _reconstruction(config: "Config", baseline: VAE, device: torch.device, seed: int) -> Callable[[Tensor], Tensor]:
-    """x̂ from normalised x: decoded from a sampled code of the baseline VAE, with the decoder's noise."""
+    """x̂ from normalised x: the mean decoded from a sampled code of the baseline VAE, with Gaussian noise."""
     stream = generator(device, seed, "x̂")
 
     def reconstruction(images: Tensor) -> Tensor:

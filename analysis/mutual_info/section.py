@@ -7,8 +7,10 @@ import pandas as pd
 from analysis.mutual_info.table import RECONSTRUCTION, UNDER_TRAINED, columns
 from findings.document import Document
 from findings.section import Section
+from findings.sentences import said_of
 from findings.table import Column, Table, cells_over_seeds
 from findings.under_trained import LINEAR, mostly_under_trained
+from vae.train import squared_units
 
 __all__ = ["SECTIONS"]
 
@@ -35,14 +37,15 @@ def _information(document: Document) -> Table:
         directions["infonce"] += f" (cap {cap:.2f})"
     head = [*(["augmentation", "decoder scale"][: len(by)])]
     head += [f"{column.head}: {directions[name]}".removesuffix(": ") for name, column in shown.items()]
-    notes = ["nats, MSE in squared normalised pixels; mean ± standard deviation over seeds; clean test images"]
+    units = squared_units(document.about["settings"])
+    notes = [f"nats, MSE in {units}; mean ± standard deviation over seeds; clean test {document.items}"]
     if chosen["saturated"].eq(True).any():
         notes.append("* within a nat of its cap: saturated")
     if marked:
-        notes.append(UNDER_TRAINED)
+        notes.append(said_of(document.items, UNDER_TRAINED))
     if RECONSTRUCTION in shown:
         notes.append("† published as a lower bound; it is the rate of the reconstruction x̂, another variable")
-    return Table("Clean test images", head, lines, numbers, notes)
+    return Table(f"Clean test {document.items}", head, lines, numbers, notes)
 
 
 def _training(document: Document) -> Table | None:
@@ -73,7 +76,7 @@ def _training(document: Document) -> Table | None:
         "fitted on such inputs. At the end of a schedule whose rate falls to nothing −ELBO hardly falls: only a run "
         "of twice the length tells whether it would have gone on"
     )
-    return Table("How the VAEs were trained", head, lines, numbers, [note])
+    return Table("How the VAEs were trained", head, lines, numbers, [said_of(document.items, note)])
 
 
 SECTIONS = (

@@ -332,10 +332,16 @@ def _sentences(everything: pd.DataFrame, settings: dict[str, Any]) -> list[str]:
             "The rate on x̂ is about the reconstruction, not the image: it is printed because the paper prints it, and "
             "bounds neither I(Z;X) nor I(Z_A;Z_X)."
         )
-    sentences.append(
-        f"All of it holds at decoder scale {settings['decoder_scale']:g}, which sets how much a code is paid to "
-        "carry; another scale can change the order."
-    )
+    if settings.get("likelihood") == "bernoulli":
+        sentences.append(
+            "All of it holds under a Bernoulli likelihood of every value, which sets how much a code is paid to carry; "
+            "another likelihood can change the order."
+        )
+    else:
+        sentences.append(
+            f"All of it holds at decoder scale {settings['decoder_scale']:g}, which sets how much a code is paid to "
+            "carry; another scale can change the order."
+        )
     return sentences
 
 

@@ -93,7 +93,7 @@ UNDER_TRAINED = (
 
 
 def text_table(table: pd.DataFrame, title: str) -> Tabular:
-    """Table 1: mean ± standard deviation over seeds, published values beside ours; saturated bounds come last.
+    """Table 1: mean ± standard deviation over seeds, of images with published values beside; saturated bounds last.
 
     Args:
         table: `summarise`'s rows for one kind of inputs.
@@ -111,6 +111,7 @@ def text_table(table: pd.DataFrame, title: str) -> Tabular:
     lines: list[list[str]] = []
     notes = []
     poor = under_trained(table)
+    of_images = "items" not in table or table["items"].eq("images").all()
     for augmentation, of_augmentation in table.groupby("augmentation", sort=False):
         augmentation = str(augmentation)
         line = [name_of(augmentation, poor)]
@@ -126,7 +127,7 @@ def text_table(table: pd.DataFrame, title: str) -> Tabular:
         values = [
             next((str(number) for number in published(key) if number.stands_beside(augmentation)), "") for key in shown
         ]
-        if any(values) and (of_augmentation["inputs"] == "clean").all():
+        if any(values) and of_images and (of_augmentation["inputs"] == "clean").all():
             lines.append(["  published, CIFAR-10", *values])
     if len(lower) and bool(lower["saturated"].any()):
         notes.append("* saturated: within 1 nat of its cap")

@@ -27,10 +27,10 @@ from analysis.representations.descriptive import linear_probe, spectrum_rows
 from analysis.representations.dominance import Dominance, Measured, dominances
 from analysis.representations.features import FEWEST, Features, Pool, read_features, tenth
 from analysis.representations.figures import draw_epochs, draw_layers, draw_plane
-from analysis.representations.networks import check_images, images_of, measured, run_of
+from analysis.representations.networks import OTHERS, check_images, images_of, measured, run_of
 from analysis.representations.profile import HEADLINES, profiles_of
 from analysis.representations.section import SECTIONS
-from analysis.representations.sentences import table_of, text_of, until_decided_of
+from analysis.representations.sentences import items_of, table_of, text_of, until_decided_of
 from analysis.representations.views import shared
 from classifiers.grid import Analysed, ModelGrid, analyse, grid_steps, of_model, trained_classifier, who
 from figures import save
@@ -232,6 +232,7 @@ def look(config: Config) -> Result:
             lambda subject: measured(config, subject, task, workers),
             "measured",
             "layer measurement",
+            OTHERS,
         )
     return Result([]) if analysed is None else _report(config, task, analysed)
 
@@ -312,9 +313,10 @@ def _report(config: Config, task: Task, analysed: Analysed) -> Result:
         directory = trained.path if trained is not None else config.directory
         rows += [] if directory is None else _training_losses(directory, where)
     n = len(some_of(task.test, images_of(config, task)))
-    title = f"What layers keep on {task.name}: {who(config)}, {n:,} test images{_manner(config)}"
+    title = f"What layers keep on {task.name}: {who(config)}, {n:,} test {task.items}{_manner(config)}"
     watermark = "SMOKE RUN" if config.smoke else None
-    about = {"title": title, "data": task.name, "settings": analysed.settings(), "watermark": watermark}
+    items = {} if task.items == "images" else {"items": task.items}
+    about = {"title": title, "data": task.name, "settings": analysed.settings() | items, "watermark": watermark}
     found = _dominances(config, analysed, rows)
     kind = "-epochs" if config.checkpoints else ""
     folder = f"representations-{slug(task.name.lower())}{kind}{of_model(config)}"
@@ -398,12 +400,17 @@ def _published(
     kind = "" if config.noise_shape == "isotropic" else f"-{config.noise_shape}"
     directory = config.execution.out / f"{folder}{kind}"
     files = []
-    for name, draw in (("plane", draw_plane), ("layers", draw_layers), ("epochs", draw_epochs)):
-        drawn = draw(networks, about["title"])
+    title, items = about["title"], items_of(document)
+    pictures = {
+        "plane": draw_plane(networks, title),
+        "layers": draw_layers(networks, title, items),
+        "epochs": draw_epochs(networks, title, items),
+    }
+    for name, drawn in pictures.items():
         if drawn is not None:
             files += save(drawn[0], directory / name, drawn[1], watermark=about["watermark"])
     result = Result(rows, pd.DataFrame(rows), text, files, failures, until_decided_of(document))
     return publish(result, PROGRAM, config, directory, about, runs, more)
 
 
-JOB = Job(PROGRAM, lambda config, _: grid_steps(config, "representations"), SECTIONS)
+JOB = Job(PROGRAM, lambda config, _: grid_steps(config, "representations", OTHERS), SECTIONS)

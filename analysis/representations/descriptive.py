@@ -57,7 +57,7 @@ from classifiers.load import Classifier, finite
 from findings.row import row
 from msda import Mixed
 from store import BadInput
-from tasks import InMemory, Task, pixels
+from tasks import InMemory, Task
 from tasks.metrics import ACCURACY, distributions
 from training import Pipeline, generator
 from vae.posterior import DiagonalGaussian
@@ -376,7 +376,7 @@ def affinity(
         own = one_hot(targets, classifier.classes).double() if targets.ndim == 1 else distributions(targets)
         scored = (
             (_soft(mixed, targets, classifier.classes), _entered(classifier, mixed)),
-            (own, classifier(pixels(raw))),
+            (own, classifier(classifier.values(raw))),
         )
         batches.append(torch.stack([_of_pairs(of(*each)) for of in (_divergence, _dominant) for each in scored]))
     augmented, clean, right, clean_right = torch.cat(batches, 1)

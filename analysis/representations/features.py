@@ -15,7 +15,6 @@ from torch.utils.hooks import RemovableHandle
 from analysis.bounds.encoded import shuffled
 from classifiers.load import Classifier, in_batches
 from store import BadInput
-from tasks import pixels
 from tasks.arrays import Member, open_archive
 
 __all__ = ["FEWEST", "Features", "Pool", "features_of", "read_features", "tenth"]
@@ -250,7 +249,7 @@ def features_of(
     Args:
         classifier: in evaluation mode.
         layers: their names in the network; ``in:NAME`` is what the layer NAME takes, its first argument.
-        images: (N, C, H, W) uint8, or pixels in [0, 1], on the classifier's device.
+        images: (N, C, H, W) uint8, or pixels in [0, 1], or other items, on the classifier's device.
         pool: of outputs with more axes than (B, d).
 
     Raises:
@@ -274,7 +273,7 @@ def features_of(
     try:
         start = 0
         for batch in in_batches(images):
-            classifier(pixels(batch))
+            classifier(classifier.values(batch))
             for layer, outputs in seen.items():
                 if len(outputs) != 1:
                     raise BadInput("--layers", f"{layer}, used {len(outputs)} times", "a layer that is used once")

@@ -125,7 +125,7 @@ def _crossing(x: np.ndarray, y: np.ndarray, at: float) -> float:
     return float(np.interp(at, x[stop - 1 : stop + 1], y[stop - 1 : stop + 1]))
 
 
-def draw_layers(networks: pd.DataFrame, title: str) -> Drawn | None:
+def draw_layers(networks: pd.DataFrame, title: str, items: str = "images") -> Drawn | None:
     """I(T;X|Y) of every layer, from bound to bound, where I(T;Y) is three quarters of H(Y); None of one layer.
 
     Test images and as many training images, on which a network that has memorised keeps something else. A layer whose
@@ -134,6 +134,7 @@ def draw_layers(networks: pd.DataFrame, title: str) -> Drawn | None:
     Args:
         networks: rows of single networks.
         title: above the figure.
+        items: what the items are called.
     """
     last = networks[networks["noise"].notna()]
     last = last[last["epoch"].isna()] if "epoch" in last else last
@@ -155,7 +156,7 @@ def draw_layers(networks: pd.DataFrame, title: str) -> Drawn | None:
                 axes.vlines(x, own["low"], high, color=colour(name), linewidth=3, label=label(name))
             axes.set_xticks(range(len(layers)), layers, rotation=30, ha="right", fontsize=8)
             axes.set_ylim(0, cap * ROOM)
-            axes.set_title(f"{int(rows.loc[rows['split'] == split, 'n'].max()):,} {split} images", fontsize=9)
+            axes.set_title(f"{int(rows.loc[rows['split'] == split, 'n'].max()):,} {split} {items}", fontsize=9)
             axes.set_ylabel(f"{GIVEN_LABEL}, nats")
         if len(names) > 1:
             panels[0].legend(fontsize=7)
@@ -163,7 +164,7 @@ def draw_layers(networks: pd.DataFrame, title: str) -> Drawn | None:
     return figure, sides
 
 
-def draw_epochs(networks: pd.DataFrame, title: str) -> Drawn | None:
+def draw_epochs(networks: pd.DataFrame, title: str, items: str = "images") -> Drawn | None:
     """I(T;X|Y) of test images over the training loss, where I(T;Y) is three quarters of H(Y), a panel a layer.
 
     None where no weights were looked at but the last. Over the training loss, and not the epoch, because an
@@ -172,6 +173,7 @@ def draw_epochs(networks: pd.DataFrame, title: str) -> Drawn | None:
     Args:
         networks: rows of single networks, `training_loss` among them.
         title: above the figure.
+        items: what the items are called.
     """
     if "epoch" not in networks or not networks.loc[networks["noise"].notna(), "epoch"].notna().any():
         return None
@@ -202,7 +204,7 @@ def draw_epochs(networks: pd.DataFrame, title: str) -> Drawn | None:
                 axes.invert_xaxis()
             axes.set_ylim(0, cap * ROOM)
             axes.set_title(str(layer), fontsize=9)
-            axes.set_xlabel("cross entropy of training images, nats")
+            axes.set_xlabel(f"cross entropy of training {items}, nats")
             axes.set_ylabel(f"{GIVEN_LABEL}, nats")
         panels[0].legend(fontsize=7)
         figure.suptitle(wrapped(f"{title}: where I(T;Y) is {SHARE:.0%} of H(Y)"), fontsize=10)

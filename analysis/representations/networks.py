@@ -21,7 +21,7 @@ from store import BadInput, Run, provenance, read_record, slug, write_atomically
 from store.registry import known_as
 from store.runs import now
 from tasks import InMemory, Task, some_of
-from tasks.task import only_images
+from tasks.task import Sound, Volume, only_images
 from training import generator
 from training.devices import describe
 from training.mixing import identity_of
@@ -32,13 +32,16 @@ from training.views.pipeline import Pipeline
 if TYPE_CHECKING:
     from analysis.representations import Config
 
-__all__ = ["check_images", "images_of", "layers_of", "measured", "run_of"]
+__all__ = ["OTHERS", "check_images", "images_of", "layers_of", "measured", "run_of"]
 
 VERSION = 1
 """Raised when the same features give other bounds."""
 
 MIXING = ("alpha", "decay_power", "max_soft", "scope", "targets", "target_alpha")
 """Settings of mixers, under which affinity and diversity are measured."""
+
+OTHERS = Sound, Volume
+"""What items may be beside images."""
 
 SMOKED = 200
 """Images of a smoke run."""
@@ -58,7 +61,7 @@ def layers_of(config: "Config", classifier: Classifier) -> tuple[str, ...]:
         return config.layers
     network = classifier.network
     stages = [name for name, module in network.named_children() if isinstance(module, nn.Sequential)]
-    first = [name for name, module in network.named_children() if isinstance(module, nn.Conv2d)][:1]
+    first = [name for name, module in network.named_children() if isinstance(module, nn.Conv2d | nn.Conv3d)][:1]
     last = [f"{INPUT}{name}" for name, module in network.named_modules() if isinstance(module, nn.Linear)][-1:]
     if not first + stages + last:
         raise BadInput("--layers", "nothing", "names of layers of the network")
@@ -197,17 +200,21 @@ def check_images(config: "Config", task: Task) -> None:
     Raises:
         BadInput: fewer than 20, of one class, or one alone of its class.
     """
-    only_images(task, "representations")
+    only_images(task, "representations", OTHERS)
     option = "--data" if images_of(config, task) is None else "--images"
     test, train, aside = _split(config, task)
     for words, split in (("test", test),) if aside else (("test", test), ("training", train)):
         counts = split.targets.bincount()
         if words == "test" and len(split) < FEWEST:
-            raise BadInput(option, f"{len(split)} {words} images", f"at least {FEWEST}")
+            raise BadInput(option, f"{len(split)} {words} {task.items}", f"at least {FEWEST}")
         if words == "test" and int((counts > 0).sum()) < 2:
-            raise BadInput(option, f"{words} images of one class", "two classes or more")
+            raise BadInput(option, f"{words} {task.items} of one class", "two classes or more")
         if (alone := (counts == 1).nonzero()).numel():
-            raise BadInput(option, f"one {words} image of class {int(alone[0])}", "at least 2 of each class, or none")
+            raise BadInput(
+                option,
+                f"one {words} {task.items.removesuffix('s')} of class {int(alone[0])}",
+                "at least 2 of each class, or none",
+            )
 
 
 def _split(config: "Config", task: Task) -> tuple[InMemory, InMemory, bool]:

@@ -11,7 +11,7 @@ from analysis.representations.sentences import intervals, of_test
 from figures import label
 from findings.document import Document
 from findings.section import Section
-from findings.sentences import p_value
+from findings.sentences import p_value, said_of
 from findings.table import Cell, Table, group_of
 
 __all__ = ["SECTIONS"]
@@ -36,7 +36,9 @@ def _plane(document: Document) -> Table:
         f"noise, between two levels of it; empty where {LABEL} does not reach so far. H(Y) = {entropy:.2f} nats"
     )
     head = ["augmentation", "layer", *(f"{LABEL} at {share:.0%} of H(Y)" for share in SHARES)]
-    return Table(f"What layers keep of the image: {GIVEN_LABEL}", head, lines, pd.concat(cuts), [note])
+    title = said_of(document.items, "What layers keep of the image")
+    note = said_of(document.items, note)
+    return Table(f"{title}: {GIVEN_LABEL}", head, lines, pd.concat(cuts), [note])
 
 
 def _between(low: float, high: float) -> str:
@@ -66,7 +68,8 @@ def _dominance(document: Document) -> Table | None:
         + ", Holm's correction over all tests, 5%. At the level of noise nearest to the share, within a tenth of H(Y). "
         "Nats: the gap between the bounds, on test images."
     )
-    return Table("Less of the single image at equal I(T;Y)", head, lines, pd.DataFrame(kept), [note])
+    title, note, *head = [said_of(document.items, text) for text in ("Less of the single image", note, *head)]
+    return Table(f"{title} at equal I(T;Y)", head, lines, pd.DataFrame(kept), [note])
 
 
 SECTIONS = (

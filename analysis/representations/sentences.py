@@ -1,6 +1,7 @@
 """What a document of representations says: tables of bounds, and which networks say less of the single image."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,11 @@ from findings.comparisons import CONFIDENCE
 from findings.decisions import Decision, decisions_sentence, in_short
 from findings.power import t_above
 from findings.published import Claim
-from findings.sentences import p_value, the
+from findings.sentences import p_value, said_of, the
 from findings.table import plus_minus
 from findings.text import Block, Tabular, Text
 
-__all__ = ["intervals", "of_test", "table_of", "text_of", "until_decided_of"]
+__all__ = ["intervals", "items_of", "of_test", "table_of", "text_of", "until_decided_of"]
 
 COLUMNS, FEWER = 7, 5
 """Levels of noise that a table shows at most, and one whose lines have long names: more are wider than 120 letters."""
@@ -152,23 +153,41 @@ def text_of(document: Mapping[str, Any]) -> tuple[Text, str]:
     Returns:
         The whole text, and its sentences without the tables.
     """
-    rows = pd.DataFrame(document["results"])
+    rows, items = pd.DataFrame(document["results"]), items_of(document)
     scored = of_test(rows)
     networks = scored[["augmentation"]].notna().to_numpy().any()
     head = document["about"]["title"]
     if not networks:
         single = rows.astype({"augmentation": object}).fillna({"augmentation": "model"})
         unspliced = "" if "split" in rows and (rows["split"] == "training").any() else UNSPLICED
-        tables = [head, _outputs_table(single), _ranks_table(single), *_layer_tables(scored), NOTE, unspliced]
-        return Text(SMOKE if document["about"]["watermark"] else _of_one(scored), _given(tables)), ""
-    tables = [head, networks_table(document), _outputs_table(rows), _ranks_table(rows), *_grid_tables(scored)]
-    conclusions = conclusions_of(document)
+        tables = [_outputs_table(single), _ranks_table(single), *_layer_tables(scored), NOTE, unspliced]
+        line = SMOKE if document["about"]["watermark"] else _of_one(scored)
+        return Text(said_of(items, line), [head, *_given(tables, items)]), ""
+    tables = [networks_table(document), _outputs_table(rows), _ranks_table(rows), *_grid_tables(scored)]
+    conclusions = said_of(items, conclusions_of(document))
     line = SMOKE if document["about"]["watermark"] else _bottom_line(document, scored)
-    return Text(line, _given([*tables, conclusions])), conclusions
+    return Text(said_of(items, line), [head, *_given([*tables, conclusions], items)]), conclusions
 
 
-def _given(blocks: Sequence[Block | None]) -> list[Block]:
-    return [block for block in blocks if block]
+def items_of(document: Mapping[str, Any]) -> str:
+    """What the items are called that networks have seen: ``"images"``, if nothing else is said."""
+    return str(document["about"]["settings"].get("items", "images"))
+
+
+def _given(blocks: Sequence[Block | None], items: str) -> list[Block]:
+    """Those blocks that are there, and speak of such items."""
+    return [
+        said_of(items, block)
+        if isinstance(block, str)
+        else replace(
+            block,
+            head=[[said_of(items, cell) for cell in line] for line in block.head],
+            caption=said_of(items, block.caption),
+            notes=[said_of(items, note) for note in block.notes],
+        )
+        for block in blocks
+        if block
+    ]
 
 
 def _of_one(scored: pd.DataFrame) -> str:

@@ -693,7 +693,7 @@ def test_older_documents_get_the_difference_from_the_baseline():
         for place, row in enumerate(each for each in rows_of({"none": (1, 1, 1), "mixup": (1, 1, 1)})
                                     if each["estimator"] == "rate")
     ]  # fmt: skip
-    (table,) = tables_by_scale({"results": rows, "config": {}}).values()
+    (table,) = tables_by_scale({"results": rows, "config": {}, "about": {"settings": {}}}).values()
     found = table[table["estimator"] == "negative_elbo_excess"]
     assert found["augmentation"].tolist() == ["mixup"]
     assert found["mean"].tolist() == [7.0]

@@ -39,15 +39,14 @@ def test_a_record_holds_the_curve_and_its_last_point_is_what_the_weights_give(di
     falls = [point["negative_elbo"] for point in record["curve"]]
     assert falls[-1] < falls[0] - 0.1
     assert record["metrics"]["last_fall"] == pytest.approx(last_fall(record["curve"]))
-    config = run.identity["config"]
     vae = load_vae(run, torch.device("cpu"))
     own = FAST.pipeline("mixup", digits, vae.enter)
     inputs = own.each_once(digits.test.inputs, generator("cpu", 1, "curve"), 2000)
-    elbo, rate, mse = negative_elbo(vae, inputs, config["decoder_scale"], 1)
+    elbo, rate, mse = negative_elbo(vae, inputs, 1)
     assert float(elbo.mean()) == pytest.approx(falls[-1], rel=1e-6)
     assert torch.allclose(elbo, inputs[0].numel() * mse / 2 + rate)
     over = record["metrics"]["overfitting"]
-    assert over == pytest.approx(overfitting(vae, digits, own, config["decoder_scale"], 1))
+    assert over == pytest.approx(overfitting(vae, digits, own, 1))
     assert abs(over["value"]) < 5 * over["standard_error"] + 3
 
 

@@ -7,7 +7,7 @@ import torch
 
 from msda import MixUp
 from store import BadInput
-from vae.linear import LinearVAE, fit_linear, linear_vae, moments
+from vae.linear import LinearVAE, draws_of, fit_linear, linear_vae, moments, snapshots
 
 SCALE = 0.7
 
@@ -120,3 +120,43 @@ def test_mixups_inputs_have_two_thirds_of_the_covariance():
     mixed = MixUp(alpha=1.0)(clean, generator=torch.Generator().manual_seed(6)).images
     ratio = moments([mixed]).covariance.trace() / moments([clean]).covariance.trace()
     assert float(ratio) == pytest.approx(2 / 3, abs=0.012)  # four standard errors
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 4), (2, 3, 2, 5)])
+def test_the_gram_matrix_gives_the_axes_of_the_covariance(shape):
+    stream = torch.Generator().manual_seed(0)
+    pixels = math.prod(shape)
+    draws = torch.randn(9, pixels, generator=stream) @ torch.randn(pixels, pixels, generator=stream) + 3
+    draws = draws.view(9, *shape)  # fewer than there are pixels
+    one, other = linear_vae(moments([draws]), 6, SCALE), snapshots(draws, 6, SCALE)
+    assert other.shape == shape
+    torch.testing.assert_close(one.centre, other.centre, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(one.eigenvalues, other.eigenvalues, atol=1e-3, rtol=1e-4)
+    torch.testing.assert_close((one.axes @ other.axes.T).abs(), torch.eye(6, dtype=torch.float64), atol=1e-4, rtol=0)
+    torch.testing.assert_close(one.negative_elbo(draws), other.negative_elbo(draws), rtol=1e-4, atol=1e-3)
+
+
+def test_of_few_draws_what_they_do_not_span_is_the_prior():
+    draws = torch.randn(4, 1, 3, 3, 3, generator=torch.Generator().manual_seed(0))
+    linear = snapshots(draws, 6, 0.01)
+    assert int((linear.eigenvalues > 0).sum()) == 3  # about their mean, four draws span three directions
+    assert (linear.encode(draws).mean[:, 3:] == 0).all()
+    torch.testing.assert_close(linear.decode(linear.encode(draws).mean).float(), draws, atol=0.01, rtol=0.01)
+
+
+def test_large_inputs_take_the_gram_matrix_and_others_the_covariance(monkeypatch):
+    def refused(*_):
+        raise AssertionError("the covariance of large inputs")
+
+    large, few = torch.randn(20, 1, 14, 14, 14), torch.randn(20, 1, 4, 4, 4)
+    fit_linear(few.split(7), 3, 1.0)
+    monkeypatch.setattr("vae.linear.moments", refused)
+    linear = fit_linear(large.split(7), 3, 1.0)
+    assert linear.axes.shape == (3, 14**3)
+    with pytest.raises(AssertionError, match="covariance"):
+        fit_linear(few.split(7), 3, 1.0)
+    # images of the sizes that networks in stores were started from keep their covariance
+    assert [draws_of(shape, 50_000) for shape in ((3, 64, 64), (1, 12, 12, 12))] == [50_000, 50_000]
+    assert [draws_of(shape, 50_000) for shape in ((3, 96, 96), (1, 32, 32, 32))] == [4_000, 4_000]
+    with pytest.raises(BadInput, match="none"):
+        fit_linear([], 3, 1.0)

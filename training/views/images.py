@@ -63,8 +63,9 @@ def colour_jitter(images: Tensor, strength: float, generator: torch.Generator | 
 
 
 def random_flip(images: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """Mirror each image of (B, C, H, W) left to right with probability one half."""
-    heads = torch.rand(len(images), 1, 1, 1, device=images.device, generator=generator) < 0.5
+    """Mirror each image of (B, C, H, W), or volume of (B, C, D, H, W), left to right with probability one half."""
+    alone = (len(images), *[1] * (images.ndim - 1))
+    heads = torch.rand(alone, device=images.device, generator=generator) < 0.5
     return torch.where(heads, images.flip(-1), images)
 
 

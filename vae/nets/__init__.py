@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
+from tasks.task import values_of
 from vae.nets.adapted import NETWORKS, AdaptedVAE, adapted_network
 from vae.nets.base import VAE
 from vae.nets.own import ResidualVAE
@@ -23,7 +24,8 @@ def vae_of(
     """The untrained network of a run's configuration, as `vae.train.Settings.resolved` gives it.
 
     Args:
-        config: ``network``, ``shape``, ``width``, ``hidden``, ``latents`` and ``log_var_bound``.
+        config: ``network``, ``shape``, ``width``, ``hidden``, ``latents``, ``log_var_bound`` and ``decoder_scale``; of
+            sound ``rate``; where it is not Gaussian, ``likelihood``.
         pixel_mean: (C,).
         pixel_std: (C,).
         network: its name, where the configuration's, a file without its directories, does not lead to the file.
@@ -32,16 +34,13 @@ def vae_of(
     Raises:
         BadInput: a network of somebody else's that there no longer is.
     """
-    name = config["network"]
-    if name not in NETWORKS.built_in:
+    name, shape = config["network"], tuple(config["shape"])
+    if name in NETWORKS.built_in:
+        sizes = {key: config[key] for key in ("width", "hidden", "latents", "log_var_bound")}
+        vae: VAE = NETWORKS.get(name, argument)(shape, pixel_mean, pixel_std, **sizes)
+    else:
         module, _ = adapted_network(config, network or name, argument)
-        return AdaptedVAE(tuple(config["shape"]), pixel_mean, pixel_std, module)
-    return NETWORKS.get(name, argument)(
-        tuple(config["shape"]),
-        pixel_mean,
-        pixel_std,
-        width=config["width"],
-        hidden=config["hidden"],
-        latents=config["latents"],
-        log_var_bound=config["log_var_bound"],
-    )
+        vae = AdaptedVAE(shape, pixel_mean, pixel_std, module)
+    vae.values = values_of(config.get("rate"))
+    vae.bernoulli, vae.decoder_scale = config.get("likelihood") == "bernoulli", config["decoder_scale"]
+    return vae

@@ -3,7 +3,9 @@
 ``--network package.module:factory`` or ``FILE.py:factory`` names a callable that makes a module with
 
 - ``encode(images) -> DiagonalGaussian`` of normalised images (B, C, H, W), mean and log-variance (B, d);
-- ``decode(codes)`` of codes (B, d), to normalised images (B, C, H, W).
+- ``decode(codes)`` of codes (B, d), to normalised images (B, C, H, W), which a Bernoulli likelihood makes log-odds of.
+
+Of sound, images are spectrograms; of volumes, they are (B, C, D, H, W).
 
 An autoencoder whose latents are maps flattens them; of diffusers' ``AutoencoderKL``, say::
 
@@ -52,22 +54,22 @@ class AdaptedVAE(VAE):
     """A VAE around a module with ``encode`` and ``decode``, with the normalisation of all VAEs.
 
     Args:
-        shape: (C, H, W) of the images.
+        shape: (C, H, W) of the images, or (C, D, H, W) of the volumes.
         pixel_mean: (C,), what is taken from pixels in [0, 1] before anything else.
         pixel_std: (C,), what they are then divided by.
         network: the module.
     """
 
-    def __init__(self, shape: tuple[int, int, int], pixel_mean: Tensor, pixel_std: Tensor, network: nn.Module) -> None:
+    def __init__(self, shape: tuple[int, ...], pixel_mean: Tensor, pixel_std: Tensor, network: nn.Module) -> None:
         super().__init__(shape, pixel_mean, pixel_std, None)
         self.network: Any = network
 
     def encode(self, images: Tensor) -> DiagonalGaussian:
-        """The posterior of normalised images (B, C, H, W)."""
+        """The posterior of normalised items (B, C, …)."""
         return self.network.encode(images)
 
     def decode(self, codes: Tensor) -> Tensor:
-        """The mean of p(x|z) for codes (B, d): normalised images (B, C, H, W)."""
+        """What `likelihood` takes, for codes (B, d): (B, C, …)."""
         return self.network.decode(codes)
 
 
@@ -109,7 +111,7 @@ def adapted_network(config: Mapping[str, Any], name: str, argument: str = "--net
 def _try(network: Any, what: str, shape: tuple[int, ...], argument: str) -> int:
     """The dimensions of the code, of a network that has encoded and decoded two images."""
     training = network.training
-    images = torch.linspace(-1, 1, 2).view(2, 1, 1, 1).expand(2, *shape).contiguous()
+    images = torch.linspace(-1, 1, 2).view(2, *[1] * len(shape)).expand(2, *shape).contiguous()
     try:
         network.eval()
         posterior = called(lambda: network.encode(images), what, argument, NEEDED)

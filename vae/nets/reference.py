@@ -56,7 +56,7 @@ class ReferenceVAE(VAE):
 
     def __init__(
         self,
-        shape: tuple[int, int, int],
+        shape: tuple[int, ...],
         pixel_mean: Tensor,
         pixel_std: Tensor,
         *,

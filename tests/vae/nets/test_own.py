@@ -9,10 +9,13 @@ from vae.curve import negative_elbo
 from vae.encode import encode, load_vae
 from vae.linear import fit_linear
 from vae.nets import ResidualVAE, vae_of
-from vae.nets.own import LINEAR_RATE
+from vae.nets.own import LINEAR_RATE, _from_patches, _in_patches
 from vae.train import Settings, normalisation, train, vae_run
 
-SIZES = [(1, 8, 8), (1, 12, 9), (1, 15, 40), (1, 16, 16), (1, 28, 28), (3, 16, 19), (1, 33, 47)]
+SIZES = [
+    (1, 8, 8), (1, 12, 9), (1, 15, 40), (1, 16, 16), (1, 28, 28), (3, 16, 19), (1, 33, 47),
+    (1, 8, 8, 8), (2, 9, 12, 10), (1, 16, 16, 16), (1, 17, 16, 20),
+]  # fmt: skip
 
 
 def a_vae(shape, **settings) -> ResidualVAE:
@@ -81,7 +84,7 @@ def test_it_gets_below_the_linear_vae_on_images_it_has_not_seen(digits, options,
     own = settings.pipeline("none", digits, vae.enter)
     held_out = own.each_once(digits.test.inputs, generator("cpu", 1, "curve"), 2000)
     linear = fit_linear(own.draws(digits.train.inputs, generator("cpu", 1, "linear"), 20_000), latents, scale)
-    excess = negative_elbo(vae, held_out, scale, 1)[0] - linear.negative_elbo(held_out)
+    excess = negative_elbo(vae, held_out, 1)[0] - linear.negative_elbo(held_out)
     assert float(excess.mean()) < -0.5 / scale
     # at the start it is the linear VAE, but for the noise of the codes
     first, expected = run.result()["curve"][0]["negative_elbo"], float(linear.negative_elbo(held_out).mean())
@@ -130,3 +133,19 @@ def test_a_runs_network_is_the_one_of_its_preset(digits, options):
     for preset, name in (("default", "ResidualVAE"), ("reference", "ReferenceVAE")):
         config = vae_run(digits, "none", 1, Settings(preset=preset), options).identity["config"]
         assert type(vae_of(config, *normalisation(digits, config))).__name__ == name
+
+
+def test_patches_of_volumes_are_cut_as_those_of_images():
+    volumes = torch.arange(2 * 3 * 4 * 6 * 8.0).view(2, 3, 4, 6, 8)
+    patches = _in_patches(volumes, 2)
+    for item, channel, depth, row, column in ((0, 0, 0, 0, 0), (1, 2, 3, 5, 7), (1, 1, 2, 3, 4), (0, 2, 1, 4, 1)):
+        inside = (channel, depth % 2, row % 2, column % 2)
+        number = sum(place * size for place, size in zip(inside, (8, 4, 2, 1), strict=True))
+        place = patches[item, number, depth // 2, row // 2, column // 2]
+        assert place == volumes[item, channel, depth, row, column]
+    assert torch.equal(_from_patches(patches, 2), volumes)
+    # of volumes that are the same at all depths, those of an image, over and over
+    image = torch.randn(1, 3, 8, 8)
+    deep = _in_patches(image[:, :, None].expand(-1, -1, 4, -1, -1).contiguous(), 4).view(1, 3, 4, 16, 1, 2, 2)
+    flat = torch.nn.functional.pixel_unshuffle(image, 4).view(1, 3, 1, 16, 1, 2, 2)
+    assert torch.equal(deep, flat.expand_as(deep))
