@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from analysis import accuracy
+from analysis import accuracy, mutual_info
 from classifiers.presets import MASKS, ONE_A_BATCH, SOUND_ALPHAS
 from classifiers.train import Settings
 from experiments.paper import Scale
@@ -53,6 +53,17 @@ def graphemes_apart(scale: Scale) -> Iterator[Any]:
     yield from _compared(scale, "one-network-each", "bengali-printed", settings, apart=True)
 
 
+def factors(scale: Scale) -> Iterator[Any]:
+    """What VAEs' codes keep of root, vowel, consonant and font, all combinations of which are equally frequent."""
+    yield mutual_info.Config(
+        MASKS,
+        SEEDS,
+        noise=(0.5, 1.0, 2.0, 4.0),
+        data=DataOptions("bengali-printed-factors"),
+        execution=replace(scale.execution, out=scale.execution.out / "factors"),
+    )
+
+
 def sound(scale: Scale) -> Iterator[Any]:
     """Spoken commands, α = 1 and 0.2, with held-out voices."""
     for alpha in SOUND_ALPHAS:
@@ -68,5 +79,5 @@ def shapes(scale: Scale) -> Iterator[Any]:
 
 def first(scale: Scale) -> Iterator[Any]:
     """All of them, the shorter ones first."""
-    for grid in (shapes, graphemes, sound, graphemes_apart):
+    for grid in (factors, graphemes, shapes, sound, graphemes_apart):
         yield from grid(scale)

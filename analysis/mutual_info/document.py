@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.mutual_info.factors import factor_conclusions, factor_table, factors_of
 from analysis.mutual_info.rows import DRAWS
 from analysis.mutual_info.sentences import (
     bottom_line,
@@ -217,6 +218,7 @@ def draw(document: Mapping[str, Any], directory: Path) -> list[Path]:
     where it lies in ``directory`` as the job wrote it.
     """
     # matplotlib is slow to import
+    from analysis.mutual_info.factors import draw_factors
     from analysis.mutual_info.figures import draw_noise_profile, draw_rate_distortion, draw_table_1, draw_training
 
     def drawn_of(table: pd.DataFrame, names: Sequence[str]) -> bool:
@@ -234,6 +236,10 @@ def draw(document: Mapping[str, Any], directory: Path) -> list[Path]:
         if document["config"]["noise"] and drawn_of(table, ("gaussian_marginal", "infonce")):
             figure, numbers = draw_noise_profile(networks_of(table), head.removeprefix("Table 1 on "))
             files += save(figure, directory / f"noise-profile{suffix}", numbers, watermark=watermark)
+        clean = table[table["inputs"] == "clean"]
+        if factors_of(clean):
+            figure, numbers = draw_factors(clean, head.removeprefix("Table 1 on "))
+            files += save(figure, directory / f"factors{suffix}", numbers, watermark=watermark)
         if len(curves):
             chosen = curves[curves["decoder_scale"] == scale]
             figure = draw_training(chosen, _without_noise(table), head.removeprefix("Table 1 on "), units)
@@ -262,6 +268,7 @@ def _text_tables(config: Mapping[str, Any], everything: pd.DataFrame, head: str,
     for inputs in config["inputs"]:
         parts.append(text_table(table[table["inputs"] == inputs], f"{head}; {inputs} test {items}"))
     parts.append(training_table(table))
+    parts.append(factor_table(everything[everything["inputs"] == "clean"], f"{head}; what codes keep of known factors"))
     if config["shared"] and (everything["estimator"] == "critic").any():
         parts.append(shared_table(everything))
     if config["decomposition"]:
@@ -279,6 +286,7 @@ def _sentences(config: Mapping[str, Any], everything: pd.DataFrame, settings: di
     parts = [_trained(everything, settings), conclusions(chosen, settings), difference_conclusions(chosen)]
     if config["noise"]:
         parts.append(profile_conclusions(chosen))
+    parts.append(factor_conclusions(everything[everything["inputs"] == "clean"]))
     if config["shared"] and (everything["estimator"] == "critic").any():
         parts.append(shared_conclusions(everything))
     parts = [said_of(settings.get("items", "images"), part) for part in parts]

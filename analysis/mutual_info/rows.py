@@ -14,6 +14,7 @@ from analysis.bounds import Bound, Encoded, EncodedPair, bounds_of, decompose, p
 from analysis.bounds.bound import standard_error
 from analysis.bounds.estimators import ESTIMATORS
 from analysis.bounds.tightened import Labels, tightened_profile
+from analysis.mutual_info.factors import factor_rows
 from analysis.mutual_info.table import RECONSTRUCTION
 from findings.row import row
 from findings.under_trained import LINEAR
@@ -110,7 +111,8 @@ class Codes:
             where: dict[str, Any] = {"inputs": "clean", "augmentation": known_as(augmentation), "seed": seed}
             encoded, asked, noise = Encoded(posterior, fit=fit), self.config.estimators, self.config.noise
             labels = labels_of(self.data)
-            self.bounded[key] = tightened_profile(encoded, asked, noise=noise, labels=labels, **where)
+            bounds, rows = tightened_profile(encoded, asked, noise=noise, labels=labels, **where)
+            self.bounded[key] = bounds, rows + factor_rows(encoded, self.data, noise=noise, **where)
         return self.bounded[key]
 
     def upper(self, augmentation: str, seed: int) -> list[Bound]:
