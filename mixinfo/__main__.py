@@ -17,7 +17,7 @@ __all__ = ["COMMANDS", "GROUPS", "main"]
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "mutual-info": ("analysis.mutual_info", "Table 1: what VAEs' codes keep, bounded from both sides"),
-    "accuracy": ("analysis.accuracy", "Table 2: classifiers trained under each augmentation"),
+    "accuracy": ("analysis.accuracy", "Tables 2, 4, 5 and 7: classifiers under each augmentation"),
     "human-uncertainty": ("analysis.human_uncertainty", "Table 6: divergence from the labels that people gave"),
     "attacks": ("attacks.sweep", "Figures 1 and 5: accuracy under attack over ε"),
     "ablation": ("analysis.ablation", "Figures 3 and 6: accuracy over images, α or δ"),

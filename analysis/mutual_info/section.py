@@ -109,6 +109,10 @@ SECTIONS = (
                 "Bounds against the noise added to the code: upper and lower bounds meet where information falls "
                 "below log N."
             ),
+            "factors": (
+                "Bounds on what codes say of each of several things that are known of an image, against the noise "
+                "added to the code."
+            ),
             "training": (
                 "−ELBO, rate and squared error of held-out inputs over the steps of training, a line for every VAE, "
                 "and the linear VAE of the same inputs."
