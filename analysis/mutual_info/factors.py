@@ -199,8 +199,8 @@ def draw_factors(table: pd.DataFrame, title: str) -> "tuple[Figure, pd.DataFrame
 
     columns = min(2, len(factors))
     with style():
-        figure = Figure(figsize=(7.2, 2.6 * math.ceil(len(factors) / columns) + 0.8))
-        panels = figure.subplots(math.ceil(len(factors) / columns), columns, squeeze=False, sharex=True)
+        figure = Figure(figsize=(7.2, 2.7 * math.ceil(len(factors) / columns) + 0.8))
+        panels = figure.subplots(math.ceil(len(factors) / columns), columns, squeeze=False)
         for axes, factor in itertools.zip_longest(panels.flat, factors):
             if factor is None:
                 axes.set_visible(False)
@@ -218,7 +218,7 @@ def draw_factors(table: pd.DataFrame, title: str) -> "tuple[Figure, pd.DataFrame
             axes.set_ylim(0, 1.08 * cap)
             axes.set_xticks(range(len(levels)), [f"{level:g}" for level in levels])
             axes.grid(axis="x", visible=False)
-        figure.supxlabel("noise s, in standard deviations of each dimension of the code", fontsize=9)
+            axes.set_xlabel("noise s, in s.d. of each dimension", fontsize=8.5)
         figure.supylabel("I(Z + noise; factor), nats", fontsize=9)
         figure.suptitle(title, fontsize=10)
         handles, labels = panels.flat[0].get_legend_handles_labels()
