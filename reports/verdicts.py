@@ -19,7 +19,7 @@ from findings.components import Components
 from findings.document import Document
 from findings.over_seeds import over_seeds
 from findings.published import Claim, Published, claims, in_manner, measures, published
-from findings.sentences import p_value, seeds_needed
+from findings.sentences import enumerated, p_value, seeds_needed
 from findings.table import Cell, Table, group_of, plus_minus
 from findings.under_trained import LINEAR, with_under_trained
 from tasks.metrics import ACCURACY
@@ -30,6 +30,7 @@ __all__ = [
     "Stated",
     "claims_table",
     "compared_once",
+    "in_families",
     "judged",
     "measured",
     "published_table",
@@ -446,6 +447,22 @@ def _p(value: float) -> str:
     return p_value(value).removeprefix("p ").removeprefix("= ")
 
 
+def in_families(tested: Sequence[Difference], those: str) -> str:
+    """How many comparisons are judged together: those on images, and those on other items, are a family each.
+
+    Args:
+        tested: the comparisons.
+        those: what they are called, ``"tests"``, say.
+    """
+    counts = Counter(pair.items for pair in tested)
+    if len(counts) < 2:
+        return f"one family of {counts.total()} {those}"
+    first, *others = sorted(counts, key=lambda items: (items != "images", items))
+    return f"a family of {counts[first]} {those} on {first} and " + enumerated(
+        [f"one of {counts[items]} on {items}" for items in others]
+    )
+
+
 def claims_table(documents: Sequence[Document]) -> Table:
     """Every ordering that the paper states, with a verdict from each data set and scale on which it was measured."""
     return table_of_statements(statements(documents))
@@ -458,15 +475,12 @@ def table_of_statements(stated: Sequence[Stated]) -> Table:
     head = ["the paper says", "verdict", "measured on", "difference (simultaneous 95%)", "spread over seeds"]
     head += ["images", "p"]
     rare = max((skewed(pair.seeds, len(tested), pair.looks) for pair in tested), default=LEVEL)
-    families = Counter(pair.items for pair in tested)
-    one_or_more = (
-        f"A family of {families['images']} comparisons on images and one of {families['texts']} on texts"
-        if families["texts"]
-        else f"One family of {len(tested)} comparisons"
-    )
+    one_or_more = in_families(tested, "comparisons")
+    one_or_more = one_or_more[0].upper() + one_or_more[1:]
+    over = "family" if len({pair.items for pair in tested}) > 1 else "table"
     notes = (
         f"{one_or_more}: Welch's test of the two augmentations in question, seeds as "
-        f"replicates, Holm's correction over the whole {'family' if families['texts'] else 'table'} at 5%"
+        f"replicates, Holm's correction over the whole {over} at 5%"
         f" (up to {100 * rare:.3g}% if seeds were skewed and spread unequally). "
         + "A statement that something is not improved is not contradicted as long as no improvement is found, and "
         "holds where the opposite is.",

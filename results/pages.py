@@ -100,10 +100,7 @@ def families(those: str) -> str:
     Args:
         those: what they are called, ``"tests"``, say.
     """
-    counts = Counter(each.pair.items for each in verdicts() if not each.pair.withheld)
-    if len(counts) < 2:
-        return f"one family of {counts.total()} {those}"
-    return f"a family of {counts['images']} {those} on images and one of {counts['texts']} on texts"
+    return reports.verdicts.in_families([each.pair for each in verdicts() if not each.pair.withheld], those)
 
 
 @functools.cache
