@@ -3,7 +3,7 @@
 from training.views.images import colour_jitter, random_crop, random_flip
 from training.views.pipeline import Pipeline, View, cropped, flipped, jittered
 from training.views.sound import heard
-from training.views.volumes import random_axis_flip, random_shift
+from training.views.volumes import random_shift
 
 __all__ = [
     "Pipeline",
@@ -13,7 +13,6 @@ __all__ = [
     "flipped",
     "heard",
     "jittered",
-    "random_axis_flip",
     "random_crop",
     "random_flip",
     "random_shift",

@@ -14,7 +14,7 @@ from msda import Mixed, Mixer
 from tasks import pixels
 from training.mixing import in_turn
 from training.views.images import colour_jitter, random_crop, random_flip
-from training.views.volumes import random_axis_flip, random_shift
+from training.views.volumes import random_shift
 
 __all__ = ["Pipeline", "View", "cropped", "flipped", "jittered"]
 
@@ -31,8 +31,8 @@ def cropped(padding: int) -> View:
 
 
 def flipped(raw: Tensor, generator: torch.Generator, turn: int) -> Tensor:
-    """The view that mirrors half of the images or shapes along their last axis (`random_flip`, `random_axis_flip`)."""
-    return random_axis_flip(raw, (4,), generator) if raw.ndim == 5 else random_flip(raw, generator)
+    """The view that mirrors half of the images or shapes along their last axis (`random_flip`)."""
+    return random_flip(raw, generator)
 
 
 def jittered(strength: float) -> View:

@@ -4,12 +4,10 @@ The paper does none of it. Depth, height and width are dimensions 2, 3 and 4; in
 of which z mostly points up.
 """
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
-__all__ = ["random_axis_flip", "random_shift"]
+__all__ = ["random_shift"]
 
 
 def random_shift(volumes: Tensor, padding: int, generator: torch.Generator | None = None) -> Tensor:
@@ -23,11 +21,3 @@ def random_shift(volumes: Tensor, padding: int, generator: torch.Generator | Non
     sample = torch.arange(batch, device=volumes.device).view(-1, 1, 1, 1)
     moved = padded.movedim(1, 4)[sample, depth[:, :, None, None], height[:, None, :, None], width[:, None, None, :]]
     return moved.movedim(4, 1)
-
-
-def random_axis_flip(volumes: Tensor, axes: Sequence[int], generator: torch.Generator | None = None) -> Tensor:
-    """Mirror each shape of (B, C, D, H, W) along each of ``axes``, of 2, 3 and 4, with probability one half."""
-    for axis in axes:
-        heads = torch.rand(len(volumes), 1, 1, 1, 1, device=volumes.device, generator=generator) < 0.5
-        volumes = torch.where(heads, volumes.flip(axis), volumes)
-    return volumes
