@@ -83,7 +83,7 @@ from training.devices import describe, resolve_device, use_threads
 from training.distributed import Ranks, join
 from training.grid import Trainer
 from training.job import Job, Step, loaded
-from training.mixing import check_unchanged, identity_of, in_turn, mixer_named
+from training.mixing import check_mixes, check_unchanged, identity_of, in_turn, mixer_named
 from training.reuse import Failed, once
 from training.seeds import derive
 from training.views import View, cropped, flipped, heard
@@ -403,7 +403,9 @@ def classifier_run(
         _mixer_of_texts(settings, resolved["text"], augmentation, lambda ids: ids)  # refuses what cannot mix them
         if (text := FACTORIES.source(wanted, "--network") if theirs(wanted) else None) is not None:
             identity["config"]["source"] = source_hash(text)
-    elif theirs(wanted):
+    else:
+        check_mixes(augmentation, settings.mixer(augmentation), task.shape, task.items)
+    if not isinstance(task.modality, Text) and theirs(wanted):
         # of a network that is not built in the name says nothing: another source makes another run
         with torch.random.fork_rng(devices=[]):
             source = source_of(build(wanted, task.shape, task.classes, settings.width), wanted)

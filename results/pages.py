@@ -13,7 +13,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ import reports.verdicts
 from analysis import accuracy
 from analysis.accuracy.section import metric_of
 from analysis.representations.dominance import Dominance, statements
-from classifiers.presets import TEXT_AUGMENTATIONS
+from classifiers.presets import MASKS, TEXT_AUGMENTATIONS
 from figures import in_usual_order, label
 from findings.decisions import WORDS, Decision, decide
 from findings.document import read_documents
@@ -49,6 +49,7 @@ PAGES = {
         "docs/running.md",
         "docs/deviations.md",
         "docs/texts.md",
+        "docs/other-items.md",
     )
 }
 TABLES = ("table-1-cifar-10-jpeg", "table-1-fashion-mnist", "table-1-digits", "scales/table-1-fashion-mnist")
@@ -769,28 +770,59 @@ def found() -> str:
     return "\n".join(lines)
 
 
-def texts_table() -> str:
-    """What has been measured of texts: a line for every document, and what its own pairs allow one to say."""
+def compared_in(folder: str, augmentations: Sequence[str], linear: bool) -> str:
+    """What has been measured of other items than images: a line for every document in a folder of this one, and what
+    its own pairs allow one to say.
+
+    Args:
+        folder: of documents of accuracies, and of human uncertainty.
+        augmentations: the columns.
+        linear: whether a linear model stands beside networks.
+    """
     lines, said = [], []
-    for path in sorted((RESULTS / "texts").glob("*/accuracy-*/result.json")):
+    for path in sorted((RESULTS / folder).glob("*/accuracy-*/result.json")):
         document = json.loads(path.read_text(encoding="utf-8"))
-        folder, settings = str(path.parent.relative_to(RESULTS)), document["about"]["settings"]
+        place, settings = str(path.parent.relative_to(RESULTS)), document["about"]["settings"]
         metric = metric_of(settings)
-        values = over(folder, metric.name)
+        values = over(place, metric.name)
         scale = f"{settings['train_images']:,} × {settings['epochs']}"
-        more = " (weighed by the mask)" if settings["text"]["mixed_weights"] == "mask" else ""
+        more = " (weighed by the mask)" if settings.get("text", {}).get("mixed_weights") == "mask" else ""
+        more += f" (α = {settings['alpha']:g})" if settings.get("items") == "clips" else ""
+        more += " (one for each question)" if settings.get("apart") else ""
         name = f"{settings['data']}, {settings['network'].removeprefix('transformers:')}{more}"
-        cells = [cell(values, one, metric.places) for one in TEXT_AUGMENTATIONS]
-        linear = f"{document['about']['linear']['value']:.{metric.places}f}"
-        lines.append([name, scale, f"{metric.label}, %", linear, *cells, str(int(values["seeds"].max()))])
+        cells = [cell(values, one, metric.places) for one in augmentations]
+        beside = [f"{document['about']['linear']['value']:.{metric.places}f}"] if linear else []
+        lines.append([name, scale, f"{metric.label}, %", *beside, *cells, str(int(values["seeds"].max()))])
         pays = next(block for block in document["about"]["conclusions"].split("\n\n") if block)
         said.append(f"- {name}. {' '.join(pays.split())}")
-    for path in sorted((RESULTS / "texts").glob("*/human-uncertainty-*/result.json")):
+    for path in sorted((RESULTS / folder).glob("*/human-uncertainty-*/result.json")):
         about = json.loads(path.read_text(encoding="utf-8"))["about"]
         name = f"{about['data']}, {about['settings']['network']}, against its raters"
         said.append(f"- {name}. {' '.join(about['bottom_line'].split())}")
-    head = ["", "texts × epochs", "", "linear model of words", *map(label, TEXT_AUGMENTATIONS), "seeds"]
+    head = [
+        "",
+        "items × epochs",
+        "",
+        *(["linear model of words"] if linear else []),
+        *map(label, augmentations),
+        "seeds",
+    ]
     return table(head, lines) + "\n\n" + "\n".join(said)
+
+
+def texts_table() -> str:
+    """What has been measured of texts."""
+    return compared_in("texts", TEXT_AUGMENTATIONS, linear=True)
+
+
+def other_items_table() -> str:
+    """What has been measured of sound, shapes and graphemes, and of what codes keep of known factors."""
+    found = compared_in("modalities", MASKS, linear=False)
+    for path in sorted((RESULTS / "modalities").glob("*/table-1-*/result.json")):
+        about = json.loads(path.read_text(encoding="utf-8"))["about"]
+        blocks = [block for block in about["conclusions"].split("\n\n") if block.startswith("Of known factors")]
+        found += "".join(f"\n- {about['data']}, VAEs. {' '.join(block.split())}" for block in blocks)
+    return found
 
 
 BLOCKS: dict[str, Callable[[], str]] = {
@@ -830,6 +862,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "grad-cam": gradcam_table,
     "attacks": attacks_table,
     "texts": texts_table,
+    "other items": other_items_table,
 }
 """What every block holds."""
 

@@ -7,7 +7,8 @@ in somebody else's code is
 - a mixer: a callable ``(images, *, generator, partner) -> msda.Mixed``; what has a parameter ``generator`` is one;
 - or something that makes a mixer, a class or a function, called with those of `OPTIONS` that its signature has.
 
-It is tried on a small batch when it is asked for, so that what is no mixer is refused before anything is trained.
+It is tried on a small batch when it is asked for, and on items like those that it is to mix (`check_mixes`), so that
+what is no mixer of them is refused before anything is trained.
 """
 
 import functools
@@ -23,7 +24,7 @@ from msda import MIXERS, Alternate, Mixed, Mixer, OptionError, get_mixer
 from store import BadInput
 from store.registry import Registry, called, known_as, source_hash
 
-__all__ = ["AUGMENTATIONS", "OPTIONS", "check_unchanged", "identity_of", "in_turn", "mixer_named"]
+__all__ = ["AUGMENTATIONS", "OPTIONS", "check_mixes", "check_unchanged", "identity_of", "in_turn", "mixer_named"]
 
 AUGMENTATIONS = Registry(
     "augmentation",
@@ -47,8 +48,8 @@ MAKERS = (type, functools.partial, types.FunctionType, types.BuiltinFunctionType
 
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
-TRIED = (4, 3, 8, 8)
-"""Shape of the batch on which a mixer of somebody else's is tried."""
+TRIED = ((4, 3, 8, 8), (4, 3, 8), (4, 3, 8, 8, 8))
+"""Shapes of batches, of images, texts and volumes, of which a mixer of somebody else's has to mix one at least."""
 
 
 def mixer_named(augmentation: str, argument: str = "--augmentation", **options: Any) -> Mixer:
@@ -97,19 +98,53 @@ def _theirs(name: str, argument: str, options: Mapping[str, Any]) -> Mixer:
         settled = mixer.keywords if isinstance(mixer, functools.partial) else {}
         fitting = {key: value for key, value in options.items() if key in parameters and key not in settled}
         mixer = called(lambda: mixer(**fitting), name, argument, MAKERS_NEEDED)
-    _try(mixer, name, argument)
+    try:
+        _try(mixer, name, TRIED[0], argument)
+    except BadInput:
+        if not any(_mixes(mixer, name, shape) for shape in TRIED[1:]):
+            raise
     return mixer
 
 
-def _try(mixer: Mixer, name: str, argument: str) -> None:
+def _mixes(mixer: Mixer, name: str, shape: tuple[int, ...]) -> bool:
+    try:
+        _try(mixer, name, shape, "")
+    except BadInput:
+        return False
+    return True
+
+
+def check_mixes(
+    augmentation: str, mixer: Mixer, shape: tuple[int, ...], items: str, argument: str = "--augmentation"
+) -> None:
+    """Refuse a mixer of somebody else's that does not mix items of this shape, before anything is trained.
+
+    Args:
+        augmentation: its name, or several joined by ``+``.
+        mixer: of that name.
+        shape: (C, …) of the items.
+        items: what they are called.
+        argument: what is blamed.
+
+    Raises:
+        BadInput: it does not.
+    """
+    names = augmentation.split("+")
+    mixers = mixer.mixers if isinstance(mixer, Alternate) and len(names) > 1 else (mixer,)
+    for name, one in zip(names, mixers, strict=True):
+        if name not in MIXERS:
+            _try(one, known_as(name), (4, *shape), argument, items)
+
+
+def _try(mixer: Mixer, name: str, shape: tuple[int, ...], argument: str, items: str = "images") -> None:
     """Refuse what does not mix a small batch: in one way for one seed of its generator, whom with whom as it is told.
 
     Raises:
         BadInput: blaming ``argument``.
     """
-    images = torch.rand(TRIED, generator=torch.Generator().manual_seed(0))
+    images = torch.rand(shape, generator=torch.Generator().manual_seed(0))
     partner = torch.tensor([1, 0, 3, 2])
-    words = f"{name} for images of shape {TRIED}"
+    words = f"{name} for {items} of shape {shape}"
 
     def mixed(seed: int, partner: Tensor | None = None) -> Mixed:
         stream = torch.Generator().manual_seed(1)

@@ -61,7 +61,7 @@ from training import Diverged, Pipeline, fit, generator
 from training.devices import describe, resolve_device, use_threads
 from training.grid import Trainer
 from training.job import Job, Step, loaded
-from training.mixing import check_unchanged, identity_of, mixer_named
+from training.mixing import check_mixes, check_unchanged, identity_of, mixer_named
 from training.reuse import Failed, once
 from training.views import flipped, jittered
 from training.weights import write_weights
@@ -297,6 +297,7 @@ def small(task: Task) -> bool:
 
 def vae_run(task: Task, augmentation: str, seed: int, settings: Settings, options: Options) -> Run:
     """The run directory of a VAE, trained or not."""
+    check_mixes(augmentation, settings.mixer(augmentation), task.shape, task.items)
     identity = {
         "version": VERSION,
         "config": settings.resolved(task) | identity_of(augmentation),

@@ -194,6 +194,40 @@ def test_what_is_no_mixer_is_refused_in_one_line(here, name, words):
     assert "\n" not in str(mistake.value)
 
 
+ONE_KIND = """
+import torch
+from msda import Mixed
+
+
+def of(axes):
+    def mix(images, *, generator=None, partner=None):
+        if images.ndim != axes:
+            raise ValueError(f"{images.ndim} axes")
+        partner = torch.randperm(len(images), generator=generator) if partner is None else partner
+        return Mixed((images + images[partner]) / 2, partner, torch.full((len(images),), 0.5))
+    return mix
+
+
+images, texts, volumes, nothing = of(4), of(3), of(5), of(7)
+"""
+
+
+def test_a_mixer_of_one_kind_of_items_is_tried_on_those_it_is_to_mix(here, digits, options):
+    (here / "kinds.py").write_text(ONE_KIND)
+    shapes = load(DataOptions("made-up-shapes"))
+    for name, task, other in (("images", digits, shapes), ("volumes", shapes, digits)):
+        mixer = f"kinds.py:{name}"
+        for run_of, settings in ((classifier_run, Settings(width=2)), (vae_run, VaeSettings())):
+            assert run_of(task, mixer, 1, settings, options).status == "new"
+            needed = f"{name} for {other.items} of shape .*axes"
+            for augmentation in (mixer, f"fmix+{mixer}"):
+                with pytest.raises(BadInput, match=needed):
+                    run_of(other, augmentation, 1, settings, options)
+    assert mixer_named("kinds.py:texts").__name__ == "mix"
+    with pytest.raises(BadInput, match=r"of shape \(4, 3, 8, 8\)"):
+        mixer_named("kinds.py:nothing")
+
+
 def runs_of(name, digits, options) -> list:
     return [
         classifier_run(digits, name, 1, Settings(width=2, epochs=3), options),
