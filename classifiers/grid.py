@@ -144,11 +144,12 @@ def settings_of(trained: Run) -> dict[str, Any]:
     record = trained.result()
     more = {"data": record["data"]["name"], "train_images": record["training_images"], "scored": record["scored"]}
     more |= {"more_metrics": record["more_metrics"]} if "more_metrics" in record else {}
+    more |= {"further": list(record["further"])} if "further" in record else {}
     several = record.get("several", "mean_average_precision" in record["metrics"])  # of images, nothing else says it
     metric, _ = headline(record["metrics"], several)
     usual = {"items": "images", "several": False, "metric": ACCURACY.name}
     items = record.get("items", "images")
-    if GRAPHEME.issubset(record["config"].get("components", ())):
+    if GRAPHEME.issubset(record["config"].get("components", ())) or record.get("component") in GRAPHEME:
         items = "graphemes"
     here = {"items": items, "several": several, "metric": metric.name}
     return record["config"] | more | {key: value for key, value in here.items() if value != usual[key]}

@@ -275,6 +275,8 @@ def load_run(
         raise BadInput("--model", f"{directory}, whose record does not say which network it is", needed)
     config = record["config"]
     shape, classes = tuple(config["shape"]), config["classes"]
+    if task is not None and (kind := _kind(shape, config.get("rate"))) != (of_data := _kind_of(task)):
+        raise BadInput("--model", f"{directory}, a classifier of {kind}", f"one of {of_data}, as the data are")
     if task is not None and (task.shape[0] != shape[0] or task.classes != classes):
         raise BadInput(
             "--model",
@@ -295,6 +297,18 @@ def load_run(
         reason = " ".join(str(problem).split())[:120]
         raise BadInput("--model", f"{directory}, whose weights are not the network's ({reason})", needed) from None
     return _tried(classifier.to(device).eval(), shape)
+
+
+def _kind(shape: tuple[int, ...], rate: int | None) -> str:
+    """What a run's network takes, in words."""
+    if rate is not None:
+        return f"clips of sound at {rate:,} samples a second"
+    return "shapes in three dimensions" if len(shape) == 4 else "images"
+
+
+def _kind_of(task: Task) -> str:
+    """What the items of a task are, likewise."""
+    return _kind(task.shape, task.modality.rate if isinstance(task.modality, Sound) else None)
 
 
 def _names_a_network(record: Mapping[str, Any]) -> bool:

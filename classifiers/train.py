@@ -291,15 +291,14 @@ class Settings:
         if not isinstance(task.modality, Text):
             self.text.refuse()
         only = {
-            "--crop": (self.crop, Image | Volume, "neither moved nor painted"),
-            "--flip": (self.flip, Image | Volume, "not mirrored"),
-            "--policy": (self.policy if self.policy != "none" else None, Image, "not painted"),
-            "--distort": (self.distort, Sound, "not heard"),
+            "--crop": (self.crop, Image | Volume, "images or shapes", "neither moved nor painted"),
+            "--flip": (self.flip, Image | Volume, "images or shapes", "not mirrored"),
+            "--policy": (self.policy if self.policy != "none" else None, Image, "images", "not painted"),
+            "--distort": (self.distort, Sound, "clips of sound", "not heard"),
         }
-        for option, (value, suitable, why) in only.items():
+        for option, (value, suitable, kinds, why) in only.items():
             if value and not isinstance(task.modality, suitable):
-                needed = f"{'clips of sound' if suitable is Sound else 'images'}: {task.items} are {why}"
-                raise BadInput(option, value, needed)
+                raise BadInput(option, value, f"{kinds}: {task.items} are {why}")
 
     def _check(self, values: Mapping[str, Any], task: Task, ranks: Ranks) -> None:
         """Refuse settings that do not suit the items."""
@@ -641,6 +640,8 @@ def _train(
         write_files(run.path, classifier)
     if not isinstance(task.modality, Image):
         more = {"items": task.items, "several": task.several}
+    if others := [name for name in task.tests if name != task.scored]:
+        more["further"] = {name: _scores_on(classifier, task, name, several, run) for name in others}
     if task.component:
         more["component"] = task.component
     if task.metrics:
@@ -665,6 +666,15 @@ def _train(
         training_images=len(task.train),
         curve=curve_of(run.logged()),
         **more,
+    )
+
+
+def _scores_on(classifier: AnyClassifier, task: Task, name: str, several: bool, run: Run) -> dict[str, float | int]:
+    """The metrics on a further test part of a task, as a run's record has them."""
+    split = task.tests[name]
+    logits = finite(logits_of_split(classifier, split), run.name, str(run.path), task.items).cpu()
+    return scores(
+        logits, split.targets, metrics_of(split.targets, several, task.classes, task.components, task.metrics)
     )
 
 

@@ -17,6 +17,7 @@ from analysis import accuracy, mutual_info
 from classifiers.presets import MASKS, ONE_A_BATCH, SOUND_ALPHAS
 from classifiers.train import Settings
 from experiments.paper import Scale
+from store import BadInput
 from tasks import DataOptions
 
 SEEDS = 3
@@ -39,6 +40,14 @@ def _compared(
         settings=settings,
         execution=replace(scale.execution, out=scale.execution.out / folder),
     )
+
+
+def _named(scale: Scale, option: str, needed: str) -> str:
+    """The data set that an option names."""
+    data = getattr(scale, option.removeprefix("--"))
+    if data is None:
+        raise BadInput(option, "nothing", needed)
+    return str(data)
 
 
 def graphemes(scale: Scale) -> Iterator[Any]:
@@ -68,12 +77,12 @@ def sound(scale: Scale) -> Iterator[Any]:
     """Spoken commands, α = 1 and 0.2, with held-out voices."""
     for alpha in SOUND_ALPHAS:
         settings = Settings(width=8, epochs=20, alpha=alpha, **ONE_A_BATCH)
-        yield from _compared(scale, f"alpha-{alpha}", scale.named("--sound", "", "commands-espeak:FILE").data, settings)
+        yield from _compared(scale, f"alpha-{alpha}", _named(scale, "--sound", "commands-espeak:FILE"), settings)
 
 
 def shapes(scale: Scale) -> Iterator[Any]:
     """CAD parts with families held out."""
-    data = scale.named("--shapes", "", "cad-parts:FILE").data
+    data = _named(scale, "--shapes", "cad-parts:FILE")
     yield from _compared(scale, "voxel-cnn", data, Settings(width=8, epochs=30, **ONE_A_BATCH))
 
 

@@ -23,6 +23,7 @@ from tasks.labels import (
     one_kind,
     say_missing,
 )
+from tasks.log_mel import WINDOW
 from tasks.task import Image, InMemory, Sound, Task, Text, Texts, Volume
 from tasks.text.theirs import TEXT_KEYS, checked_texts, of_texts
 
@@ -95,6 +96,9 @@ def _checked(task: Task, name: str) -> Task:
     mirrored, shape = bool(task.modality.mirrored), train.inputs.shape[1:]
     modality: Image | Sound | Volume
     if isinstance(task.modality, Sound):
+        if shape[0] <= WINDOW // 2:
+            needed = f"at least {WINDOW // 2 + 1:,}: half a frame of the transform, and one"
+            raise BadInput("--data", f"{name}, clips of {shape[0]:,} samples", needed)
         modality = Sound(shape[0], _rate(task.modality.rate, name))
     elif isinstance(task.modality, Volume):
         channels, depth, height, width = shape

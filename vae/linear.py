@@ -54,13 +54,19 @@ HELD = 2**27
 """Numbers of inputs that are in memory together, at most: 4,096 of 32×32×32."""
 
 
-def draws_of(shape: tuple[int, ...], most: int) -> int:
+def draws_of(shape: tuple[int, ...], most: int, heard: bool = False) -> int:
     """From how many draws of inputs (C, …) a linear VAE is fitted: ``most``, or fewer where inputs are large.
+
+    Args:
+        shape: of an input.
+        most: where nothing else limits them.
+        heard: whether inputs are spectrograms, which are made of clips anew for every draw.
 
     Example:
         >>> [draws_of((1, side, side, side), 50_000) for side in (8, 16, 32, 64)]
         [50000, 4000, 4000, 512]
     """
+    most = min(most, DRAWS) if heard else most
     return min(most, DRAWS, max(HELD // math.prod(shape), 2)) if _large(shape) else most
 
 

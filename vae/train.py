@@ -399,9 +399,9 @@ def _train(
     check_unchanged(augmentation, config)
     if not run.resume.exists():
         single = replace(settings, scope="sample").pipeline(augmentation, task, vae.enter)
-        count = draws_of(task.shape, LINEAR_DRAWS)
+        count = draws_of(task.shape, LINEAR_DRAWS, isinstance(task.modality, Sound))
         if count < LINEAR_DRAWS:
-            options.say(f"it starts from the principal axes of {count:,} {task.items}, which are large")
+            options.say(f"it starts from the principal axes of {count:,} draws of its inputs")
         draws = single.draws(task.train.inputs, generator(device, seed, "linear start"), count)
         vae.start(lambda: fit_linear(draws, config["latents"], config["decoder_scale"]))
     held_out = pipeline.each_once(task.test.inputs, generator(device, seed, "curve"), WATCHED)

@@ -241,6 +241,17 @@ def accuracy_rows(trained: Networks, augmentation: str, seed: int) -> list[dict[
         error = standard_error(values) if len(values) > 1 else None
         what = row(f"{scored} {metric.label}", metric.name, float(values.mean()), units=metric.unit, **network)
         rows.append(what | {"standard_error": error})
+    return rows + _further_rows(trained, augmentation, seed)
+
+
+def _further_rows(trained: Networks, augmentation: str, seed: int) -> list[dict[str, Any]]:
+    """Accuracies of one classifier on further test parts, where data have them and one network answers."""
+    rows = []
+    for name, found in (trained[0].result().get("further", {}) if len(trained) == 1 else {}).items():
+        n, share = found["n"], found["accuracy"]
+        error = 100 * math.sqrt(share * (1 - share) / (n - 1)) if n > 1 else None
+        where = {"inputs": "clean", "augmentation": augmentation, "seed": seed, "n": n, "standard_error": error}
+        rows.append(row(f"{name} accuracy", f"{name}_accuracy", 100 * share, units="%", **where))
     return rows
 
 
@@ -292,7 +303,8 @@ def _report(
     document = json_document(PROGRAM, config, rows) | {"about": about, "failures": failures} | more
     about["title"] = _title(document)
     text, about["conclusions"] = text_of(document)
-    directory = options.out / f"accuracy-{slug(name.lower())}{'-smoke' if config.smoke else ''}"
+    kind = f"{'-apart' if config.apart else ''}{'-smoke' if config.smoke else ''}"
+    directory = options.out / f"accuracy-{slug(name.lower())}{kind}"
     for network, classifier in trained.items():
         _write_logits(directory, classifier, *network)
     files = draw(document, directory)
@@ -435,7 +447,10 @@ def joined(documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "config": first["config"] | changed,
         "results": headlines(rows) + rows,
         "about": first["about"] | {"curves": curves},
-        "runs": latest((run for document in documents for run in document["runs"]), NETWORK_KEYS),
+        "runs": latest(
+            (run for document in documents for run in document["runs"]),
+            (*NETWORK_KEYS, "component") if first["config"].get("apart") else NETWORK_KEYS,
+        ),
         "failures": [failure for document in documents for failure in document["failures"]],
         "verdicts": verdicts,
         "components": _components(verdicts, metric_of(first["about"]["settings"])),
@@ -541,11 +556,12 @@ def _beside_linear(document: Mapping[str, Any]) -> str:
         return ""
     rows = of_networks(document["results"])
     values = rows.loc[rows["estimator"] == metric.name, "value"]
+    error = "" if linear["standard_error"] is None else f"± {linear['standard_error']:.2f} over "
     below, of = int((values < linear["value"]).sum()), len(values)
     which = "all" if below == of else "none" if not below else f"{below}"
     return (
         f"A linear model of words, a logistic regression on tf–idf, has {metric.label} {linear['value']:.2f}% "
-        f"(± {linear['standard_error']:.2f} over {linear['n']:,} texts): {which} of {of} networks "
+        f"({error}{linear['n']:,} text{'s' if linear['n'] > 1 else ''}): {which} of {of} networks "
         f"{'is' if below == 1 else 'are'} below it."
     )
 
@@ -616,7 +632,7 @@ def _text_table(table: pd.DataFrame, caption: str, settings: dict[str, Any], rar
         str(name): str(number)
         for name in table["augmentation"]
         for number in published(metric.name)
-        if number.augmentation == name and number.setting["network"] == settings["network"]
+        if number.augmentation == name and number.setting["network"] == settings["network"] and items == "images"
     }
     shown: dict[str, tuple[str, str, int]] = {
         **{one.name: (one.label, one.unit or "", one.places) for one in columns(settings)},
@@ -648,6 +664,8 @@ def _text_table(table: pd.DataFrame, caption: str, settings: dict[str, Any], rar
             f"on training {items}: accuracy there, as they are; training loss: on augmented ones, with their targets, "
             "the mean over the last epoch"
         )
+    if MEDIAN in shown and n > WATCHED:
+        notes.append(f"median of the last {LAST} epochs: on {WATCHED:,} of them, always the same")
     if quoted:
         notes.append("‡ width 64, 50,000 images, 200 epochs, 5 trials")
     return Tabular(head, lines, caption, notes)

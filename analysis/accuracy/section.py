@@ -1,9 +1,10 @@
 """What the report shows of this analysis: its table, and what its numbers mean and do not mean."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
-from classifiers.curve import LAST
+from classifiers.curve import LAST, WATCHED
 from findings.document import Document
 from findings.section import Section
 from findings.table import Column, Table, cells_over_seeds, images_in, plus_minus
@@ -32,8 +33,9 @@ MEDIAN = "median_accuracy"
 
 
 def alone(settings: Mapping[str, Any]) -> dict[str, str]:
-    """What is measured of single components, by their names: the estimator, and in words."""
-    return {
+    """What is measured of single components and on further test parts: the estimator, and in words."""
+    further = {f"{name}_{ACCURACY.name}": f"{name} {ACCURACY.label}" for name in settings.get("further", ())}
+    return further | {
         f"{name}_{metric.name}": f"{name} {metric.label}"
         for name in settings.get("components", {})
         for metric in (ACCURACY, MACRO_RECALL)
@@ -55,8 +57,10 @@ def _accuracy(document: Document) -> Table:
     scored = document.rows[document.rows["estimator"] == metric_of(settings).name]
     note = f"{images_in(scored, items)}; last epoch; mean ± standard deviation over seeds"
     notes = [note]
+    if MEDIAN in shown and scored["n"].max() > WATCHED:
+        notes.append(f"median of the last {LAST} epochs: on {WATCHED:,} {items}, always the same")
     if linear := document.about.get("linear"):
-        value = plus_minus(linear["value"], linear["standard_error"], metric_of(settings).places)
+        value = plus_minus(linear["value"], linear["standard_error"] or math.nan, metric_of(settings).places)
         notes.append(f"a linear model of words (logistic regression on tf–idf) has {value}% (± over {items})")
     return Table(f"Clean test {items}", head, lines, numbers, notes)
 

@@ -52,7 +52,6 @@ from store import BadInput, Run, evidence, slug
 from store.command_line import json_document, refuse_beside
 from tasks import DataOptions, Task, load
 from tasks.metrics import ACCURACY, correct, distributions
-from tasks.task import Image
 from training import resolve_device, use_threads
 from training.grid import Which
 from training.job import Job, Step, loaded
@@ -169,7 +168,7 @@ def _logits_of_model(config: Config, task: Task) -> Tensor:
         BadInput: no such classifier, or one of other classes.
     """
     device, name = resolve_device(config.execution.device), str(config.model.model)
-    if isinstance(task.modality, Image):
+    if task.items != "texts":
         return logits_of(load_classifier(config.model, task, device), task.test.inputs.to(device)).cpu()
     if not Path(name).is_dir():
         raise BadInput("--model", f"{name} for texts", "the directory of a run of classifiers.train, trained on texts")

@@ -299,8 +299,8 @@ def _trained(everything: pd.DataFrame, settings: Mapping[str, Any]) -> str:
     """How the VAEs stand to the linear ones, and what has to be known of these."""
     found = [trained_conclusions(everything)]
     most, shape = DRAWS, tuple(settings.get("shape", ()))
-    if found[0] and (count := draws_of(shape, most)) < most:
-        found.append(f"Linear VAEs are fitted on {count:,} draws of their inputs, which are large.")
+    if found[0] and (count := draws_of(shape, most, "rate" in settings)) < most:
+        found.append(f"Linear VAEs are fitted on {count:,} draws of their inputs.")
     if found[0] and settings.get("likelihood") == "bernoulli":
         found.append(
             "Under a Bernoulli likelihood the entropy of grey values, which mixing makes, is in the −ELBO of an "

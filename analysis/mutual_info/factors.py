@@ -139,8 +139,9 @@ def factor_table(table: pd.DataFrame, title: str) -> Tabular | None:
         for level in sorted(set(networks["noise"])):
             cells = []
             for factor in factors:
-                low, high = (own.loc[(_estimator(factor, side), level)] for side in (LOWER, UPPER))
-                cells.append(f"{_cell(low)} to {_cell(high)}")
+                sides = [(_estimator(factor, side), level) for side in (LOWER, UPPER)]
+                there = all(side in own.index for side in sides)
+                cells.append(" to ".join(_cell(own.loc[side]) for side in sides) if there else "")
             lines.append([name_of(str(augmentation), poor) if level == 0 else "", f"{level:g}", *cells])
     caps = networks[networks["estimator"].isin([_estimator(factor, UPPER) for factor in factors])]
     listed = enumerated(

@@ -20,7 +20,7 @@ from findings.row import row
 from findings.under_trained import LINEAR
 from store import Run, slug, write_atomically
 from store.registry import known_as
-from tasks import Task
+from tasks import Sound, Task
 from training import Pipeline, generator
 from vae.encode import BATCH, encode, errors, load_vae, reconstruct
 from vae.likelihood import Bernoulli
@@ -156,7 +156,8 @@ class Codes:
         """The linear VAE of inputs as the VAEs of an augmentation saw them: its axes are the same at every scale."""
         settings = self.config.settings
         if augmentation not in self.fitted:
-            stream, count = generator(self.device, 1, "linear"), draws_of(self.data.shape, DRAWS)
+            stream, heard = generator(self.device, 1, "linear"), isinstance(self.data.modality, Sound)
+            count = draws_of(self.data.shape, DRAWS, heard)
             inputs = self.pipeline(augmentation).draws(self.data.train.inputs, stream, count)
             latents = settings.resolved(self.data)["latents"]
             self.fitted[augmentation] = fit_linear(inputs, latents, settings.decoder_scale)

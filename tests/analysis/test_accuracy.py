@@ -394,3 +394,18 @@ def test_a_fold_is_not_called_a_test(options):
         "validation accuracy", "validation cross entropy", "training accuracy", "training loss",
     }  # fmt: skip
     assert "validation fold 1 of 5 images" in result.text
+
+
+@pytest.mark.parametrize("texts", [1, 3])
+def test_a_linear_model_of_words_stands_beside_networks_of_texts_however_few(texts, tmp_path, options):
+    pytest.importorskip("tokenizers")
+    folder = tmp_path / "t"
+    folder.mkdir()
+    rows = [f"{'good' if place % 2 else 'bad'} film,{place % 2}" for place in range(40)]
+    (folder / "train.csv").write_text("\n".join(["text,label", *rows]))
+    (folder / "test.csv").write_text("\n".join(["text,label", *rows[1 : 1 + texts]]))
+    settings = Settings("text-cnn", width=4, epochs=1, batch_size=8)
+    result = run(Config(("none",), 1, data=DataOptions(f"csv:{folder}"), settings=settings, execution=options))
+    said = "1 text)" if texts == 1 else "over 3 texts)"
+    assert said in " ".join(str(result.text.bottom_line).split())
+    assert "has accuracy 100.00%" in " ".join(str(result.text.bottom_line).split())

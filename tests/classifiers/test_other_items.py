@@ -1,12 +1,13 @@
 """Classifiers of sound, and of images of which several things are asked, from end to end."""
 
+import json
 from dataclasses import replace
 
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from analysis.accuracy import Config, run
+from analysis.accuracy import Config, accuracy_rows, joined, run
 from classifiers.grid import settings_of
 from classifiers.load import kept_logits, load_run, logits_of
 from classifiers.objectives import OBJECTIVES
@@ -14,7 +15,7 @@ from classifiers.presets import COMPONENTS, MASKS, PRESETS
 from classifiers.train import Settings, classifier_run, from_preset, objective, pipeline_of, train
 from msda import Mixed
 from store import BadInput
-from tasks import DataOptions, InMemory, Sound, Task, load
+from tasks import DataOptions, Image, InMemory, Sound, Task, load
 from tasks.components import indices_of
 from tasks.log_mel import log_mel
 from training import Pipeline, generator
@@ -98,8 +99,8 @@ def test_networks_for_other_dimensions_are_refused(tones, options):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        (replace(FAST, crop=2), r"--crop: got 2; needs images: clips are neither moved nor painted"),
-        (replace(FAST, flip=True), r"--flip: got True; needs images: clips are not mirrored"),
+        (replace(FAST, crop=2), r"--crop: got 2; needs images or shapes: clips are neither moved nor painted"),
+        (replace(FAST, flip=True), r"--flip: got True; needs images or shapes: clips are not mirrored"),
         (replace(FAST, policy="randaugment"), r"--policy: got randaugment; needs images: clips are not painted"),
         (replace(FAST, network="text-cnn"), r"--network: got text-cnn for images"),
     ],
@@ -177,6 +178,44 @@ def test_networks_apart_are_right_where_each_of_them_is(graphemes, options):
         assert by[f"{component.name}_macro_recall"] == pytest.approx(100 * sum(recalls) / len(recalls))
     assert by["accuracy"] == pytest.approx(100 * float(right.double().mean()))
     assert by["cross_entropy"] == pytest.approx(total)
+
+
+def test_joined_documents_of_networks_apart_keep_the_record_of_each(options):
+    few = DataOptions("made-up-graphemes", train_images=64)
+    for seed in (1, 2):
+        config = Config(("none",), 1, first_seed=seed, apart=True, data=few, settings=FAST)
+        run(replace(config, execution=replace(options, quiet=True, out=options.out / str(seed))))
+    places = [options.out / str(seed) / "accuracy-made-up-graphemes-apart" / "result.json" for seed in (1, 2)]
+    whole = joined([json.loads(place.read_text()) for place in places])
+    assert len(whole["runs"]) == 2 * 3
+
+
+def test_a_run_of_other_items_is_refused(tones, options):
+    shapes = load(DataOptions("made-up-shapes"))
+    eight = Task("eight", *plain_images(8), Image(1, 16, 16), 8)
+    kinds = {"shapes in three dimensions": shapes, "images": eight, "clips of sound at 4,000 samples": tones}
+    for kind, task in kinds.items():
+        trained = train(task, "none", 1, replace(FAST, epochs=1), options)
+        for other in kinds.values():
+            if other is not task:
+                with pytest.raises(BadInput, match=f"--model: got .*, a classifier of {kind}.*; needs one of"):
+                    load_run(trained.path, CPU, other)
+
+
+def plain_images(classes: int):
+    split = InMemory(torch.zeros(32, 1, 16, 16, dtype=torch.uint8), torch.arange(32) % classes)
+    return split, {"test": split}
+
+
+def test_a_second_test_part_is_scored_too(tones, options):
+    second = InMemory(tones.test.inputs[:6], 1 - tones.test.targets[:6])
+    both = replace(tones, tests={**tones.tests, "other": second}, digest="")
+    trained = train(both, "none", 1, replace(FAST, epochs=8), options)
+    logits = logits_of(load_run(trained.path, CPU, both), second.inputs)
+    right = float((logits.argmax(1) == second.targets).double().mean())
+    assert trained.result()["further"]["other"]["accuracy"] == pytest.approx(right)
+    (found,) = (row for row in accuracy_rows((trained,), "none", 1) if row["estimator"] == "other_accuracy")
+    assert (found["value"], found["n"]) == (pytest.approx(100 * right), 6)
 
 
 def test_networks_apart_need_several_questions(options):
