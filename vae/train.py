@@ -297,10 +297,11 @@ def small(task: Task) -> bool:
 
 def vae_run(task: Task, augmentation: str, seed: int, settings: Settings, options: Options) -> Run:
     """The run directory of a VAE, trained or not."""
+    config = settings.resolved(task) | identity_of(augmentation)
     check_mixes(augmentation, settings.mixer(augmentation), task.shape, task.items)
     identity = {
         "version": VERSION,
-        "config": settings.resolved(task) | identity_of(augmentation),
+        "config": config,
         "seed": seed,
         "data": task.identity,
     }

@@ -86,7 +86,7 @@ def test_table_7_is_of_sound_with_two_alphas_and_of_shapes(options):
             "--data: got made-up sentences, whose items are texts; needs images: there are no runs of gradcam",
         ),
         ("figure-1", "needs images: there are no runs of attacks of others"),
-        ("information-plane", "needs images: there are no runs of representations of others"),
+        ("information-plane", "needs images, clips of sound, volumes: there are no runs of representations of others"),
         ("table-1", "--data: got made-up sentences, whose items are texts; needs images"),
         ("table-6", "--human: got nothing for --data made-up-sentences; needs an .npz with counts of its test texts"),
     ],
@@ -258,7 +258,7 @@ def test_an_interrupted_grid_goes_on(grid, options, in_this_process):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["table-7"], "EXPERIMENT: got 'table-7'; needs one of table-1"),
+        (["table-9"], "EXPERIMENT: got 'table-9'; needs one of table-1"),
         (["nowhere.py:grid"], "nowhere.py, where there is no file"),
         (["{grid}:missing"], "my.py:missing; needs something that my.py has"),
         (["table1"], "perhaps table-1?"),
