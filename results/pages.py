@@ -807,7 +807,7 @@ def compared_in(folder: str, augmentations: Sequence[str], linear: bool) -> str:
         *map(label, augmentations),
         "seeds",
     ]
-    return table(head, lines) + "\n\n" + "\n".join(said)
+    return "\n\n".join(part for part in (table(head, lines) if lines else "", "\n".join(said)) if part)
 
 
 def texts_table() -> str:
@@ -822,7 +822,7 @@ def other_items_table() -> str:
         about = json.loads(path.read_text(encoding="utf-8"))["about"]
         blocks = [block for block in about["conclusions"].split("\n\n") if block.startswith("Of known factors")]
         found += "".join(f"\n- {about['data']}, VAEs. {' '.join(block.split())}" for block in blocks)
-    return found
+    return found.removeprefix("\n")
 
 
 BLOCKS: dict[str, Callable[[], str]] = {

@@ -132,7 +132,7 @@ def factor_table(table: pd.DataFrame, title: str) -> Tabular | None:
         return None
     networks = networks.assign(noise=networks["noise"].fillna(0.0))
     poor = under_trained(networks)
-    head = [["augmentation", "noise s", *factors], ["", "", *("nats" for _ in factors)]]
+    head = [["augmentation, noise s", *factors], ["", *("nats" for _ in factors)]]
     lines = []
     for augmentation in dict.fromkeys(networks["augmentation"]):
         own = networks[networks["augmentation"] == augmentation].set_index(["estimator", "noise"])
@@ -142,7 +142,7 @@ def factor_table(table: pd.DataFrame, title: str) -> Tabular | None:
                 sides = [(_estimator(factor, side), level) for side in (LOWER, UPPER)]
                 there = all(side in own.index for side in sides)
                 cells.append(" to ".join(_cell(own.loc[side]) for side in sides) if there else "")
-            lines.append([name_of(str(augmentation), poor) if level == 0 else "", f"{level:g}", *cells])
+            lines.append([f"{name_of(str(augmentation), poor)}, {level:g}", *cells])
     caps = networks[networks["estimator"].isin([_estimator(factor, UPPER) for factor in factors])]
     listed = enumerated(
         [f"{caps.loc[caps['estimator'] == _estimator(one, UPPER), 'cap'].max():.2f} of the {one}" for one in factors]

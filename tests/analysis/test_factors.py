@@ -101,7 +101,7 @@ def test_codes_that_keep_more_of_a_factor_are_certified_and_of_the_other_they_ar
     assert "vowel without" not in said
     shown = factor_table(table, "what is kept")
     assert factors_of(table) == ["root", "vowel"]
-    assert [len(line) for line in shown.lines] == [4, 4]
+    assert [len(line) for line in shown.lines] == [3, 3]
     _, numbers = draw_factors(table, "what is kept")
     assert len(numbers) == 2 * 2 * 2  # augmentations, factors, sides
     poor = summarise([row | {"under_trained": row["augmentation"] == "mixup", "fitted_on": None} for row in rows])
