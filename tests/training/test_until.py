@@ -165,7 +165,8 @@ def test_decided_rates_are_those_of_the_first_inputs():
         for name, mean in (("none", 10.0), ("mixup", 12.0))
         for seed, value in enumerate(mean + np.array([-0.1, 0.0, 0.1]), 1)
     ]  # fmt: skip
-    document = {"results": rows, "config": {"inputs": ["clean", "own-augmented"], "until": "decided", "margin": None}}
+    config = {"inputs": ["clean", "own-augmented"], "until": "decided", "margin": None}
+    document = {"results": rows, "config": config, "about": {"settings": {}}}
     comparison = mutual_info.comparisons(document)["rate"]
     assert [pair.value for pair in comparison.differences] == [pytest.approx(2.0)]
     assert comparison.looks

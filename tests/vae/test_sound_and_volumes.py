@@ -132,7 +132,7 @@ def test_the_command_says_how_many_draws_large_volumes_start_from(options, capsy
     monkeypatch.setattr("vae.train.load", lambda *_, **__: large)
     run(TrainConfig(settings=replace(FAST, epochs=1, batch_size=6), execution=options))
     said = capsys.readouterr().out
-    assert "it starts from the principal axes of 24 shapes, which are large" in said
+    assert "it starts from the principal axes of 24 draws of its inputs" in said
     assert "nats more than on training shapes" in said
 
 
