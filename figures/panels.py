@@ -40,13 +40,13 @@ def draw_seeds(table: pd.DataFrame, words: str, title: str, lines: Mapping[str, 
                     markeredgewidth=2,
                     capsize=3,
                 )
-        for what, value in (lines or {}).items():
+        for value in (lines or {}).values():
             axes.axvline(value, color="black", linewidth=1, linestyle=":")
-            words += f" (dotted: {what})"
         axes.set_yticks(range(len(names)), [label(name) for name in names])
         axes.set_ylim(len(names) - 0.4, -0.6)
         axes.grid(axis="y", visible=False)
-        axes.set_xlabel(f"{words}: dots are seeds, bars mean ± standard deviation", loc="left" if lines else "center")
+        dotted = "".join(f"\ndotted: {what}" for what in lines or ())
+        axes.set_xlabel(f"{words}: dots are seeds, bars mean ± standard deviation{dotted}")
         axes.set_title(wrapped(title), fontsize=10)
     return figure
 

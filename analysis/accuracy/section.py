@@ -66,12 +66,15 @@ def _accuracy(document: Document) -> Table:
 
 
 PICTURES = {
-    "accuracy": "Accuracy: a dot per seed and a bar for mean ± standard deviation of every augmentation.",
+    "accuracy": (
+        "Accuracy, or ROC-AUC of several labels: a dot per seed and a bar for mean ± standard deviation of every "
+        "augmentation."
+    ),
     "learning-curves": (
         "Accuracy on scored and on training items, and the training loss, over the epochs: a line for every classifier."
     ),
 }
-"""What is drawn of networks of other items, in words."""
+"""What is drawn of networks, in words."""
 
 SECTIONS = (
     Section(
@@ -89,15 +92,7 @@ SECTIONS = (
         ),
         get="python -m analysis.accuracy --data cifar10 --seeds 5",
         cost="on a CPU three minutes a classifier of width 16 (10,000 images, 10 epochs); full size needs a GPU",
-        pictures={
-            "accuracy": (
-                "Test accuracy: a dot per seed and a bar for mean ± standard deviation of every augmentation."
-            ),
-            "learning-curves": (
-                "Accuracy on scored and on training images, and the training loss, over the epochs: a line for every "
-                "classifier."
-            ),
-        },
+        pictures=PICTURES,
         table=_accuracy,
         wanted=lambda document: document.items == "images",
     ),
@@ -116,15 +111,7 @@ SECTIONS = (
         ),
         get="python -m experiments.run table-5 --texts imdb:FOLDER toxic:FOLDER --vectors FILE.vec",
         cost="on a CPU a minute a classifier of 7,000 sentences, ten of 20,000 reviews; BERT needs a GPU",
-        pictures={
-            "accuracy": (
-                "Accuracy or ROC-AUC: a dot per seed and a bar for mean ± standard deviation of every augmentation."
-            ),
-            "learning-curves": (
-                "Accuracy on scored and on training texts, and the training loss, over the epochs: a line for every "
-                "classifier."
-            ),
-        },
+        pictures=PICTURES,
         table=_accuracy,
         wanted=lambda document: document.items == "texts",
     ),
